@@ -1,0 +1,3 @@
+//! Structural pruning of ONNX models.
+
+pub mod onnx;
