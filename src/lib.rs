@@ -1,3 +1,4 @@
 //! Structural pruning of ONNX models.
 
+pub mod algebra;
 pub mod onnx;

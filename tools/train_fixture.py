@@ -120,7 +120,7 @@ def augment(x: Tensor) -> Tensor:
 def train(
     net: nn.Module, x: Tensor, y: Tensor, epochs: int, batch: int, max_lr: float
 ) -> None:
-    """SGD with Nesterov momentum under a one-cycle learning rate."""
+    """SGD with Nesterov momentum under a one-cycle learning rate, in bfloat16."""
     steps = len(x) // batch
     optimiser = torch.optim.SGD(
         net.parameters(), max_lr, momentum=0.9, weight_decay=5e-4, nesterov=True
@@ -133,7 +133,9 @@ def train(
         start, total = time.monotonic(), 0.0
         order = torch.randperm(len(x))
         for picked in order[: steps * batch].split(batch):
-            loss = F.cross_entropy(net(augment(x[picked])), y[picked])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = net(augment(x[picked]))
+            loss = F.cross_entropy(logits.float(), y[picked])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -219,7 +221,7 @@ def main() -> None:
     images = read_idx(args.data / "t10k-images-idx3-ubyte.gz")
     labels = read_idx(args.data / "t10k-labels-idx1-ubyte.gz")
 
-    net = FashionResNet()
+    net = FashionResNet().to(memory_format=torch.channels_last)  # faster on CPUs
     train(net, x_train, y_train, args.epochs, args.batch, args.max_lr)
     net.eval()
 

@@ -5,3 +5,37 @@
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/onnx.rs"));
 }
+
+mod attr;
+mod check;
+mod debug;
+mod decode;
+mod dtype;
+mod emit;
+mod error;
+mod external;
+mod finite;
+mod graph;
+mod model;
+mod order;
+pub mod save;
+mod select;
+mod source;
+mod tensor;
+pub mod walk;
+mod wire;
+
+pub use attr::{attr, attr_f, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_i, set_attr_ints};
+pub use check::{NEWEST_IR, NEWEST_OPSET, OLDEST_IR, OLDEST_OPSET};
+pub use debug::{DebugInfo, debug_info, strip_debug};
+pub use decode::{to_f32, to_f64_any, to_i64};
+pub use dtype::DType;
+pub use error::{Error, Result};
+pub use external::ExternalLayout;
+pub use finite::has_non_finite;
+pub use graph::{GraphIndex, node_label};
+pub use model::Model;
+pub use save::{Layout, SaveOptions, Staged, save, stage, write_to};
+pub use select::{take, zero};
+pub use tensor::{from_f32, from_i64, len, shape};
+pub use wire::UnknownFields;

@@ -1,0 +1,111 @@
+//! From kept channels of atoms to kept positions of axes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::dim::Dim;
+use super::term::{Atom, Node, Term, Terms};
+
+/// Marks an axis position that does not belong to the atom asked for.
+pub const NOT_HERE: u32 = u32::MAX;
+
+/// The channels that stay, by atom, ascending. An atom that is not listed keeps all.
+pub type Kept = HashMap<Atom, Arc<[u32]>>;
+
+impl Terms {
+    /// The positions of an axis that stay, ascending; `None` where the axis keeps all.
+    pub fn kept_positions(&self, t: Term, kept: &Kept) -> Option<Vec<usize>> {
+        self.leaves(t).iter().any(|l| kept.contains_key(l)).then(|| self.positions(t, kept))
+    }
+
+    fn positions(&self, t: Term, kept: &Kept) -> Vec<usize> {
+        let t = self.resolve(t);
+        let n = |t: &Term| usize::try_from(self.size_ref(*t).known().unwrap_or(0)).unwrap_or(0);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(factors) => factors.iter().fold(vec![0], |outer, f| {
+                let inner = self.positions(*f, kept);
+                outer.iter().flat_map(|o| inner.iter().map(move |i| o * n(f) + i)).collect()
+            }),
+            Node::Sum(parts) => {
+                let mut offset = 0;
+                let mut out = Vec::new();
+                for p in parts.iter() {
+                    out.extend(self.positions(*p, kept).into_iter().map(|i| i + offset));
+                    offset += n(p);
+                }
+                out
+            }
+            _ => match kept.get(&t) {
+                Some(k) => k.iter().map(|c| *c as usize).collect(),
+                None => (0..n(&t)).collect(),
+            },
+        }
+    }
+
+    /// For each position of an axis the channel of `atom` it carries, [`NOT_HERE`] where it carries none.
+    /// `None` where a position would carry two channels at once (the atom times itself).
+    pub fn channel_map(&self, t: Term, atom: Atom) -> Option<Vec<u32>> {
+        let t = self.resolve(t);
+        let n = |t: &Term| usize::try_from(self.size_ref(*t).known().unwrap_or(0)).unwrap_or(0);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(factors) => {
+                let mut out: Option<Vec<u32>> = None;
+                for f in factors.iter() {
+                    let has = self.leaves(*f).contains(&atom);
+                    out = Some(match (out, has) {
+                        (None, true) => self.channel_map(*f, atom)?,
+                        (None, false) => vec![NOT_HERE; n(f)],
+                        (Some(outer), true) => {
+                            if outer.iter().any(|c| *c != NOT_HERE) {
+                                return None;
+                            }
+                            let inner = self.channel_map(*f, atom)?;
+                            outer.iter().flat_map(|_| inner.iter().copied()).collect()
+                        }
+                        (Some(outer), false) => outer.iter().flat_map(|c| std::iter::repeat_n(*c, n(f))).collect(),
+                    });
+                }
+                out
+            }
+            Node::Sum(parts) => {
+                let mut out = Vec::new();
+                for p in parts.iter() {
+                    out.extend(self.channel_map(*p, atom)?);
+                }
+                Some(out)
+            }
+            _ if t == atom => Some((0..n(&t) as u32).collect()),
+            _ => Some(vec![NOT_HERE; n(&t)]),
+        }
+    }
+
+    /// The size of an axis once only `kept` channels are left.
+    pub fn kept_size(&self, t: Term, kept: &Kept) -> Dim {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(c) => c.iter().fold(Dim::from(1i64), |a, c| a.times(&self.kept_size(*c, kept))),
+            Node::Sum(c) => c.iter().fold(Dim::from(0i64), |a, c| a.plus(&self.kept_size(*c, kept))),
+            _ => kept.get(&t).map_or_else(|| self.size(t), |k| Dim::from(k.len())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn product_and_sum_positions() {
+        let mut ts = Terms::default();
+        let (a, b) = (ts.atom(Dim::from(2i64)), ts.atom(Dim::from(3i64)));
+        let p = ts.product(&[a, b]);
+        let c = ts.atom(Dim::from(2i64));
+        let s = ts.sum(&[c, p]);
+        let kept = Kept::from([(b, Arc::from([0, 2]))]);
+        assert_eq!(ts.kept_positions(s, &kept), Some(vec![0, 1, 2, 4, 5, 7]));
+        assert_eq!(ts.channel_map(s, b).unwrap(), vec![NOT_HERE, NOT_HERE, 0, 1, 2, 0, 1, 2]);
+        assert_eq!(ts.channel_map(s, a).unwrap(), vec![NOT_HERE, NOT_HERE, 0, 0, 0, 1, 1, 1]);
+        assert!(ts.kept_size(s, &kept).is(6));
+        assert_eq!(ts.kept_positions(c, &kept), None);
+    }
+}

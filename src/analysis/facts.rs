@@ -1,0 +1,223 @@
+//! Shape inference: one walk over the nodes, each asked what comes out.
+
+use std::collections::HashMap;
+
+use super::error::{Error, Result};
+use super::graph::{Graph, TensorId};
+use crate::algebra::{Bindings, Dim, Symbols};
+use crate::onnx;
+use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
+use crate::onnx::proto::type_proto::Value as TypeValue;
+use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
+use crate::ops::{self, Fact, InferCx, MAX_VALUE, Value, dtype};
+
+/// Sizes for inputs as the user gave them, by input name. A single entry with an empty name is for the only input.
+pub type Shapes = Vec<(String, Vec<i64>)>;
+
+/// What is known of every tensor.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// By tensor.
+    pub tensors: Vec<Fact>,
+    /// The symbols in their shapes.
+    pub symbols: Symbols,
+    /// Numbers for the symbols, once bound.
+    pub bindings: Bindings,
+}
+
+/// Float contents are only followed where they are few: scales and the like.
+const MAX_FLOATS: usize = 64;
+
+/// What a constant tensor tells.
+pub fn of_constant(t: &TensorProto) -> Fact {
+    let shape: Vec<Dim> = t.dims.iter().map(|d| Dim::from(*d)).collect();
+    let len = onnx::len(t).unwrap_or(usize::MAX);
+    let dt = t.data_type();
+    let value = if dtype::is_float(dt) {
+        (len <= MAX_FLOATS).then(|| onnx::to_f64_any(t).ok().map(Value::Floats)).flatten()
+    } else if len <= MAX_VALUE {
+        onnx::to_i64(t).ok().map(|v| Value::Ints(v.into_iter().map(Dim::from).collect()))
+    } else {
+        None
+    };
+    Fact { dtype: dt, shape: Some(shape), value }
+}
+
+impl Facts {
+    /// What inputs, constants and value infos of the file say, before any operator is asked.
+    pub fn seed(graph: &Graph) -> Facts {
+        let mut facts = Facts { tensors: vec![Fact::default(); graph.names.len()], ..Default::default() };
+        let p = graph.proto;
+        for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
+            if let Some(id) = graph.id(v.name()) {
+                facts.tensors[id] = declared(v, &mut facts.symbols);
+            }
+        }
+        for s in &p.sparse_initializer {
+            if let Some(id) = s.values.as_ref().and_then(|v| graph.id(v.name())) {
+                let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
+                facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
+            }
+        }
+        for (id, c) in graph.constants.iter().enumerate() {
+            if let Some(c) = c {
+                facts.tensors[id] = of_constant(&c.tensor);
+            }
+        }
+        facts
+    }
+
+    /// Asks every node in turn. Where an operator has no answer, what the file declares stays.
+    pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
+        let mut facts = seed.clone();
+        for i in 0..graph.nodes().len() {
+            facts.infer_node(graph, i);
+        }
+        facts
+    }
+
+    fn infer_node(&mut self, graph: &Graph, i: usize) {
+        if graph.is_constant_node(i) {
+            return;
+        }
+        let node = &graph.nodes()[i];
+        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &self.tensors[t])).collect();
+        let outputs = infer_one(node, graph.opset_of(node), inputs, &mut self.symbols);
+        for (id, new) in graph.outputs[i].iter().zip(outputs) {
+            if let Some(id) = *id {
+                merge(&mut self.tensors[id], new);
+            }
+        }
+    }
+
+    /// Numbers for all named sizes: what the user gives, else batch 1 and a stated guess.
+    pub fn bind(&self, graph: &Graph, shapes: &Shapes) -> Result<(Bindings, Vec<String>)> {
+        let inputs = graph.free_inputs();
+        let mut given: HashMap<&str, &Vec<i64>> = HashMap::new();
+        for (name, dims) in shapes {
+            let name = match (name.as_str(), inputs.as_slice()) {
+                ("", [only]) => only.name(),
+                ("", _) => return Err(Error::Shapes("the model has several inputs: name each, as in input:1x3x224x224".into())),
+                (n, _) if inputs.iter().any(|v| v.name() == n) => n,
+                (n, all) => {
+                    let names: Vec<&str> = all.iter().map(|v| v.name()).collect();
+                    return Err(Error::Shapes(format!("no input '{n}'; the model's inputs are {}", names.join(", "))));
+                }
+            };
+            given.insert(name, dims);
+        }
+        let (mut bindings, mut warnings) = (Bindings::new(), Vec::new());
+        for v in &inputs {
+            let Some(shape) = graph.id(v.name()).and_then(|id| self.tensors[id].shape.clone()) else { continue };
+            if let Some(dims) = given.get(v.name()) {
+                if dims.len() != shape.len() {
+                    return Err(Error::Shapes(format!("'{}' has {} axes, not {}", v.name(), shape.len(), dims.len())));
+                }
+                for (k, (d, n)) in shape.iter().zip(dims.iter()).enumerate() {
+                    let name = self.symbols.show(d);
+                    match d.known() {
+                        Some(m) if m != *n => {
+                            return Err(Error::Shapes(format!("axis {k} of '{}' is {m} in the file, not {n}", v.name())));
+                        }
+                        Some(_) => {}
+                        None if bindings.get(&name).is_some_and(|old| old != n) => {
+                            return Err(Error::Shapes(format!("'{name}' cannot be {} and {n} at once", bindings[&name])));
+                        }
+                        None => drop(bindings.insert(name, *n)),
+                    }
+                }
+            }
+        }
+        for v in &inputs {
+            let Some(shape) = graph.id(v.name()).and_then(|id| self.tensors[id].shape.clone()) else { continue };
+            let mut guessed = Vec::new();
+            for (k, d) in shape.iter().enumerate().filter(|(_, d)| d.known().is_none()) {
+                let name = self.symbols.show(d);
+                if bindings.contains_key(&name) {
+                    continue;
+                }
+                let n = guess(k, shape.len());
+                if k > 0 {
+                    guessed.push(format!("{name} = {n}"));
+                }
+                bindings.insert(name, n);
+            }
+            if !guessed.is_empty() {
+                let list = guessed.join(", ");
+                warnings.push(format!("input '{}' leaves sizes open; guessed {list} (--shapes sets them)", v.name()));
+            }
+        }
+        Ok((bindings, warnings))
+    }
+
+    /// The concrete shape of a tensor under the bindings, with `batch` for a symbolic first axis if given.
+    pub fn concrete(&self, id: TensorId, bindings: &Bindings) -> Option<Vec<usize>> {
+        let shape = self.tensors[id].shape.as_ref()?;
+        shape.iter().map(|d| usize::try_from(self.symbols.eval(d, bindings)?).ok()).collect()
+    }
+}
+
+/// Sizes that stand for what a file leaves open: one sample, three colours, a common picture or sentence.
+fn guess(axis: usize, rank: usize) -> i64 {
+    match (axis, rank) {
+        (0, _) => 1,
+        (1, 4) => 3,
+        (_, 4 | 5) => 224,
+        (1, _) => 64,
+        _ => 16,
+    }
+}
+
+/// Asks the operator of one node.
+pub fn infer_one(
+    node: &onnx::proto::NodeProto,
+    opset: i64,
+    inputs: Vec<Option<&Fact>>,
+    symbols: &mut Symbols,
+) -> Vec<Fact> {
+    let outputs = vec![Fact::default(); node.output.len()];
+    let mut cx = InferCx { node, opset, inputs, outputs, symbols };
+    match ops::find(node.domain(), node.op_type()).and_then(|op| op.infer(&mut cx)) {
+        Some(()) => cx.outputs,
+        None => vec![Fact::default(); node.output.len()],
+    }
+}
+
+/// An inferred fact over a declared one: what follows from the inputs is believed first.
+fn merge(declared: &mut Fact, inferred: Fact) {
+    let dtype = if inferred.dtype != 0 { inferred.dtype } else { declared.dtype };
+    let shape = match (inferred.shape, declared.shape.take()) {
+        (Some(mut new), Some(old)) if new.len() == old.len() => {
+            for (n, o) in new.iter_mut().zip(old) {
+                if is_unknown(n) {
+                    *n = o;
+                }
+            }
+            Some(new)
+        }
+        (Some(new), _) => Some(new),
+        (None, old) => old,
+    };
+    *declared = Fact { dtype, shape, value: inferred.value };
+}
+
+/// A size that inference could say nothing about.
+fn is_unknown(d: &Dim) -> bool {
+    d.known().is_none() && format!("{d:?}").is_empty()
+}
+
+fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
+    let Some(TypeProto { value: Some(TypeValue::TensorType(t)), .. }) = &v.r#type else { return Fact::default() };
+    let shape = t.shape.as_ref().map(|s| {
+        s.dim
+            .iter()
+            .enumerate()
+            .map(|(k, d)| match &d.value {
+                Some(DimValue::DimValue(n)) if *n >= 0 => Dim::from(*n),
+                Some(DimValue::DimParam(p)) if !p.is_empty() => symbols.named(p),
+                _ => symbols.named(&format!("{}:{k}", v.name())),
+            })
+            .collect()
+    });
+    Fact { dtype: t.elem_type(), shape, value: None }
+}

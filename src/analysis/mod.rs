@@ -1,0 +1,66 @@
+//! The walkers over a graph: constants, shapes, axis relations, groups, cost.
+//!
+//! The walkers know no operator by name; what an operator does stands in [`crate::ops`].
+
+mod activations;
+mod cost;
+mod error;
+mod facts;
+mod graph;
+mod groups;
+mod relations;
+mod weights;
+
+pub use activations::peak_activation_bytes;
+pub use cost::Costs;
+pub use error::{Error, Result};
+pub use facts::{Facts, Shapes};
+pub use graph::{Constant, Graph, Origin, TensorId};
+pub use groups::{Frozen, Group, Item, Kind, Variant};
+pub use relations::Relations;
+pub use weights::weight_bytes;
+
+use crate::onnx::Model;
+
+/// Everything that follows from a model before anything is chosen.
+pub struct Analysis<'m> {
+    /// The indexed graph.
+    pub graph: Graph<'m>,
+    /// Types, shapes and small contents of every tensor.
+    pub facts: Facts,
+    /// Axis terms and the roles of weight axes.
+    pub relations: Relations,
+    /// The distinct copies of weights that pruning may tell apart.
+    pub variants: Vec<Variant>,
+    /// What can shrink.
+    pub groups: Vec<Group>,
+    /// What cannot, and why.
+    pub frozen: Vec<Frozen>,
+    /// MACs, parameters and bytes as functions of the groups' channel counts.
+    pub costs: Costs,
+    /// What the user should know: guessed sizes, operators without a rule.
+    pub warnings: Vec<String>,
+}
+
+impl<'m> Analysis<'m> {
+    /// Analyses a model; `shapes` gives sizes for open dimensions of inputs.
+    ///
+    /// # Errors
+    /// When the graph is inconsistent, or `shapes` names an input that is not there or contradicts its shape.
+    pub fn new(model: &'m Model, shapes: &Shapes) -> Result<Self> {
+        let graph = Graph::new(model)?;
+        let mut facts = Facts::infer(&graph, &Facts::seed(&graph));
+        let (bindings, mut warnings) = facts.bind(&graph, shapes)?;
+        let relations = Relations::build(&graph, &facts);
+        warnings.extend(relations.warnings());
+        let (variants, groups, frozen) = groups::collect(&graph, &facts, &relations)?;
+        let costs = Costs::build(&graph, &facts, &relations, &variants, &groups, &bindings, &mut warnings);
+        facts.bindings = bindings;
+        Ok(Analysis { graph, facts, relations, variants, groups, frozen, costs, warnings })
+    }
+
+    /// Channel counts of all groups as they are in the file.
+    pub fn full_counts(&self) -> Vec<usize> {
+        self.groups.iter().map(|g| g.size).collect()
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a criterion could not score.
+
+/// Errors of this floor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No criterion has this name.
+    #[error("unknown criterion '{name}'; known are {known}")]
+    Unknown {
+        /// The name asked for.
+        name: String,
+        /// The names there are, separated by commas.
+        known: String,
+    },
+    /// A weight that is read holds NaN or an infinity.
+    #[error("weight '{weight}' holds NaN or infinite values; scores would mean nothing")]
+    NonFinite {
+        /// The weight's name.
+        weight: String,
+    },
+    /// The batch-normalisation criterion found no batch normalisation in any group.
+    #[error(
+        "no group has a BatchNormalization scale to score. Exporters fold BatchNorm into the convolution before it; \
+         export with training=TrainingMode.PRESERVE and do_constant_folding=False to keep it, or choose another \
+         criterion (l2 reads the convolutions themselves)"
+    )]
+    NoBatchNorm,
+    /// A weight's data and shape disagree.
+    #[error("weight '{weight}' of shape {shape:?} holds {found} values")]
+    Shape {
+        /// The weight's name.
+        weight: String,
+        /// The shape it claims.
+        shape: Vec<usize>,
+        /// Number of values it holds.
+        found: usize,
+    },
+    /// A group's item does not fit the weights or the group.
+    #[error("group '{group}', item {item}: {reason}")]
+    Item {
+        /// The group's name.
+        group: String,
+        /// Index of the item in the group.
+        item: usize,
+        /// What does not fit.
+        reason: String,
+    },
+}

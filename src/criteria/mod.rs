@@ -1,0 +1,136 @@
+//! Importance criteria and the incremental frame that scores dependency groups with them.
+//!
+//! A criterion sees weights and groups, never nodes. One criterion is one file and one line in
+//! [`criteria`]; its doc comment is its manual page. [`Scoreboard`] keeps the scores of all groups up
+//! to date while channels are removed, without ever scanning the weights again.
+
+mod bnscale;
+mod board;
+mod distances;
+mod error;
+mod filters;
+mod fpgm;
+mod frame;
+mod item;
+mod l1;
+mod l2;
+mod lamp;
+mod manual;
+mod marginals;
+mod pairs;
+mod random;
+mod setup;
+mod state;
+mod survivors;
+mod weight;
+
+pub use bnscale::BnScale;
+pub use board::Scoreboard;
+pub use error::Error;
+pub use fpgm::Fpgm;
+pub use frame::{Normalization, Reduction, ScoreOptions};
+pub use item::{GroupItems, Item, NOT_MINE, Role, Roles};
+pub use l1::L1;
+pub use l2::L2;
+pub use lamp::Lamp;
+pub use manual::HEADINGS;
+pub use random::Random;
+pub use weight::{Weight, WeightData};
+
+/// What a criterion must be given: a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs(u8);
+
+impl Needs {
+    /// Nothing but the groups.
+    pub const NOTHING: Needs = Needs(0);
+    /// Values of weights.
+    pub const WEIGHTS: Needs = Needs(1);
+    /// Activations on calibration data.
+    pub const ACTIVATIONS: Needs = Needs(2);
+    /// Gradients of the mean loss over calibration data.
+    pub const GRADIENTS: Needs = Needs(4);
+    /// Gradients of each sample's loss.
+    pub const SAMPLE_GRADIENTS: Needs = Needs(8);
+
+    /// Whether all of `other` is in the set.
+    pub const fn contains(self, other: Needs) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets together.
+    pub const fn and(self, other: Needs) -> Needs {
+        Needs(self.0 | other.0)
+    }
+}
+
+/// What is measured of one item, per channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Σ |w| over the channel's surviving values.
+    SumAbs,
+    /// Σ w² over the channel's surviving values.
+    SumSquares,
+    /// Σ over the other surviving channels of the Euclidean distance between the two filters.
+    Distances,
+    /// A number drawn for the channel; reads no item.
+    Draw,
+}
+
+/// What a criterion measures, and on which items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The item score.
+    pub measure: Measure,
+    /// The items that are read.
+    pub roles: Roles,
+}
+
+/// An importance criterion: one score per channel of a group, lower is pruned first.
+pub trait Criterion: Sync {
+    /// Name on the command line and in reports.
+    fn name(&self) -> &'static str;
+
+    /// The manual page: the doc comment of the implementing struct, in Markdown, with [`HEADINGS`].
+    fn manual(&self) -> &'static str;
+
+    /// What must be given.
+    fn needs(&self) -> Needs {
+        Needs::WEIGHTS
+    }
+
+    /// What is measured.
+    fn plan(&self) -> Plan;
+
+    /// What is measured instead in a group that has no item [`plan`](Criterion::plan) reads.
+    fn fallback(&self) -> Option<Plan> {
+        None
+    }
+
+    /// The error where *no* group has an item that is read; `None` where the fallback will do.
+    fn nothing_to_read(&self) -> Option<Error> {
+        None
+    }
+
+    /// Last step before normalisation, on the reduced scores of the surviving channels in channel order.
+    fn finish(&self, _scores: &mut [f64]) {}
+}
+
+/// All criteria, in the order in which they are listed to users.
+pub fn criteria() -> &'static [&'static dyn Criterion] {
+    &[&L1, &L2, &Lamp, &Fpgm, &BnScale, &Random]
+}
+
+/// The criterion of that name.
+///
+/// # Errors
+/// [`Error::Unknown`], with the names there are.
+pub fn find(name: &str) -> Result<&'static dyn Criterion, Error> {
+    criteria().iter().copied().find(|c| c.name() == name).ok_or_else(|| Error::Unknown {
+        name: name.to_string(),
+        known: criteria().iter().map(|c| c.name()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+#[cfg(test)]
+mod tests;

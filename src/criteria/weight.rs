@@ -1,0 +1,74 @@
+//! Weights as criteria read them: f32 values behind a shape, decoded only when they are read.
+
+use bytes::Bytes;
+
+/// Values of a weight, row-major.
+#[derive(Debug, Clone)]
+pub enum WeightData {
+    /// Raw little-endian f32, at any alignment (usually a slice of a mapped file).
+    Bytes(Bytes),
+    /// Values that had to be converted (from f16, bf16, a quantized type…).
+    Floats(Vec<f32>),
+}
+
+impl WeightData {
+    /// Number of whole f32 values.
+    pub fn len(&self) -> usize {
+        match self {
+            WeightData::Bytes(bytes) => bytes.len() / 4,
+            WeightData::Floats(values) => values.len(),
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One weight tensor: `data` holds `shape.product()` values.
+#[derive(Debug, Clone)]
+pub struct Weight {
+    /// Name used in errors and notes.
+    pub name: String,
+    /// Axis sizes.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub data: WeightData,
+}
+
+/// One stored value: an f32, or its four bytes where they lie.
+pub(super) trait Value: Copy + Sync {
+    fn get(self) -> f32;
+}
+
+impl Value for f32 {
+    #[inline(always)]
+    fn get(self) -> f32 {
+        self
+    }
+}
+
+impl Value for [u8; 4] {
+    #[inline(always)]
+    fn get(self) -> f32 {
+        f32::from_le_bytes(self)
+    }
+}
+
+/// Runs `$body` with `$values: &[impl Value]`, compiled once for each way to hold data.
+macro_rules! with_values {
+    ($data:expr, $values:ident => $body:expr) => {
+        match $data {
+            $crate::criteria::weight::WeightData::Bytes(bytes) => {
+                let $values = bytes.as_chunks::<4>().0;
+                $body
+            }
+            $crate::criteria::weight::WeightData::Floats(floats) => {
+                let $values = floats.as_slice();
+                $body
+            }
+        }
+    };
+}
+pub(super) use with_values;

@@ -1,0 +1,94 @@
+//! A model in memory, and how it gets there.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::external::{self, ExternalLayout};
+use super::proto::{GraphProto, ModelProto};
+use super::wire::{self, Scan, UnknownFields};
+use super::{Error, Result, check, source};
+
+/// A model whose weights are slices of the mapped files, with all external data in place.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// The message itself; no tensor in it is external.
+    pub proto: ModelProto,
+    /// Where it was read from.
+    pub path: Option<PathBuf>,
+    /// Set when it came with external data.
+    pub external: Option<ExternalLayout>,
+    /// What was odd about it, one line each.
+    pub warnings: Vec<String>,
+    /// Size of all its files, in bytes.
+    pub file_bytes: u64,
+    /// Fields from a newer format, written again on saving.
+    pub unknown: UnknownFields,
+}
+
+impl Model {
+    /// Reads and checks a model file and its external data. Weights are not copied: the files are mapped, and must
+    /// not be changed in place while the model lives (replacing them by a rename is fine).
+    pub fn load(path: &Path) -> Result<Self> {
+        Self::decode(source::map_model(path)?, Some(path))
+    }
+
+    /// Reads and checks a model in memory, which cannot have external data.
+    pub fn from_bytes(bytes: Bytes) -> Result<Self> {
+        Self::decode(bytes, None)
+    }
+
+    /// A model built in memory, unchecked.
+    pub fn new(proto: ModelProto) -> Self {
+        Model { proto, ..Model::default() }
+    }
+
+    /// The main graph. Errors when there is none.
+    pub fn graph(&self) -> Result<&GraphProto> {
+        self.proto.graph.as_ref().ok_or_else(|| no_graph(self.path.as_deref()))
+    }
+
+    /// The main graph, open to change. Errors when there is none.
+    pub fn graph_mut(&mut self) -> Result<&mut GraphProto> {
+        self.proto.graph.as_mut().ok_or_else(|| no_graph(self.path.as_deref()))
+    }
+
+    fn decode(bytes: Bytes, path: Option<&Path>) -> Result<Self> {
+        let shown = shown(path);
+        let not_a_model = |why: String| Error::NotAModel { path: shown.clone(), why };
+        if bytes.is_empty() {
+            return Err(not_a_model("it is empty".into()));
+        }
+        // The name of another format explains more than the decoder's complaint about its bytes.
+        let explain = |e: Error| match source::other_format(&bytes) {
+            Some(what) => not_a_model(what.into()),
+            None => e,
+        };
+        wire::check_complete(&bytes, &shown).map_err(explain)?;
+        let mut proto = ModelProto::decode(bytes.clone()).map_err(|e| explain(not_a_model(e.to_string())))?;
+        if proto.graph.is_none() {
+            return Err(explain(no_graph(path)));
+        }
+        let scan = Scan::new(&bytes);
+        let mut warnings = scan.warnings();
+        let (external, data_bytes) = external::resolve(&mut proto, path)?;
+        warnings.extend(check::check(&mut proto)?);
+        Ok(Model {
+            proto,
+            path: path.map(Path::to_owned),
+            external,
+            warnings,
+            file_bytes: bytes.len() as u64 + data_bytes,
+            unknown: scan.unknown,
+        })
+    }
+}
+
+fn shown(path: Option<&Path>) -> PathBuf {
+    path.map_or_else(|| PathBuf::from("<input>"), Path::to_owned)
+}
+
+fn no_graph(path: Option<&Path>) -> Error {
+    Error::NotAModel { path: shown(path), why: "it has no graph".into() }
+}

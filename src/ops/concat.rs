@@ -1,0 +1,64 @@
+//! Concat: a sum along one axis.
+
+use crate::algebra::Dim;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx};
+use super::fact::{MAX_VALUE, Value};
+
+/// `Concat`.
+pub struct Concat;
+
+impl Operator for Concat {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let mut shape = cx.shape(0)?.to_vec();
+        let a = cx.axis(0, 1)?;
+        for i in 1..cx.inputs.len() {
+            let s = cx.shape(i)?;
+            if s.len() != shape.len() {
+                return None;
+            }
+            let total = shape[a].plus(&s[a]);
+            // A number says more than a symbol where the inputs must agree.
+            for (k, d) in s.iter().enumerate() {
+                if shape[k].known().is_none() && d.known().is_some() {
+                    shape[k] = d.clone();
+                }
+            }
+            shape[a] = total;
+        }
+        let mut value = None;
+        if shape.len() == 1 {
+            value = (0..cx.inputs.len()).try_fold(Vec::new(), |mut all: Vec<Dim>, i| {
+                all.extend_from_slice(cx.dims(i)?);
+                (all.len() <= MAX_VALUE).then_some(all)
+            });
+        }
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        if let Some(v) = value {
+            cx.set_value(0, Value::Ints(v));
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let inputs: Option<Vec<_>> = (0..cx.inputs.len()).map(|i| cx.input(i)).collect();
+        let inputs = inputs?;
+        let a = cx.axis(0, 1)?;
+        let mut axes = Vec::new();
+        for k in 0..inputs[0].len() {
+            if k == a {
+                let parts: Option<Vec<_>> = inputs.iter().map(|x| x.get(k).copied()).collect();
+                axes.push(cx.terms.sum(&parts?));
+                continue;
+            }
+            for x in &inputs[1..] {
+                cx.unify(inputs[0][k], *x.get(k)?);
+            }
+            axes.push(inputs[0][k]);
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+}

@@ -1,0 +1,361 @@
+//! What an operator sees of its node when a walker visits it.
+
+use std::sync::Arc;
+
+use crate::algebra::{Dim, Flags, Kept, Monomial, Reason, Symbols, Term, Terms};
+use crate::onnx;
+use crate::onnx::proto::{NodeProto, TensorProto};
+
+use super::fact::{Fact, Value, axis};
+
+/// What a weight's axis does in the operator that uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum Role {
+    /// Writes the channel: rows of a contraction weight.
+    Out,
+    /// Reads the channel: columns of a contraction weight.
+    In,
+    /// Scale of a BatchNormalization.
+    BatchNorm,
+    /// Scale of another normalisation.
+    Norm,
+    /// Writes the channel as a table of vectors: an embedding.
+    Embedding,
+    /// Follows along unscored: bias, running statistics, element-wise constants.
+    Carried,
+}
+
+/// Shape and value inference of one node.
+pub struct InferCx<'a> {
+    /// The node.
+    pub node: &'a NodeProto,
+    /// Version of the node's operator set.
+    pub opset: i64,
+    /// Facts of the inputs; `None` where an optional input is absent.
+    pub inputs: Vec<Option<&'a Fact>>,
+    /// Facts of the outputs, to be filled in.
+    pub outputs: Vec<Fact>,
+    /// The table of symbols.
+    pub symbols: &'a mut Symbols,
+}
+
+/// Access to inputs and attributes that all contexts share.
+macro_rules! node_access {
+    ($cx:ident) => {
+        impl $cx<'_> {
+            /// An integer attribute.
+            pub fn int(&self, name: &str) -> Option<i64> {
+                onnx::attr_i(self.node, name)
+            }
+
+            /// An integer-list attribute.
+            pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
+                onnx::attr_ints(self.node, name)
+            }
+
+            /// Whether input `i` is given.
+            pub fn has(&self, i: usize) -> bool {
+                self.inputs.get(i).is_some_and(Option::is_some)
+            }
+
+            /// Shape of input `i`.
+            pub fn shape(&self, i: usize) -> Option<&[Dim]> {
+                self.inputs.get(i).copied().flatten()?.shape.as_deref()
+            }
+
+            /// Rank of input `i`.
+            pub fn rank(&self, i: usize) -> Option<usize> {
+                Some(self.shape(i)?.len())
+            }
+
+            /// Fact of input `i`.
+            pub fn fact(&self, i: usize) -> Option<&Fact> {
+                self.inputs.get(i).copied().flatten()
+            }
+
+            /// Integer contents of input `i`, possibly symbolic.
+            pub fn dims(&self, i: usize) -> Option<&[Dim]> {
+                self.fact(i)?.dims()
+            }
+
+            /// Integer contents of input `i`, all known.
+            pub fn numbers(&self, i: usize) -> Option<Vec<i64>> {
+                self.fact(i)?.numbers()
+            }
+
+            /// The attribute `axis` (or its default) as an index into input `i`.
+            pub fn axis(&self, i: usize, default: i64) -> Option<usize> {
+                axis(self.int("axis").unwrap_or(default), self.rank(i)?)
+            }
+
+            /// Axes given as input `input` (newer operator sets) or as attribute `axes` (older ones), as indices
+            /// below `rank`; `Some(None)` where neither is given.
+            pub fn axes(&self, input: usize, rank: usize) -> Option<Option<Vec<usize>>> {
+                let given = if self.has(input) { Some(self.numbers(input)?) } else { self.ints("axes") };
+                match given {
+                    None => Some(None),
+                    Some(v) => v.into_iter().map(|a| axis(a, rank)).collect::<Option<Vec<_>>>().map(Some),
+                }
+            }
+        }
+    };
+}
+
+node_access!(InferCx);
+node_access!(RelateCx);
+node_access!(RewriteCx);
+node_access!(CostCx);
+
+impl InferCx<'_> {
+    /// Element type of input `i`.
+    pub fn dtype(&self, i: usize) -> i32 {
+        self.fact(i).map_or(0, |f| f.dtype)
+    }
+
+    /// Sets type and shape of output `o`.
+    pub fn set(&mut self, o: usize, dtype: i32, shape: Vec<Dim>) {
+        if let Some(out) = self.outputs.get_mut(o) {
+            *out = Fact::new(dtype, shape);
+        }
+    }
+
+    /// Sets the contents of output `o`.
+    pub fn set_value(&mut self, o: usize, value: Value) {
+        if let Some(out) = self.outputs.get_mut(o) {
+            out.value = Some(value);
+        }
+    }
+
+    /// Contents of input `i`.
+    pub fn value(&self, i: usize) -> Option<&Value> {
+        self.fact(i)?.value.as_ref()
+    }
+
+    /// A size that only a run can tell, named after output `o`.
+    pub fn unknown(&mut self, o: usize, k: usize) -> Dim {
+        let name = self.node.output.get(o).cloned().unwrap_or_default();
+        self.symbols.unknown(format!("{name}:{k}"))
+    }
+}
+
+/// A weight axis with the role it has at one use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleNote {
+    /// Input of the node.
+    pub input: usize,
+    /// Axis of that input.
+    pub axis: usize,
+    /// What it does there.
+    pub role: Role,
+}
+
+/// Relating the axes of one node.
+pub struct RelateCx<'a> {
+    /// The node.
+    pub node: &'a NodeProto,
+    /// Version of the node's operator set.
+    pub opset: i64,
+    /// Facts of the inputs; `None` where an optional input is absent.
+    pub inputs: Vec<Option<&'a Fact>>,
+    /// Facts of the outputs.
+    pub outputs: Vec<&'a Fact>,
+    /// The arena of terms.
+    pub terms: &'a mut Terms,
+    /// Axis terms of the inputs; `None` where absent or of unknown rank.
+    pub axes_in: Vec<Option<Vec<Term>>>,
+    /// Axis terms of the outputs, to be filled in.
+    pub axes_out: Vec<Option<Vec<Term>>>,
+    /// Whether each input is a weight: constant, float, not computed from activations.
+    pub weight: Vec<bool>,
+    /// Roles of weight axes, to be filled in.
+    pub roles: Vec<RoleNote>,
+    /// The node's name for messages.
+    pub label: Arc<str>,
+}
+
+impl RelateCx<'_> {
+    /// A reason that names this node.
+    pub fn reason(&self, kind: &'static str) -> Reason {
+        Reason { kind, at: self.label.clone() }
+    }
+
+    /// Axis terms of input `i`.
+    pub fn input(&self, i: usize) -> Option<Vec<Term>> {
+        self.axes_in.get(i)?.clone()
+    }
+
+    /// Shape of output `o`.
+    pub fn out_shape(&self, o: usize) -> Option<&[Dim]> {
+        self.outputs.get(o)?.shape.as_deref()
+    }
+
+    /// Sets the axis terms of output `o`.
+    pub fn set(&mut self, o: usize, axes: Vec<Term>) {
+        if let Some(slot) = self.axes_out.get_mut(o) {
+            *slot = Some(axes);
+        }
+    }
+
+    /// Makes two axes one; what does not fit is frozen in this node's name.
+    pub fn unify(&mut self, a: Term, b: Term) {
+        let reason = self.reason("axes that do not fit together");
+        self.terms.unify(a, b, &reason);
+    }
+
+    /// Freezes an axis in this node's name.
+    pub fn freeze(&mut self, t: Term, kind: &'static str) {
+        let reason = self.reason(kind);
+        self.terms.freeze(t, &reason);
+    }
+
+    /// A fresh axis of the given size that cannot shrink.
+    pub fn frozen(&mut self, size: &Dim, kind: &'static str) -> Term {
+        let reason = self.reason(kind);
+        self.terms.frozen_atom(size.clone(), &reason)
+    }
+
+    /// Fresh frozen axes for output `o` from axis `from` on.
+    pub fn frozen_tail(&mut self, o: usize, from: usize, kind: &'static str) -> Option<Vec<Term>> {
+        let shape = self.out_shape(o)?.get(from..)?.to_vec();
+        Some(shape.iter().map(|d| self.frozen(d, kind)).collect())
+    }
+
+    /// Flags an axis.
+    pub fn mark(&mut self, t: Term, change: impl Fn(&mut Flags)) {
+        self.terms.mark(t, change);
+    }
+
+    /// Notes the role of a weight's axis; an axis that a weight writes can be pruned.
+    pub fn role(&mut self, input: usize, axis: usize, role: Role) {
+        if !self.weight.get(input).copied().unwrap_or(false) {
+            return;
+        }
+        if matches!(role, Role::Out | Role::Embedding)
+            && let Some(t) = self.axes_in.get(input).and_then(|a| a.as_ref()?.get(axis).copied())
+        {
+            self.mark(t, |f| f.produced = true);
+        }
+        self.roles.push(RoleNote { input, axis, role });
+    }
+}
+
+/// Counting the multiply-accumulates of one node.
+pub struct CostCx<'a> {
+    /// The node.
+    pub node: &'a NodeProto,
+    /// Version of the node's operator set.
+    pub opset: i64,
+    /// Facts of the inputs.
+    pub inputs: Vec<Option<&'a Fact>>,
+    /// Axis terms of the inputs.
+    pub axes_in: &'a [Option<Vec<Term>>],
+    /// Axis terms of the outputs.
+    pub axes_out: Vec<Option<&'a [Term]>>,
+    /// The arena of terms.
+    pub terms: &'a Terms,
+}
+
+impl CostCx<'_> {
+    /// One product of axis sizes.
+    pub fn product(axes: Vec<Term>) -> Vec<Monomial> {
+        vec![Monomial { coefficient: 1.0, axes }]
+    }
+}
+
+/// Rewriting one node for kept channels. Weights have been cut already; attributes and shape operands are left.
+pub struct RewriteCx<'a> {
+    /// The node, to be changed.
+    pub node: &'a mut NodeProto,
+    /// Version of the node's operator set.
+    pub opset: i64,
+    /// Facts of the inputs as they are now, after everything before this node was rewritten.
+    pub inputs: Vec<Option<&'a Fact>>,
+    /// Facts of the inputs before anything was rewritten.
+    pub before: Vec<Option<&'a Fact>>,
+    /// Axis terms of the inputs.
+    pub axes_in: &'a [Option<Vec<Term>>],
+    /// Axis terms of the outputs.
+    pub axes_out: Vec<Option<&'a [Term]>>,
+    /// The arena of terms.
+    pub terms: &'a Terms,
+    /// What stays of each atom.
+    pub kept: &'a Kept,
+    /// Tensors that the node needs beside its old ones.
+    pub new_tensors: Vec<TensorProto>,
+    /// Nodes to insert before this one.
+    pub new_nodes: Vec<NodeProto>,
+    /// Gives names that are free in the graph.
+    pub fresh: &'a mut dyn FnMut(&str) -> String,
+}
+
+impl RewriteCx<'_> {
+    /// Sizes that output `o` must have.
+    pub fn required(&self, o: usize) -> Option<Vec<Dim>> {
+        Some(self.axes_out.get(o).copied().flatten()?.iter().map(|t| self.terms.kept_size(*t, self.kept)).collect())
+    }
+
+    /// Whether any axis of input `i` or output 0 shrinks.
+    pub fn touched(&self) -> bool {
+        let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.kept_positions(*t, self.kept).is_some());
+        self.axes_in.iter().flatten().any(|a| shrinks(a)) || self.axes_out.iter().flatten().any(|a| shrinks(a))
+    }
+
+    /// Positions of an input axis that stay, `None` where all do.
+    pub fn kept_in(&self, i: usize, axis: usize) -> Option<Vec<usize>> {
+        let t = *self.axes_in.get(i)?.as_ref()?.get(axis)?;
+        self.terms.kept_positions(t, self.kept)
+    }
+
+    /// Makes input `i` the constant `data` (int64 of this shape).
+    pub fn set_constant(&mut self, i: usize, what: &str, shape: &[usize], data: &[i64]) {
+        let name = (self.fresh)(what);
+        self.new_tensors.push(crate::onnx::from_i64(&name, shape, data));
+        self.set_input(i, name);
+    }
+
+    /// Makes input `i` the tensor `name`.
+    pub fn set_input(&mut self, i: usize, name: String) {
+        while self.node.input.len() <= i {
+            self.node.input.push(String::new());
+        }
+        self.node.input[i] = name;
+    }
+
+    /// Replaces the known elements of shape operand `i` by those of `wanted`, keeping its run-time elements.
+    ///
+    /// A constant where all are known; otherwise an element-wise choice between the constant and what the
+    /// graph computes. `None` where an element that only a run can tell would have to change.
+    pub fn patch_operand(&mut self, i: usize, what: &str, wanted: &[Dim]) -> Option<()> {
+        if let Some(all) = wanted.iter().map(Dim::known).collect::<Option<Vec<i64>>>() {
+            self.set_constant(i, what, &[all.len()], &all);
+            return Some(());
+        }
+        let now = self.dims(i)?.to_vec();
+        if now.len() != wanted.len() {
+            return None;
+        }
+        let mut fixed = Vec::new();
+        let mut data = Vec::new();
+        for (old, new) in now.iter().zip(wanted) {
+            let n = new.known();
+            if n.is_none() && old != new {
+                return None;
+            }
+            fixed.push(n.is_some());
+            data.push(n.unwrap_or(0));
+        }
+        let (mask, constant, out) = ((self.fresh)("mask"), (self.fresh)(what), (self.fresh)(what));
+        self.new_tensors.push(crate::onnx::from_bool(&mask, &[fixed.len()], &fixed));
+        self.new_tensors.push(crate::onnx::from_i64(&constant, &[data.len()], &data));
+        let computed = self.node.input.get(i)?.clone();
+        self.new_nodes.push(NodeProto {
+            name: Some(out.clone()),
+            op_type: Some("Where".to_owned()),
+            input: vec![mask, constant, computed],
+            output: vec![out.clone()],
+            ..Default::default()
+        });
+        self.set_input(i, out);
+        Some(())
+    }
+}

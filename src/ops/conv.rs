@@ -1,0 +1,196 @@
+//! Conv and ConvTranspose, with groups; depthwise is the case of one input channel per group.
+
+use crate::algebra::{Dim, Monomial, Symbols, Term};
+use crate::onnx;
+
+use super::Operator;
+use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+
+/// `Conv` (weight [out, in/g, k…]) or `ConvTranspose` (weight [in, out/g, k…]).
+pub struct Conv {
+    /// Whether this is the transposed convolution.
+    pub transposed: bool,
+}
+
+/// Window attributes of convolutions and pools, with the defaults of the format.
+pub struct Window {
+    /// Kernel size per spatial axis.
+    pub kernel: Vec<i64>,
+    /// Step per spatial axis.
+    pub strides: Vec<i64>,
+    /// Padding: begins, then ends.
+    pub pads: Vec<i64>,
+    /// Spread of the kernel per spatial axis.
+    pub dilations: Vec<i64>,
+    /// SAME_UPPER, SAME_LOWER, VALID or NOTSET.
+    pub auto_pad: String,
+    /// Whether output sizes are rounded up.
+    pub ceil: bool,
+}
+
+impl Window {
+    /// Reads the attributes of `node` for a kernel.
+    pub fn of(node: &crate::onnx::proto::NodeProto, kernel: Vec<i64>) -> Window {
+        let n = kernel.len();
+        let list = |name: &str, default: i64, len: usize| match onnx::attr_ints(node, name) {
+            Some(v) if v.len() == len => v,
+            _ => vec![default; len],
+        };
+        Window {
+            strides: list("strides", 1, n),
+            pads: list("pads", 0, 2 * n),
+            dilations: list("dilations", 1, n),
+            auto_pad: onnx::attr_s(node, "auto_pad").unwrap_or_else(|| "NOTSET".to_owned()),
+            ceil: onnx::attr_i(node, "ceil_mode") == Some(1),
+            kernel,
+        }
+    }
+
+    /// Whether the window leaves spatial axis `k` as it is.
+    pub fn passes(&self, k: usize) -> bool {
+        self.kernel[k] == 1 && self.strides[k] == 1 && self.pads[k] == 0 && self.pads[k + self.kernel.len()] == 0
+    }
+
+    /// Output size of spatial axis `k`.
+    pub fn size(&self, symbols: &mut Symbols, input: &Dim, k: usize) -> Dim {
+        let (stride, n) = (self.strides[k], self.kernel.len());
+        let one = Dim::from(1i64);
+        if self.passes(k) {
+            return input.clone();
+        }
+        if self.auto_pad.starts_with("SAME") {
+            return symbols.floor_div(&input.plus(&Dim::from(stride - 1)), &Dim::from(stride));
+        }
+        let reach = self.dilations[k].saturating_mul(self.kernel[k] - 1).saturating_add(1);
+        let padded = input.plus(&Dim::from(self.pads[k].saturating_add(self.pads[k + n]).saturating_sub(reach)));
+        if !self.ceil {
+            return symbols.floor_div(&padded, &Dim::from(stride)).plus(&one);
+        }
+        let out = symbols.floor_div(&padded.plus(&Dim::from(stride - 1)), &Dim::from(stride)).plus(&one);
+        // The last window must start inside the input or its left padding.
+        match (out.known(), input.known()) {
+            (Some(o), Some(i)) if (o - 1).saturating_mul(stride) >= i.saturating_add(self.pads[k]) => Dim::from(o - 1),
+            _ => out,
+        }
+    }
+}
+
+impl Conv {
+    fn window(&self, node: &crate::onnx::proto::NodeProto, weight: &[Dim]) -> Option<Window> {
+        let kernel: Option<Vec<i64>> = weight.get(2..)?.iter().map(Dim::known).collect();
+        let w = Window::of(node, kernel?);
+        w.strides.iter().all(|s| *s > 0).then_some(w)
+    }
+
+    fn group(node: &crate::onnx::proto::NodeProto) -> i64 {
+        onnx::attr_i(node, "group").unwrap_or(1)
+    }
+}
+
+impl Operator for Conv {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (x, w) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
+        let g = Dim::from(Self::group(cx.node));
+        let window = self.window(cx.node, &w).filter(|w| w.kernel.len() + 2 == x.len())?;
+        let channels = if self.transposed { w[1].times(&g) } else { w[0].clone() };
+        let mut shape = vec![x[0].clone(), channels];
+        for k in 0..window.kernel.len() {
+            shape.push(if self.transposed {
+                let n = window.kernel.len();
+                let extra = cx.ints("output_padding").and_then(|v| v.get(k).copied()).unwrap_or(0);
+                let stride = Dim::from(window.strides[k]);
+                if let Some(size) = cx.ints("output_shape").and_then(|v| v.get(v.len() + k - n).copied()) {
+                    Dim::from(size)
+                } else if window.auto_pad.starts_with("SAME") {
+                    x[k + 2].times(&stride)
+                } else {
+                    let reach = window.dilations[k] * (window.kernel[k] - 1) + 1;
+                    let fixed = reach + extra - window.pads[k] - window.pads[k + n];
+                    x[k + 2].minus(&Dim::from(1i64)).times(&stride).plus(&Dim::from(fixed))
+                }
+            } else {
+                window.size(cx.symbols, &x[k + 2], k)
+            });
+        }
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (x, w) = (cx.input(0)?, cx.input(1)?);
+        let shape = cx.out_shape(0)?.to_vec();
+        let window = self.window(cx.node, cx.shape(1)?)?;
+        let g = Self::group(cx.node);
+        for &t in w.get(2..)? {
+            cx.freeze(t, "kernel axis");
+        }
+        let out = cx.terms.atom(shape[1].clone());
+        let (i, o) = if self.transposed { (0, 1) } else { (1, 0) };
+        if g == 1 {
+            cx.unify(x[1], w[i]);
+            cx.unify(out, w[o]);
+            cx.role(1, i, Role::In);
+        } else {
+            let per_group = |d: &Dim| d.div_exact(&Dim::from(g));
+            let (ci, co) = (per_group(&cx.terms.size(x[1]))?, per_group(&shape[1])?);
+            let (groups, ci, co) = (cx.terms.atom(Dim::from(g)), cx.terms.atom(ci), cx.terms.atom(co));
+            let (inputs, outputs) = (cx.terms.product(&[groups, ci]), cx.terms.product(&[groups, co]));
+            cx.unify(x[1], inputs);
+            cx.unify(out, outputs);
+            if self.transposed {
+                cx.unify(w[0], inputs);
+                cx.unify(w[1], co);
+            } else {
+                cx.unify(w[0], outputs);
+                cx.unify(w[1], ci);
+                cx.role(1, 1, Role::In);
+            }
+            // Groups of one channel (depthwise) follow their channel; other groups keep their number.
+            if !cx.terms.size(ci).is(1) {
+                cx.freeze(groups, "number of convolution groups");
+            }
+        }
+        cx.role(1, o, Role::Out);
+        if let Some(b) = cx.input(2) {
+            cx.unify(out, *b.first()?);
+            cx.role(2, 0, Role::Carried);
+        }
+        let mut axes = vec![x[0], out];
+        for k in 0..window.kernel.len() {
+            axes.push(if window.passes(k) && !self.transposed {
+                x[k + 2]
+            } else {
+                cx.freeze(x[k + 2], "spatial axis");
+                cx.frozen(&shape[k + 2], "spatial axis")
+            });
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let g = Self::group(cx.node);
+        if g <= 1 {
+            return Some(());
+        }
+        // Only the groups of a depthwise convolution shrink: there each has one channel.
+        let before = cx.before.first().copied().flatten()?.shape.as_ref()?.get(1)?;
+        let groups = if before.is(g) { cx.shape(0)?.get(1)?.clone() } else { Dim::from(g) };
+        onnx::set_attr_i(cx.node, "group", groups.known()?);
+        Some(())
+    }
+
+    fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
+        let count = || -> Option<Vec<Term>> {
+            let w = cx.axes_in.get(1)?.as_ref()?;
+            // One multiplication per weight element and output position (input position if transposed).
+            let positions = if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
+            let mut axes = w.clone();
+            axes.push(positions[0]);
+            axes.extend(&positions[2..]);
+            Some(axes)
+        };
+        count().map(CostCx::product).unwrap_or_default()
+    }
+}

@@ -1,0 +1,64 @@
+//! DepthToSpace and SpaceToDepth: pixel shuffle, a product that moves between channels and space.
+
+use crate::algebra::Dim;
+use crate::onnx;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx};
+
+/// `DepthToSpace`.
+pub struct DepthToSpace;
+/// `SpaceToDepth`.
+pub struct SpaceToDepth;
+
+impl Operator for DepthToSpace {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
+        let [n, c, h, w] = x.as_slice() else { return None };
+        let shape = vec![n.clone(), c.div_exact(&b.times(&b))?, h.times(&b), w.times(&b)];
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let b = cx.int("blocksize")?;
+        let bb = Dim::from(b.checked_mul(b)?);
+        let c = cx.terms.size(x[1]).div_exact(&bb)?;
+        let depth_first = onnx::attr_s(cx.node, "mode").is_none_or(|m| m == "DCR");
+        let (outer, inner) = cx.terms.split_product(x[1], &if depth_first { bb } else { c })?;
+        let (block, channel) = if depth_first { (outer, inner) } else { (inner, outer) };
+        cx.freeze(block, "block of pixels");
+        x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+        let mut axes = vec![x[0], channel];
+        axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
+        cx.set(0, axes);
+        Some(())
+    }
+}
+
+impl Operator for SpaceToDepth {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
+        let [n, c, h, w] = x.as_slice() else { return None };
+        let (h, w) = (cx.symbols.floor_div(h, &b), cx.symbols.floor_div(w, &b));
+        let shape = vec![n.clone(), c.times(&b).times(&b), h, w];
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let b = cx.int("blocksize")?;
+        let block = cx.frozen(&Dim::from(b.checked_mul(b)?), "block of pixels");
+        x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+        let mut axes = vec![x[0], cx.terms.product(&[block, x[1]])];
+        axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
+        cx.set(0, axes);
+        Some(())
+    }
+}

@@ -1,0 +1,101 @@
+//! Einsum: every letter is one axis.
+
+use std::collections::BTreeMap;
+
+use crate::algebra::{Dim, Monomial, Term};
+use crate::onnx;
+
+use super::Operator;
+use super::context::{CostCx, InferCx, RelateCx, Role};
+
+/// `Einsum` without an ellipsis.
+pub struct Einsum;
+
+/// The letters of each input and of the output.
+fn parse(node: &crate::onnx::proto::NodeProto) -> Option<(Vec<Vec<char>>, Vec<char>)> {
+    let equation: String = onnx::attr_s(node, "equation")?.chars().filter(|c| !c.is_whitespace()).collect();
+    if equation.contains('.') {
+        return None;
+    }
+    let (left, right) = match equation.split_once("->") {
+        Some((l, r)) => (l.to_owned(), Some(r.to_owned())),
+        None => (equation, None),
+    };
+    let inputs: Vec<Vec<char>> = left.split(',').map(|s| s.chars().collect()).collect();
+    let output = right.map(|r| r.chars().collect()).unwrap_or_else(|| {
+        let all: Vec<char> = inputs.iter().flatten().copied().collect();
+        let mut once: Vec<char> = all.iter().filter(|c| all.iter().filter(|d| d == c).count() == 1).copied().collect();
+        once.sort_unstable();
+        once
+    });
+    Some((inputs, output))
+}
+
+impl Operator for Einsum {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (inputs, output) = parse(cx.node)?;
+        let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
+        for (i, letters) in inputs.iter().enumerate() {
+            let shape = cx.shape(i)?;
+            if shape.len() != letters.len() {
+                return None;
+            }
+            for (c, d) in letters.iter().zip(shape) {
+                let e = sizes.entry(*c).or_insert_with(|| d.clone());
+                if e.is(1) || e.known().is_none() && d.known().is_some() {
+                    *e = d.clone();
+                }
+            }
+        }
+        let shape: Option<Vec<Dim>> = output.iter().map(|c| sizes.get(c).cloned()).collect();
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape?);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (inputs, output) = parse(cx.node)?;
+        let mut axes: BTreeMap<char, Term> = BTreeMap::new();
+        let mut uses: BTreeMap<char, usize> = BTreeMap::new();
+        for (i, letters) in inputs.iter().enumerate() {
+            let x = cx.input(i)?;
+            for (k, (&c, &t)) in letters.iter().zip(&x).enumerate() {
+                *uses.entry(c).or_default() += 1;
+                cx.role(i, k, if output.contains(&c) { Role::Out } else { Role::In });
+                match axes.get(&c).copied() {
+                    Some(other) if cx.terms.size(other).is(1) => drop(axes.insert(c, t)),
+                    Some(other) if cx.terms.size(t).is(1) => cx.freeze(other, "broadcast within a contraction"),
+                    Some(other) => cx.unify(other, t),
+                    None => drop(axes.insert(c, t)),
+                }
+            }
+        }
+        let activations = !cx.weight.iter().any(|w| *w);
+        for (c, &t) in &axes {
+            let kept = output.contains(c);
+            if kept && uses[c] > 1 && activations && inputs.len() > 1 {
+                cx.mark(t, |f| f.batched = true);
+            }
+            if !kept && uses[c] == 1 {
+                cx.mark(t, |f| f.mixed = true);
+            }
+        }
+        let out: Option<Vec<Term>> = output.iter().map(|c| axes.get(c).copied()).collect();
+        cx.set(0, out?);
+        Some(())
+    }
+
+    fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
+        let count = || {
+            let (inputs, _) = parse(cx.node)?;
+            let mut axes: BTreeMap<char, Term> = BTreeMap::new();
+            for (i, letters) in inputs.iter().enumerate() {
+                for (&c, &t) in letters.iter().zip(cx.axes_in.get(i)?.as_ref()?) {
+                    axes.insert(c, t);
+                }
+            }
+            (inputs.len() > 1).then(|| axes.into_values().collect())
+        };
+        count().map(CostCx::product).unwrap_or_default()
+    }
+}

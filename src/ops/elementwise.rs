@@ -1,0 +1,277 @@
+//! Operators that act on each position by itself: unary functions, and broadcast functions of several inputs.
+
+use crate::algebra::{Dim, Symbols};
+
+use super::context::{InferCx, RelateCx, Role};
+use super::fact::{MAX_VALUE, Value, dtype, known};
+use super::Operator;
+
+/// What the function does to small known values, where shape arithmetic uses it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Fold {
+    /// Not followed.
+    None,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Min,
+    Max,
+    Pow,
+    Equal,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    And,
+    Or,
+    Not,
+    Neg,
+    Abs,
+    Sqrt,
+    Reciprocal,
+    Floor,
+    Ceil,
+    Where,
+    Same,
+    Cast,
+}
+
+/// An element-wise operator.
+pub struct Elementwise {
+    /// What it does to known values.
+    pub fold: Fold,
+    /// Number of leading inputs that carry data; the rest are parameters of the function.
+    pub data_inputs: usize,
+}
+
+/// An operator whose values are never followed.
+pub const fn opaque(data_inputs: usize) -> Elementwise {
+    Elementwise { fold: Fold::None, data_inputs }
+}
+
+/// An operator of shape arithmetic.
+pub const fn folding(fold: Fold, data_inputs: usize) -> Elementwise {
+    Elementwise { fold, data_inputs }
+}
+
+/// The shape that shapes broadcast to.
+pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
+    let rank = a.len().max(b.len());
+    (0..rank)
+        .map(|k| {
+            let get = |s: &[Dim]| (k + s.len()).checked_sub(rank).map(|i| s[i].clone());
+            match (get(a), get(b)) {
+                (Some(x), Some(y)) if x == y || y.is(1) => x,
+                (Some(x), Some(y)) if x.is(1) => y,
+                // A number and a run-time size must agree when the model runs, or the latter is 1.
+                (Some(x), Some(y)) if x.known().is_some() && y.known().is_none() => x,
+                (Some(x), Some(y)) if x.known().is_none() && y.known().is_some() => y,
+                (Some(x), Some(y)) => symbols.max(&x, &y),
+                (Some(x), None) | (None, Some(x)) => x,
+                (None, None) => Dim::from(1i64),
+            }
+        })
+        .collect()
+}
+
+impl Operator for Elementwise {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let n = self.data_inputs.min(cx.inputs.len());
+        let mut shape: Vec<Dim> = Vec::new();
+        for i in 0..n {
+            if cx.has(i) {
+                let s = cx.shape(i)?.to_vec();
+                shape = broadcast(cx.symbols, &shape, &s);
+            }
+        }
+        let dtype = match self.fold {
+            Fold::Cast => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
+            Fold::Equal | Fold::Less | Fold::LessOrEqual | Fold::Greater | Fold::GreaterOrEqual => dtype::BOOL,
+            Fold::And | Fold::Or | Fold::Not => dtype::BOOL,
+            Fold::Where => cx.dtype(1),
+            _ => cx.dtype(0),
+        };
+        for o in 0..cx.outputs.len() {
+            cx.set(o, if o == 0 { dtype } else { dtype::BOOL }, shape.clone());
+        }
+        if let Some(value) = self.fold_values(cx, n, &shape, dtype) {
+            cx.set_value(0, value);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let shape = cx.out_shape(0)?.to_vec();
+        let mut out = vec![None; shape.len()];
+        for i in 0..self.data_inputs.min(cx.inputs.len()) {
+            let Some(axes) = cx.input(i) else { continue };
+            let offset = shape.len().checked_sub(axes.len())?;
+            for (k, &t) in axes.iter().enumerate() {
+                if cx.terms.size(t) != shape[offset + k] {
+                    continue;
+                }
+                match out[offset + k] {
+                    None => out[offset + k] = Some(t),
+                    Some(o) => cx.unify(o, t),
+                }
+                cx.role(i, k, Role::Carried);
+            }
+        }
+        let axes: Vec<_> = (0..shape.len())
+            .map(|k| out[k].unwrap_or_else(|| cx.frozen(&shape[k], "broadcast of run-time sizes")))
+            .collect();
+        for o in 0..cx.axes_out.len() {
+            cx.set(o, axes.clone());
+        }
+        Some(())
+    }
+}
+
+impl Elementwise {
+    fn fold_values(&self, cx: &mut InferCx, n: usize, shape: &[Dim], dtype: i32) -> Option<Value> {
+        if self.fold == Fold::None {
+            return None;
+        }
+        let shape = known(shape)?;
+        let len: usize = shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b)).filter(|l| *l <= MAX_VALUE)?;
+        let mut inputs = Vec::new();
+        for i in 0..n {
+            let s = known(cx.shape(i)?)?;
+            let v = cx.value(i)?.clone();
+            inputs.push((v, strides(&s, &shape)));
+        }
+        let at = |p: usize, strides: &[usize]| -> usize {
+            let (mut rest, mut index) = (p, 0);
+            for (size, stride) in shape.iter().zip(strides).rev() {
+                index += rest % size * stride;
+                rest /= size;
+            }
+            index
+        };
+        let as_float = |v: &Value| matches!(v, Value::Floats(_));
+        let data = if self.fold == Fold::Where { &inputs[1..] } else { &inputs[..] };
+        if data.iter().any(|(v, _)| as_float(v)) {
+            let column = |p: usize| -> Option<Vec<f64>> {
+                inputs
+                    .iter()
+                    .map(|(v, s)| match v {
+                        Value::Floats(f) => f.get(at(p, s)).copied(),
+                        Value::Ints(d) => d.get(at(p, s))?.known().map(|n| n as f64),
+                    })
+                    .collect()
+            };
+            let out: Option<Vec<f64>> = (0..len).map(|p| fold_floats(self.fold, &column(p)?)).collect();
+            let out = out?;
+            return Some(if dtype::is_float(dtype) {
+                Value::Floats(out)
+            } else {
+                Value::Ints(out.into_iter().map(|x| Dim::from(x as i64)).collect())
+            });
+        }
+        if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
+            let v = inputs[0].0.pick(0..len)?;
+            let Value::Ints(v) = v else { return None };
+            let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
+            return Some(Value::Floats(floats?));
+        }
+        let mut out = Vec::with_capacity(len);
+        for p in 0..len {
+            let column: Option<Vec<Dim>> = inputs
+                .iter()
+                .map(|(v, s)| match v {
+                    Value::Ints(d) => d.get(at(p, s)).cloned(),
+                    Value::Floats(_) => None,
+                })
+                .collect();
+            out.push(fold_ints(self.fold, &column?, cx.symbols)?);
+        }
+        Some(Value::Ints(out))
+    }
+}
+
+/// Row-major strides of `from` seen through its broadcast to `to`.
+fn strides(from: &[usize], to: &[usize]) -> Vec<usize> {
+    let mut out = vec![0; to.len()];
+    let mut step = 1;
+    for k in 0..from.len().min(to.len()) {
+        let size = from[from.len() - 1 - k];
+        out[to.len() - 1 - k] = if size == 1 { 0 } else { step };
+        step *= size;
+    }
+    out
+}
+
+fn fold_floats(fold: Fold, v: &[f64]) -> Option<f64> {
+    let bool = |b: bool| Some(f64::from(u8::from(b)));
+    Some(match (fold, v) {
+        (Fold::Add, [a, b]) => a + b,
+        (Fold::Sub, [a, b]) => a - b,
+        (Fold::Mul, [a, b]) => a * b,
+        (Fold::Div, [a, b]) => a / b,
+        (Fold::Pow, [a, b]) => a.powf(*b),
+        (Fold::Min, v) => v.iter().copied().fold(f64::INFINITY, f64::min),
+        (Fold::Max, v) => v.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        (Fold::Neg, [a]) => -a,
+        (Fold::Abs, [a]) => a.abs(),
+        (Fold::Sqrt, [a]) => a.sqrt(),
+        (Fold::Reciprocal, [a]) => 1.0 / a,
+        (Fold::Floor, [a]) => a.floor(),
+        (Fold::Ceil, [a]) => a.ceil(),
+        (Fold::Same, [a, ..]) => *a,
+        // Casts to integers truncate towards zero.
+        (Fold::Cast, [a]) => *a,
+        (Fold::Where, [c, a, b]) => {
+            if *c != 0.0 {
+                *a
+            } else {
+                *b
+            }
+        }
+        (Fold::Equal, [a, b]) => return bool(a == b),
+        (Fold::Less, [a, b]) => return bool(a < b),
+        (Fold::Greater, [a, b]) => return bool(a > b),
+        _ => return None,
+    })
+}
+
+fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
+    let bool = |b: bool| Some(Dim::from(i64::from(b)));
+    let numbers = |v: &[Dim]| -> Option<(i64, i64)> { Some((v[0].known()?, v[1].known()?)) };
+    Some(match (fold, v) {
+        (Fold::Add, [a, b]) => a.plus(b),
+        (Fold::Sub, [a, b]) => a.minus(b),
+        (Fold::Mul, [a, b]) => a.times(b),
+        // Integer division truncates; sizes are not negative, so floor is the same unless one is.
+        (Fold::Div, [a, b]) => match (a.known(), b.known()) {
+            (Some(x), Some(y)) => Dim::from(x.checked_div(y)?),
+            _ => symbols.floor_div(a, b),
+        },
+        (Fold::Mod, [a, b]) => symbols.modulo(a, b),
+        (Fold::Min, [a, b]) => symbols.min(a, b),
+        (Fold::Max, [a, b]) => symbols.max(a, b),
+        (Fold::Pow, [_, _]) => {
+            let (a, b) = numbers(v)?;
+            Dim::from(a.checked_pow(u32::try_from(b).ok()?)?)
+        }
+        (Fold::Neg, [a]) => Dim::from(0i64).minus(a),
+        (Fold::Abs, [a]) => Dim::from(a.known()?.checked_abs()?),
+        (Fold::Not, [a]) => Dim::from(1 - a.known()?),
+        (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil, [a, ..]) => a.clone(),
+        (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
+        (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
+        // A size is never negative, which is how exporters ask "was this dimension given as -1?".
+        (Fold::Equal, [a, b]) if a.known().is_none() != b.known().is_none() => {
+            if a.known().or(b.known())? < 0 { Dim::from(0i64) } else { return None }
+        }
+        (Fold::Equal, _) => return numbers(v).and_then(|(a, b)| bool(a == b)),
+        (Fold::Less, _) => return numbers(v).and_then(|(a, b)| bool(a < b)),
+        (Fold::LessOrEqual, _) => return numbers(v).and_then(|(a, b)| bool(a <= b)),
+        (Fold::Greater, _) => return numbers(v).and_then(|(a, b)| bool(a > b)),
+        (Fold::GreaterOrEqual, _) => return numbers(v).and_then(|(a, b)| bool(a >= b)),
+        (Fold::And, _) => return numbers(v).and_then(|(a, b)| bool(a != 0 && b != 0)),
+        (Fold::Or, _) => return numbers(v).and_then(|(a, b)| bool(a != 0 || b != 0)),
+        _ => return None,
+    })
+}

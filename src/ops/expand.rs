@@ -1,0 +1,116 @@
+//! Expand and Tile: repeating along axes.
+
+use crate::algebra::Dim;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx};
+use super::elementwise::broadcast;
+use super::fact::{MAX_VALUE, Value, known};
+
+/// `Expand`.
+pub struct Expand;
+/// `Tile`.
+pub struct Tile;
+
+impl Operator for Expand {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let operand = match cx.dims(1) {
+            Some(d) => d.to_vec(),
+            None => {
+                let rank = usize::try_from(cx.shape(1)?.first()?.known()?).ok().filter(|r| *r <= 64)?;
+                (0..rank).map(|k| cx.unknown(0, k)).collect()
+            }
+        };
+        let shape = broadcast(cx.symbols, &x, &operand);
+        // Repeating one element gives a value that shapes may depend on.
+        let value = match (cx.value(0), known(&shape)) {
+            (Some(v), Some(s)) if v.len() == 1 => {
+                let n: usize = s.iter().product();
+                if n <= MAX_VALUE { v.pick(std::iter::repeat_n(0, n)) } else { None }
+            }
+            (Some(v), Some(_)) if x == shape => Some(v.clone()),
+            _ => None,
+        };
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let shape = cx.out_shape(0)?.to_vec();
+        let offset = shape.len().checked_sub(x.len())?;
+        let mut axes = Vec::new();
+        for (k, size) in shape.iter().enumerate() {
+            axes.push(match k.checked_sub(offset).map(|i| x[i]) {
+                Some(t) if cx.terms.size(t) == *size => t,
+                // Copies of one element: any number of them will do.
+                _ => cx.terms.atom(size.clone()),
+            });
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        if !cx.touched() {
+            return Some(());
+        }
+        let wanted = cx.required(0)?;
+        let x = cx.shape(0)?.to_vec();
+        if cx.dims(1).is_some_and(|d| {
+            let rank = x.len().max(d.len());
+            let size = |s: &[Dim], k: usize| (k + s.len()).checked_sub(rank).map_or(Dim::from(1i64), |i| s[i].clone());
+            (0..rank).all(|k| {
+                let (a, b) = (size(&x, k), size(d, k));
+                wanted.get(k) == Some(if b.is(1) { &a } else { &b }) && (a.is(1) || b.is(1) || a == b)
+            })
+        }) {
+            return Some(());
+        }
+        // Where the input has the wanted size already, 1 says "as it is" without a run-time size.
+        let offset = wanted.len() - x.len();
+        let spelled: Vec<Dim> = wanted
+            .iter()
+            .enumerate()
+            .map(|(k, d)| if k >= offset && x[k - offset] == *d { Dim::from(1i64) } else { d.clone() })
+            .collect();
+        if spelled.iter().all(|d| d.known().is_some()) {
+            return cx.patch_operand(1, "shape", &spelled);
+        }
+        cx.patch_operand(1, "shape", &wanted)
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[1]
+    }
+}
+
+impl Operator for Tile {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let shape = match cx.dims(1) {
+            Some(r) if r.len() == x.len() => x.iter().zip(r).map(|(d, r)| d.times(r)).collect(),
+            _ => (0..x.len()).map(|k| cx.unknown(0, k)).collect(),
+        };
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let repeats = cx.dims(1)?.to_vec();
+        let mut axes = Vec::new();
+        for (&t, r) in x.iter().zip(&repeats) {
+            let copies = cx.frozen(r, "number of copies");
+            axes.push(if r.is(1) { t } else { cx.terms.product(&[copies, t]) });
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+}

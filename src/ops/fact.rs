@@ -1,0 +1,108 @@
+//! What shape inference knows of a tensor.
+
+use crate::algebra::Dim;
+
+/// ONNX `TensorProto.DataType` numbers that rules need by name.
+pub mod dtype {
+    #![allow(missing_docs)]
+    pub const UNDEFINED: i32 = 0;
+    pub const FLOAT: i32 = 1;
+    pub const INT32: i32 = 6;
+    pub const INT64: i32 = 7;
+    pub const BOOL: i32 = 9;
+    pub const FLOAT16: i32 = 10;
+    pub const DOUBLE: i32 = 11;
+    pub const BFLOAT16: i32 = 16;
+
+    /// Whether the type is a floating-point type that scores are computed from.
+    pub fn is_float(t: i32) -> bool {
+        matches!(t, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
+    }
+}
+
+/// Elements, row-major, of a small tensor that shapes may depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Integers and booleans, each possibly symbolic.
+    Ints(Vec<Dim>),
+    /// Floating-point numbers.
+    Floats(Vec<f64>),
+}
+
+/// Values longer than this are not followed.
+pub const MAX_VALUE: usize = 4096;
+
+impl Value {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Value::Ints(v) => v.len(),
+            Value::Floats(v) => v.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The elements at `indices`, in that order.
+    pub fn pick(&self, indices: impl Iterator<Item = usize>) -> Option<Value> {
+        Some(match self {
+            Value::Ints(v) => Value::Ints(indices.map(|i| v.get(i).cloned()).collect::<Option<_>>()?),
+            Value::Floats(v) => Value::Floats(indices.map(|i| v.get(i).copied()).collect::<Option<_>>()?),
+        })
+    }
+}
+
+/// Type, shape and, for small tensors, contents, as far as they follow from the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fact {
+    /// `TensorProto.DataType`; 0 where unknown.
+    pub dtype: i32,
+    /// Sizes; `None` where even the rank is unknown.
+    pub shape: Option<Vec<Dim>>,
+    /// Contents.
+    pub value: Option<Value>,
+}
+
+impl Fact {
+    /// A tensor of known type and shape.
+    pub fn new(dtype: i32, shape: Vec<Dim>) -> Self {
+        Fact { dtype, shape: Some(shape), value: None }
+    }
+
+    /// A small integer tensor with contents.
+    pub fn ints(shape: Vec<Dim>, data: Vec<Dim>) -> Self {
+        Fact { dtype: dtype::INT64, shape: Some(shape), value: Some(Value::Ints(data)) }
+    }
+
+    /// All sizes as numbers.
+    pub fn known_shape(&self) -> Option<Vec<usize>> {
+        known(self.shape.as_deref()?)
+    }
+
+    /// Integer contents, possibly symbolic.
+    pub fn dims(&self) -> Option<&[Dim]> {
+        match self.value.as_ref()? {
+            Value::Ints(v) => Some(v),
+            Value::Floats(_) => None,
+        }
+    }
+
+    /// Integer contents, all known.
+    pub fn numbers(&self) -> Option<Vec<i64>> {
+        self.dims()?.iter().map(Dim::known).collect()
+    }
+}
+
+/// All sizes as numbers.
+pub fn known(shape: &[Dim]) -> Option<Vec<usize>> {
+    shape.iter().map(|d| usize::try_from(d.known()?).ok()).collect()
+}
+
+/// Turns a possibly negative axis into an index below `rank`.
+pub fn axis(a: i64, rank: usize) -> Option<usize> {
+    let r = rank as i64;
+    usize::try_from(if a < 0 { a.checked_add(r)? } else { a }).ok().filter(|a| *a < rank)
+}

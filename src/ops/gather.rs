@@ -1,0 +1,100 @@
+//! Gather: an embedding, or parts of a sum where the indices are constant.
+
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx, Role};
+use super::fact::known;
+
+/// `Gather`.
+pub struct Gather;
+
+/// First index and length, where constant indices are a contiguous ascending range.
+fn run(indices: &[i64], size: i64) -> Option<(i64, i64)> {
+    let wrap = |i: i64| if i < 0 { i + size } else { i };
+    let first = wrap(*indices.first()?);
+    let contiguous = indices.iter().enumerate().all(|(k, i)| wrap(*i) == first + k as i64);
+    (contiguous && first >= 0).then_some((first, indices.len() as i64))
+}
+
+impl Operator for Gather {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (x, indices) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
+        let a = cx.axis(0, 0)?;
+        let shape = [&x[..a], &indices[..], &x[a + 1..]].concat();
+        let mut value = None;
+        if let (Some(v), Some(sizes), Some(picks)) = (cx.value(0), known(&x), cx.numbers(1)) {
+            let inner: usize = sizes[a + 1..].iter().product();
+            let outer: usize = sizes[..a].iter().product();
+            let n = sizes[a] as i64;
+            let picks: Option<Vec<usize>> =
+                picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
+            let picks = picks?;
+            let order = (0..outer)
+                .flat_map(|o| picks.iter().flat_map(move |p| (0..inner).map(move |i| (o * n as usize + p) * inner + i)));
+            value = v.pick(order);
+        }
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let a = cx.axis(0, 0)?;
+        let indices = cx.shape(1)?.to_vec();
+        let part = match (indices.len(), cx.numbers(1), cx.terms.size(x[a]).known()) {
+            (1, Some(v), Some(n)) => run(&v, n),
+            _ => None,
+        };
+        let picked = part.and_then(|(first, len)| {
+            let (_, rest) = cx.terms.split_sum(x[a], first)?;
+            Some(vec![cx.terms.split_sum(rest, len)?.0])
+        });
+        let middle = match picked {
+            Some(m) => m,
+            None => {
+                cx.freeze(x[a], "picked by index");
+                match cx.input(1) {
+                    Some(i) if cx.numbers(1).is_none() => i,
+                    _ => indices.iter().map(|d| cx.frozen(d, "picked by index")).collect(),
+                }
+            }
+        };
+        for k in (0..x.len()).filter(|k| *k != a) {
+            cx.role(0, k, Role::Embedding);
+        }
+        cx.set(0, [&x[..a], &middle[..], &x[a + 1..]].concat());
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let a = cx.axis(0, 0)?;
+        let Some(kept) = cx.kept_in(0, a) else { return Some(()) };
+        let size = cx.before.first().copied().flatten()?.shape.as_ref()?.get(a)?.known()?;
+        let (first, len) = run(&cx.before.get(1).copied().flatten()?.numbers()?, size)?;
+        let place = |i: usize| (first..first + len).contains(&(i as i64));
+        let new: Vec<i64> = kept.iter().enumerate().filter(|(_, i)| place(**i)).map(|(k, _)| k as i64).collect();
+        cx.set_constant(1, "indices", &[new.len()], &new);
+        Some(())
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[1]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+
+    #[test]
+    fn only_contiguous_indices_are_a_part() {
+        assert_eq!(run(&[2, 3, 4], 8), Some((2, 3)));
+        assert_eq!(run(&[-2, -1], 8), Some((6, 2)));
+        assert_eq!(run(&[1, 3], 8), None);
+        assert_eq!(run(&[], 8), None);
+    }
+}

@@ -1,0 +1,56 @@
+//! Gemm: α·A·B + β·C with optional transposes.
+
+use crate::algebra::Monomial;
+
+use super::Operator;
+use super::context::{CostCx, InferCx, RelateCx, Role};
+
+/// `Gemm`.
+pub struct Gemm;
+
+/// Axis of A's rows and of B's columns, as stored.
+fn outer(transposed: Option<i64>, first: bool) -> usize {
+    usize::from((transposed.unwrap_or(0) != 0) == first)
+}
+
+impl Operator for Gemm {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
+        let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (a, b) = (cx.input(0)?, cx.input(1)?);
+        let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
+        let (rows, columns) = (*a.get(m)?, *b.get(n)?);
+        cx.unify(*a.get(1 - m)?, *b.get(1 - n)?);
+        for (input, out_axis) in [(0, m), (1, n)] {
+            cx.role(input, out_axis, Role::Out);
+            cx.role(input, 1 - out_axis, Role::In);
+        }
+        if let Some(c) = cx.input(2) {
+            let outputs = [rows, columns];
+            for (k, &t) in c.iter().enumerate() {
+                let target = *outputs.get(k + 2 - c.len().min(2))?;
+                if cx.terms.size(t) == cx.terms.size(target) {
+                    cx.unify(t, target);
+                    cx.role(2, k, Role::Carried);
+                }
+            }
+        }
+        cx.set(0, vec![rows, columns]);
+        Some(())
+    }
+
+    fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
+        let count = || {
+            let a = cx.axes_in.first()?.as_ref()?;
+            let n = outer(cx.int("transB"), false);
+            Some(vec![*a.first()?, *a.get(1)?, *cx.axes_in.get(1)?.as_ref()?.get(n)?])
+        };
+        count().map(CostCx::product).unwrap_or_default()
+    }
+}

@@ -1,0 +1,145 @@
+//! Normalisations: per channel (BatchNormalization, InstanceNormalization) and across channels.
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, Role};
+
+/// `BatchNormalization` and `InstanceNormalization`: each channel by itself.
+pub struct PerChannel {
+    /// The role of the scale.
+    pub role: Role,
+}
+
+/// `LayerNormalization`, `RMSNormalization`: statistics over the axes from `axis` on.
+pub struct LayerNorm;
+
+/// `GroupNormalization`: statistics over each group of channels.
+pub struct GroupNorm;
+
+/// `LRN`, `LpNormalization`, `MeanVarianceNormalization`: statistics over channels, no parameters.
+pub struct AcrossChannels;
+
+fn infer_same(cx: &mut InferCx) -> Option<()> {
+    let (dtype, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
+    cx.set(0, dtype, shape);
+    Some(())
+}
+
+impl Operator for PerChannel {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        infer_same(cx)?;
+        if cx.node.op_type() == "BatchNormalization" {
+            // Training mode also gives statistics.
+            for o in 1..cx.outputs.len() {
+                let (dtype, shape) = (cx.dtype(0), vec![cx.shape(0)?.get(1)?.clone()]);
+                cx.set(o, dtype, shape);
+            }
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let channel = *x.get(1)?;
+        for i in 1..cx.inputs.len() {
+            if let Some(p) = cx.input(i) {
+                cx.unify(channel, *p.first()?);
+                cx.role(i, 0, if i == 1 { self.role } else { Role::Carried });
+            }
+        }
+        if self.role != Role::BatchNorm {
+            x.get(2..)?.iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+        }
+        for o in 1..cx.axes_out.len() {
+            cx.set(o, vec![channel]);
+        }
+        cx.set(0, x);
+        Some(())
+    }
+}
+
+impl Operator for LayerNorm {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        infer_same(cx)?;
+        let (axis, shape) = (cx.axis(0, -1)?, cx.shape(0)?.to_vec());
+        for o in 1..cx.outputs.len() {
+            let reduced =
+                shape.iter().enumerate().map(|(k, d)| if k < axis { d.clone() } else { 1i64.into() }).collect();
+            cx.set(o, super::dtype::FLOAT, reduced);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let axis = cx.axis(0, -1)?;
+        for i in 1..cx.inputs.len() {
+            let Some(p) = cx.input(i) else { continue };
+            let offset = x.len().checked_sub(p.len())?;
+            for (k, &t) in p.iter().enumerate() {
+                if cx.terms.size(t) == cx.terms.size(x[offset + k]) {
+                    cx.unify(x[offset + k], t);
+                    cx.role(i, k, if i == 1 { Role::Norm } else { Role::Carried });
+                }
+            }
+        }
+        x[axis..].iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
+        for o in 1..cx.axes_out.len() {
+            let mut axes = x[..axis].to_vec();
+            axes.extend(cx.frozen_tail(o, axis, "statistics of a normalisation").unwrap_or_default());
+            cx.set(o, axes);
+        }
+        cx.set(0, x);
+        Some(())
+    }
+}
+
+impl Operator for GroupNorm {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        infer_same(cx)
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let groups = crate::algebra::Dim::from(cx.int("num_groups")?);
+        let channel = *x.get(1)?;
+        let reason = cx.reason("groups of a normalisation");
+        let Some((g, _)) = cx.terms.split_product(channel, &groups) else {
+            cx.freeze(channel, "groups of a normalisation");
+            cx.set(0, x);
+            return Some(());
+        };
+        cx.terms.freeze(g, &reason);
+        for i in 1..3 {
+            if let Some(p) = cx.input(i) {
+                let role = if i == 1 { Role::Norm } else { Role::Carried };
+                // Scale and bias have one element per channel, or (before opset 21) one per group.
+                let t = *p.first()?;
+                let target = if cx.terms.size(t) == cx.terms.size(channel) { channel } else { g };
+                cx.unify(target, t);
+                cx.role(i, 0, role);
+            }
+        }
+        cx.mark(channel, |f| f.mixed = true);
+        cx.set(0, x);
+        Some(())
+    }
+}
+
+impl Operator for AcrossChannels {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        infer_same(cx)
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        for (k, &t) in x.iter().enumerate() {
+            cx.mark(t, |f| f.mixed = true);
+            // LRN normalises over a window of neighbouring channels: taking one away changes its neighbours.
+            if cx.node.op_type() == "LRN" && k == 1 {
+                cx.freeze(t, "window over channels");
+            }
+        }
+        cx.set(0, x);
+        Some(())
+    }
+}

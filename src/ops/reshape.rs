@@ -1,0 +1,204 @@
+//! Reshape and its kin: the same elements in the same order, grouped into other axes.
+
+use crate::algebra::Dim;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx};
+use super::fact::axis;
+
+/// `Reshape`.
+pub struct Reshape;
+/// `Flatten`.
+pub struct Flatten;
+/// `Squeeze`.
+pub struct Squeeze;
+/// `Unsqueeze`.
+pub struct Unsqueeze;
+
+/// The output shape of a reshape by `operand`, where 0 copies and −1 is what is left.
+fn resolve(input: &[Dim], operand: &[Dim], allow_zero: bool) -> Option<Vec<Dim>> {
+    let mut out = Vec::with_capacity(operand.len());
+    let mut open = None;
+    for (k, d) in operand.iter().enumerate() {
+        if d.is(-1) {
+            open = Some(k);
+            out.push(Dim::from(1i64));
+        } else if d.is(0) && !allow_zero {
+            out.push(input.get(k)?.clone());
+        } else {
+            out.push(d.clone());
+        }
+    }
+    if let Some(k) = open {
+        // Equal factors cancel one by one, so that sums of symbols do not stand in the way.
+        let mut above = input.to_vec();
+        let mut below = Vec::new();
+        for d in &out {
+            match above.iter().position(|a| a == d) {
+                Some(i) => drop(above.remove(i)),
+                None => below.push(d.clone()),
+            }
+        }
+        out[k] = Dim::product(&above).div_exact(&Dim::product(&below))?;
+    }
+    Some(out)
+}
+
+fn pass_through(cx: &mut InferCx, shape: Vec<Dim>) {
+    let (dtype, value) = (cx.dtype(0), cx.value(0).cloned());
+    cx.set(0, dtype, shape);
+    if let Some(v) = value {
+        cx.set_value(0, v);
+    }
+}
+
+fn regroup(cx: &mut RelateCx) -> Option<()> {
+    let x = cx.input(0)?;
+    let shape = cx.out_shape(0)?.to_vec();
+    let reason = cx.reason("reshape that does not follow the axes");
+    let axes = cx.terms.regroup(&x, &shape, &reason);
+    cx.set(0, axes);
+    Some(())
+}
+
+impl Operator for Reshape {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let operand = match cx.ints("shape") {
+            Some(v) => v.into_iter().map(Dim::from).collect(),
+            None => match cx.dims(1) {
+                Some(d) => d.to_vec(),
+                None => {
+                    // The rank is known where the operand's length is.
+                    let rank = usize::try_from(cx.shape(1)?.first()?.known()?).ok().filter(|r| *r <= 64)?;
+                    (0..rank).map(|k| cx.unknown(0, k)).collect()
+                }
+            },
+        };
+        let shape = match resolve(cx.shape(0)?, &operand, cx.int("allowzero") == Some(1)) {
+            Some(s) => s,
+            None => {
+                let total = Dim::product(cx.shape(0)?);
+                let others = Dim::product(operand.iter().filter(|d| !d.is(-1)));
+                let open = cx.symbols.floor_div(&total, &others);
+                let input = cx.shape(0)?;
+                let fill = |(k, d): (usize, &Dim)| match d.known() {
+                    Some(-1) => Some(open.clone()),
+                    Some(0) => input.get(k).cloned(),
+                    _ => Some(d.clone()),
+                };
+                operand.iter().enumerate().map(fill).collect::<Option<Vec<_>>>()?
+            }
+        };
+        pass_through(cx, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        regroup(cx)
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let wanted = cx.required(0)?;
+        let input = cx.shape(0)?.to_vec();
+        let allow_zero = cx.int("allowzero") == Some(1);
+        if cx.dims(1).and_then(|d| resolve(&input, d, allow_zero)).as_ref() == Some(&wanted) {
+            return Some(());
+        }
+        if !cx.touched() {
+            return Some(());
+        }
+        // A constant with 0 for copied and at most one −1 for run-time sizes, where that says the same.
+        let mut open = false;
+        let mut constant = Vec::with_capacity(wanted.len());
+        for (k, d) in wanted.iter().enumerate() {
+            constant.push(match d.known() {
+                Some(n) => n,
+                None if !allow_zero && input.get(k) == Some(d) => 0,
+                None if !open => {
+                    open = true;
+                    -1
+                }
+                None => return cx.patch_operand(1, "shape", &wanted),
+            });
+        }
+        cx.set_constant(1, "shape", &[constant.len()], &constant);
+        Some(())
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[1]
+    }
+}
+
+impl Operator for Flatten {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let a = cx.int("axis").unwrap_or(1);
+        let a = if a == x.len() as i64 { x.len() } else { axis(a, x.len())? };
+        pass_through(cx, vec![Dim::product(&x[..a]), Dim::product(&x[a..])]);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        regroup(cx)
+    }
+}
+
+impl Operator for Squeeze {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let gone = cx.axes(1, x.len())?;
+        let keep = |k: usize, d: &Dim| match &gone {
+            Some(axes) => !axes.contains(&k),
+            None => !d.is(1),
+        };
+        let shape = x.iter().enumerate().filter(|(k, d)| keep(*k, d)).map(|(_, d)| d.clone()).collect();
+        pass_through(cx, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let gone = cx.axes(1, x.len())?;
+        let mut axes = Vec::new();
+        for (k, &t) in x.iter().enumerate() {
+            let goes = gone.as_ref().map_or_else(|| cx.terms.size(t).is(1), |g| g.contains(&k));
+            if !goes {
+                axes.push(t);
+            }
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+}
+
+impl Operator for Unsqueeze {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let new = new_axes(cx.numbers(1).or_else(|| cx.ints("axes"))?, x.len())?;
+        let mut rest = x.into_iter();
+        let rank = new.len() + rest.len();
+        let shape: Option<Vec<Dim>> =
+            (0..rank).map(|k| if new.contains(&k) { Some(Dim::from(1i64)) } else { rest.next() }).collect();
+        pass_through(cx, shape?);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let new = new_axes(cx.numbers(1).or_else(|| cx.ints("axes"))?, x.len())?;
+        let rank = new.len() + x.len();
+        let mut rest = x.into_iter();
+        let mut axes = Vec::new();
+        for k in 0..rank {
+            axes.push(if new.contains(&k) { cx.terms.atom(Dim::from(1i64)) } else { rest.next()? });
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+}
+
+fn new_axes(axes: Vec<i64>, rank: usize) -> Option<Vec<usize>> {
+    let out = rank.checked_add(axes.len())?;
+    axes.into_iter().map(|a| axis(a, out)).collect()
+}

@@ -1,0 +1,88 @@
+//! Resize and Upsample: axes of unchanged size pass through, the others are spatial.
+
+use crate::algebra::Dim;
+use crate::onnx;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx};
+use super::fact::{Value, axis};
+
+/// `Resize`, `Upsample`.
+pub struct Resize;
+
+/// The input that holds target sizes, where given (operator set 11 on).
+const SIZES: usize = 3;
+
+impl Resize {
+    fn scales(cx: &InferCx) -> Option<Vec<f64>> {
+        if let Some(v) = onnx::attr_floats(cx.node, "scales") {
+            return Some(v.into_iter().map(f64::from).collect());
+        }
+        let i = if cx.opset >= 11 && cx.node.op_type() == "Resize" { 2 } else { 1 };
+        match cx.value(i)? {
+            Value::Floats(v) => Some(v.clone()),
+            Value::Ints(v) => v.iter().map(|d| d.known().map(|n| n as f64)).collect(),
+        }
+    }
+}
+
+impl Operator for Resize {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let axes: Vec<usize> = match cx.ints("axes") {
+            Some(v) => v.into_iter().map(|a| axis(a, x.len())).collect::<Option<_>>()?,
+            None => (0..x.len()).collect(),
+        };
+        let mut shape = x.clone();
+        let sizes = cx.dims(SIZES).map(<[Dim]>::to_vec).filter(|s| s.len() == axes.len());
+        let plain = onnx::attr_s(cx.node, "keep_aspect_ratio_policy").is_none_or(|p| p == "stretch");
+        if let Some(s) = sizes.filter(|_| plain) {
+            axes.iter().zip(s).for_each(|(a, d)| shape[*a] = d);
+        } else if let Some(s) = Self::scales(cx).filter(|s| s.len() == axes.len()) {
+            for (&a, scale) in axes.iter().zip(s) {
+                shape[a] = match x[a].known() {
+                    Some(n) => Dim::from((n as f64 * scale).floor() as i64),
+                    None if scale.fract() == 0.0 => x[a].times(&Dim::from(scale as i64)),
+                    None if (1.0 / scale).fract() == 0.0 => cx.symbols.floor_div(&x[a], &Dim::from((1.0 / scale) as i64)),
+                    None => cx.unknown(0, a),
+                };
+            }
+        } else {
+            for a in axes {
+                // Batch and channels are not resized by any exporter, but only a run can tell.
+                shape[a] = cx.unknown(0, a);
+            }
+        }
+        let dtype = cx.dtype(0);
+        cx.set(0, dtype, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let mut axes = cx.input(0)?;
+        let shape = cx.out_shape(0)?.to_vec();
+        for (k, size) in shape.iter().enumerate() {
+            if cx.terms.size(axes[k]) != *size {
+                cx.freeze(axes[k], "spatial axis");
+                axes[k] = cx.frozen(size, "spatial axis");
+            }
+        }
+        cx.set(0, axes);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        if !cx.has(SIZES) || !cx.touched() || cx.ints("axes").is_some() {
+            return Some(());
+        }
+        let wanted = cx.required(0)?;
+        if cx.dims(SIZES) == Some(&wanted[..]) {
+            return Some(());
+        }
+        cx.patch_operand(SIZES, "sizes", &wanted)
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[SIZES]
+    }
+}

@@ -1,0 +1,134 @@
+//! Operators that turn sizes into values and back: `Shape`, `Size`, `ConstantOfShape`, `Range`.
+
+use crate::algebra::Dim;
+use crate::onnx;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx};
+use super::fact::{Fact, MAX_VALUE, Value, dtype, known};
+
+/// `Shape`.
+pub struct Shape;
+/// `Size`.
+pub struct Size;
+/// `ConstantOfShape`.
+pub struct ConstantOfShape;
+/// `Range`.
+pub struct Range;
+
+impl Operator for Shape {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let shape = cx.shape(0)?.to_vec();
+        let n = shape.len() as i64;
+        let place = |a: i64| (if a < 0 { a + n } else { a }).clamp(0, n) as usize;
+        let (start, end) = (place(cx.int("start").unwrap_or(0)), place(cx.int("end").unwrap_or(n)));
+        let part = shape.get(start..end.max(start))?.to_vec();
+        *cx.outputs.first_mut()? = Fact::ints(vec![Dim::from(part.len())], part);
+        Some(())
+    }
+
+    // Asking for a size couples nothing.
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let axes = cx.frozen_tail(0, 0, "sizes as values")?;
+        cx.set(0, axes);
+        Some(())
+    }
+}
+
+impl Operator for Size {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let total = Dim::product(cx.shape(0)?);
+        *cx.outputs.first_mut()? = Fact::ints(Vec::new(), vec![total]);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        cx.set(0, Vec::new());
+        Some(())
+    }
+}
+
+impl Operator for ConstantOfShape {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let shape = match cx.dims(0) {
+            Some(d) => d.to_vec(),
+            None => {
+                let rank = usize::try_from(cx.shape(0)?.first()?.known()?).ok().filter(|r| *r <= 64)?;
+                (0..rank).map(|k| cx.unknown(0, k)).collect()
+            }
+        };
+        let fill = onnx::attr_t(cx.node, "value");
+        let dt = fill.map_or(dtype::FLOAT, |t| t.data_type());
+        let len = known(&shape).and_then(|s| s.iter().try_fold(1usize, |a, b| a.checked_mul(*b)));
+        let value = len.filter(|n| *n <= MAX_VALUE).and_then(|n| {
+            if dtype::is_float(dt) {
+                let x = match fill {
+                    Some(t) => f64::from(*onnx::to_f32(t).ok()?.first()?),
+                    None => 0.0,
+                };
+                return Some(Value::Floats(vec![x; n]));
+            }
+            let x = *onnx::to_i64(fill?).ok()?.first()?;
+            Some(Value::Ints(vec![Dim::from(x); n]))
+        });
+        cx.set(0, dt, shape);
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
+        Some(())
+    }
+
+    // All elements are equal: any number of them will do.
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let shape = cx.out_shape(0)?.to_vec();
+        let axes = shape.into_iter().map(|d| cx.terms.atom(d)).collect();
+        cx.set(0, axes);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let wanted = cx.required(0)?;
+        if !cx.touched() || cx.dims(0) == Some(&wanted[..]) {
+            return Some(());
+        }
+        cx.patch_operand(0, "shape", &wanted)
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[0]
+    }
+}
+
+impl Operator for Range {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let dt = cx.dtype(0);
+        let one = |cx: &InferCx, i: usize| cx.dims(i).and_then(|d| d.first().cloned());
+        let (start, limit, step) = (one(cx, 0), one(cx, 1), one(cx, 2));
+        let (Some(start), Some(limit), Some(step)) = (start, limit, step) else {
+            let n = cx.unknown(0, 0);
+            cx.set(0, dt, vec![n]);
+            return Some(());
+        };
+        let step = step.known().filter(|s| *s != 0)?;
+        let n = if step == 1 {
+            limit.minus(&start)
+        } else {
+            let span = limit.minus(&start).plus(&Dim::from(step - step.signum()));
+            cx.symbols.floor_div(&span, &Dim::from(step))
+        };
+        let n = n.known().map_or(n.clone(), |k| Dim::from(k.max(0)));
+        cx.set(0, dt, vec![n.clone()]);
+        if let (Some(len), Some(s)) = (n.known(), start.known())
+            && len as usize <= MAX_VALUE
+        {
+            cx.set_value(0, Value::Ints((0..len).map(|k| Dim::from(s + k * step)).collect()));
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let axes = cx.frozen_tail(0, 0, "positions as values")?;
+        cx.set(0, axes);
+        Some(())
+    }
+}

@@ -1,0 +1,95 @@
+//! Split: the parts of a sum.
+
+use crate::algebra::Dim;
+use crate::onnx;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, RewriteCx};
+
+/// `Split`.
+pub struct Split;
+
+impl Operator for Split {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let a = cx.axis(0, 0)?;
+        let n = cx.outputs.len();
+        let sizes = match cx.dims(1).map(<[Dim]>::to_vec).or_else(|| Some(cx.ints("split")?.into_iter().map(Dim::from).collect())) {
+            Some(s) => s,
+            None => {
+                let part = cx.symbols.floor_div(&x[a].plus(&Dim::from(n as i64 - 1)), &Dim::from(n));
+                let last = x[a].minus(&part.times(&Dim::from(n as i64 - 1)));
+                (0..n).map(|k| if k + 1 < n { part.clone() } else { last.clone() }).collect()
+            }
+        };
+        let dtype = cx.dtype(0);
+        let mut offset = 0usize;
+        for (o, size) in sizes.iter().take(n).enumerate() {
+            let mut shape = x.clone();
+            shape[a] = size.clone();
+            cx.set(o, dtype, shape);
+            if let (1, Some(len)) = (x.len(), size.known()) {
+                let len = usize::try_from(len).ok()?;
+                if let Some(v) = cx.value(0).and_then(|v| v.pick(offset..offset + len)) {
+                    cx.set_value(o, v);
+                }
+                offset += len;
+            }
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let a = cx.axis(0, 0)?;
+        let mut rest = x[a];
+        for o in 0..cx.axes_out.len() {
+            let size = cx.out_shape(o)?.get(a)?.clone();
+            let whole = cx.terms.size(rest) == size;
+            let part = if whole {
+                rest
+            } else {
+                match size.known().and_then(|n| cx.terms.split_sum(rest, n)) {
+                    Some((first, second)) => {
+                        rest = second;
+                        first
+                    }
+                    None => {
+                        cx.freeze(rest, "split across its parts");
+                        rest = cx.frozen(&cx.terms.size(rest).minus(&size), "split across its parts");
+                        cx.frozen(&size, "split across its parts")
+                    }
+                }
+            };
+            let mut axes = x.clone();
+            axes[a] = part;
+            cx.set(o, axes);
+        }
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let a = cx.axis(0, 0)?;
+        if cx.kept_in(0, a).is_none() {
+            return Some(());
+        }
+        let sizes: Option<Vec<i64>> = (0..cx.axes_out.len()).map(|o| cx.required(o)?.get(a)?.known()).collect();
+        let sizes = sizes?;
+        // Without sizes the operator makes equal parts.
+        let given = cx.has(1) || cx.ints("split").is_some();
+        if !given && sizes.windows(2).all(|w| w[0] == w[1]) {
+            return Some(());
+        }
+        if cx.opset >= 13 {
+            cx.set_constant(1, "split", &[sizes.len()], &sizes);
+        } else {
+            onnx::set_attr_ints(cx.node, "split", &sizes);
+        }
+        onnx::remove_attr(cx.node, "num_outputs");
+        Some(())
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[1]
+    }
+}

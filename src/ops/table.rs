@@ -1,0 +1,168 @@
+//! The one table of operators.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::Operator;
+use super::context::Role;
+use super::conv::Conv;
+use super::elementwise::{Fold, folding, opaque};
+use super::{concat, depth_space, einsum, expand, gather, gemm, matmul, normalization, pad, pool, reduce, reshape};
+use super::{opaque as frozen, resize, scatter, shape, slice, softmax, split, transpose};
+
+/// Operators of the default domain, by name.
+static TABLE: &[(&str, &dyn Operator)] = &[
+    ("Abs", &folding(Fold::Abs, 1)),
+    ("Acos", &opaque(1)),
+    ("Acosh", &opaque(1)),
+    ("Add", &folding(Fold::Add, 2)),
+    ("And", &folding(Fold::And, 2)),
+    ("ArgMax", &reduce::ArgReduce),
+    ("ArgMin", &reduce::ArgReduce),
+    ("Asin", &opaque(1)),
+    ("Asinh", &opaque(1)),
+    ("Atan", &opaque(1)),
+    ("Atanh", &opaque(1)),
+    ("AveragePool", &pool::Pool),
+    ("BatchNormalization", &normalization::PerChannel { role: Role::BatchNorm }),
+    ("BitShift", &opaque(2)),
+    ("BitwiseAnd", &opaque(2)),
+    ("BitwiseNot", &opaque(1)),
+    ("BitwiseOr", &opaque(2)),
+    ("BitwiseXor", &opaque(2)),
+    ("Cast", &folding(Fold::Cast, 1)),
+    ("CastLike", &opaque(1)),
+    ("Ceil", &folding(Fold::Ceil, 1)),
+    ("Celu", &opaque(1)),
+    ("Clip", &folding(Fold::None, 1)),
+    ("Concat", &concat::Concat),
+    ("ConstantOfShape", &shape::ConstantOfShape),
+    ("Conv", &Conv { transposed: false }),
+    ("ConvTranspose", &Conv { transposed: true }),
+    ("Cos", &opaque(1)),
+    ("Cosh", &opaque(1)),
+    ("CumSum", &frozen::SameShape("sums along an axis")),
+    ("DepthToSpace", &depth_space::DepthToSpace),
+    ("Div", &folding(Fold::Div, 2)),
+    ("Dropout", &opaque(1)),
+    ("Einsum", &einsum::Einsum),
+    ("Elu", &opaque(1)),
+    ("Equal", &folding(Fold::Equal, 2)),
+    ("Erf", &opaque(1)),
+    ("Exp", &opaque(1)),
+    ("Expand", &expand::Expand),
+    ("Flatten", &reshape::Flatten),
+    ("Floor", &folding(Fold::Floor, 1)),
+    ("Gather", &gather::Gather),
+    ("GatherElements", &scatter::ByElement),
+    ("GatherND", &scatter::GatherNd),
+    ("Gelu", &opaque(1)),
+    ("Gemm", &gemm::Gemm),
+    ("GlobalAveragePool", &pool::GlobalPool),
+    ("GlobalLpPool", &pool::GlobalPool),
+    ("GlobalMaxPool", &pool::GlobalPool),
+    ("Greater", &folding(Fold::Greater, 2)),
+    ("GreaterOrEqual", &folding(Fold::GreaterOrEqual, 2)),
+    ("GroupNormalization", &normalization::GroupNorm),
+    ("HardSigmoid", &opaque(1)),
+    ("HardSwish", &opaque(1)),
+    ("Hardmax", &softmax::Softmax),
+    ("Identity", &folding(Fold::Same, 1)),
+    ("InstanceNormalization", &normalization::PerChannel { role: Role::Norm }),
+    ("IsInf", &opaque(1)),
+    ("IsNaN", &opaque(1)),
+    ("LRN", &normalization::AcrossChannels),
+    ("LayerNormalization", &normalization::LayerNorm),
+    ("LeakyRelu", &opaque(1)),
+    ("Less", &folding(Fold::Less, 2)),
+    ("LessOrEqual", &folding(Fold::LessOrEqual, 2)),
+    ("Log", &opaque(1)),
+    ("LogSoftmax", &softmax::Softmax),
+    ("LpNormalization", &normalization::AcrossChannels),
+    ("LpPool", &pool::Pool),
+    ("MatMul", &matmul::MatMul),
+    ("Max", &folding(Fold::Max, usize::MAX)),
+    ("MaxPool", &pool::Pool),
+    ("Mean", &opaque(usize::MAX)),
+    ("MeanVarianceNormalization", &normalization::AcrossChannels),
+    ("Min", &folding(Fold::Min, usize::MAX)),
+    ("Mish", &opaque(1)),
+    ("Mod", &folding(Fold::Mod, 2)),
+    ("Mul", &folding(Fold::Mul, 2)),
+    ("Neg", &folding(Fold::Neg, 1)),
+    ("Not", &folding(Fold::Not, 1)),
+    ("Or", &folding(Fold::Or, 2)),
+    ("PRelu", &opaque(2)),
+    ("Pad", &pad::Pad),
+    ("Pow", &folding(Fold::Pow, 2)),
+    ("RMSNormalization", &normalization::LayerNorm),
+    ("Range", &shape::Range),
+    ("Reciprocal", &folding(Fold::Reciprocal, 1)),
+    ("ReduceL1", &reduce::Reduce),
+    ("ReduceL2", &reduce::Reduce),
+    ("ReduceLogSum", &reduce::Reduce),
+    ("ReduceLogSumExp", &reduce::Reduce),
+    ("ReduceMax", &reduce::Reduce),
+    ("ReduceMean", &reduce::Reduce),
+    ("ReduceMin", &reduce::Reduce),
+    ("ReduceProd", &reduce::Reduce),
+    ("ReduceSum", &reduce::Reduce),
+    ("ReduceSumSquare", &reduce::Reduce),
+    ("Relu", &opaque(1)),
+    ("Reshape", &reshape::Reshape),
+    ("Resize", &resize::Resize),
+    ("Round", &opaque(1)),
+    ("ScatterElements", &scatter::ByElement),
+    ("ScatterND", &scatter::ScatterNd),
+    ("Selu", &opaque(1)),
+    ("Shape", &shape::Shape),
+    ("Shrink", &opaque(1)),
+    ("Sigmoid", &opaque(1)),
+    ("Sign", &opaque(1)),
+    ("Sin", &opaque(1)),
+    ("Sinh", &opaque(1)),
+    ("Size", &shape::Size),
+    ("Slice", &slice::Slice),
+    ("Softmax", &softmax::Softmax),
+    ("Softplus", &opaque(1)),
+    ("Softsign", &opaque(1)),
+    ("SpaceToDepth", &depth_space::SpaceToDepth),
+    ("Split", &split::Split),
+    ("Sqrt", &folding(Fold::Sqrt, 1)),
+    ("Squeeze", &reshape::Squeeze),
+    ("Sub", &folding(Fold::Sub, 2)),
+    ("Sum", &opaque(usize::MAX)),
+    ("Swish", &opaque(1)),
+    ("Tan", &opaque(1)),
+    ("Tanh", &opaque(1)),
+    ("ThresholdedRelu", &opaque(1)),
+    ("Tile", &expand::Tile),
+    ("TopK", &frozen::TopK),
+    ("Transpose", &transpose::Transpose),
+    ("Trilu", &frozen::SameShape("triangle of a matrix")),
+    ("Unsqueeze", &reshape::Unsqueeze),
+    ("Upsample", &resize::Resize),
+    ("Where", &folding(Fold::Where, 3)),
+    ("Xor", &opaque(2)),
+];
+
+static INDEX: LazyLock<HashMap<&'static str, &'static dyn Operator>> = LazyLock::new(|| TABLE.iter().copied().collect());
+
+/// The operator of a node, by domain and type; `None` where there is no rule.
+pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
+    matches!(domain, "" | "ai.onnx").then(|| INDEX.get(op_type).copied()).flatten()
+}
+
+/// Names of all operators that have a rule, in order.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn table_is_sorted_and_without_doubles() {
+        let names: Vec<_> = super::names().collect();
+        assert!(names.windows(2).all(|w| w[0] < w[1]), "{names:?}");
+    }
+}

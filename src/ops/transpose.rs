@@ -1,0 +1,52 @@
+//! Transpose: a permutation of the axes.
+
+use super::Operator;
+use super::context::{InferCx, RelateCx};
+use super::fact::{axis, known};
+
+/// `Transpose`.
+pub struct Transpose;
+
+/// The permutation of a node; the reverse order by default.
+pub fn permutation(perm: Option<Vec<i64>>, rank: usize) -> Option<Vec<usize>> {
+    let perm: Vec<usize> = match perm {
+        Some(p) => p.into_iter().map(|a| axis(a, rank)).collect::<Option<_>>()?,
+        None => (0..rank).rev().collect(),
+    };
+    let mut sorted = perm.clone();
+    sorted.sort_unstable();
+    sorted.iter().copied().eq(0..rank).then_some(perm)
+}
+
+impl Operator for Transpose {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let x = cx.shape(0)?.to_vec();
+        let perm = permutation(cx.ints("perm"), x.len())?;
+        let dtype = cx.dtype(0);
+        let value = match (cx.value(0), known(&x)) {
+            (Some(v), Some(sizes)) => {
+                let mut strides = vec![1usize; sizes.len()];
+                for k in (1..sizes.len()).rev() {
+                    strides[k - 1] = strides[k] * sizes[k];
+                }
+                let order = perm.iter().fold(vec![0usize], |outer, &p| {
+                    outer.iter().flat_map(|o| (0..sizes[p]).map(move |i| (o, i))).map(|(o, i)| o + i * strides[p]).collect()
+                });
+                v.pick(order.into_iter())
+            }
+            _ => None,
+        };
+        cx.set(0, dtype, perm.iter().map(|p| x[*p].clone()).collect());
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let perm = permutation(cx.ints("perm"), x.len())?;
+        cx.set(0, perm.iter().map(|p| x[*p]).collect());
+        Some(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Whether a shared library is whole. The loader maps a file that was cut short (a broken download) without
+//! complaint, and the process dies when the missing part is touched.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// An error if `path` is a 64-bit little-endian ELF file with segments beyond its end. Other files pass: judging
+/// them is the loader's job.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let read = || -> std::io::Result<bool> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let mut header = Vec::new();
+        file.by_ref().take(64).read_to_end(&mut header)?;
+        if !header.starts_with(b"\x7fELF\x02\x01") {
+            return Ok(true);
+        }
+        let (Some(start), Some(size), Some(count)) = (word(&header, 32), half(&header, 54), half(&header, 56)) else {
+            return Ok(false);
+        };
+        file.seek(SeekFrom::Start(start))?;
+        let mut table = Vec::new();
+        file.take(u64::from(size) * u64::from(count)).read_to_end(&mut table)?;
+        // In a program header, the offset of its bytes stands at 8 and their number at 32.
+        let whole = |i: u16| {
+            let at = usize::from(i) * usize::from(size);
+            let end = word(&table, at + 8)?.checked_add(word(&table, at + 32)?)?;
+            Some(end <= length)
+        };
+        Ok((0..count).all(|i| whole(i) == Some(true)))
+    };
+    match read() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("the file is incomplete".to_owned()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
+}
+
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64", target_endian = "little"))]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_cut_short_is_found_out() {
+        let program = std::env::current_exe().unwrap();
+        assert_eq!(check(&program), Ok(()));
+        let folder = tempfile::tempdir().unwrap();
+        let cut = folder.path().join("cut.so");
+        let whole = fs::read(&program).unwrap();
+        for length in [10, 60, 1000, whole.len() / 2] {
+            fs::write(&cut, &whole[..length]).unwrap();
+            assert!(check(&cut).is_err(), "{length}");
+        }
+        fs::write(&cut, "no library").unwrap();
+        assert_eq!(check(&cut), Ok(()));
+    }
+}

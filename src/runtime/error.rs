@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+
+/// Why a model could not be opened or run. Every message names the runtime and the model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The runtime refused the model.
+    #[error("{runtime} cannot open {model}: {why}")]
+    Load {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// The runtime's own words.
+        why: String,
+    },
+    /// The model was opened, but a run failed.
+    #[error("{runtime} cannot run {model}: {why}")]
+    Run {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// The runtime's own words.
+        why: String,
+    },
+    /// The inputs of a run do not fit what the model declares.
+    #[error("{runtime} cannot run {model}: input `{input}` {why}")]
+    Input {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// Name of the graph input.
+        input: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// Something valid in ONNX that this runtime, or this program's use of it, does not cover.
+    #[error("{runtime} cannot open {model}: {what} is not supported by it")]
+    Unsupported {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// The operator, type or option.
+        what: String,
+    },
+    /// No onnxruntime library could be used.
+    #[error("no usable onnxruntime library: {why}")]
+    Library {
+        /// Every path tried, in order.
+        tried: Vec<PathBuf>,
+        /// What was wrong with them, one clause each.
+        why: String,
+    },
+    /// A tensor whose data does not fit its shape, or whose type has no representation here.
+    #[error("invalid tensor: {why}")]
+    Tensor {
+        /// What does not fit.
+        why: String,
+    },
+    /// The program was built without any runtime.
+    #[error("this build has no runtime: enable the feature `tract` or `ort`")]
+    NoRuntime,
+}
+
+/// Result of this floor.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,44 @@
+//! Running ONNX files: one trait, two runtimes, and measuring how long a run takes. Nothing of pruning here.
+//!
+//! | runtime | what it is | when it serves |
+//! | --- | --- | --- |
+//! | `tract` | pure Rust, built in (feature `tract`) | always there |
+//! | `onnxruntime` | any libonnxruntime found at run time (feature `ort`) | faster, covers every standard operator |
+//!
+//! ```no_run
+//! use onnx_prune::runtime::{self, Choice, SessionOptions};
+//! # fn main() -> runtime::Result<()> {
+//! let selected = runtime::select(Choice::Auto, None)?;
+//! let mut session = selected.runtime.open("model.onnx".as_ref(), &SessionOptions::default())?;
+//! let inputs = runtime::random_inputs(session.inputs(), &|_, _, _| 1, 0, 0..10)?;
+//! for (name, tensor) in session.run(&inputs)? {
+//!     println!("{name} {:?}", tensor.shape());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "ort")]
+mod elf;
+mod error;
+pub mod latency;
+pub mod library;
+#[cfg(feature = "ort")]
+pub mod ort;
+#[cfg(feature = "ort")]
+mod ort_library;
+mod python;
+mod random;
+mod select;
+mod session;
+mod tensor;
+#[cfg(feature = "tract")]
+pub mod tract;
+#[cfg(feature = "tract")]
+mod tract_patches;
+
+pub use error::{Error, Result};
+pub use random::random_inputs;
+pub use select::{Choice, Selected, select};
+pub use session::{Device, Dim, IoInfo, Runtime, Session, SessionOptions};
+pub use tensor::{Data, Tensor};

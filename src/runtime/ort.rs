@@ -1,0 +1,202 @@
+//! The runtime `onnxruntime`: any libonnxruntime found at run time, on the processor.
+
+use super::ort_library::{Loaded, load};
+use super::session::ordered;
+use super::tensor::dtype_name;
+use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor};
+use crate::onnx::proto::tensor_proto::DataType;
+use ::ort::logging::LogLevel;
+use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ::ort::session::{Session as OrtSession, SessionInputValue};
+use ::ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use half::{bf16, f16};
+use std::borrow::Cow;
+use std::path::Path;
+
+const NAME: &str = "onnxruntime";
+
+/// The runtime `onnxruntime`. One library serves the whole process: whichever was loaded first.
+#[derive(Debug, Clone)]
+pub struct Ort {
+    loaded: Loaded,
+}
+
+impl Ort {
+    /// Loads the first library of [`super::library::candidates`] that serves; what failed before it is added to
+    /// `warnings`.
+    ///
+    /// # Errors
+    /// [`Error::Library`] when none serves.
+    pub fn load(library: Option<&Path>, warnings: &mut Vec<String>) -> Result<Self> {
+        Ok(Self { loaded: load(library, warnings)? })
+    }
+
+    /// The environment of this process, for work that needs more of `ort` than [`Runtime`] offers.
+    pub fn environment(&self) -> &::ort::environment::Environment {
+        &self.loaded.environment
+    }
+
+    fn builder(&self, options: &SessionOptions, folder: Option<&Path>) -> Result<SessionBuilder, ::ort::Error> {
+        let Device::Cpu = options.device;
+        let level = if options.optimize { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
+        let mut builder = OrtSession::builder(&self.loaded.environment)?
+            .with_optimization_level(level)?
+            .with_log_level(LogLevel::Error)?
+            // Idle threads that keep spinning after a run would slow down whatever runs next.
+            .with_config_entry("session.force_spinning_stop", "1")?;
+        if let Some(threads) = options.threads {
+            builder = builder.with_intra_threads(threads)?;
+        }
+        if let Some(folder) = folder.and_then(Path::to_str) {
+            builder = builder.with_config_entry("session.model_external_initializers_file_folder_path", folder)?;
+        }
+        Ok(builder)
+    }
+}
+
+impl Runtime for Ort {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> String {
+        self.loaded.version.clone()
+    }
+
+    fn library(&self) -> Option<&Path> {
+        Some(&self.loaded.path)
+    }
+
+    fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        let label = model.display().to_string();
+        let refuse = |why: String| Error::Load { runtime: NAME, model: label.clone(), why };
+        // Looked at first because a path that the operating system refuses makes `ort` panic.
+        std::fs::metadata(model).map_err(|e| refuse(e.to_string()))?;
+        let session = self.builder(options, None).and_then(|mut builder| builder.commit_from_file(model));
+        finish(session.map_err(|e| refuse(e.to_string()))?, label)
+    }
+
+    fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        let label = "a model in memory".to_owned();
+        let session = self.builder(options, folder).and_then(|mut builder| builder.commit_from_memory(model));
+        let session =
+            session.map_err(|e| Error::Load { runtime: NAME, model: label.clone(), why: e.to_string() })?;
+        finish(session, label)
+    }
+}
+
+fn finish(session: OrtSession, model: String) -> Result<Box<dyn Session>> {
+    let infos = |outlets: &[::ort::value::Outlet]| outlets.iter().map(info).collect::<Vec<_>>();
+    let (inputs, outputs) = (infos(session.inputs()), infos(session.outputs()));
+    if let Some(input) = inputs.iter().find(|input| input.dtype == 0) {
+        let what = format!("input `{}`, which is no tensor of numbers,", input.name);
+        return Err(Error::Unsupported { runtime: NAME, model, what });
+    }
+    Ok(Box::new(Opened { session, model, inputs, outputs }))
+}
+
+struct Opened {
+    session: OrtSession,
+    model: String,
+    inputs: Vec<IoInfo>,
+    outputs: Vec<IoInfo>,
+}
+
+impl Session for Opened {
+    fn inputs(&self) -> &[IoInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[IoInfo] {
+        &self.outputs
+    }
+
+    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let given = ordered(NAME, &self.model, &self.inputs, inputs)?;
+        let fail = |why: String| Error::Run { runtime: NAME, model: self.model.clone(), why };
+        let named = self.inputs.iter().zip(given).map(|(info, tensor)| {
+            Ok((Cow::Borrowed(info.name.as_str()), borrow(tensor).map_err(|e| fail(e.to_string()))?))
+        });
+        let values = named.collect::<Result<Vec<(Cow<'_, str>, SessionInputValue<'_>)>>>()?;
+        let outputs = self.session.run(values).map_err(|e| fail(e.to_string()))?;
+        let own = |(info, value): (&IoInfo, ::ort::value::ValueRef<'_>)| match copy(&value) {
+            Ok(tensor) => Ok((info.name.clone(), tensor)),
+            Err(why) => Err(fail(format!("output `{}`: {why}", info.name))),
+        };
+        self.outputs.iter().zip(outputs.values()).map(own).collect()
+    }
+}
+
+/// A view of `tensor` that onnxruntime reads in place.
+fn borrow(tensor: &Tensor) -> Result<SessionInputValue<'_>, ::ort::Error> {
+    let shape = tensor.shape();
+    super::tensor::for_each_type!(tensor.data(), v => Ok(TensorRef::from_array_view((shape, v.as_slice()))?.into()))
+}
+
+fn copy(value: &DynValue) -> Result<Tensor, String> {
+    let ValueType::Tensor { ty, .. } = value.dtype() else {
+        return Err(format!("is no tensor but {}", value.dtype()));
+    };
+    macro_rules! extract {
+        ($t:ty) => {{
+            let (shape, elements) = value.try_extract_tensor::<$t>().map_err(|e| e.to_string())?;
+            let shape = shape.iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>();
+            let shape = shape.map_err(|_| "has a negative size".to_owned())?;
+            Tensor::new(shape, Data::from(elements.to_vec())).map_err(|e| e.to_string())
+        }};
+    }
+    match ty {
+        TensorElementType::Float32 => extract!(f32),
+        TensorElementType::Float64 => extract!(f64),
+        TensorElementType::Float16 => extract!(f16),
+        TensorElementType::Bfloat16 => extract!(bf16),
+        TensorElementType::Int64 => extract!(i64),
+        TensorElementType::Int32 => extract!(i32),
+        TensorElementType::Int16 => extract!(i16),
+        TensorElementType::Int8 => extract!(i8),
+        TensorElementType::Uint64 => extract!(u64),
+        TensorElementType::Uint32 => extract!(u32),
+        TensorElementType::Uint16 => extract!(u16),
+        TensorElementType::Uint8 => extract!(u8),
+        TensorElementType::Bool => extract!(bool),
+        other => Err(format!("has elements of type {}", dtype_name(dtype(other)))),
+    }
+}
+
+fn info(outlet: &::ort::value::Outlet) -> IoInfo {
+    let name = outlet.name().to_owned();
+    let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
+        return IoInfo { name, dtype: 0, dims: None };
+    };
+    let dim = |(i, &size): (usize, &i64)| match usize::try_from(size) {
+        Ok(size) => Dim::Fixed(size),
+        Err(_) => match dimension_symbols.get(i) {
+            Some(symbol) if !symbol.is_empty() => Dim::Symbol(symbol.clone()),
+            _ => Dim::Unknown,
+        },
+    };
+    let dims: Vec<Dim> = shape.iter().enumerate().map(dim).collect();
+    // onnxruntime tells a scalar and an undeclared rank alike; the run itself refuses a wrong scalar.
+    IoInfo { name, dtype: dtype(ty), dims: (!dims.is_empty()).then_some(dims) }
+}
+
+fn dtype(ty: &TensorElementType) -> i32 {
+    let dtype = match ty {
+        TensorElementType::Float32 => DataType::Float,
+        TensorElementType::Float64 => DataType::Double,
+        TensorElementType::Float16 => DataType::Float16,
+        TensorElementType::Bfloat16 => DataType::Bfloat16,
+        TensorElementType::Int64 => DataType::Int64,
+        TensorElementType::Int32 => DataType::Int32,
+        TensorElementType::Int16 => DataType::Int16,
+        TensorElementType::Int8 => DataType::Int8,
+        TensorElementType::Uint64 => DataType::Uint64,
+        TensorElementType::Uint32 => DataType::Uint32,
+        TensorElementType::Uint16 => DataType::Uint16,
+        TensorElementType::Uint8 => DataType::Uint8,
+        TensorElementType::Bool => DataType::Bool,
+        TensorElementType::String => DataType::String,
+        _ => DataType::Undefined,
+    };
+    dtype as i32
+}

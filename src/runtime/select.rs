@@ -1,0 +1,78 @@
+use super::{Error, Result, Runtime};
+use std::path::Path;
+
+/// Which runtime the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// onnxruntime where a library is found, else tract.
+    #[default]
+    Auto,
+    /// tract.
+    Tract,
+    /// onnxruntime.
+    Ort,
+}
+
+/// A runtime that is ready, and what the user should know about the choice.
+pub struct Selected {
+    /// The runtime.
+    pub runtime: Box<dyn Runtime>,
+    /// Why it is not the one asked for, and which libraries could not be used.
+    pub warnings: Vec<String>,
+}
+
+impl std::fmt::Debug for Selected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, version) = (self.runtime.name(), self.runtime.version());
+        f.debug_struct("Selected").field("runtime", &(name, version)).field("warnings", &self.warnings).finish()
+    }
+}
+
+/// Picks a runtime. `library` is where onnxruntime is looked for first (see [`super::library`]). A library that is
+/// missing or cannot be used costs a warning, not an error: tract takes its place.
+///
+/// # Errors
+/// [`Error::NoRuntime`] when neither is built in, [`Error::Library`] when tract is not built in and no library is
+/// found.
+pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
+    let mut warnings = Vec::new();
+    if choice == Choice::Tract {
+        if let Some(runtime) = tract() {
+            return Ok(Selected { runtime, warnings });
+        }
+        warnings.push("this build has no tract: using onnxruntime".to_owned());
+    }
+    let failure = match ort(library, &mut warnings) {
+        Ok(runtime) => return Ok(Selected { runtime, warnings }),
+        Err(failure) => failure,
+    };
+    let Some(runtime) = tract() else { return Err(failure) };
+    // Without a library, `Auto` with no wish of the user's is simply tract.
+    if choice == Choice::Ort || library.is_some() {
+        warnings.push(format!("{failure}; using tract"));
+    }
+    Ok(Selected { runtime, warnings })
+}
+
+#[cfg(feature = "tract")]
+fn tract() -> Option<Box<dyn Runtime>> {
+    Some(Box::new(super::tract::Tract))
+}
+
+#[cfg(not(feature = "tract"))]
+fn tract() -> Option<Box<dyn Runtime>> {
+    None
+}
+
+#[cfg(feature = "ort")]
+fn ort(library: Option<&Path>, warnings: &mut Vec<String>) -> Result<Box<dyn Runtime>> {
+    Ok(Box::new(super::ort::Ort::load(library, warnings)?))
+}
+
+#[cfg(not(feature = "ort"))]
+fn ort(_: Option<&Path>, _: &mut Vec<String>) -> Result<Box<dyn Runtime>> {
+    if cfg!(feature = "tract") {
+        return Err(Error::Library { tried: Vec::new(), why: "this build has no onnxruntime support".to_owned() });
+    }
+    Err(Error::NoRuntime)
+}

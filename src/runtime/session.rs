@@ -1,0 +1,152 @@
+use super::tensor::dtype_name;
+use super::{Error, Result, Tensor};
+use std::path::Path;
+
+/// Something that runs ONNX models.
+pub trait Runtime: Send + Sync {
+    /// Short name for messages and reports.
+    fn name(&self) -> &'static str;
+
+    /// Version of the library that does the work.
+    fn version(&self) -> String;
+
+    /// The library file, where the runtime is one.
+    fn library(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Opens a model file, with its external data files beside it.
+    ///
+    /// # Errors
+    /// [`Error::Load`] or [`Error::Unsupported`] when the runtime refuses the model.
+    fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>>;
+
+    /// Opens a serialized `ModelProto`. External data locations are taken relative to `folder`; without it a model
+    /// that has external data is refused.
+    ///
+    /// # Errors
+    /// As [`Runtime::open`].
+    fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>>;
+}
+
+/// An opened model. Runs need `&mut`: neither runtime promises that one session can serve two threads.
+pub trait Session: Send {
+    /// Graph inputs that a run must be given, in graph order.
+    fn inputs(&self) -> &[IoInfo];
+
+    /// Graph outputs, in graph order.
+    fn outputs(&self) -> &[IoInfo];
+
+    /// Runs the model once. Inputs come in any order; outputs are named, in graph order.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the inputs do not fit the model, [`Error::Run`] when the run fails.
+    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>>;
+}
+
+/// How a session runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads for one operator; `None` is the runtime's own choice (about one per core).
+    pub threads: Option<usize>,
+    /// Whether the runtime may rewrite the graph (fusion, constant folding).
+    pub optimize: bool,
+    /// Where the model runs.
+    pub device: Device,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { threads: None, optimize: true, device: Device::Cpu }
+    }
+}
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+}
+
+/// One axis of a declared shape.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Dim {
+    /// Known size.
+    Fixed(usize),
+    /// Named by the model (`dim_param`), known at run time.
+    Symbol(String),
+    /// Known at run time only.
+    Unknown,
+}
+
+/// What a model declares of an input or output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IoInfo {
+    /// Name of the value.
+    pub name: String,
+    /// Element type as `TensorProto.data_type` numbers it; 0 when it is not a tensor.
+    pub dtype: i32,
+    /// Axes, or `None` when the rank is not declared.
+    pub dims: Option<Vec<Dim>>,
+}
+
+impl IoInfo {
+    /// The shape with `free(axis, symbol)` in the place of every open axis; `None` when the rank is unknown.
+    pub fn shape(&self, free: &dyn Fn(usize, Option<&str>) -> usize) -> Option<Vec<usize>> {
+        let size = |(axis, dim): (usize, &Dim)| match dim {
+            Dim::Fixed(size) => *size,
+            Dim::Symbol(symbol) => free(axis, Some(symbol)),
+            Dim::Unknown => free(axis, None),
+        };
+        self.dims.as_ref().map(|dims| dims.iter().enumerate().map(size).collect())
+    }
+
+    /// Why `tensor` cannot be given for this input.
+    fn mismatch(&self, tensor: &Tensor) -> Option<String> {
+        if tensor.dtype() != self.dtype {
+            return Some(format!("is {}, given {}", dtype_name(self.dtype), dtype_name(tensor.dtype())));
+        }
+        let dims = self.dims.as_ref()?;
+        let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size);
+        let shape = tensor.shape();
+        let same = dims.len() == shape.len() && dims.iter().zip(shape).all(fits);
+        (!same).then(|| format!("has shape {}, given {shape:?}", show(dims)))
+    }
+}
+
+fn show(dims: &[Dim]) -> String {
+    let one = |dim: &Dim| match dim {
+        Dim::Fixed(size) => size.to_string(),
+        Dim::Symbol(symbol) => symbol.clone(),
+        Dim::Unknown => "?".to_owned(),
+    };
+    format!("[{}]", dims.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// The given tensors in the order of `infos`, once each, with fitting types and shapes. Checked here so that both
+/// runtimes refuse the same things in the same words.
+pub(super) fn ordered<'t>(
+    runtime: &'static str,
+    model: &str,
+    infos: &[IoInfo],
+    given: &'t [(String, Tensor)],
+) -> Result<Vec<&'t Tensor>> {
+    let refuse =
+        |input: &str, why: String| Error::Input { runtime, model: model.to_owned(), input: input.to_owned(), why };
+    if let Some((i, (name, _))) = given.iter().enumerate().find(|(_, (name, _))| infos.iter().all(|x| x.name != *name))
+    {
+        let known = infos.iter().map(|x| x.name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(refuse(name, format!("(number {}) is not an input of the model, which has: {known}", i + 1)));
+    }
+    let find = |info: &IoInfo| {
+        let mut found = given.iter().filter(|(name, _)| *name == info.name);
+        let (_, tensor) = found.next().ok_or_else(|| refuse(&info.name, "is missing".to_owned()))?;
+        if found.next().is_some() {
+            return Err(refuse(&info.name, "is given twice".to_owned()));
+        }
+        info.mismatch(tensor).map_or(Ok(tensor), |why| Err(refuse(&info.name, why)))
+    };
+    infos.iter().map(find).collect()
+}

@@ -1,0 +1,257 @@
+//! The runtime `tract`: pure Rust, built in.
+
+use super::session::ordered;
+use super::tensor::dtype_name;
+use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor, tract_patches};
+use half::f16;
+use prost::Message;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use tract_linalg::multithread::Executor;
+use tract_onnx::pb::{self, ModelProto, ValueInfoProto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::Tensor as TractTensor;
+
+const NAME: &str = "tract";
+// tract itself does not tell; a test compares this with the lock file.
+const VERSION: &str = "0.23.9";
+
+/// The runtime `tract`.
+///
+/// It computes with fixed shapes: a session prepares the model again whenever the shapes of the inputs change, so the
+/// first run after a change is slow.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tract;
+
+impl Runtime for Tract {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> String {
+        VERSION.to_owned()
+    }
+
+    fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        let label = model.display().to_string();
+        let bytes = std::fs::read(model).map_err(|e| load_error(&label, e.to_string()))?;
+        open(&bytes, Some(model.parent().unwrap_or(Path::new(""))), label, options)
+    }
+
+    fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>> {
+        open(model, folder, "a model in memory".to_owned(), options)
+    }
+}
+
+fn load_error(model: &str, why: String) -> Error {
+    Error::Load { runtime: NAME, model: model.to_owned(), why }
+}
+
+fn open(bytes: &[u8], folder: Option<&Path>, model: String, options: &SessionOptions) -> Result<Box<dyn Session>> {
+    let Device::Cpu = options.device;
+    let mut proto = ModelProto::decode(bytes).map_err(|e| load_error(&model, e.to_string()))?;
+    tract_patches::apply(&mut proto).map_err(|why| load_error(&model, why))?;
+    let framework = tract_onnx::onnx().with_ignore_value_info(true);
+    let unknown = tract_patches::unknown_operators(&proto, |op| framework.op_register.0.contains_key(op));
+    if !unknown.is_empty() {
+        let what = format!("operator {}", unknown.join(", "));
+        return Err(Error::Unsupported { runtime: NAME, model, what });
+    }
+    let (inputs, outputs) = declared(&proto);
+    let parsed = guarded(|| framework.parse(&proto, folder.and_then(Path::to_str)));
+    let parsed = parsed.map_err(|why| load_error(&model, why))?;
+    if let Some(name) = parsed.unresolved_inputs.first() {
+        return Err(load_error(&model, format!("nothing produces `{name}`")));
+    }
+    let mut session = Opened {
+        graph: parsed.model,
+        model,
+        inputs,
+        outputs,
+        optimize: options.optimize,
+        executor: match options.threads {
+            None => Executor::RayonGlobal,
+            Some(0 | 1) => Executor::SingleThread,
+            Some(threads) => Executor::multithread(threads),
+        },
+        plan: None,
+    };
+    // With fixed shapes, what tract cannot prepare is told now and not at the first run.
+    let fixed = |info: &IoInfo| info.dims.as_ref().is_some_and(|d| d.iter().all(|d| matches!(d, Dim::Fixed(_))));
+    if session.inputs.iter().all(fixed) {
+        let shapes = session.inputs.iter().filter_map(|info| info.shape(&|_, _| 0)).collect();
+        session.prepare(shapes).map_err(|why| load_error(&session.model, why))?;
+    }
+    Ok(Box::new(session))
+}
+
+/// A panic in tract (it has `unwrap`s and index expressions on what a file says) becomes an error, as do its own.
+fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|e| format!("{e:#}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(format!("internal failure: {text}"))
+        }
+    }
+}
+
+/// A model prepared for one set of input shapes.
+struct Plan {
+    shapes: Vec<Vec<usize>>,
+    run: Arc<TypedRunnableModel>,
+}
+
+struct Opened {
+    graph: InferenceModel,
+    model: String,
+    inputs: Vec<IoInfo>,
+    outputs: Vec<IoInfo>,
+    optimize: bool,
+    executor: Executor,
+    plan: Option<Plan>,
+}
+
+impl Opened {
+    fn prepare(&mut self, shapes: Vec<Vec<usize>>) -> Result<Arc<TypedRunnableModel>, String> {
+        if let Some(plan) = self.plan.as_ref().filter(|plan| plan.shapes == shapes) {
+            return Ok(plan.run.clone());
+        }
+        // Two prepared copies of the weights would double the memory.
+        self.plan = None;
+        let run = guarded(|| {
+            let mut graph = self.graph.clone();
+            for (i, (info, shape)) in self.inputs.iter().zip(&shapes).enumerate() {
+                graph.set_input_fact(i, InferenceFact::dt_shape(datum_type(info.dtype)?, shape))?;
+            }
+            let graph = if self.optimize { graph.into_optimized()? } else { graph.into_typed()? };
+            let options = RunOptions { executor: Some(self.executor.clone()), ..Default::default() };
+            graph.into_runnable_with_options(&options)
+        })?;
+        self.plan = Some(Plan { shapes, run: run.clone() });
+        Ok(run)
+    }
+}
+
+impl Session for Opened {
+    fn inputs(&self) -> &[IoInfo] {
+        &self.inputs
+    }
+
+    fn outputs(&self) -> &[IoInfo] {
+        &self.outputs
+    }
+
+    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let model = self.model.clone();
+        let fail = |why: String| Error::Run { runtime: NAME, model: model.clone(), why };
+        let given = ordered(NAME, &model, &self.inputs, inputs)?;
+        let plan = self.prepare(given.iter().map(|t| t.shape().to_vec()).collect()).map_err(fail)?;
+        let outputs = guarded(|| {
+            let values = given.iter().map(|tensor| Ok(to_tract(tensor)?.into_tvalue()));
+            plan.run(values.collect::<TractResult<TVec<TValue>>>()?)
+        });
+        let outputs = outputs.map_err(|why| {
+            // After a panic the prepared model may be in any state.
+            self.plan = None;
+            fail(why)
+        })?;
+        let own = |(info, value): (&IoInfo, &TValue)| match guarded(|| from_tract(value, info.dtype)) {
+            Ok(tensor) => Ok((info.name.clone(), tensor)),
+            Err(why) => Err(fail(format!("output `{}`: {why}", info.name))),
+        };
+        self.outputs.iter().zip(&outputs).map(own).collect()
+    }
+}
+
+fn to_tract(tensor: &Tensor) -> TractResult<TractTensor> {
+    let shape = tensor.shape();
+    match tensor.data() {
+        Data::F32(v) => TractTensor::from_shape(shape, v),
+        Data::F64(v) => TractTensor::from_shape(shape, v),
+        Data::F16(v) => TractTensor::from_shape(shape, v),
+        Data::BF16(_) => bail!("tract has no bfloat16"),
+        Data::I64(v) => TractTensor::from_shape(shape, v),
+        Data::I32(v) => TractTensor::from_shape(shape, v),
+        Data::I16(v) => TractTensor::from_shape(shape, v),
+        Data::I8(v) => TractTensor::from_shape(shape, v),
+        Data::U64(v) => TractTensor::from_shape(shape, v),
+        Data::U32(v) => TractTensor::from_shape(shape, v),
+        Data::U16(v) => TractTensor::from_shape(shape, v),
+        Data::U8(v) => TractTensor::from_shape(shape, v),
+        Data::Bool(v) => TractTensor::from_shape(shape, v),
+    }
+}
+
+fn from_tract(value: &TractTensor, declared: i32) -> TractResult<Tensor> {
+    // Shape arithmetic runs on a type of tract's own, which leaves as what the model declares.
+    let cast;
+    let value = match value.datum_type() {
+        DatumType::TDim => {
+            cast = value.cast_to_dt(datum_type(declared).unwrap_or(DatumType::I64))?;
+            cast.as_ref()
+        }
+        _ => value,
+    };
+    macro_rules! extract {
+        ($t:ty) => {
+            Data::from(value.try_as_plain_ram()?.as_slice::<$t>()?.to_vec())
+        };
+    }
+    let data = match value.datum_type() {
+        DatumType::F32 => extract!(f32),
+        DatumType::F64 => extract!(f64),
+        DatumType::F16 => extract!(f16),
+        DatumType::I64 => extract!(i64),
+        DatumType::I32 => extract!(i32),
+        DatumType::I16 => extract!(i16),
+        DatumType::I8 => extract!(i8),
+        DatumType::U64 => extract!(u64),
+        DatumType::U32 => extract!(u32),
+        DatumType::U16 => extract!(u16),
+        DatumType::U8 => extract!(u8),
+        DatumType::Bool => extract!(bool),
+        other => bail!("has elements of type {other:?}"),
+    };
+    Ok(Tensor::new(value.shape(), data)?)
+}
+
+fn datum_type(dtype: i32) -> TractResult<DatumType> {
+    let known = pb::tensor_proto::DataType::try_from(dtype).ok().and_then(|d| DatumType::try_from(d).ok());
+    known.with_context(|| format!("tract has no {}", dtype_name(dtype)))
+}
+
+/// The graph inputs that are no initializers, and the graph outputs.
+fn declared(model: &ModelProto) -> (Vec<IoInfo>, Vec<IoInfo>) {
+    let Some(graph) = &model.graph else { return (Vec::new(), Vec::new()) };
+    let given = |value: &&ValueInfoProto| graph.initializer.iter().all(|tensor| tensor.name != value.name);
+    (graph.input.iter().filter(given).map(info).collect(), graph.output.iter().map(info).collect())
+}
+
+fn info(value: &ValueInfoProto) -> IoInfo {
+    use pb::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
+    let name = value.name.clone();
+    let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
+        return IoInfo { name, dtype: 0, dims: None };
+    };
+    let dim = |dim: &pb::tensor_shape_proto::Dimension| match &dim.value {
+        Some(DimValue(size)) => usize::try_from(*size).map_or(Dim::Unknown, Dim::Fixed),
+        Some(DimParam(symbol)) if !symbol.is_empty() => Dim::Symbol(symbol.clone()),
+        _ => Dim::Unknown,
+    };
+    let dims = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(dim).collect());
+    IoInfo { name, dtype: tensor.elem_type, dims }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_that_is_built() {
+        let lock = include_str!("../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{VERSION}\"")));
+    }
+}
