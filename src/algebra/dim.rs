@@ -96,6 +96,14 @@ impl Symbols {
         }
     }
 
+    /// Whether only a run can tell this size, all of it.
+    pub fn is_unknown(&self, dim: &Dim) -> bool {
+        match dim.terms()[..] {
+            [([symbol], 1)] => matches!(self.defs.get(symbol.0 as usize), Some(SymbolDef::Unknown(_))),
+            _ => false,
+        }
+    }
+
     /// The number that `dim` is under `bindings`; `None` where a symbol is not bound or the arithmetic overflows.
     pub fn eval(&self, dim: &Dim, bindings: &Bindings) -> Option<i64> {
         let mut sum = 0i64;

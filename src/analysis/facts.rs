@@ -85,7 +85,7 @@ impl Facts {
         let outputs = infer_one(node, graph.opset_of(node), inputs, &mut self.symbols);
         for (id, new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
-                merge(&mut self.tensors[id], new);
+                merge(&mut self.tensors[id], new, &self.symbols);
             }
         }
     }
@@ -184,12 +184,12 @@ pub fn infer_one(
 }
 
 /// An inferred fact over a declared one: what follows from the inputs is believed first.
-fn merge(declared: &mut Fact, inferred: Fact) {
+fn merge(declared: &mut Fact, inferred: Fact, symbols: &Symbols) {
     let dtype = if inferred.dtype != 0 { inferred.dtype } else { declared.dtype };
     let shape = match (inferred.shape, declared.shape.take()) {
         (Some(mut new), Some(old)) if new.len() == old.len() => {
             for (n, o) in new.iter_mut().zip(old) {
-                if is_unknown(n) {
+                if symbols.is_unknown(n) {
                     *n = o;
                 }
             }
@@ -199,11 +199,6 @@ fn merge(declared: &mut Fact, inferred: Fact) {
         (None, old) => old,
     };
     *declared = Fact { dtype, shape, value: inferred.value };
-}
-
-/// A size that inference could say nothing about.
-fn is_unknown(d: &Dim) -> bool {
-    d.known().is_none() && format!("{d:?}").is_empty()
 }
 
 fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {

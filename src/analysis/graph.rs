@@ -111,9 +111,11 @@ impl<'m> Graph<'m> {
             g.inputs.push(inputs);
             g.outputs.push(outputs);
         }
-        for i in 0..proto.node.len() {
-            let captured = index.captures(i).iter().filter_map(|n| g.ids.get(n.as_str()).copied()).collect();
-            g.captured.push(captured);
+        g.captured = vec![Vec::new(); proto.node.len()];
+        for (name, nodes) in &index.captured {
+            if let Some(&id) = g.ids.get(name.as_str()) {
+                nodes.iter().for_each(|n| g.captured[*n].push(id));
+            }
         }
         Ok(g)
     }

@@ -9,16 +9,14 @@ mod facts;
 mod graph;
 mod groups;
 mod relations;
-mod weights;
 
 pub use activations::peak_activation_bytes;
 pub use cost::Costs;
 pub use error::{Error, Result};
-pub use facts::{Facts, Shapes};
+pub use facts::{Facts, Shapes, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, TensorId};
 pub use groups::{Frozen, Group, Item, Kind, Variant};
 pub use relations::Relations;
-pub use weights::weight_bytes;
 
 use crate::onnx::Model;
 

@@ -50,7 +50,7 @@ macro_rules! node_access {
 
             /// An integer-list attribute.
             pub fn ints(&self, name: &str) -> Option<Vec<i64>> {
-                onnx::attr_ints(self.node, name)
+                onnx::attr_ints(self.node, name).map(<[i64]>::to_vec)
             }
 
             /// Whether input `i` is given.
@@ -309,7 +309,7 @@ impl RewriteCx<'_> {
     /// Makes input `i` the constant `data` (int64 of this shape).
     pub fn set_constant(&mut self, i: usize, what: &str, shape: &[usize], data: &[i64]) {
         let name = (self.fresh)(what);
-        self.new_tensors.push(crate::onnx::from_i64(&name, shape, data));
+        self.new_tensors.push(integers(&name, shape, data));
         self.set_input(i, name);
     }
 
@@ -345,8 +345,14 @@ impl RewriteCx<'_> {
             data.push(n.unwrap_or(0));
         }
         let (mask, constant, out) = ((self.fresh)("mask"), (self.fresh)(what), (self.fresh)(what));
-        self.new_tensors.push(crate::onnx::from_bool(&mask, &[fixed.len()], &fixed));
-        self.new_tensors.push(crate::onnx::from_i64(&constant, &[data.len()], &data));
+        self.new_tensors.push(TensorProto {
+            data_type: Some(super::dtype::BOOL),
+            int32_data: fixed.into_iter().map(i32::from).collect(),
+            dims: vec![data.len() as i64],
+            name: Some(mask.clone()),
+            ..Default::default()
+        });
+        self.new_tensors.push(integers(&constant, &[data.len()], &data));
         let computed = self.node.input.get(i)?.clone();
         self.new_nodes.push(NodeProto {
             name: Some(out.clone()),
@@ -357,5 +363,16 @@ impl RewriteCx<'_> {
         });
         self.set_input(i, out);
         Some(())
+    }
+}
+
+/// A small int64 tensor.
+fn integers(name: &str, shape: &[usize], data: &[i64]) -> TensorProto {
+    TensorProto {
+        data_type: Some(super::dtype::INT64),
+        dims: shape.iter().map(|d| *d as i64).collect(),
+        raw_data: Some(data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>().into()),
+        name: Some(name.to_owned()),
+        ..Default::default()
     }
 }

@@ -33,14 +33,14 @@ impl Window {
     pub fn of(node: &crate::onnx::proto::NodeProto, kernel: Vec<i64>) -> Window {
         let n = kernel.len();
         let list = |name: &str, default: i64, len: usize| match onnx::attr_ints(node, name) {
-            Some(v) if v.len() == len => v,
+            Some(v) if v.len() == len => v.to_vec(),
             _ => vec![default; len],
         };
         Window {
             strides: list("strides", 1, n),
             pads: list("pads", 0, 2 * n),
             dilations: list("dilations", 1, n),
-            auto_pad: onnx::attr_s(node, "auto_pad").unwrap_or_else(|| "NOTSET".to_owned()),
+            auto_pad: onnx::attr_s(node, "auto_pad").unwrap_or("NOTSET").to_owned(),
             ceil: onnx::attr_i(node, "ceil_mode") == Some(1),
             kernel,
         }

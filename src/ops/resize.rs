@@ -15,8 +15,8 @@ const SIZES: usize = 3;
 
 impl Resize {
     fn scales(cx: &InferCx) -> Option<Vec<f64>> {
-        if let Some(v) = onnx::attr_floats(cx.node, "scales") {
-            return Some(v.into_iter().map(f64::from).collect());
+        if let Some(a) = onnx::attr(cx.node, "scales") {
+            return Some(a.floats.iter().map(|s| f64::from(*s)).collect());
         }
         let i = if cx.opset >= 11 && cx.node.op_type() == "Resize" { 2 } else { 1 };
         match cx.value(i)? {

@@ -1,0 +1,116 @@
+//! MACs, parameters and bytes as polynomials in the groups' channel counts.
+
+use std::collections::HashMap;
+
+use super::facts::Facts;
+use super::graph::Graph;
+use super::groups::{Group, Variant};
+use super::relations::Relations;
+use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
+use crate::onnx::DType;
+use crate::onnx::proto::TensorProto;
+use crate::ops::{self, CostCx, Fact, dtype};
+
+/// Cost functions. All take one channel count per group.
+#[derive(Clone, Debug, Default)]
+pub struct Costs {
+    /// Multiply-accumulates of contractions at the bound input shapes.
+    pub macs: Cost,
+    /// The node of each product in `macs`.
+    pub mac_nodes: Vec<usize>,
+    /// Elements of weights that the graph uses, each counted once.
+    pub params: Cost,
+    /// Bytes of the same.
+    pub weight_bytes: Cost,
+}
+
+impl Costs {
+    /// Builds the polynomials once; any candidate is an evaluation.
+    pub fn build(
+        graph: &Graph,
+        facts: &Facts,
+        relations: &Relations,
+        variants: &[Variant],
+        groups: &[Group],
+        bindings: &Bindings,
+        warnings: &mut Vec<String>,
+    ) -> Costs {
+        let places: HashMap<Atom, usize> = groups.iter().enumerate().map(|(i, g)| (g.atom, i)).collect();
+        let index = |t: Atom| places.get(&t).copied();
+        let compile = |m: &[Monomial]| Cost::compile(m, &relations.terms, &facts.symbols, bindings, &index);
+        let (mut macs, mut mac_nodes, mut uncounted) = (Vec::new(), Vec::new(), Vec::new());
+        for i in 0..graph.nodes().len() {
+            for m in node_macs(graph, facts, relations, i) {
+                if compile(std::slice::from_ref(&m)).is_some() {
+                    macs.push(m);
+                    mac_nodes.push(i);
+                } else {
+                    uncounted.push(graph.label(i));
+                }
+            }
+        }
+        if let Some(first) = uncounted.first() {
+            let n = uncounted.len();
+            warnings.push(format!("MACs of {n} nodes are not counted, their sizes depend on the data (first: {first})"));
+        }
+        let (params, bytes) = weight_monomials(graph, variants);
+        Costs {
+            macs: compile(&macs).unwrap_or_default(),
+            mac_nodes,
+            params: compile(&params).unwrap_or_default(),
+            weight_bytes: compile(&bytes).unwrap_or_default(),
+        }
+    }
+}
+
+fn node_macs(graph: &Graph, facts: &Facts, relations: &Relations, i: usize) -> Vec<Monomial> {
+    let node = &graph.nodes()[i];
+    let Some(op) = ops::find(node.domain(), node.op_type()) else { return Vec::new() };
+    let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
+    let axes_out: Vec<Option<&[Term]>> =
+        graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();
+    op.macs(&CostCx {
+        node,
+        opset: graph.opset_of(node),
+        inputs,
+        axes_in: &relations.uses[i],
+        axes_out,
+        terms: &relations.terms,
+    })
+}
+
+/// Elements and bytes of float weights and quantized ones, by axis terms where they have some.
+fn weight_monomials(graph: &Graph, variants: &[Variant]) -> (Vec<Monomial>, Vec<Monomial>) {
+    let (mut params, mut bytes) = (Vec::new(), Vec::new());
+    let mut seen = vec![false; graph.names.len()];
+    for v in variants {
+        // A second variant is a second tensor only once the kept channels differ: count the first.
+        if std::mem::replace(&mut seen[v.tensor], true) {
+            continue;
+        }
+        let Some(c) = &graph.constants[v.tensor] else { continue };
+        let unit = c.tensor.dims.iter().all(|d| *d > 0).then(|| per_element(&c.tensor)).unwrap_or(0.0);
+        params.push(Monomial { coefficient: 1.0, axes: v.axes.clone() });
+        bytes.push(Monomial { coefficient: unit, axes: v.axes.clone() });
+    }
+    for t in &graph.proto.initializer {
+        let Some(id) = graph.id(t.name()) else { continue };
+        if seen[id] || matches!(t.data_type(), dtype::INT32 | dtype::INT64 | dtype::BOOL | 8) {
+            continue;
+        }
+        let n = t.dims.iter().map(|d| *d as f64).product::<f64>();
+        params.push(Monomial { coefficient: n, axes: Vec::new() });
+        bytes.push(Monomial { coefficient: weight_bytes(t), axes: Vec::new() });
+    }
+    (params, bytes)
+}
+
+/// Bytes that a tensor's contents take in the file.
+fn weight_bytes(t: &TensorProto) -> f64 {
+    let bits = DType::try_from(t.data_type()).map_or(32, DType::bits);
+    t.dims.iter().map(|d| *d as f64).product::<f64>() * bits as f64 / 8.0
+}
+
+fn per_element(t: &TensorProto) -> f64 {
+    weight_bytes(t) / t.dims.iter().map(|d| *d as f64).product::<f64>()
+}

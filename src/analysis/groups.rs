@@ -1,0 +1,251 @@
+//! Groups: the solution of the relations, read off the terms.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::error::Result;
+use super::facts::Facts;
+use super::graph::{Graph, TensorId};
+use super::relations::{Relations, Use};
+use crate::algebra::{Atom, Flags, NOT_HERE, Term};
+use crate::onnx;
+use crate::ops::{Role, dtype};
+
+/// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The constant.
+    pub tensor: TensorId,
+    /// Its axis terms.
+    pub axes: Vec<Term>,
+    /// Where it is read with these axes.
+    pub uses: Vec<Use>,
+    /// Roles of the axes, [`Role::Carried`] where no use says more.
+    pub roles: Vec<Role>,
+}
+
+/// A place that carries a group's channels.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Index into the variants.
+    pub variant: usize,
+    /// Axis.
+    pub axis: usize,
+    /// What the axis does there.
+    pub role: Role,
+    /// Position along the axis → channel, [`NOT_HERE`] where it carries none of this group.
+    pub channel: Vec<u32>,
+}
+
+/// What an atom is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Channels of convolutions and neurons of layers.
+    Channel,
+    /// Attention heads: products of activations are taken for each by itself.
+    Heads,
+    /// Channels within each head.
+    HeadDim,
+    /// Bins that a Softmax normalises.
+    Distribution,
+}
+
+/// Channels that can only go together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The atom.
+    pub atom: Atom,
+    /// The name: the weight that produces it.
+    pub name: String,
+    /// Number of channels.
+    pub size: usize,
+    /// What it is for.
+    pub kind: Kind,
+    /// What is known of the atom.
+    pub flags: Flags,
+    /// All the places that carry it.
+    pub items: Vec<Item>,
+    /// A description that groups of equal structure share.
+    pub structure: String,
+}
+
+/// A weight axis that cannot shrink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// Number of positions.
+    pub size: usize,
+    /// Places: weight and axis.
+    pub places: Vec<(String, usize)>,
+    /// The kind of obstacle.
+    pub kind: &'static str,
+    /// The node or tensor that brought it up.
+    pub at: String,
+}
+
+/// Reads the variants, groups and frozen axes off the relations.
+pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Vec<Variant>, Vec<Group>, Vec<Frozen>)> {
+    let variants = variants(graph, facts, relations);
+    let terms = &relations.terms;
+    let mut atoms: BTreeMap<Atom, Vec<(usize, usize)>> = BTreeMap::new();
+    for (v, variant) in variants.iter().enumerate() {
+        for (axis, &t) in variant.axes.iter().enumerate() {
+            let mut leaves = terms.leaves(t);
+            leaves.sort_unstable();
+            leaves.dedup();
+            for leaf in leaves {
+                atoms.entry(leaf).or_default().push((v, axis));
+            }
+        }
+    }
+    let (mut groups, mut frozen) = (Vec::new(), Vec::new());
+    let mut names: HashMap<String, usize> = HashMap::new();
+    for (atom, places) in atoms {
+        let Some(size) = terms.size(atom).known().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 1) else {
+            continue;
+        };
+        let flags = terms.flags(atom);
+        let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
+        let mut stays = |kind: &'static str, at: String| {
+            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a] != Role::Carried);
+            if scored {
+                frozen.push(Frozen { size, places: places.iter().map(place).collect(), kind, at });
+            }
+        };
+        if let Some(reason) = terms.frozen(atom) {
+            stays(reason.kind, reason.at.to_string());
+            continue;
+        }
+        if !flags.produced {
+            stays("no weight produces it", String::new());
+            continue;
+        }
+        let items: Option<Vec<Item>> = places
+            .iter()
+            .map(|&(variant, axis)| {
+                let role = variants[variant].roles[axis];
+                let channel = terms.channel_map(variants[variant].axes[axis], atom)?;
+                Some(Item { variant, axis, role, channel })
+            })
+            .collect();
+        let Some(items) = items else {
+            stays("twice on one axis", String::new());
+            continue;
+        };
+        let base = name(graph, &variants, &items);
+        let n = names.entry(base.clone()).or_insert(0);
+        *n += 1;
+        let name = if *n == 1 { base } else { format!("{base}#{n}") };
+        let structure = structure(&variants, &items, facts);
+        groups.push(Group { atom, name, size, kind: Kind::Channel, flags, items, structure });
+    }
+    kinds(&mut groups, &variants, relations);
+    // The order of the file, so that lists and ties read naturally.
+    groups.sort_by_key(|g| g.items.iter().map(|i| variants[i.variant].uses[0]).min());
+    Ok((variants, groups, frozen))
+}
+
+fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
+    let terms = &relations.terms;
+    let mut index: HashMap<(TensorId, Vec<Vec<Term>>), usize> = HashMap::new();
+    let mut variants: Vec<Variant> = Vec::new();
+    // Identity is looked through: name the tensor that holds the contents.
+    let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
+        super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
+        super::graph::Origin::Node(n) => graph.outputs[n][0],
+    };
+    for (node, inputs) in graph.inputs.iter().enumerate() {
+        for (input, id) in inputs.iter().enumerate() {
+            let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
+            if graph.constants[id].is_none() || !dtype::is_float(facts.tensors[id].dtype) {
+                continue;
+            }
+            let tensor = origin(id).unwrap_or(id);
+            let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
+            let at = Use { node, input };
+            let v = *index.entry((tensor, signature)).or_insert_with(|| {
+                variants.push(Variant {
+                    tensor,
+                    roles: vec![Role::Carried; axes.len()],
+                    axes,
+                    uses: Vec::new(),
+                });
+                variants.len() - 1
+            });
+            variants[v].uses.push(at);
+            for axis in 0..variants[v].roles.len() {
+                if let Some(role) = relations.roles.get(&(at, axis)) {
+                    variants[v].roles[axis] = variants[v].roles[axis].min(*role);
+                }
+            }
+        }
+    }
+    variants
+}
+
+/// The first weight that writes the channels, with the axis where that is not the first.
+fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
+    let first = items.iter().min_by_key(|i| {
+        let rank = if matches!(i.role, Role::Out | Role::Embedding) { 0 } else { 1 };
+        (rank, variants[i.variant].uses[0])
+    });
+    first.map_or_else(String::new, |i| graph.names[variants[i.variant].tensor].to_owned())
+}
+
+/// Roles, ranks and kernel sizes of the items, sorted: equal for groups that sit in the network alike.
+fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
+    let mut parts: Vec<String> = items
+        .iter()
+        .filter(|i| i.role != Role::Carried)
+        .map(|i| {
+            let shape = facts.tensors[variants[i.variant].tensor].known_shape().unwrap_or_default();
+            let kernel: Vec<String> = shape.iter().skip(2).map(usize::to_string).collect();
+            format!("{:?}@{}of{}[{}]", i.role, i.axis, shape.len(), kernel.join("x"))
+        })
+        .collect();
+    parts.sort();
+    parts.join(" ")
+}
+
+/// Heads are what products of activations are taken over; what shares an axis with heads is a head's inside.
+fn kinds(groups: &mut [Group], variants: &[Variant], relations: &Relations) {
+    let terms = &relations.terms;
+    let mut beside_heads = std::collections::HashSet::new();
+    for g in groups.iter_mut() {
+        g.kind = match g.flags {
+            Flags { distribution: true, .. } => Kind::Distribution,
+            Flags { batched: true, .. } => Kind::Heads,
+            _ => Kind::Channel,
+        };
+    }
+    for t in variants.iter().flat_map(|v| &v.axes) {
+        for part in terms.segments(*t) {
+            let factors = terms.factors(part);
+            if factors.len() > 1 && factors.iter().any(|f| terms.leaves(*f).iter().any(|l| terms.flags(*l).batched)) {
+                beside_heads.extend(factors.iter().flat_map(|f| terms.leaves(*f)));
+            }
+        }
+    }
+    for g in groups.iter_mut().filter(|g| g.kind == Kind::Channel && beside_heads.contains(&g.atom)) {
+        g.kind = Kind::HeadDim;
+    }
+}
+
+impl Item {
+    /// Number of positions of the group on this axis.
+    pub fn positions(&self) -> usize {
+        self.channel.iter().filter(|c| **c != NOT_HERE).count()
+    }
+}
+
+impl Variant {
+    /// The shape in the file.
+    ///
+    /// # Errors
+    /// When the tensor's dims are malformed.
+    pub fn shape(&self, graph: &Graph) -> Result<Vec<usize>> {
+        match &graph.constants[self.tensor] {
+            Some(c) => Ok(onnx::shape(&c.tensor)?),
+            None => Ok(Vec::new()),
+        }
+    }
+}

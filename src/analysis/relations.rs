@@ -1,0 +1,229 @@
+//! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::facts::Facts;
+use super::graph::{Graph, TensorId};
+use crate::algebra::{Reason, Term, Terms};
+use crate::ops::{self, Fact, RelateCx, Role, dtype};
+
+/// Axis terms of one tensor.
+pub type Axes = Vec<Term>;
+
+/// Where a weight is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Use {
+    /// The node.
+    pub node: usize,
+    /// Its input.
+    pub input: usize,
+}
+
+/// The solved relations of a graph.
+pub struct Relations {
+    /// The arena.
+    pub terms: Terms,
+    /// Axis terms of tensors that nodes write or a caller gives.
+    pub tensors: Vec<Option<Axes>>,
+    /// Axis terms of each node's inputs. A constant has axes of its own at each use: sharing is no coupling.
+    pub uses: Vec<Vec<Option<Axes>>>,
+    /// Roles of axes of constants, by use and axis.
+    pub roles: BTreeMap<(Use, usize), Role>,
+    /// Operators without a rule, with how often they occur.
+    pub without_rule: BTreeMap<String, usize>,
+}
+
+impl Relations {
+    /// Relates the axes of all nodes.
+    pub fn build(graph: &Graph, facts: &Facts) -> Relations {
+        let mut walker = Walker {
+            graph,
+            facts,
+            derived: vec![false; graph.names.len()],
+            notes: Vec::new(),
+            out: Relations {
+                terms: Terms::default(),
+                tensors: vec![None; graph.names.len()],
+                uses: Vec::with_capacity(graph.nodes().len()),
+                roles: BTreeMap::new(),
+                without_rule: BTreeMap::new(),
+            },
+        };
+        walker.inputs();
+        for i in 0..graph.nodes().len() {
+            walker.node(i);
+        }
+        walker.outputs();
+        walker.roles();
+        walker.out
+    }
+
+    /// What the user should know.
+    pub fn warnings(&self) -> Vec<String> {
+        let list: Vec<String> = self.without_rule.iter().map(|(op, n)| format!("{op} ({n})")).collect();
+        match list.is_empty() {
+            true => Vec::new(),
+            false => vec![format!("no rule for {}: the axes they touch are frozen", list.join(", "))],
+        }
+    }
+}
+
+struct Walker<'a, 'm> {
+    graph: &'a Graph<'m>,
+    facts: &'a Facts,
+    /// Tensors computed from constants only.
+    derived: Vec<bool>,
+    /// Roles at tensors that are computed from constants.
+    notes: Vec<(Use, usize, Role)>,
+    out: Relations,
+}
+
+impl Walker<'_, '_> {
+    fn frozen_axes(&mut self, id: TensorId, reason: &Reason) -> Option<Axes> {
+        let shape = self.facts.tensors[id].shape.clone()?;
+        Some(shape.into_iter().map(|d| self.out.terms.frozen_atom(d, reason)).collect())
+    }
+
+    fn inputs(&mut self) {
+        for id in 0..self.graph.names.len() {
+            if self.graph.producer[id].is_none() && self.graph.constants[id].is_none() {
+                let reason = Reason { kind: "graph input", at: self.graph.names[id].into() };
+                self.out.tensors[id] = self.frozen_axes(id, &reason);
+            }
+        }
+    }
+
+    fn outputs(&mut self) {
+        for v in &self.graph.proto.output {
+            let reason = Reason { kind: "graph output", at: v.name().into() };
+            if let Some(axes) = self.graph.id(v.name()).and_then(|id| self.out.tensors[id].clone()) {
+                axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
+            }
+        }
+    }
+
+    /// The axes of a node's input; a constant gets fresh ones.
+    fn axes_of(&mut self, id: TensorId) -> Option<Axes> {
+        if self.graph.constants[id].is_none() {
+            return self.out.tensors[id].clone();
+        }
+        let fact = &self.facts.tensors[id];
+        if dtype::is_float(fact.dtype) {
+            let shape = fact.shape.clone()?;
+            return Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect());
+        }
+        let kind = match fact.dtype {
+            2 | 3 | 17..=26 => "quantized weight",
+            _ => "constant that holds no floats",
+        };
+        let reason = Reason { kind, at: self.graph.names[id].into() };
+        self.frozen_axes(id, &reason)
+    }
+
+    fn node(&mut self, i: usize) {
+        if self.graph.is_constant_node(i) {
+            self.out.uses.push(vec![None; self.graph.inputs[i].len()]);
+            return;
+        }
+        let (graph, facts) = (self.graph, self.facts);
+        let node = &graph.nodes()[i];
+        let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
+        let axes_in: Vec<Option<Axes>> =
+            graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
+        let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
+        let weight: Vec<bool> = graph.inputs[i]
+            .iter()
+            .map(|id| id.is_some_and(|id| constant(id) && dtype::is_float(facts.tensors[id].dtype)))
+            .collect();
+        if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+            graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
+        }
+        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
+        let nothing = Fact::default();
+        let outputs: Vec<&Fact> =
+            graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
+        let rule = ops::find(node.domain(), node.op_type());
+        let mut cx = RelateCx {
+            node,
+            opset: graph.opset_of(node),
+            inputs,
+            outputs,
+            terms: &mut self.out.terms,
+            axes_in,
+            axes_out: vec![None; node.output.len()],
+            weight,
+            roles: Vec::new(),
+            label: label.clone(),
+        };
+        let related = rule.and_then(|op| op.relate(&mut cx)).is_some();
+        let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
+        let kind = if rule.is_some() { "form of an operator without a rule" } else { "operator without a rule" };
+        let reason = Reason { kind, at: label };
+        if !related {
+            let name = if node.domain().is_empty() {
+                node.op_type().to_owned()
+            } else {
+                format!("{}.{}", node.domain(), node.op_type())
+            };
+            *self.out.without_rule.entry(name).or_default() += 1;
+            axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+            axes_out.iter_mut().for_each(|a| *a = None);
+        }
+        let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
+        for id in &graph.captured[i] {
+            if let Some(axes) = self.out.tensors[*id].clone() {
+                axes.iter().for_each(|t| self.out.terms.freeze(*t, &body));
+            }
+        }
+        for (id, axes) in graph.outputs[i].iter().zip(axes_out) {
+            let Some(id) = *id else { continue };
+            let shape = facts.tensors[id].shape.as_deref();
+            let fits = |a: &Axes| {
+                shape.is_some_and(|s| s.len() == a.len() && a.iter().zip(s).all(|(t, d)| self.out.terms.size(*t) == *d))
+            };
+            self.out.tensors[id] = match axes {
+                Some(a) if fits(&a) => Some(a),
+                other => {
+                    // What the rule says and what the shapes say differ: believe neither.
+                    other.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+                    axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+                    self.frozen_axes(id, &reason)
+                }
+            };
+        }
+        self.out.uses.push(axes_in);
+        for r in roles {
+            let at = Use { node: i, input: r.input };
+            match graph.inputs[i].get(r.input).copied().flatten() {
+                Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
+                _ => self.notes.push((at, r.axis, r.role)),
+            }
+        }
+    }
+
+    /// Hands roles of computed weights (a transposed one, a cast one) down to the constants they come from.
+    fn roles(&mut self) {
+        for (at, axis, role) in std::mem::take(&mut self.notes) {
+            let Some(t) = self.out.uses[at.node][at.input].as_ref().and_then(|a| a.get(axis).copied()) else { continue };
+            let leaves = self.out.terms.leaves(t);
+            let mut queue: Vec<usize> =
+                self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
+            while let Some(n) = queue.pop() {
+                for (k, id) in self.graph.inputs[n].iter().enumerate() {
+                    let Some(id) = *id else { continue };
+                    if self.graph.constants[id].is_none() {
+                        queue.extend(self.graph.producer[id]);
+                        continue;
+                    }
+                    for (a, &own) in self.out.uses[n][k].iter().flatten().enumerate() {
+                        let mine = self.out.terms.leaves(own);
+                        if self.out.terms.size(own).known() > Some(1) && mine.iter().any(|l| leaves.contains(l)) {
+                            self.out.roles.entry((Use { node: n, input: k }, a)).or_insert(role);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

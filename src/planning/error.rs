@@ -1,0 +1,64 @@
+//! Why no plan could be made.
+
+use super::target::Measured;
+
+/// Result of planning.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Errors of planning.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A weight could not be read.
+    #[error(transparent)]
+    Onnx(#[from] crate::onnx::Error),
+    /// The criterion could not score.
+    #[error(transparent)]
+    Criterion(#[from] crate::criteria::Error),
+    /// No scheme has this name.
+    #[error("unknown scheme '{name}'; known are {known}")]
+    UnknownScheme {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A glob pattern is malformed.
+    #[error("pattern '{pattern}': {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing in the model can be pruned.
+    #[error("nothing in this model can be pruned: {why}")]
+    NothingPrunable {
+        /// The reason.
+        why: String,
+    },
+    /// A recipe does not fit the model.
+    #[error("the recipe does not fit this model: {0}")]
+    Recipe(String),
+    /// The target asks for what no pruned model can be.
+    #[error("target {target}: {why}")]
+    Target {
+        /// As given.
+        target: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// All that may go is gone and the target is not reached.
+    #[error("target not reached: the best reachable is {best}, wanted {wanted}; {why}")]
+    Unreachable {
+        /// The figure with everything removed that may be.
+        best: Measured,
+        /// The figure wanted.
+        wanted: Measured,
+        /// What stands in the way.
+        why: String,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}

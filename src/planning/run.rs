@@ -1,0 +1,239 @@
+//! The steps: score, rank, remove, until the target is reached.
+
+use std::sync::Arc;
+
+use super::eligible::limits;
+use super::error::{Error, Result};
+use super::options::Options;
+use super::schemes::Scheme;
+use super::scoring;
+use super::select::{State, Unit, give_back, ranking, shortest};
+use super::target::{Measured, Target};
+use crate::algebra::Kept;
+use crate::analysis::{Analysis, Kind};
+use crate::criteria::{Criterion, ScoreOptions, Scoreboard};
+
+/// Progress of a plan after one step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Steps done.
+    pub step: usize,
+    /// Steps at most.
+    pub of: usize,
+    /// MACs left, as a share of the model's.
+    pub macs: f64,
+}
+
+/// The channels that stay.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Ascending, for every group.
+    pub kept: Vec<Vec<u32>>,
+    /// Steps taken.
+    pub steps: usize,
+    /// The figure reached, in the unit of the target.
+    pub reached: Measured,
+    /// The target, if it was missed.
+    pub missed: Option<Measured>,
+    /// What stands in the way of a missed target.
+    pub why: String,
+    /// What the criterion has to say.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// By atom, for groups that shrink.
+    pub fn kept_atoms(&self, a: &Analysis) -> Kept {
+        let shrinks = a.groups.iter().zip(&self.kept).filter(|(g, k)| k.len() < g.size);
+        shrinks.map(|(g, k)| (g.atom, Arc::from(k.as_slice()))).collect()
+    }
+
+    /// Channel counts, for every group.
+    pub fn counts(&self) -> Vec<usize> {
+        self.kept.iter().map(Vec::len).collect()
+    }
+}
+
+/// The figure of `counts` in the unit of `target`. `fixed_bytes` is what the file takes beside weights.
+fn measure(a: &Analysis, target: Target, counts: &[usize], fixed_bytes: f64) -> Measured {
+    let full = a.full_counts();
+    Measured(match target {
+        Target::Speedup(_) => Target::Speedup(a.costs.macs.eval(&full) / a.costs.macs.eval(counts)),
+        Target::Params(_) => Target::Params(a.costs.params.eval(counts) / a.costs.params.eval(&full)),
+        Target::Size(_) => Target::Size((a.costs.weight_bytes.eval(counts) + fixed_bytes) as u64),
+        Target::Ratio(_) => {
+            let total: usize = full.iter().sum();
+            Target::Ratio(1.0 - counts.iter().sum::<usize>() as f64 / total as f64)
+        }
+    })
+}
+
+fn holds(measured: Measured, target: Target) -> bool {
+    match (measured.0, target) {
+        (Target::Speedup(m), Target::Speedup(t)) => m >= t,
+        (Target::Params(m), Target::Params(t)) => m <= t,
+        (Target::Size(m), Target::Size(t)) => m <= t,
+        (Target::Ratio(m), Target::Ratio(t)) => m >= t - 1e-12,
+        _ => false,
+    }
+}
+
+/// Plans a run. A target that cannot be reached gives the plan that comes nearest, with `missed` set.
+///
+/// # Errors
+/// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
+pub fn plan(
+    a: &Analysis,
+    criterion: &'static dyn Criterion,
+    scheme: &'static dyn Scheme,
+    score: ScoreOptions,
+    target: Target,
+    o: &Options,
+    fixed_bytes: f64,
+    progress: &mut dyn FnMut(Step) -> bool,
+) -> Result<Plan> {
+    let limits = limits(a, scheme, o)?;
+    let full = a.full_counts();
+    if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
+        return Err(nothing(a, o));
+    }
+    let (weights, groups) = scoring::inputs(a)?;
+    let mut board = Scoreboard::new(criterion, weights, groups, score)?;
+    let structures: Vec<&str> = a.groups.iter().map(|g| g.structure.as_str()).collect();
+    let prunable: usize = limits.iter().zip(&full).filter(|(l, n)| l.least < **n).map(|(_, n)| n).sum();
+    let steps = o.steps.max(1);
+    // A ratio is a share of what may shrink, and the schedule ends there instead of at nothing.
+    let (end, ratio) = match target {
+        Target::Ratio(r) => (r, Some(r)),
+        _ => (1.0, None),
+    };
+    let measured = |c: &[usize]| match ratio {
+        Some(_) => {
+            let gone: usize = full.iter().zip(c).map(|(n, k)| n - k).sum();
+            Measured(Target::Ratio(gone as f64 / prunable as f64))
+        }
+        None => measure(a, target, c, fixed_bytes),
+    };
+    let reached = |c: &[usize]| holds(measured(c), target);
+    let base = a.costs.macs.eval(&full).max(1.0);
+    let mut state = State::new(&full);
+    let mut taken = 0;
+    for t in 1..=steps {
+        if reached(&state.counts) {
+            break;
+        }
+        board.refresh();
+        let units = ranking(&state, &limits, o.round_to, scheme, &structures, |g| board.scores(g));
+        let share = end * t as f64 / steps as f64;
+        let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
+        let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());
+        let mut go: Vec<Unit> = units.into_iter().take(quota).collect();
+        // The same ratio in every group is met group by group, not in the sum over groups.
+        let by_group = ratio.is_some() && scheme.by_share();
+        let enough = if by_group { go.len() } else { shortest(&go, &state.counts, reached) };
+        let done = !by_group && enough < go.len() || reached_after(&go, &state, reached);
+        go.truncate(enough);
+        for unit in go {
+            board.remove(unit.group, &unit.channels);
+            state.remove(unit);
+        }
+        taken = t;
+        if !progress(Step { step: t, of: steps, macs: a.costs.macs.eval(&state.counts) / base }) {
+            return Err(Error::Interrupted);
+        }
+        if done {
+            break;
+        }
+    }
+    if ratio.is_none() {
+        give_back(&mut state, &limits, reached);
+    }
+    let got = measured(&state.counts);
+    let missed = (!reached(&state.counts) && !(ratio.is_some() && scheme.by_share())).then_some(Measured(target));
+    let why = if missed.is_some() { obstacle(a, &limits, &state.counts) } else { String::new() };
+    Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
+}
+
+fn reached_after(go: &[Unit], state: &State, reached: impl Fn(&[usize]) -> bool) -> bool {
+    let mut c = state.counts.clone();
+    go.iter().for_each(|u| c[u.group] -= u.channels.len());
+    reached(&c)
+}
+
+/// How many units of the ranking a step may take.
+fn quota(units: &[Unit], scheme: &dyn Scheme, share: f64, gone: usize, total: usize, all: bool) -> usize {
+    if all {
+        return units.len();
+    }
+    if scheme.by_share() {
+        return units.iter().take_while(|u| u.key < share - 1e-9).count();
+    }
+    let goal = (total as f64 * share - 1e-9).ceil() as usize;
+    let mut sum = gone;
+    units
+        .iter()
+        .take_while(|u| {
+            let take = sum < goal || u.key == f64::NEG_INFINITY;
+            sum += u.channels.len();
+            take
+        })
+        .count()
+}
+
+fn kept(state: &State) -> Vec<Vec<u32>> {
+    let alive = |a: &Vec<bool>| (0..a.len() as u32).filter(|c| a[*c as usize]).collect();
+    state.alive.iter().map(alive).collect()
+}
+
+fn nothing(a: &Analysis, o: &Options) -> Error {
+    let why = if !a.groups.is_empty() {
+        match a.groups.iter().all(|g| g.kind == Kind::Heads) && o.only.is_empty() && o.protect.is_empty() {
+            true => "its groups are attention heads, which shrink only with --heads".to_owned(),
+            false => "--only and --protect leave no group".to_owned(),
+        }
+    } else if let Some(f) = a.frozen.first() {
+        format!("all {} weight axes are frozen, the first because of: {} ({})", a.frozen.len(), f.kind, f.at)
+    } else {
+        "it has no weights between its inputs and outputs that a node could lose".to_owned()
+    };
+    Error::NothingPrunable { why }
+}
+
+/// Names the nodes that hold most of the MACs that are left.
+fn obstacle(a: &Analysis, limits: &[super::eligible::Limit], counts: &[usize]) -> String {
+    let mut nodes: Vec<(f64, usize)> =
+        (0..a.costs.macs.len()).map(|i| (a.costs.macs.eval_product(i, counts), a.costs.mac_nodes[i])).collect();
+    nodes.sort_by(|x, y| y.0.total_cmp(&x.0));
+    let total: f64 = nodes.iter().map(|n| n.0).sum();
+    let list: Vec<String> = nodes
+        .iter()
+        .take(3)
+        .map(|(m, n)| format!("{} ({:.0} %)", a.graph.label(*n), 100.0 * m / total.max(1.0)))
+        .collect();
+    let held = limits.iter().zip(a.full_counts()).filter(|(l, n)| l.least == *n).count();
+    format!("what is left is mostly {}; {held} of {} groups may not shrink", list.join(", "), limits.len())
+}
+
+/// The plan that a report recorded.
+///
+/// # Errors
+/// [`Error::Recipe`] when the groups are not this model's.
+pub fn replay(a: &Analysis, target: Target, recorded: &[(String, usize, Vec<u32>)]) -> Result<Plan> {
+    if recorded.len() != a.groups.len() {
+        return Err(Error::Recipe(format!("it has {} groups, the model has {}", recorded.len(), a.groups.len())));
+    }
+    let mut out = Vec::new();
+    for (g, (name, size, kept)) in a.groups.iter().zip(recorded) {
+        if g.name != *name || g.size != *size {
+            return Err(Error::Recipe(format!("group '{name}' of {size} where the model has '{}' of {}", g.name, g.size)));
+        }
+        let ascending = kept.windows(2).all(|w| w[0] < w[1]) && kept.last().is_some_and(|c| (*c as usize) < *size);
+        if !ascending {
+            return Err(Error::Recipe(format!("kept channels of '{name}' are not ascending indices below {size}")));
+        }
+        out.push(kept.clone());
+    }
+    let counts: Vec<usize> = out.iter().map(Vec::len).collect();
+    let reached = measure(a, target, &counts, 0.0);
+    Ok(Plan { kept: out, steps: 0, reached, missed: None, why: String::new(), notes: Vec::new() })
+}

@@ -1,0 +1,197 @@
+//! One step of selection: which units go, in which order, and where to stop.
+
+use super::eligible::Limit;
+use super::schemes::{GroupView, Scheme};
+
+/// Channels of one group that go together (one, or a rounding step), and their key in the ranking.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// The group.
+    pub group: usize,
+    /// The channels, lowest score first.
+    pub channels: Vec<usize>,
+    /// Place in the ranking; lower goes first.
+    pub key: f64,
+}
+
+/// The state of all groups between steps.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Channels that are still there.
+    pub alive: Vec<Vec<bool>>,
+    /// Their numbers.
+    pub counts: Vec<usize>,
+    /// Units in the order of their removal.
+    pub removed: Vec<Unit>,
+}
+
+impl State {
+    /// Nothing removed yet.
+    pub fn new(sizes: &[usize]) -> State {
+        State { alive: sizes.iter().map(|n| vec![true; *n]).collect(), counts: sizes.to_vec(), removed: Vec::new() }
+    }
+
+    /// Takes a unit away.
+    pub fn remove(&mut self, unit: Unit) {
+        unit.channels.iter().for_each(|c| self.alive[unit.group][*c] = false);
+        self.counts[unit.group] -= unit.channels.len();
+        self.removed.push(unit);
+    }
+
+    /// Gives the unit at `index` of `removed` back.
+    pub fn restore(&mut self, index: usize) -> Unit {
+        let unit = self.removed.remove(index);
+        unit.channels.iter().for_each(|c| self.alive[unit.group][*c] = true);
+        self.counts[unit.group] += unit.channels.len();
+        unit
+    }
+}
+
+/// All units that may go, in ranking order.
+pub fn ranking<'s>(
+    state: &State,
+    limits: &[Limit],
+    round_to: usize,
+    scheme: &dyn Scheme,
+    structures: &[&str],
+    scores: impl Fn(usize) -> &'s [f64] + Sync,
+) -> Vec<Unit> {
+    use rayon::prelude::*;
+    let lists: Vec<Vec<(Vec<usize>, f64)>> = (0..limits.len())
+        .into_par_iter()
+        .map(|g| {
+            let may_go = state.counts[g].saturating_sub(limits[g].least);
+            if may_go == 0 {
+                return Vec::new();
+            }
+            let s = scores(g);
+            let mut order: Vec<usize> = (0..s.len()).filter(|c| state.alive[g][*c]).collect();
+            order.sort_by(|a, b| s[*a].total_cmp(&s[*b]).then(a.cmp(b)));
+            units(&order[..may_go], state.counts[g], round_to)
+                .into_iter()
+                .map(|channels| {
+                    let score = channels.iter().map(|c| s[*c]).sum::<f64>() / channels.len() as f64;
+                    (channels, score)
+                })
+                .collect()
+        })
+        .collect();
+    let views: Vec<Vec<(usize, f64)>> =
+        lists.iter().map(|l| l.iter().map(|(c, s)| (c.len(), *s)).collect()).collect();
+    let groups: Vec<GroupView> = (0..limits.len())
+        .map(|g| GroupView {
+            size: state.alive[g].len(),
+            removed: state.alive[g].len() - state.counts[g],
+            units: &views[g],
+            structure: structures[g],
+        })
+        .collect();
+    let keys = scheme.keys(&groups);
+    let mut all = Vec::new();
+    for (g, list) in lists.into_iter().enumerate() {
+        let fixed = limits[g].fixed.is_some();
+        for ((channels, _), key) in list.into_iter().zip(&keys[g]) {
+            // What the user fixed goes before anything is ranked.
+            all.push(Unit { group: g, channels, key: if fixed { f64::NEG_INFINITY } else { *key } });
+        }
+    }
+    // The sort is stable: ties go by group, then by score within it.
+    all.sort_by(|a, b| a.key.total_cmp(&b.key));
+    all
+}
+
+/// Cuts the channels that may go into steps that leave multiples of `round_to`.
+fn units(order: &[usize], count: usize, round_to: usize) -> Vec<Vec<usize>> {
+    if round_to <= 1 {
+        return order.iter().map(|c| vec![*c]).collect();
+    }
+    let mut out = Vec::new();
+    let (mut from, mut left) = (0, count);
+    loop {
+        let step = if left % round_to == 0 { round_to } else { left % round_to };
+        if from + step > order.len() || left == step {
+            return out;
+        }
+        out.push(order[from..from + step].to_vec());
+        from += step;
+        left -= step;
+    }
+}
+
+/// The length of the shortest prefix of `units` that reaches the target, by bisection; the cost falls with
+/// every removal. `reached` judges channel counts.
+pub fn shortest(units: &[Unit], counts: &[usize], reached: impl Fn(&[usize]) -> bool) -> usize {
+    let after = |n: usize| {
+        let mut c = counts.to_vec();
+        units[..n].iter().for_each(|u| c[u.group] -= u.channels.len());
+        c
+    };
+    let (mut low, mut high) = (0, units.len());
+    while low < high {
+        let middle = (low + high) / 2;
+        if reached(&after(middle)) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
+/// Gives back what the target does not need: the last unit of each group, highest key first, where the
+/// target still holds without it. What is left exceeds the target by less than any one of the rest is worth.
+pub fn give_back(state: &mut State, limits: &[Limit], reached: impl Fn(&[usize]) -> bool) -> Vec<Unit> {
+    let mut tried = vec![false; state.counts.len()];
+    let mut last: Vec<usize> = Vec::new();
+    for (i, u) in state.removed.iter().enumerate().rev() {
+        if !std::mem::replace(&mut tried[u.group], true) && limits[u.group].fixed.is_none() {
+            last.push(i);
+        }
+    }
+    let mut back = Vec::new();
+    let mut counts = state.counts.clone();
+    last.retain(|i| {
+        let u = &state.removed[*i];
+        counts[u.group] += u.channels.len();
+        let holds = reached(&counts);
+        if !holds {
+            counts[u.group] -= u.channels.len();
+        }
+        holds
+    });
+    // Indices fall, so removing one does not move the next.
+    for i in last {
+        back.push(state.restore(i));
+    }
+    back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_leave_multiples() {
+        let order: Vec<usize> = (0..19).collect();
+        let sizes = |n, r| units(&order[..n], 20, r).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(sizes(19, 8), [4, 8]);
+        assert_eq!(sizes(3, 8), Vec::<usize>::new());
+        assert_eq!(sizes(4, 1), [1; 4]);
+    }
+
+    #[test]
+    fn shortest_prefix_and_give_back() {
+        let unit = |group, c| Unit { group, channels: vec![c], key: c as f64 };
+        let all = [unit(0, 0), unit(1, 0), unit(0, 1), unit(1, 1)];
+        // Group 0 is worth 10 a channel, group 1 is worth 1; 18 must go.
+        let cost = |c: &[usize]| 10 * c[0] + c[1];
+        let reached = |c: &[usize]| cost(c) <= 44 - 18;
+        let n = shortest(&all, &[4, 4], reached);
+        assert_eq!(n, 3);
+        let mut state = State::new(&[4, 4]);
+        all[..n].iter().cloned().for_each(|u| state.remove(u));
+        let limits = [Limit { least: 1, fixed: None }; 2];
+        assert_eq!(give_back(&mut state, &limits, reached).len(), 1);
+        assert_eq!(state.counts, [2, 4]);
+    }
+}

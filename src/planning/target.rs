@@ -1,0 +1,114 @@
+//! What pruning aims at, and how far a candidate is.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+
+/// The aim of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// Base MACs / pruned MACs is at least this.
+    Speedup(f64),
+    /// At most this share of the parameters is left.
+    Params(f64),
+    /// The file takes at most this many bytes.
+    Size(u64),
+    /// At least this share of all prunable channels is removed.
+    Ratio(f64),
+}
+
+/// A figure of a candidate in the unit of its target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured(pub Target);
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Target::Speedup(s) => write!(f, "a speed-up of {s:.3}x"),
+            Target::Params(p) => write!(f, "{:.2} % of the parameters", p * 100.0),
+            Target::Size(b) => write!(f, "{:.3} MB", b as f64 / 1e6),
+            Target::Ratio(r) => write!(f, "{:.2} % of the channels removed", r * 100.0),
+        }
+    }
+}
+
+/// Parses a number that must lie in an open range.
+fn number(text: &str, suffix: &[&str], low: f64, high: f64) -> Option<f64> {
+    let digits = suffix.iter().find_map(|s| text.strip_suffix(s)).unwrap_or(text).trim();
+    f64::from_str(digits).ok().filter(|x| x.is_finite() && *x > low && *x < high)
+}
+
+impl Target {
+    /// `2x`, `1.5`: a factor above 1.
+    ///
+    /// # Errors
+    /// [`Error::Target`] for anything else; likewise in the other parsers.
+    pub fn speedup(text: &str) -> Result<Self, Error> {
+        number(text, &["x", "X"], 1.0, 1e9).map(Target::Speedup).ok_or_else(|| wrong(text, "give a factor above 1, as in 2x"))
+    }
+
+    /// `50%` or `0.5`: the share that stays.
+    pub fn params(text: &str) -> Result<Self, Error> {
+        share(text).map(Target::Params).ok_or_else(|| wrong(text, "give a share between 0 and 1, as in 50% or 0.5"))
+    }
+
+    /// `10MB`, `500kB`, `1.5GiB`, `123456`: bytes.
+    pub fn size(text: &str) -> Result<Self, Error> {
+        let units: [(&str, f64); 8] = [
+            ("GiB", 1073741824.0),
+            ("MiB", 1048576.0),
+            ("KiB", 1024.0),
+            ("GB", 1e9),
+            ("MB", 1e6),
+            ("kB", 1e3),
+            ("KB", 1e3),
+            ("B", 1.0),
+        ];
+        let (digits, unit) = units.iter().find_map(|(u, n)| Some((text.strip_suffix(u)?, *n))).unwrap_or((text, 1.0));
+        number(digits, &[], 0.0, 1e15)
+            .map(|n| Target::Size((n * unit) as u64))
+            .ok_or_else(|| wrong(text, "give a size, as in 10MB"))
+    }
+
+    /// `0.5` or `50%`: the share of channels that goes.
+    pub fn ratio(text: &str) -> Result<Self, Error> {
+        share(text).map(Target::Ratio).ok_or_else(|| wrong(text, "give a share between 0 and 1, as in 0.5 or 50%"))
+    }
+}
+
+/// `50%` or `0.5` as a number between 0 and 1.
+pub(crate) fn share(text: &str) -> Option<f64> {
+    match text.strip_suffix('%') {
+        Some(p) => number(p, &[], 0.0, 100.0).map(|x| x / 100.0),
+        None => number(text, &[], 0.0, 1.0),
+    }
+}
+
+fn wrong(target: &str, why: &str) -> Error {
+    Error::Target { target: format!("'{target}'"), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_parse() {
+        assert_eq!(Target::speedup("2x").unwrap(), Target::Speedup(2.0));
+        assert_eq!(Target::speedup("1.5").unwrap(), Target::Speedup(1.5));
+        assert_eq!(Target::params("50%").unwrap(), Target::Params(0.5));
+        assert_eq!(Target::size("1.5kB").unwrap(), Target::Size(1500));
+        assert_eq!(Target::size("2MiB").unwrap(), Target::Size(2 << 20));
+        assert_eq!(Target::ratio("0.25").unwrap(), Target::Ratio(0.25));
+        for bad in ["1x", "0", "-2", "nan", "x", "", "inf"] {
+            assert!(Target::speedup(bad).is_err(), "{bad}");
+        }
+        for bad in ["1.5", "0%", "100%", "%"] {
+            assert!(Target::params(bad).is_err() && Target::ratio(bad).is_err(), "{bad}");
+        }
+    }
+}

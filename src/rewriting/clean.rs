@@ -1,0 +1,132 @@
+//! What surgery leaves behind: declarations to bring up to date, dead nodes and initializers to drop.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::algebra::Kept;
+use crate::analysis::Analysis;
+use crate::onnx;
+use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
+use crate::onnx::proto::type_proto::Value as TypeValue;
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+
+/// The model as it is, with some initializers replaced and no nodes yet.
+pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto>) -> ModelProto {
+    let old = &a.graph.model.proto;
+    let g = a.graph.proto;
+    let initializer =
+        g.initializer.iter().enumerate().map(|(i, t)| replaced.get(&i).unwrap_or(t).clone()).collect();
+    let graph = GraphProto {
+        node: Vec::new(),
+        initializer,
+        name: g.name.clone(),
+        sparse_initializer: g.sparse_initializer.clone(),
+        doc_string: g.doc_string.clone(),
+        input: g.input.clone(),
+        output: g.output.clone(),
+        value_info: g.value_info.clone(),
+        quantization_annotation: g.quantization_annotation.clone(),
+        metadata_props: g.metadata_props.clone(),
+    };
+    ModelProto {
+        graph: Some(graph),
+        ir_version: old.ir_version,
+        opset_import: old.opset_import.clone(),
+        producer_name: old.producer_name.clone(),
+        producer_version: old.producer_version.clone(),
+        domain: old.domain.clone(),
+        model_version: old.model_version,
+        doc_string: old.doc_string.clone(),
+        metadata_props: old.metadata_props.clone(),
+        training_info: old.training_info.clone(),
+        functions: old.functions.clone(),
+        configuration: old.configuration.clone(),
+    }
+}
+
+/// Brings declared shapes up to date: of intermediate tensors by their axes, of inputs by their initializers.
+pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
+    for v in &mut graph.value_info {
+        let Some(axes) = a.graph.id(v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else { continue };
+        let sizes: Vec<Option<i64>> = axes
+            .iter()
+            .map(|t| a.relations.terms.kept_positions(*t, kept).map(|p| p.len() as i64))
+            .collect();
+        resize(v, &sizes);
+    }
+    let contents: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
+    for v in &mut graph.input {
+        if let Some(t) = contents.get(v.name()) {
+            resize(v, &t.dims.iter().map(|d| Some(*d)).collect::<Vec<_>>());
+        }
+    }
+}
+
+fn resize(v: &mut ValueInfoProto, sizes: &[Option<i64>]) {
+    let Some(TypeValue::TensorType(t)) = v.r#type.as_mut().and_then(|t| t.value.as_mut()) else { return };
+    let Some(shape) = t.shape.as_mut().filter(|s| s.dim.len() == sizes.len()) else { return };
+    for (d, n) in shape.dim.iter_mut().zip(sizes) {
+        if let (Some(n), Some(DimValue::DimValue(old))) = (n, &mut d.value) {
+            *old = *n;
+        }
+    }
+}
+
+/// Drops what no output depends on. Nodes that may have effects of their own have outputs too, so this is all.
+pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
+    let mut needed: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
+    let mut alive = vec![false; graph.node.len()];
+    for (i, n) in graph.node.iter().enumerate().rev() {
+        if n.output.iter().any(|o| needed.contains(o)) {
+            alive[i] = true;
+            reads(n, &mut needed);
+        }
+    }
+    let mut i = 0;
+    graph.node.retain(|_| {
+        i += 1;
+        alive[i - 1]
+    });
+    let mut gone: HashSet<String> = HashSet::new();
+    graph.initializer.retain(|t| {
+        let stays = needed.contains(t.name());
+        if !stays {
+            gone.insert(t.name().to_owned());
+        }
+        stays
+    });
+    graph.sparse_initializer.retain(|s| s.values.as_ref().is_none_or(|v| needed.contains(v.name())));
+    graph.input.retain(|v| !gone.contains(v.name()));
+    // Before IR 4 every initializer is also an input.
+    if ir_version < 4 {
+        let listed: HashSet<String> = graph.input.iter().map(|v| v.name().to_owned()).collect();
+        let missing: Vec<ValueInfoProto> =
+            graph.initializer.iter().filter(|t| !listed.contains(t.name())).map(declaration).collect();
+        graph.input.extend(missing);
+    }
+    let made: HashSet<&str> = graph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+    let held: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
+    let known = |name: &str| made.contains(name) || held.contains(name) || needed.contains(name);
+    graph.value_info.retain(|v| made.contains(v.name()) || held.contains(v.name()));
+    graph.quantization_annotation.retain(|q| known(q.tensor_name()));
+}
+
+/// All that a node reads, its bodies included.
+fn reads(n: &NodeProto, out: &mut HashSet<String>) {
+    out.extend(n.input.iter().filter(|i| !i.is_empty()).cloned());
+    for body in onnx::walk::bodies(n) {
+        body.node.iter().for_each(|n| reads(n, out));
+        out.extend(body.output.iter().map(|v| v.name().to_owned()));
+    }
+}
+
+fn declaration(t: &TensorProto) -> ValueInfoProto {
+    use crate::onnx::proto::{TensorShapeProto, TypeProto, tensor_shape_proto, type_proto};
+    let dim = |d: &i64| tensor_shape_proto::Dimension { value: Some(DimValue::DimValue(*d)), ..Default::default() };
+    let shape = TensorShapeProto { dim: t.dims.iter().map(dim).collect() };
+    let tensor = type_proto::Tensor { elem_type: t.data_type, shape: Some(shape) };
+    ValueInfoProto {
+        name: t.name.clone(),
+        r#type: Some(TypeProto { value: Some(TypeValue::TensorType(tensor)), ..Default::default() }),
+        ..Default::default()
+    }
+}

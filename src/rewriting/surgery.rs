@@ -1,0 +1,239 @@
+//! From kept channels to a smaller graph.
+
+use std::collections::HashMap;
+
+use super::clean;
+use super::error::{Error, Result};
+use super::weights::{Mode, Names, cut};
+use crate::algebra::{Dim, Kept, Symbols};
+use crate::analysis::{Analysis, infer_one, of_constant};
+use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
+use crate::ops::{self, Fact, RewriteCx, Value};
+
+/// The model with only `kept` channels.
+///
+/// Shapes are inferred again from nothing as the nodes are rewritten; each output must have the size that its
+/// axis terms predict.
+///
+/// # Errors
+/// [`Error::Node`] names the first node that cannot follow or whose shape is not as predicted.
+pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
+    let mut names = Names::of(a);
+    let weights = cut(a, kept, Mode::Remove, &mut names)?;
+    let mut walker = Walker {
+        a,
+        kept,
+        facts: seed(a),
+        new_facts: HashMap::new(),
+        symbols: a.facts.symbols.clone(),
+        names,
+        tensors: Vec::new(),
+        nodes: Vec::with_capacity(a.graph.nodes().len()),
+    };
+    for t in weights.replaced.values().chain(&weights.added) {
+        walker.new_facts.insert(t.name().to_owned(), of_constant(t));
+    }
+    for i in 0..a.graph.nodes().len() {
+        walker.node(i, &weights.reads)?;
+    }
+    let Walker { nodes, tensors, .. } = walker;
+    let mut proto = clean::copy_without_weights(a, &weights.replaced);
+    if let Some(graph) = &mut proto.graph {
+        graph.node = nodes;
+        graph.initializer.extend(weights.added.into_iter().chain(tensors));
+        clean::declare(a, kept, graph);
+        clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
+    }
+    Ok(proto)
+}
+
+/// Facts before any node is asked: inputs and constants; what nodes write is left open.
+fn seed(a: &Analysis) -> Vec<Fact> {
+    let mut facts = a.facts.tensors.clone();
+    for outputs in &a.graph.outputs {
+        for id in outputs.iter().flatten().filter(|id| a.graph.constants[**id].is_none()) {
+            facts[*id] = Fact::default();
+        }
+    }
+    facts
+}
+
+struct Walker<'a, 'm> {
+    a: &'a Analysis<'m>,
+    kept: &'a Kept,
+    /// By tensor of the old graph, as it is in the new one.
+    facts: Vec<Fact>,
+    /// Of tensors that only the new graph has.
+    new_facts: HashMap<String, Fact>,
+    symbols: Symbols,
+    names: Names,
+    tensors: Vec<TensorProto>,
+    nodes: Vec<NodeProto>,
+}
+
+impl Walker<'_, '_> {
+    fn fail(&self, i: usize, why: impl Into<String>) -> Error {
+        Error::Node { node: self.a.graph.label(i), why: why.into() }
+    }
+
+    fn fact(&self, name: &str) -> Option<&Fact> {
+        self.new_facts.get(name).or_else(|| self.a.graph.id(name).map(|id| &self.facts[id]))
+    }
+
+    fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
+        let (a, g) = (self.a, &self.a.graph);
+        let mut node = g.nodes()[i].clone();
+        if g.is_constant_node(i) {
+            self.nodes.push(node);
+            return Ok(());
+        }
+        for (k, name) in node.input.iter_mut().enumerate() {
+            if let Some(new) = reads.get(&(i, k)) {
+                name.clone_from(new);
+            }
+        }
+        let op = ops::find(node.domain(), node.op_type());
+        let operands = op.map_or(&[][..], ops::Operator::shape_operands);
+        self.pin(i, &mut node, operands)?;
+
+        let opset = g.opset_of(&node);
+        let axes_out: Vec<Option<&[_]>> =
+            g.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect();
+        let mut new_nodes = Vec::new();
+        let mut new_tensors = Vec::new();
+        if let Some(op) = op {
+            let names = &mut self.names;
+            let input_names = node.input.clone();
+            let inputs = input_names
+                .iter()
+                .map(|n| {
+                    if n.is_empty() { None } else { self.new_facts.get(n).or_else(|| g.id(n).map(|id| &self.facts[id])) }
+                })
+                .collect();
+            let mut fresh = |base: &str| names.fresh(base);
+            let mut cx = RewriteCx {
+                node: &mut node,
+                opset,
+                inputs,
+                before: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
+                axes_in: &a.relations.uses[i],
+                axes_out: axes_out.clone(),
+                terms: &a.relations.terms,
+                kept: self.kept,
+                new_tensors: Vec::new(),
+                new_nodes: Vec::new(),
+                fresh: &mut fresh,
+            };
+            let done = !cx.touched() || op.rewrite(&mut cx).is_some();
+            (new_nodes, new_tensors) = (cx.new_nodes, cx.new_tensors);
+            if !done {
+                return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
+            }
+        }
+        for t in new_tensors {
+            self.add_tensor(t);
+        }
+        for n in new_nodes {
+            let facts = self.infer(&n, 18);
+            self.new_facts.extend(n.output.iter().cloned().zip(facts));
+            self.nodes.push(n);
+        }
+        let facts = self.infer(&node, opset);
+        for ((id, fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
+            let Some(id) = *id else { continue };
+            self.check(i, id, &fact, axes)?;
+            let old = &a.facts.tensors[id];
+            // Where inference has no answer, the axes do: all that is known stays known.
+            let shape = match (&fact.shape, axes) {
+                (Some(s), _) => Some(s.clone()),
+                (None, Some(axes)) => {
+                    Some(axes.iter().map(|t| a.relations.terms.kept_size(*t, self.kept)).collect::<Vec<Dim>>())
+                }
+                (None, None) => old.shape.clone(),
+            };
+            let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
+            self.facts[id] = Fact { dtype, shape, value: fact.value };
+        }
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn infer(&mut self, node: &NodeProto, opset: i64) -> Vec<Fact> {
+        let (facts, new_facts, graph) = (&self.facts, &self.new_facts, &self.a.graph);
+        let inputs = node
+            .input
+            .iter()
+            .map(|n| if n.is_empty() { None } else { new_facts.get(n).or_else(|| graph.id(n).map(|id| &facts[id])) })
+            .collect();
+        infer_one(node, opset, inputs, &mut self.symbols)
+    }
+
+    /// The inferred shape must be the one that the axis terms predict.
+    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[crate::algebra::Term]>) -> Result<()> {
+        let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
+        let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
+        // Run-time sizes may be spelled in another way; numbers may not differ.
+        let agree = shape.len() == wanted.len()
+            && shape.iter().zip(&wanted).all(|(x, y)| x == y || x.known().is_none() && y.known().is_none());
+        if agree {
+            return Ok(());
+        }
+        let show = |s: &[Dim]| s.iter().map(|d| self.symbols.show(d)).collect::<Vec<_>>().join("x");
+        let (is, was) = (show(shape), show(&wanted));
+        Err(self.fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.names[id])))
+    }
+
+    /// Sizes used as data keep the value they had: a scale computed from a head's width must not change with it.
+    fn pin(&mut self, i: usize, node: &mut NodeProto, operands: &[usize]) -> Result<()> {
+        let g = &self.a.graph;
+        let outputs_followed = g.outputs[i].iter().flatten().all(|id| self.a.facts.tensors[*id].value.is_some());
+        if outputs_followed {
+            return Ok(());
+        }
+        for k in 0..node.input.len() {
+            let Some(id) = g.inputs[i].get(k).copied().flatten() else { continue };
+            if operands.contains(&k) || g.constants[id].is_some() {
+                continue;
+            }
+            let (old, new) = (&self.a.facts.tensors[id], &self.facts[id]);
+            if old.value.is_none() || old.value == new.value || old.shape != new.shape {
+                continue;
+            }
+            let Some(tensor) = self.constant(id, old) else {
+                return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.names[id])));
+            };
+            node.input[k] = tensor.name().to_owned();
+            self.add_tensor(tensor);
+        }
+        Ok(())
+    }
+
+    /// The old contents of a tensor as a constant, where all of them are known.
+    fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
+        let shape = old.known_shape()?;
+        let name = self.names.fresh(self.a.graph.names[id]);
+        let dtype = crate::onnx::DType::try_from(old.dtype).ok()?;
+        match old.value.as_ref()? {
+            Value::Floats(v) => {
+                let data: Vec<f32> = v.iter().map(|x| *x as f32).collect();
+                crate::onnx::from_f32(&name, &shape, &data, dtype).ok()
+            }
+            Value::Ints(v) => {
+                let data: Vec<i64> = v.iter().map(Dim::known).collect::<Option<_>>()?;
+                let mut t = crate::onnx::from_i64(&name, &shape, &data).ok()?;
+                if old.dtype == ops::dtype::INT32 {
+                    t.data_type = Some(old.dtype);
+                    t.raw_data = Some(data.iter().flat_map(|x| (*x as i32).to_le_bytes()).collect::<Vec<u8>>().into());
+                } else if old.dtype != ops::dtype::INT64 {
+                    return None;
+                }
+                Some(t)
+            }
+        }
+    }
+
+    fn add_tensor(&mut self, t: TensorProto) {
+        self.new_facts.insert(t.name().to_owned(), of_constant(&t));
+        self.tensors.push(t);
+    }
+}

@@ -1,0 +1,180 @@
+//! Silenced equals removed: the pruned model must give what the original gives with those channels at zero.
+
+use std::path::Path;
+
+use super::clean;
+use super::error::{Error, Result};
+use super::surgery;
+use super::weights::{Mode, Names, cut};
+use crate::algebra::Kept;
+use crate::analysis::Analysis;
+use crate::onnx::{Model, SaveOptions, proto::ModelProto, save};
+use crate::runtime::{Runtime, Session, SessionOptions, Tensor};
+
+/// How to check.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// Seed of the random input.
+    pub seed: u64,
+    /// Largest difference allowed, as a share of the largest output.
+    pub tolerance: f64,
+    /// How sessions run.
+    pub session: SessionOptions,
+}
+
+impl Default for CheckOptions {
+    fn default() -> Self {
+        CheckOptions { seed: 0, tolerance: 1e-3, session: SessionOptions::default() }
+    }
+}
+
+/// What the check found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Verdict {
+    /// Largest difference between silenced and removed, as a share of the largest output; `None` where no group
+    /// could be compared.
+    pub difference: Option<f64>,
+    /// Groups that were compared.
+    pub compared: usize,
+    /// Groups left out because an operator mixes across them, so that removing is not silencing.
+    pub mixed: usize,
+    /// Shape and finiteness of every output were checked.
+    pub outputs: usize,
+}
+
+/// Sessions and inputs of a check, left open so that latency can be measured on them.
+pub struct Check {
+    /// The original, possibly with channels silenced: as fast as the original.
+    pub before: Box<dyn Session>,
+    /// The pruned model as it lies on disk.
+    pub after: Box<dyn Session>,
+    /// What both were run on.
+    pub inputs: Vec<(String, Tensor)>,
+    /// What was found.
+    pub verdict: Verdict,
+}
+
+/// The original with the channels that are not in `kept` set to zero in every weight.
+///
+/// # Errors
+/// When a weight cannot be silenced.
+pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
+    let mut names = Names::of(a);
+    let weights = cut(a, kept, Mode::Silence, &mut names)?;
+    let mut proto = clean::copy_without_weights(a, &weights.replaced);
+    if let Some(graph) = &mut proto.graph {
+        graph.node = a.graph.nodes().to_vec();
+        graph.initializer.extend(weights.added);
+        for ((node, input), name) in weights.reads {
+            if let Some(slot) = graph.node.get_mut(node).and_then(|n| n.input.get_mut(input)) {
+                *slot = name;
+            }
+        }
+        let ir = proto.ir_version.unwrap_or(0);
+        clean::drop_dead(graph, ir);
+    }
+    Ok(proto)
+}
+
+/// Random inputs at the bound shapes.
+///
+/// # Errors
+/// When an input has no known shape or a type that no random values exist for.
+pub fn concrete_inputs(a: &Analysis, seed: u64) -> Result<Vec<(String, Tensor)>> {
+    let mut out = Vec::new();
+    for (i, v) in a.graph.free_inputs().iter().enumerate() {
+        let fact = a.graph.id(v.name()).map(|id| (id, a.facts.tensors[id].dtype));
+        let shape = fact.and_then(|(id, _)| a.facts.concrete(id, &a.facts.bindings));
+        let (Some((_, dtype)), Some(shape)) = (fact, shape) else {
+            let why = format!("input '{}' has no known shape (--shapes gives it one)", v.name());
+            return Err(Error::Verification(why));
+        };
+        // Small integers are valid as tokens, masks and counts.
+        out.push((v.name().to_owned(), Tensor::random(dtype, &shape, seed.wrapping_add(i as u64), 0..2)?));
+    }
+    Ok(out)
+}
+
+/// Runs the pruned file against the silenced original.
+///
+/// # Errors
+/// [`Error::Verification`] when an output is missing, has another shape, is not finite where the original's is, or
+/// differs; [`Error::Runtime`] when a model cannot be run.
+pub fn verify(
+    a: &Analysis,
+    kept: &Kept,
+    pruned: &Path,
+    runtime: &dyn Runtime,
+    options: &CheckOptions,
+) -> Result<Check> {
+    let inputs = concrete_inputs(a, options.seed)?;
+    let plain: Kept = a
+        .groups
+        .iter()
+        .filter(|g| !g.flags.mixed)
+        .filter_map(|g| kept.get(&g.atom).map(|k| (g.atom, k.clone())))
+        .collect();
+    let mixed = kept.len() - plain.len();
+    let mut after = runtime.open(pruned, &options.session)?;
+    let mut before = open(a, silenced(a, &plain)?, runtime, &options.session)?;
+    let expected = before.run(&inputs)?;
+    let got = after.run(&inputs)?;
+    shapes_agree(&expected, &got)?;
+    let difference = if mixed == 0 {
+        Some(compare(&expected, &got, options.tolerance)?)
+    } else if plain.is_empty() {
+        None
+    } else {
+        // The same groups on both sides: without those that an operator mixes across.
+        let mut part = open(a, surgery::prune(a, &plain)?, runtime, &options.session)?;
+        Some(compare(&expected, &part.run(&inputs)?, options.tolerance)?)
+    };
+    let verdict = Verdict { difference, compared: plain.len(), mixed, outputs: got.len() };
+    Ok(Check { before, after, inputs, verdict })
+}
+
+/// Opens a model that exists in memory only, through a file so that nothing is copied whole.
+fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &SessionOptions) -> Result<Box<dyn Session>> {
+    let folder = tempfile::tempdir().map_err(|e| Error::Verification(format!("no temporary folder: {e}")))?;
+    let path = folder.path().join("model.onnx");
+    let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
+    let staged = save::stage(&model, &path, &SaveOptions::default())?;
+    Ok(runtime.open(staged.model_path(), options)?)
+}
+
+type Outputs = [(String, Tensor)];
+
+fn shapes_agree(expected: &Outputs, got: &Outputs) -> Result<()> {
+    if expected.len() != got.len() {
+        return Err(Error::Verification(format!("{} outputs instead of {}", got.len(), expected.len())));
+    }
+    for ((name, e), (other, g)) in expected.iter().zip(got) {
+        if name != other || e.shape() != g.shape() || e.dtype() != g.dtype() {
+            return Err(Error::Verification(format!(
+                "output '{name}' of shape {:?} became '{other}' of shape {:?}",
+                e.shape(),
+                g.shape()
+            )));
+        }
+        if let (Some((at, value)), None) = (g.first_non_finite(), e.first_non_finite()) {
+            return Err(Error::Verification(format!("output '{name}' is {value} at element {at}")));
+        }
+    }
+    Ok(())
+}
+
+fn compare(expected: &Outputs, got: &Outputs, tolerance: f64) -> Result<f64> {
+    shapes_agree(expected, got)?;
+    let mut worst = 0.0f64;
+    for ((name, e), (_, g)) in expected.iter().zip(got) {
+        let scale = e.max_abs().max(1e-12);
+        let difference = e.max_abs_diff(g)? / scale;
+        // Comparisons with NaN are false: a NaN must not pass.
+        if !(difference <= tolerance) {
+            let why = format!("output '{name}' differs from the silenced original by {difference:.1e} of its largest value");
+            return Err(Error::Verification(why));
+        }
+        worst = worst.max(difference);
+    }
+    Ok(worst)
+}

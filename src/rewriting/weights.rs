@@ -1,0 +1,144 @@
+//! The tensors that weights become, and which use reads which.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::error::Result;
+use crate::algebra::Kept;
+use crate::analysis::{Analysis, Origin, TensorId};
+use crate::onnx;
+use crate::onnx::proto::TensorProto;
+
+/// What becomes of removed positions.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// They go.
+    Remove,
+    /// They become zero.
+    Silence,
+}
+
+/// New contents of weights.
+#[derive(Default)]
+pub struct NewWeights {
+    /// Replacements of initializers, by index: same name, new contents.
+    pub replaced: BTreeMap<usize, TensorProto>,
+    /// Initializers to add, under new names.
+    pub added: Vec<TensorProto>,
+    /// The tensor that each changed use reads: (node, input) → name.
+    pub reads: HashMap<(usize, usize), String>,
+}
+
+/// Kept positions by axis, `None` where all are kept.
+type Cut = Vec<Option<Vec<usize>>>;
+
+/// Free names in a graph.
+pub struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    /// All names that the model uses, bodies included, are taken.
+    pub fn of(a: &Analysis) -> Names {
+        let mut taken: HashSet<String> = a.graph.names.iter().map(|n| (*n).to_owned()).collect();
+        for g in onnx::walk::graphs(&a.graph.model.proto) {
+            taken.extend(g.node.iter().flat_map(|n| n.input.iter().chain(&n.output).cloned()));
+            taken.extend(g.node.iter().map(|n| n.name().to_owned()));
+        }
+        Names { taken }
+    }
+
+    /// A name that starts like `base`.
+    pub fn fresh(&mut self, base: &str) -> String {
+        let mut n = 1;
+        loop {
+            let name = format!("{base}_pruned_{n}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+            n += 1;
+        }
+    }
+}
+
+/// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
+pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
+    let terms = &a.relations.terms;
+    let mut by_tensor: BTreeMap<TensorId, BTreeMap<Cut, Vec<usize>>> = BTreeMap::new();
+    for (v, variant) in a.variants.iter().enumerate() {
+        let cut: Cut = variant.axes.iter().map(|t| terms.kept_positions(*t, kept)).collect();
+        by_tensor.entry(variant.tensor).or_default().entry(cut).or_default().push(v);
+    }
+    let elsewhere = read_elsewhere(a);
+    let mut new = NewWeights::default();
+    for (tensor, cuts) in by_tensor {
+        let Some(constant) = &a.graph.constants[tensor] else { continue };
+        let untouched = |cut: &Cut| cut.iter().all(Option::is_none);
+        // The old name goes to the first cut where nobody needs the old contents.
+        let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(untouched);
+        for (cut, members) in cuts {
+            if untouched(&cut) {
+                continue;
+            }
+            let t = constant.tensor.as_ref();
+            let mut contents = match mode {
+                Mode::Remove => {
+                    let keep: Vec<Option<&[usize]>> = cut.iter().map(Option::as_deref).collect();
+                    onnx::take(t, &keep)?
+                }
+                Mode::Silence => {
+                    let shape = onnx::shape(t)?;
+                    let gone: Vec<Option<Vec<usize>>> = cut
+                        .iter()
+                        .zip(&shape)
+                        .map(|(k, n)| {
+                            let k: HashSet<usize> = k.as_ref()?.iter().copied().collect();
+                            Some((0..*n).filter(|i| !k.contains(i)).collect())
+                        })
+                        .collect();
+                    onnx::zero(t, &gone.iter().map(Option::as_deref).collect::<Vec<_>>())?
+                }
+            };
+            let old = a.graph.names[tensor];
+            let name = match constant.origin {
+                Origin::Initializer(i) if name_is_free => {
+                    name_is_free = false;
+                    contents.name = Some(old.to_owned());
+                    new.replaced.insert(i, contents);
+                    old.to_owned()
+                }
+                _ => {
+                    let name = names.fresh(old);
+                    contents.name = Some(name.clone());
+                    new.added.push(contents);
+                    name
+                }
+            };
+            for u in members.iter().flat_map(|v| &a.variants[*v].uses) {
+                new.reads.insert((u.node, u.input), name.clone());
+            }
+        }
+    }
+    Ok(new)
+}
+
+/// Constants that something other than a related node input reads: a body, the caller, an Identity that does.
+fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
+    let g = &a.graph;
+    let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();
+    out.extend(g.proto.output.iter().filter_map(|v| g.id(v.name())));
+    // From the end, so that a chain of Identity nodes hands the need down.
+    for i in (0..g.nodes().len()).rev() {
+        let need = match g.is_constant_node(i) {
+            true => g.outputs[i].iter().flatten().any(|o| out.contains(o)),
+            false => false,
+        };
+        for (k, id) in g.inputs[i].iter().enumerate() {
+            let Some(id) = *id else { continue };
+            let related = a.relations.uses[i].get(k).is_some_and(Option::is_some);
+            if need || !related && !g.is_constant_node(i) {
+                out.insert(id);
+            }
+        }
+    }
+    out
+}
