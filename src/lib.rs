@@ -1,4 +1,11 @@
-//! Structural pruning of ONNX models.
+//! Structural pruning of ONNX models: channels, neurons and heads are removed for real, and the file gets smaller.
+//!
+//! A model walks through the floors of this crate once, from the ground up:
+//! [`onnx`] reads the file, [`analysis`] asks each operator in [`ops`] for shapes and axis relations and solves them
+//! with [`algebra`], [`criteria`] score channels, [`planning`] chooses, [`rewriting`] cuts and verifies with a
+//! [`mod@runtime`], and [`report`] tells. [`mod@prune`] is the whole job.
+
+#![warn(missing_docs)]
 
 pub mod algebra;
 pub mod analysis;
@@ -6,5 +13,7 @@ pub mod criteria;
 pub mod onnx;
 pub mod ops;
 pub mod planning;
+pub mod prune;
+pub mod report;
 pub mod rewriting;
 pub mod runtime;

@@ -84,7 +84,8 @@ class CifarVgg19(nn.Module):
             if i:
                 layers.append(nn.MaxPool2d(2))
             for width in stage:
-                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+                layers.append(nn.Conv2d(channels, width, 3, padding=1))
+                layers += [nn.BatchNorm2d(width), nn.ReLU()]
                 channels = width
         self.features = nn.Sequential(*layers)
         self.fc = nn.Linear(channels, classes)

@@ -12,6 +12,7 @@ file has batch 1 and its line says so. Each file is run in onnxruntime against P
 before it is put in place. Weights are random, seeded and the same on every run.
 
 Usage: python tools/export_models.py [--out DIR] [--only GLOB] [--list] [--force]
+       [--threads N]
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 import onnxruntime as ort
@@ -78,7 +80,7 @@ def graphs_of(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.Functio
 def strip(model: onnx.ModelProto) -> None:
     """Remove doc strings and whatever metadata names files of the exporting machine."""
 
-    def clean(item: onnx.ModelProto | onnx.GraphProto | onnx.NodeProto | onnx.ValueInfoProto) -> None:
+    def clean(item: Any) -> None:  # any message with a doc string and metadata
         item.ClearField("doc_string")
         for i in reversed(range(len(item.metadata_props))):
             entry = item.metadata_props[i]

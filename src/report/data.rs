@@ -1,0 +1,237 @@
+//! The report: everything about a run, enough to replay it. `schemas/report.schema.json` describes the JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{Analysis, Kind};
+use crate::planning::{Options, Target};
+use crate::rewriting::Verdict;
+use crate::runtime::latency::Pair;
+
+/// Version of the report's layout.
+pub const VERSION: u32 = 1;
+
+/// Figures of one model.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFigures {
+    /// Multiply-accumulates of contractions at the bound input shapes.
+    pub macs: f64,
+    /// Elements of weights.
+    pub params: f64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// Peak bytes of live activations.
+    pub activation_bytes: f64,
+    /// Prunable channels.
+    pub channels: usize,
+}
+
+/// What becomes of one group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupChange {
+    /// Name of the weight that produces the channels.
+    pub name: String,
+    /// Channels, neurons, heads or what else shrinks.
+    pub kind: String,
+    /// Channels before.
+    pub before: usize,
+    /// Channels after.
+    pub after: usize,
+    /// Share of the model's MACs that depend on the group, before.
+    pub macs_share: f64,
+    /// Whether an operator mixes across the channels.
+    pub mixed: bool,
+    /// Weights and axes that carry the channels.
+    pub members: Vec<(String, usize)>,
+    /// Indices of the channels that stay.
+    pub kept: Vec<u32>,
+}
+
+/// Weight axes that cannot shrink, and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrozenAxes {
+    /// Number of positions.
+    pub size: usize,
+    /// What stands in the way.
+    pub reason: String,
+    /// The node or tensor that brought it up.
+    pub at: String,
+    /// Weights and axes.
+    pub members: Vec<(String, usize)>,
+}
+
+/// Measured latency.
+#[derive(Clone, Debug, Serialize)]
+pub struct LatencyReport {
+    /// Runtime and version.
+    pub runtime: String,
+    /// Shape of each input.
+    pub inputs: BTreeMap<String, Vec<usize>>,
+    /// Times before (a) and after (b), alternating, in milliseconds.
+    pub pair: Pair,
+}
+
+/// Seconds spent in each stage.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Timings {
+    /// Reading and decoding.
+    pub load: f64,
+    /// Shapes, relations, groups, cost polynomials.
+    pub analyse: f64,
+    /// Scoring, ranking and selection, all steps.
+    pub plan: f64,
+    /// Surgery and second shape inference.
+    pub rewrite: f64,
+    /// Writing and syncing.
+    pub write: f64,
+    /// Silenced equals removed.
+    pub verify: f64,
+    /// Latency measurement.
+    pub latency: f64,
+}
+
+/// What a run was asked to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    /// Importance criterion.
+    pub criterion: String,
+    /// Scheme.
+    pub scheme: String,
+    /// Target.
+    pub target: Target,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Reduction over items.
+    pub reduction: String,
+    /// Normalisation over channels.
+    pub normalization: String,
+    /// Options of planning.
+    pub options: Options,
+    /// Whether debug metadata was removed.
+    pub strip_debug: bool,
+}
+
+/// The whole report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Layout version of the report.
+    pub report: u32,
+    /// Version of the program.
+    pub version: &'static str,
+    /// File name of the model.
+    pub model: String,
+    /// What was asked.
+    pub settings: Settings,
+    /// Sizes of symbolic dimensions that figures are given for.
+    pub shapes: BTreeMap<String, i64>,
+    /// Figures before.
+    pub before: ModelFigures,
+    /// Figures after.
+    pub after: ModelFigures,
+    /// Base MACs / pruned MACs.
+    pub speedup: f64,
+    /// Steps taken.
+    pub steps: usize,
+    /// Set when the target was not reached: why.
+    pub missed: Option<String>,
+    /// Every group.
+    pub groups: Vec<GroupChange>,
+    /// Every weight axis that cannot shrink.
+    pub frozen: Vec<FrozenAxes>,
+    /// The check of silenced against removed.
+    pub verification: Option<Verdict>,
+    /// Latency before and after.
+    pub latency: Option<LatencyReport>,
+    /// Seconds by stage.
+    pub seconds: Timings,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// The part of a report that a replay needs.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Recipe {
+    /// What was asked.
+    pub settings: Settings,
+    /// Kept channels.
+    pub groups: Vec<RecipeGroup>,
+}
+
+/// Kept channels of one group.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RecipeGroup {
+    /// The group.
+    pub name: String,
+    /// Channels before.
+    pub before: usize,
+    /// Indices that stay.
+    pub kept: Vec<u32>,
+}
+
+/// A recipe that is no report.
+#[derive(Debug, thiserror::Error)]
+#[error("not a report of this program: {0}")]
+pub struct UnreadableRecipe(#[from] serde_json::Error);
+
+/// Reads a recipe from a report's JSON.
+///
+/// # Errors
+/// When the text is no report.
+pub fn recipe(json: &str) -> Result<Recipe, UnreadableRecipe> {
+    Ok(serde_json::from_str(json)?)
+}
+
+/// Groups and frozen axes of a model that nothing has been removed from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Overview {
+    /// What can shrink.
+    pub groups: Vec<GroupChange>,
+    /// What cannot.
+    pub frozen: Vec<FrozenAxes>,
+}
+
+/// Describes the groups of an analysis; `kept` is what stays of each.
+pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
+    let full = a.full_counts();
+    let total = a.costs.macs.eval(&full).max(1.0);
+    let mut share = vec![0.0; full.len()];
+    for i in 0..a.costs.macs.len() {
+        let macs = a.costs.macs.eval_product(i, &full);
+        a.costs.macs.atoms_of(i).into_iter().for_each(|g| share[g] += macs / total);
+    }
+    let member = |v: usize, axis: usize| (a.graph.names[a.variants[v].tensor].to_owned(), axis);
+    let groups = a
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(i, g)| GroupChange {
+            name: g.name.clone(),
+            kind: match g.kind {
+                Kind::Channel => "channels",
+                Kind::Heads => "heads",
+                Kind::HeadDim => "head-dim",
+                Kind::Distribution => "distribution",
+            }
+            .to_owned(),
+            before: g.size,
+            after: kept.map_or(g.size, |k| k[i].len()),
+            macs_share: share[i],
+            mixed: g.flags.mixed,
+            members: g.items.iter().map(|m| member(m.variant, m.axis)).collect(),
+            kept: kept.map_or_else(|| (0..g.size as u32).collect(), |k| k[i].clone()),
+        })
+        .collect();
+    let frozen = a
+        .frozen
+        .iter()
+        .map(|f| FrozenAxes {
+            size: f.size,
+            reason: f.kind.to_owned(),
+            at: f.at.clone(),
+            members: f.places.clone(),
+        })
+        .collect();
+    Overview { groups, frozen }
+}
