@@ -114,7 +114,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Anything that makes the result less than certain: then nothing is written.
-pub fn prune(model: &mut Model, request: &Request, output: Output, progress: &mut dyn Progress) -> Result<Outcome, Error> {
+pub fn prune(
+    model: &mut Model,
+    request: &Request,
+    output: Output,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, Error> {
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
     debug_metadata(model, request.strip_debug, &mut warnings);
@@ -201,7 +206,8 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
     let info = onnx::debug_info(&model.proto);
     if let Some(example) = info.example {
         let n = info.nodes;
-        warnings.push(format!("{n} nodes carry paths of the exporting machine, as {example} (--strip-debug removes them)"));
+        warnings
+            .push(format!("{n} nodes carry paths of the exporting machine, as {example} (--strip-debug removes them)"));
     }
 }
 
@@ -318,7 +324,12 @@ fn runs_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) 
     runtime.open(path, session).and_then(|mut s| s.run(&inputs)).is_ok()
 }
 
-fn measure(c: &mut Check, runtime: &dyn Runtime, budget: Duration, warnings: &mut Vec<String>) -> Option<LatencyReport> {
+fn measure(
+    c: &mut Check,
+    runtime: &dyn Runtime,
+    budget: Duration,
+    warnings: &mut Vec<String>,
+) -> Option<LatencyReport> {
     let options = LatencyOptions { budget, ..LatencyOptions::default() };
     let inputs = &c.inputs;
     match measure_pair((&mut *c.before, inputs), (&mut *c.after, inputs), &options) {

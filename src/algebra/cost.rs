@@ -113,9 +113,8 @@ fn expr(
     if !terms.leaves(t).iter().any(|l| index(*l).is_some()) {
         return symbols.eval(&terms.size(t), bindings).map(|n| Expr::Number(n as f64));
     }
-    let children = |c: &[Term]| -> Option<Vec<Expr>> {
-        c.iter().map(|c| expr(*c, terms, symbols, bindings, index)).collect()
-    };
+    let children =
+        |c: &[Term]| -> Option<Vec<Expr>> { c.iter().map(|c| expr(*c, terms, symbols, bindings, index)).collect() };
     Some(match &terms.nodes[t.0 as usize] {
         Node::Product(c) => Expr::Product(children(c)?),
         Node::Sum(c) => {

@@ -216,7 +216,8 @@ impl Terms {
             }
             Node::Product(_) => {
                 let factors = self.factors(t);
-                let inner = Dim::product(factors[1..].iter().map(|f| self.size(*f)).collect::<Vec<_>>().iter()).known()?;
+                let inner =
+                    Dim::product(factors[1..].iter().map(|f| self.size(*f)).collect::<Vec<_>>().iter()).known()?;
                 if inner == 0 || at % inner != 0 {
                     return None;
                 }

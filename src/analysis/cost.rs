@@ -51,7 +51,8 @@ impl Costs {
         }
         if let Some(first) = uncounted.first() {
             let n = uncounted.len();
-            warnings.push(format!("MACs of {n} nodes are not counted, their sizes depend on the data (first: {first})"));
+            warnings
+                .push(format!("MACs of {n} nodes are not counted, their sizes depend on the data (first: {first})"));
         }
         let (params, bytes) = weight_monomials(graph, variants);
         Costs {

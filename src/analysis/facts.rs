@@ -97,7 +97,11 @@ impl Facts {
         for (name, dims) in shapes {
             let name = match (name.as_str(), inputs.as_slice()) {
                 ("", [only]) => only.name(),
-                ("", _) => return Err(Error::Shapes("the model has several inputs: name each, as in input:1x3x224x224".into())),
+                ("", _) => {
+                    return Err(Error::Shapes(
+                        "the model has several inputs: name each, as in input:1x3x224x224".into(),
+                    ));
+                }
                 (n, _) if inputs.iter().any(|v| v.name() == n) => n,
                 (n, all) => {
                     let names: Vec<&str> = all.iter().map(|v| v.name()).collect();
@@ -117,11 +121,17 @@ impl Facts {
                     let name = self.symbols.show(d);
                     match d.known() {
                         Some(m) if m != *n => {
-                            return Err(Error::Shapes(format!("axis {k} of '{}' is {m} in the file, not {n}", v.name())));
+                            return Err(Error::Shapes(format!(
+                                "axis {k} of '{}' is {m} in the file, not {n}",
+                                v.name()
+                            )));
                         }
                         Some(_) => {}
                         None if bindings.get(&name).is_some_and(|old| old != n) => {
-                            return Err(Error::Shapes(format!("'{name}' cannot be {} and {n} at once", bindings[&name])));
+                            return Err(Error::Shapes(format!(
+                                "'{name}' cannot be {} and {n} at once",
+                                bindings[&name]
+                            )));
                         }
                         None => drop(bindings.insert(name, *n)),
                     }

@@ -163,12 +163,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
             let at = Use { node, input };
             let v = *index.entry((tensor, signature)).or_insert_with(|| {
-                variants.push(Variant {
-                    tensor,
-                    roles: vec![Role::Carried; axes.len()],
-                    axes,
-                    uses: Vec::new(),
-                });
+                variants.push(Variant { tensor, roles: vec![Role::Carried; axes.len()], axes, uses: Vec::new() });
                 variants.len() - 1
             });
             variants[v].uses.push(at);

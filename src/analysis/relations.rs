@@ -129,8 +129,7 @@ impl Walker<'_, '_> {
         let (graph, facts) = (self.graph, self.facts);
         let node = &graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
-        let axes_in: Vec<Option<Axes>> =
-            graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
+        let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
         let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
         let weight: Vec<bool> = graph.inputs[i]
             .iter()
@@ -141,8 +140,7 @@ impl Walker<'_, '_> {
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
-        let outputs: Vec<&Fact> =
-            graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
+        let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         let rule = ops::find(node.domain(), node.op_type());
         let mut cx = RelateCx {
             node,
@@ -205,7 +203,9 @@ impl Walker<'_, '_> {
     /// Hands roles of computed weights (a transposed one, a cast one) down to the constants they come from.
     fn roles(&mut self) {
         for (at, axis, role) in std::mem::take(&mut self.notes) {
-            let Some(t) = self.out.uses[at.node][at.input].as_ref().and_then(|a| a.get(axis).copied()) else { continue };
+            let Some(t) = self.out.uses[at.node][at.input].as_ref().and_then(|a| a.get(axis).copied()) else {
+                continue;
+            };
             let leaves = self.out.terms.leaves(t);
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();

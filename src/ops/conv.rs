@@ -185,7 +185,8 @@ impl Operator for Conv {
         let count = || -> Option<Vec<Term>> {
             let w = cx.axes_in.get(1)?.as_ref()?;
             // One multiplication per weight element and output position (input position if transposed).
-            let positions = if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
+            let positions =
+                if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
             let mut axes = w.clone();
             axes.push(positions[0]);
             axes.extend(&positions[2..]);

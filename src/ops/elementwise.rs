@@ -2,9 +2,9 @@
 
 use crate::algebra::{Dim, Symbols};
 
+use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
 use super::fact::{MAX_VALUE, Value, dtype, known};
-use super::Operator;
 
 /// What the function does to small known values, where shape arithmetic uses it.
 #[derive(Clone, Copy, PartialEq)]
@@ -263,7 +263,11 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
         // A size is never negative, which is how exporters ask "was this dimension given as -1?".
         (Fold::Equal, [a, b]) if a.known().is_none() != b.known().is_none() => {
-            if a.known().or(b.known())? < 0 { Dim::from(0i64) } else { return None }
+            if a.known().or(b.known())? < 0 {
+                Dim::from(0i64)
+            } else {
+                return None;
+            }
         }
         (Fold::Equal, _) => return numbers(v).and_then(|(a, b)| bool(a == b)),
         (Fold::Less, _) => return numbers(v).and_then(|(a, b)| bool(a < b)),

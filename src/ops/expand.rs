@@ -5,7 +5,7 @@ use crate::algebra::Dim;
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
 use super::elementwise::broadcast;
-use super::fact::{MAX_VALUE, Value, known};
+use super::fact::{MAX_VALUE, known};
 
 /// `Expand`.
 pub struct Expand;

@@ -1,6 +1,5 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
 use super::fact::known;
@@ -29,8 +28,9 @@ impl Operator for Gather {
             let picks: Option<Vec<usize>> =
                 picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
             let picks = picks?;
-            let order = (0..outer)
-                .flat_map(|o| picks.iter().flat_map(move |p| (0..inner).map(move |i| (o * n as usize + p) * inner + i)));
+            let order = (0..outer).flat_map(|o| {
+                picks.iter().flat_map(move |p| (0..inner).map(move |i| (o * n as usize + p) * inner + i))
+            });
             value = v.pick(order);
         }
         let dtype = cx.dtype(0);

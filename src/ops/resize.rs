@@ -43,7 +43,9 @@ impl Operator for Resize {
                 shape[a] = match x[a].known() {
                     Some(n) => Dim::from((n as f64 * scale).floor() as i64),
                     None if scale.fract() == 0.0 => x[a].times(&Dim::from(scale as i64)),
-                    None if (1.0 / scale).fract() == 0.0 => cx.symbols.floor_div(&x[a], &Dim::from((1.0 / scale) as i64)),
+                    None if (1.0 / scale).fract() == 0.0 => {
+                        cx.symbols.floor_div(&x[a], &Dim::from((1.0 / scale) as i64))
+                    }
                     None => cx.unknown(0, a),
                 };
             }

@@ -38,7 +38,14 @@ impl Cut {
             return Range::Whole;
         }
         let (Some(n), Some(s)) = (size.known(), self.start.known()) else { return Range::Other };
-        let e = if to_end { n } else { match self.end.known() { Some(e) => e, None => return Range::Other } };
+        let e = if to_end {
+            n
+        } else {
+            match self.end.known() {
+                Some(e) => e,
+                None => return Range::Other,
+            }
+        };
         let clamp = |p: i64| (if p < 0 { p.saturating_add(n) } else { p }).clamp(0, n);
         match (clamp(s), clamp(e)) {
             (0, e) if e == n => Range::Whole,
@@ -103,7 +110,13 @@ macro_rules! cuts {
     }};
 }
 
-fn read(rank: usize, starts: Vec<Dim>, ends: Vec<Dim>, axes: Option<Vec<Dim>>, steps: Option<Vec<Dim>>) -> Option<Vec<Cut>> {
+fn read(
+    rank: usize,
+    starts: Vec<Dim>,
+    ends: Vec<Dim>,
+    axes: Option<Vec<Dim>>,
+    steps: Option<Vec<Dim>>,
+) -> Option<Vec<Cut>> {
     let mut out = Vec::new();
     for (j, (start, end)) in starts.into_iter().zip(ends).enumerate() {
         let a = match &axes {
@@ -190,7 +203,8 @@ impl Operator for Slice {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let cuts: Vec<Cut> = cuts!(cx)?;
-        let (mut starts, mut ends): (Vec<Dim>, Vec<Dim>) = cuts.iter().map(|c| (c.start.clone(), c.end.clone())).unzip();
+        let (mut starts, mut ends): (Vec<Dim>, Vec<Dim>) =
+            cuts.iter().map(|c| (c.start.clone(), c.end.clone())).unzip();
         let (old_starts, old_ends) = (starts.clone(), ends.clone());
         let before = cx.before.first().copied().flatten()?.shape.clone()?;
         let originals: Vec<Cut> = {

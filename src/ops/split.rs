@@ -14,7 +14,11 @@ impl Operator for Split {
         let x = cx.shape(0)?.to_vec();
         let a = cx.axis(0, 0)?;
         let n = cx.outputs.len();
-        let sizes = match cx.dims(1).map(<[Dim]>::to_vec).or_else(|| Some(cx.ints("split")?.into_iter().map(Dim::from).collect())) {
+        let sizes = match cx
+            .dims(1)
+            .map(<[Dim]>::to_vec)
+            .or_else(|| Some(cx.ints("split")?.into_iter().map(Dim::from).collect()))
+        {
             Some(s) => s,
             None => {
                 let part = cx.symbols.floor_div(&x[a].plus(&Dim::from(n as i64 - 1)), &Dim::from(n));

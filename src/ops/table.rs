@@ -146,7 +146,8 @@ static TABLE: &[(&str, &dyn Operator)] = &[
     ("Xor", &opaque(2)),
 ];
 
-static INDEX: LazyLock<HashMap<&'static str, &'static dyn Operator>> = LazyLock::new(|| TABLE.iter().copied().collect());
+static INDEX: LazyLock<HashMap<&'static str, &'static dyn Operator>> =
+    LazyLock::new(|| TABLE.iter().copied().collect());
 
 /// The operator of a node, by domain and type; `None` where there is no rule.
 pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {

@@ -30,7 +30,11 @@ impl Operator for Transpose {
                     strides[k - 1] = strides[k] * sizes[k];
                 }
                 let order = perm.iter().fold(vec![0usize], |outer, &p| {
-                    outer.iter().flat_map(|o| (0..sizes[p]).map(move |i| (o, i))).map(|(o, i)| o + i * strides[p]).collect()
+                    outer
+                        .iter()
+                        .flat_map(|o| (0..sizes[p]).map(move |i| (o, i)))
+                        .map(|(o, i)| o + i * strides[p])
+                        .collect()
                 });
                 v.pick(order.into_iter())
             }

@@ -20,8 +20,7 @@ pub struct Limit {
 pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limit>> {
     let protect = globs(&o.protect)?;
     let only = globs(&o.only)?;
-    let ratios: Vec<(GlobMatcher, f64)> =
-        o.ratio_for.iter().map(|(p, r)| Ok((glob(p)?, *r))).collect::<Result<_>>()?;
+    let ratios: Vec<(GlobMatcher, f64)> = o.ratio_for.iter().map(|(p, r)| Ok((glob(p)?, *r))).collect::<Result<_>>()?;
     let whole_groups = a.groups.iter().map(|g| {
         let hit = |m: &GlobMatcher| names(a, g).any(|n| m.is_match(n));
         let whole = Limit { least: g.size, fixed: None };

@@ -225,7 +225,10 @@ pub fn replay(a: &Analysis, target: Target, recorded: &[(String, usize, Vec<u32>
     let mut out = Vec::new();
     for (g, (name, size, kept)) in a.groups.iter().zip(recorded) {
         if g.name != *name || g.size != *size {
-            return Err(Error::Recipe(format!("group '{name}' of {size} where the model has '{}' of {}", g.name, g.size)));
+            return Err(Error::Recipe(format!(
+                "group '{name}' of {size} where the model has '{}' of {}",
+                g.name, g.size
+            )));
         }
         let ascending = kept.windows(2).all(|w| w[0] < w[1]) && kept.last().is_some_and(|c| (*c as usize) < *size);
         if !ascending {

@@ -10,32 +10,27 @@ use crate::ops::{Role, dtype};
 /// # Errors
 /// When a weight's contents do not fit its shape.
 pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Error> {
-        let mut weights = Vec::with_capacity(a.variants.len());
-        for v in &a.variants {
-            let name = a.graph.names[v.tensor].to_owned();
-            let scored = v.roles.iter().any(|r| *r != Role::Carried);
-            let (Some(c), true) = (&a.graph.constants[v.tensor], scored) else {
-                let shape = a.graph.constants[v.tensor].as_ref().map_or(Ok(Vec::new()), |c| onnx::shape(&c.tensor))?;
-                weights.push(Weight { name, shape, data: WeightData::Floats(Vec::new()) });
-                continue;
-            };
-            let t = c.tensor.as_ref();
-            let data = match &t.raw_data {
-                Some(raw) if t.data_type() == dtype::FLOAT && !raw.is_empty() => WeightData::Bytes(raw.clone()),
-                _ => WeightData::Floats(onnx::to_f32(t)?.into_owned()),
-            };
-            weights.push(Weight { name, shape: onnx::shape(t)?, data });
-        }
-        let groups = a.groups.iter().map(|g| GroupItems {
-            name: g.name.clone(),
-            channels: g.size,
-            items: g
-                .items
-                .iter()
-                .map(|i| Item { weight: i.variant, axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
-                .collect(),
-        });
-        Ok((weights, groups.collect()))
+    let mut weights = Vec::with_capacity(a.variants.len());
+    for v in &a.variants {
+        let name = a.graph.names[v.tensor].to_owned();
+        let Some(c) = &a.graph.constants[v.tensor] else { continue };
+        let t = c.tensor.as_ref();
+        let data = match &t.raw_data {
+            Some(raw) if t.data_type() == dtype::FLOAT && !raw.is_empty() => WeightData::Bytes(raw.clone()),
+            _ => WeightData::Floats(onnx::to_f32(t)?.into_owned()),
+        };
+        weights.push(Weight { name, shape: onnx::shape(t)?, data });
+    }
+    let groups = a.groups.iter().map(|g| GroupItems {
+        name: g.name.clone(),
+        channels: g.size,
+        items: g
+            .items
+            .iter()
+            .map(|i| Item { weight: i.variant, axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
+            .collect(),
+    });
+    Ok((weights, groups.collect()))
 }
 
 fn scored(role: Role) -> Scored {

@@ -76,8 +76,7 @@ pub fn ranking<'s>(
                 .collect()
         })
         .collect();
-    let views: Vec<Vec<(usize, f64)>> =
-        lists.iter().map(|l| l.iter().map(|(c, s)| (c.len(), *s)).collect()).collect();
+    let views: Vec<Vec<(usize, f64)>> = lists.iter().map(|l| l.iter().map(|(c, s)| (c.len(), *s)).collect()).collect();
     let groups: Vec<GroupView> = (0..limits.len())
         .map(|g| GroupView {
             size: state.alive[g].len(),

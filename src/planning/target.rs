@@ -48,7 +48,9 @@ impl Target {
     /// # Errors
     /// [`Error::Target`] for anything else; likewise in the other parsers.
     pub fn speedup(text: &str) -> Result<Self, Error> {
-        number(text, &["x", "X"], 1.0, 1e9).map(Target::Speedup).ok_or_else(|| wrong(text, "give a factor above 1, as in 2x"))
+        number(text, &["x", "X"], 1.0, 1e9)
+            .map(Target::Speedup)
+            .ok_or_else(|| wrong(text, "give a factor above 1, as in 2x"))
     }
 
     /// `50%` or `0.5`: the share that stays.

@@ -226,12 +226,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
     let frozen = a
         .frozen
         .iter()
-        .map(|f| FrozenAxes {
-            size: f.size,
-            reason: f.kind.to_owned(),
-            at: f.at.clone(),
-            members: f.places.clone(),
-        })
+        .map(|f| FrozenAxes { size: f.size, reason: f.kind.to_owned(), at: f.at.clone(), members: f.places.clone() })
         .collect();
     Overview { groups, frozen }
 }

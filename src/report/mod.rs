@@ -3,6 +3,6 @@
 mod data;
 
 pub use data::{
-    FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Report, Settings, Timings, UnreadableRecipe,
-    overview, recipe,
+    FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Report, Settings, Timings,
+    UnreadableRecipe, overview, recipe,
 };

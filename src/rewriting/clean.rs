@@ -13,8 +13,7 @@ use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueIn
 pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto>) -> ModelProto {
     let old = &a.graph.model.proto;
     let g = a.graph.proto;
-    let initializer =
-        g.initializer.iter().enumerate().map(|(i, t)| replaced.get(&i).unwrap_or(t).clone()).collect();
+    let initializer = g.initializer.iter().enumerate().map(|(i, t)| replaced.get(&i).unwrap_or(t).clone()).collect();
     let graph = GraphProto {
         node: Vec::new(),
         initializer,
@@ -47,10 +46,8 @@ pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto
 pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
     for v in &mut graph.value_info {
         let Some(axes) = a.graph.id(v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else { continue };
-        let sizes: Vec<Option<i64>> = axes
-            .iter()
-            .map(|t| a.relations.terms.kept_positions(*t, kept).map(|p| p.len() as i64))
-            .collect();
+        let sizes: Vec<Option<i64>> =
+            axes.iter().map(|t| a.relations.terms.kept_positions(*t, kept).map(|p| p.len() as i64)).collect();
         resize(v, &sizes);
     }
     let contents: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();

@@ -107,7 +107,11 @@ impl Walker<'_, '_> {
             let inputs = input_names
                 .iter()
                 .map(|n| {
-                    if n.is_empty() { None } else { self.new_facts.get(n).or_else(|| g.id(n).map(|id| &self.facts[id])) }
+                    if n.is_empty() {
+                        None
+                    } else {
+                        self.new_facts.get(n).or_else(|| g.id(n).map(|id| &self.facts[id]))
+                    }
                 })
                 .collect();
             let mut fresh = |base: &str| names.fresh(base);
@@ -180,7 +184,8 @@ impl Walker<'_, '_> {
         }
         let show = |s: &[Dim]| s.iter().map(|d| self.symbols.show(d)).collect::<Vec<_>>().join("x");
         let (is, was) = (show(shape), show(&wanted));
-        Err(self.fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.names[id])))
+        Err(self
+            .fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.names[id])))
     }
 
     /// Sizes used as data keep the value they had: a scale computed from a head's width must not change with it.

@@ -171,7 +171,8 @@ fn compare(expected: &Outputs, got: &Outputs, tolerance: f64) -> Result<f64> {
         let difference = e.max_abs_diff(g)? / scale;
         // Comparisons with NaN are false: a NaN must not pass.
         if !(difference <= tolerance) {
-            let why = format!("output '{name}' differs from the silenced original by {difference:.1e} of its largest value");
+            let why =
+                format!("output '{name}' differs from the silenced original by {difference:.1e} of its largest value");
             return Err(Error::Verification(why));
         }
         worst = worst.max(difference);

@@ -52,11 +52,7 @@ pub fn candidates(given: Option<&Path>) -> Vec<Candidate> {
 }
 
 /// [`candidates`] with the surroundings as arguments: the environment and the path of the program.
-fn search(
-    given: Option<&Path>,
-    variable: &dyn Fn(&str) -> Option<OsString>,
-    program: Option<&Path>,
-) -> Vec<Candidate> {
+fn search(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, program: Option<&Path>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let mut add = |origin: Origin, paths: Vec<PathBuf>| {
         for path in paths {
@@ -162,6 +158,7 @@ mod tests {
     use super::*;
     use std::fs;
 
+    #[allow(clippy::unwrap_used)] // a helper of tests
     fn touch(path: &Path) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();

@@ -79,8 +79,7 @@ impl Runtime for Ort {
     fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let label = "a model in memory".to_owned();
         let session = self.builder(options, folder).and_then(|mut builder| builder.commit_from_memory(model));
-        let session =
-            session.map_err(|e| Error::Load { runtime: NAME, model: label.clone(), why: e.to_string() })?;
+        let session = session.map_err(|e| Error::Load { runtime: NAME, model: label.clone(), why: e.to_string() })?;
         finish(session, label)
     }
 }

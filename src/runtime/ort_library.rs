@@ -23,20 +23,29 @@ pub(super) fn load(given: Option<&Path>, warnings: &mut Vec<String>) -> Result<L
     let found = candidates(given);
     if let Some(loaded) = slot.as_ref() {
         let other = found.first().filter(|c| c.origin.is_explicit() && !same_file(&c.path, &loaded.path));
-        warnings.extend(other.map(|c| {
-            format!("{} is ignored: this process already uses {}", c.path.display(), loaded.path.display())
-        }));
+        warnings.extend(
+            other.map(|c| {
+                format!("{} is ignored: this process already uses {}", c.path.display(), loaded.path.display())
+            }),
+        );
         return Ok(loaded.clone());
     }
+    let tried = || found.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
     let mut failures = Vec::new();
     for Candidate { path, origin } in &found {
-        match probe(path).and_then(|version| start(path, version)) {
-            Ok(loaded) => {
-                warnings.append(&mut failures);
+        match probe(path) {
+            Ok(version) => {
+                // `ort` keeps the first library it is given, so a failure from here on is final.
+                let loaded = start(path, version)
+                    .map_err(|why| Error::Library { tried: tried(), why: format!("{}: {why}", path.display()) })?;
+                let using = path.display();
+                warnings.extend(failures.iter().map(|failure| format!("{failure}; using {using} instead")));
                 return Ok(slot.insert(loaded).clone());
             }
             // A bare name that the loader does not find is no news.
-            Err(why) if origin.is_explicit() || path.is_absolute() => failures.push(format!("{}: {why}", path.display())),
+            Err(why) if origin.is_explicit() || path.is_absolute() => {
+                failures.push(format!("{}: {why}", path.display()));
+            }
             Err(_) => {}
         }
     }
@@ -45,7 +54,7 @@ pub(super) fn load(given: Option<&Path>, warnings: &mut Vec<String>) -> Result<L
     } else {
         failures.join("; ")
     };
-    Err(Error::Library { tried: found.into_iter().map(|c| c.path).collect(), why })
+    Err(Error::Library { tried: tried(), why })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {
@@ -63,7 +72,7 @@ fn probe(path: &Path) -> Result<String, String> {
     }
     type GetApiBase = unsafe extern "C" fn() -> *const ::ort::sys::OrtApiBase;
     // SAFETY: loading runs the library's initializers, which nobody can vouch for; the user or the system chose it.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|e| e.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|e| reason(&e, path))?;
     // SAFETY: the symbol has this type in every onnxruntime; the name is not used by other known libraries.
     let get = unsafe { library.get::<GetApiBase>(b"OrtGetApiBase") }
         .map_err(|_| "not an onnxruntime library (no OrtGetApiBase)".to_owned())?;
@@ -74,14 +83,27 @@ fn probe(path: &Path) -> Result<String, String> {
         let text = (base.GetVersionString)();
         if text.is_null() { "unknown".to_owned() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     };
-    let old = |version: &str| format!("onnxruntime {version} is too old, 1.{} or newer is needed", ::ort::MINOR_VERSION);
     let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-    // SAFETY: as above; an unsupported number gives null.
-    let served = minor.is_some_and(|minor| minor >= ::ort::MINOR_VERSION)
-        && unsafe { !(base.GetApi)(::ort::sys::ORT_API_VERSION).is_null() };
+    let verdict = match minor {
+        None => Err(format!("it has the unknown version `{version}`")),
+        Some(minor) if minor < ::ort::MINOR_VERSION => {
+            Err(format!("onnxruntime {version} is too old, 1.{} or newer is needed", ::ort::MINOR_VERSION))
+        }
+        // SAFETY: as above; an unsupported number gives null.
+        Some(_) if unsafe { (base.GetApi)(::ort::sys::ORT_API_VERSION) }.is_null() => {
+            Err(format!("onnxruntime {version} does not offer interface {}", ::ort::sys::ORT_API_VERSION))
+        }
+        Some(_) => Ok(version),
+    };
     // Unloading a C++ library that has started threads or thread-local state is a known source of crashes.
     std::mem::forget(library);
-    if served { Ok(version) } else { Err(old(&version)) }
+    verdict
+}
+
+/// What the loader says, without the path; `libloading` keeps it in the source of its error.
+fn reason(error: &libloading::Error, path: &Path) -> String {
+    let words = std::error::Error::source(error).map_or_else(|| error.to_string(), |source| source.to_string());
+    words.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(words)
 }
 
 fn start(path: &Path, version: String) -> Result<Loaded, String> {

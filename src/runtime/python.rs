@@ -84,9 +84,8 @@ mod tests {
     fn a_pyenv_shim_leads_to_the_chosen_version() {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().join("pyenv");
-        let packages = |version: &str, minor: &str| {
-            root.join(format!("versions/{version}/lib/python{minor}/site-packages"))
-        };
+        let packages =
+            |version: &str, minor: &str| root.join(format!("versions/{version}/lib/python{minor}/site-packages"));
         for folder in [packages("3.11.7", "3.11"), packages("3.9.1", "3.9"), root.join("shims")] {
             fs::create_dir_all(folder).unwrap();
         }

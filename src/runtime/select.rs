@@ -1,4 +1,6 @@
-use super::{Error, Result, Runtime};
+#[cfg(not(feature = "ort"))]
+use super::Error;
+use super::{Result, Runtime};
 use std::path::Path;
 
 /// Which runtime the user asks for.

@@ -36,11 +36,16 @@ impl Runtime for Tract {
     fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let label = model.display().to_string();
         let bytes = std::fs::read(model).map_err(|e| load_error(&label, e.to_string()))?;
-        open(&bytes, Some(model.parent().unwrap_or(Path::new(""))), label, options)
+        let proto = ModelProto::decode(bytes.as_slice()).map_err(|e| load_error(&label, e.to_string()))?;
+        // Each step holds its own copy of the weights: the last one goes before the next comes.
+        drop(bytes);
+        open(proto, Some(model.parent().unwrap_or(Path::new(""))), label, options)
     }
 
     fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>> {
-        open(model, folder, "a model in memory".to_owned(), options)
+        let label = "a model in memory".to_owned();
+        let proto = ModelProto::decode(model).map_err(|e| load_error(&label, e.to_string()))?;
+        open(proto, folder, label, options)
     }
 }
 
@@ -48,9 +53,13 @@ fn load_error(model: &str, why: String) -> Error {
     Error::Load { runtime: NAME, model: model.to_owned(), why }
 }
 
-fn open(bytes: &[u8], folder: Option<&Path>, model: String, options: &SessionOptions) -> Result<Box<dyn Session>> {
+fn open(
+    mut proto: ModelProto,
+    folder: Option<&Path>,
+    model: String,
+    options: &SessionOptions,
+) -> Result<Box<dyn Session>> {
     let Device::Cpu = options.device;
-    let mut proto = ModelProto::decode(bytes).map_err(|e| load_error(&model, e.to_string()))?;
     tract_patches::apply(&mut proto).map_err(|why| load_error(&model, why))?;
     let framework = tract_onnx::onnx().with_ignore_value_info(true);
     let unknown = tract_patches::unknown_operators(&proto, |op| framework.op_register.0.contains_key(op));
@@ -61,6 +70,7 @@ fn open(bytes: &[u8], folder: Option<&Path>, model: String, options: &SessionOpt
     let (inputs, outputs) = declared(&proto);
     let parsed = guarded(|| framework.parse(&proto, folder.and_then(Path::to_str)));
     let parsed = parsed.map_err(|why| load_error(&model, why))?;
+    drop(proto);
     if let Some(name) = parsed.unresolved_inputs.first() {
         return Err(load_error(&model, format!("nothing produces `{name}`")));
     }
@@ -172,7 +182,7 @@ fn to_tract(tensor: &Tensor) -> TractResult<TractTensor> {
         Data::F32(v) => TractTensor::from_shape(shape, v),
         Data::F64(v) => TractTensor::from_shape(shape, v),
         Data::F16(v) => TractTensor::from_shape(shape, v),
-        Data::BF16(_) => bail!("tract has no bfloat16"),
+        Data::BF16(_) => no_type("tract has no bfloat16".to_owned()),
         Data::I64(v) => TractTensor::from_shape(shape, v),
         Data::I32(v) => TractTensor::from_shape(shape, v),
         Data::I16(v) => TractTensor::from_shape(shape, v),
@@ -213,14 +223,18 @@ fn from_tract(value: &TractTensor, declared: i32) -> TractResult<Tensor> {
         DatumType::U16 => extract!(u16),
         DatumType::U8 => extract!(u8),
         DatumType::Bool => extract!(bool),
-        other => bail!("has elements of type {other:?}"),
+        other => return no_type(format!("has elements of type {other:?}")),
     };
     Ok(Tensor::new(value.shape(), data)?)
 }
 
 fn datum_type(dtype: i32) -> TractResult<DatumType> {
     let known = pb::tensor_proto::DataType::try_from(dtype).ok().and_then(|d| DatumType::try_from(d).ok());
-    known.with_context(|| format!("tract has no {}", dtype_name(dtype)))
+    known.map_or_else(|| no_type(format!("tract has no {}", dtype_name(dtype))), Ok)
+}
+
+fn no_type<T>(why: String) -> TractResult<T> {
+    Err(Error::Tensor { why })?
 }
 
 /// The graph inputs that are no initializers, and the graph outputs.

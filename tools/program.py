@@ -1,0 +1,84 @@
+"""Runs the `onnx-prune` command and reads what it reports."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+MODELS = ROOT / "target" / "models"
+BINARY = ROOT / "target" / "release" / "onnx-prune"
+PRUNED, ERROR, MISSED = 0, 1, 3  # exit codes
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a child process left behind."""
+
+    code: int
+    output: str
+    seconds: float
+    peak_mb: float
+
+
+def execute(command: list[str | Path], limit: float = 3600.0, cwd: Path | None = None) -> Finished:
+    """Run a command, at most `limit` seconds, with its wall time and its peak memory."""
+    with tempfile.TemporaryFile("w+", errors="replace") as log:
+        start = time.monotonic()
+        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=cwd)
+        timer = threading.Timer(limit, child.send_signal, [signal.SIGKILL])
+        timer.start()
+        _, status, usage = os.wait4(child.pid, 0)
+        timer.cancel()
+        seconds = time.monotonic() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        return Finished(child.returncode, log.read(), seconds, usage.ru_maxrss / 1024)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the program: how it ended, and its report where there is one."""
+
+    done: Finished
+    report: dict[str, Any] | None
+
+    @property
+    def message(self) -> str:
+        """Why there is no result: the line of the error, or how the process died."""
+        if self.done.code < 0:
+            return f"killed by signal {-self.done.code}"
+        lines = [line.strip() for line in self.done.output.splitlines() if line.strip()]
+        marked = [i for i, line in enumerate(lines) if "panicked" in line or line.startswith("error")]
+        return " ".join(lines[marked[0] : marked[0] + 2]) if marked else " ".join(lines[-1:])
+
+
+def onnxruntime_library() -> Path:
+    """The C library inside the installed onnxruntime package."""
+    import onnxruntime
+
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    return next(p for p in sorted(folder.iterdir()) if p.name.startswith("libonnxruntime.so"))
+
+
+def version(binary: Path) -> str:
+    return subprocess.run([binary, "--version"], capture_output=True, text=True).stdout.strip()
+
+
+def prune(
+    binary: Path, model: Path, options: list[str], output: Path, limit: float = 3600.0
+) -> Run:
+    """Prune `model` into `output`."""
+    report = output.with_suffix(".json")
+    done = execute([binary, model, *options, "--report", report, "-o", output], limit)
+    text = report.read_text() if report.exists() else ""
+    report.unlink(missing_ok=True)
+    return Run(done, json.loads(text) if text else None)
