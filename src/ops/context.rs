@@ -294,10 +294,15 @@ impl RewriteCx<'_> {
         Some(self.axes_out.get(o).copied().flatten()?.iter().map(|t| self.terms.kept_size(*t, self.kept)).collect())
     }
 
-    /// Whether any axis of input `i` or output 0 shrinks.
-    pub fn touched(&self) -> bool {
+    /// Whether nothing changes for the node: no axis shrinks, and no operand computed from sizes has other contents.
+    pub fn settled(&self) -> bool {
         let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.kept_positions(*t, self.kept).is_some());
-        self.axes_in.iter().flatten().any(|a| shrinks(a)) || self.axes_out.iter().flatten().any(|a| shrinks(a))
+        let moved = |(now, before): (&Option<&Fact>, &Option<&Fact>)| {
+            now.and_then(|f| f.value.as_ref()) != before.and_then(|f| f.value.as_ref())
+        };
+        !self.axes_in.iter().flatten().any(|a| shrinks(a))
+            && !self.axes_out.iter().flatten().any(|a| shrinks(a))
+            && !self.inputs.iter().zip(&self.before).any(moved)
     }
 
     /// Positions of an input axis that stay, `None` where all do.

@@ -88,7 +88,7 @@ impl Operator for ConstantOfShape {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let wanted = cx.required(0)?;
-        if !cx.touched() || cx.dims(0) == Some(&wanted[..]) {
+        if cx.dims(0) == Some(&wanted[..]) {
             return Some(());
         }
         cx.patch_operand(0, "shape", &wanted)

@@ -128,7 +128,7 @@ impl Walker<'_, '_> {
                 new_nodes: Vec::new(),
                 fresh: &mut fresh,
             };
-            let done = !cx.touched() || op.rewrite(&mut cx).is_some();
+            let done = cx.settled() || op.rewrite(&mut cx).is_some();
             (new_nodes, new_tensors) = (cx.new_nodes, cx.new_tensors);
             if !done {
                 return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
