@@ -90,7 +90,7 @@ fn weight_monomials(graph: &Graph, variants: &[Variant]) -> (Vec<Monomial>, Vec<
             continue;
         }
         let Some(c) = &graph.constants[v.tensor] else { continue };
-        let unit = c.tensor.dims.iter().all(|d| *d > 0).then(|| per_element(&c.tensor)).unwrap_or(0.0);
+        let unit = if c.tensor.dims.iter().all(|d| *d > 0) { per_element(&c.tensor) } else { 0.0 };
         params.push(Monomial { coefficient: 1.0, axes: v.axes.clone() });
         bytes.push(Monomial { coefficient: unit, axes: v.axes.clone() });
     }

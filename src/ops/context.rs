@@ -336,7 +336,8 @@ impl RewriteCx<'_> {
             return Some(());
         }
         let now = self.dims(i)?.to_vec();
-        if now.len() != wanted.len() {
+        // Where came with operator set 9.
+        if now.len() != wanted.len() || self.opset < 9 {
             return None;
         }
         let mut fixed = Vec::new();

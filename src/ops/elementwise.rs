@@ -91,7 +91,11 @@ impl Operator for Elementwise {
             Fold::Equal | Fold::Less | Fold::LessOrEqual | Fold::Greater | Fold::GreaterOrEqual => dtype::BOOL,
             Fold::And | Fold::Or | Fold::Not => dtype::BOOL,
             Fold::Where => cx.dtype(1),
-            _ => cx.dtype(0),
+            _ => match cx.node.op_type() {
+                "IsNaN" | "IsInf" => dtype::BOOL,
+                "CastLike" => cx.dtype(1),
+                _ => cx.dtype(0),
+            },
         };
         for o in 0..cx.outputs.len() {
             cx.set(o, if o == 0 { dtype } else { dtype::BOOL }, shape.clone());
@@ -262,12 +266,10 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
         // A size is never negative, which is how exporters ask "was this dimension given as -1?".
-        (Fold::Equal, [a, b]) if a.known().is_none() != b.known().is_none() => {
-            if a.known().or(b.known())? < 0 {
-                Dim::from(0i64)
-            } else {
-                return None;
-            }
+        (Fold::Equal, [a, b])
+            if a.known().is_none() != b.known().is_none() && a.known().or(b.known()).is_some_and(|n| n < 0) =>
+        {
+            Dim::from(0i64)
         }
         (Fold::Equal, _) => return numbers(v).and_then(|(a, b)| bool(a == b)),
         (Fold::Less, _) => return numbers(v).and_then(|(a, b)| bool(a < b)),

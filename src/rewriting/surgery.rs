@@ -76,10 +76,6 @@ impl Walker<'_, '_> {
         Error::Node { node: self.a.graph.label(i), why: why.into() }
     }
 
-    fn fact(&self, name: &str) -> Option<&Fact> {
-        self.new_facts.get(name).or_else(|| self.a.graph.id(name).map(|id| &self.facts[id]))
-    }
-
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let mut node = g.nodes()[i].clone();
