@@ -4,5 +4,5 @@ mod data;
 
 pub use data::{
     FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Report, Settings, Timings,
-    UnreadableRecipe, overview, recipe,
+    UnreadableRecipe, VERSION, overview, recipe,
 };
