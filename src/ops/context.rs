@@ -296,7 +296,7 @@ impl RewriteCx<'_> {
 
     /// Whether nothing changes for the node: no axis shrinks, and no operand computed from sizes has other contents.
     pub fn settled(&self) -> bool {
-        let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.kept_positions(*t, self.kept).is_some());
+        let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.shrinks(*t, self.kept));
         let moved = |(now, before): (&Option<&Fact>, &Option<&Fact>)| {
             now.and_then(|f| f.value.as_ref()) != before.and_then(|f| f.value.as_ref())
         };
@@ -305,10 +305,15 @@ impl RewriteCx<'_> {
             && !self.inputs.iter().zip(&self.before).any(moved)
     }
 
-    /// Positions of an input axis that stay, `None` where all do.
-    pub fn kept_in(&self, i: usize, axis: usize) -> Option<Vec<usize>> {
+    /// An input axis, if it shrinks.
+    pub fn shrinking(&self, i: usize, axis: usize) -> Option<Term> {
         let t = *self.axes_in.get(i)?.as_ref()?.get(axis)?;
-        self.terms.kept_positions(t, self.kept)
+        self.terms.shrinks(t, self.kept).then_some(t)
+    }
+
+    /// Number of positions of an axis below `p` that stay.
+    pub fn below(&self, t: Term, p: i64) -> Option<Dim> {
+        self.terms.kept_below(t, self.kept, p).map(Dim::from)
     }
 
     /// Makes input `i` the constant `data` (int64 of this shape).

@@ -198,11 +198,11 @@ impl Elementwise {
 /// Row-major strides of `from` seen through its broadcast to `to`.
 fn strides(from: &[usize], to: &[usize]) -> Vec<usize> {
     let mut out = vec![0; to.len()];
-    let mut step = 1;
+    let mut step = 1usize;
     for k in 0..from.len().min(to.len()) {
         let size = from[from.len() - 1 - k];
         out[to.len() - 1 - k] = if size == 1 { 0 } else { step };
-        step *= size;
+        step = step.saturating_mul(size);
     }
     out
 }
@@ -261,7 +261,7 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         }
         (Fold::Neg, [a]) => Dim::from(0i64).minus(a),
         (Fold::Abs, [a]) => Dim::from(a.known()?.checked_abs()?),
-        (Fold::Not, [a]) => Dim::from(1 - a.known()?),
+        (Fold::Not, [a]) => Dim::from(i64::from(a.known()? == 0)),
         (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil, [a, ..]) => a.clone(),
         (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
