@@ -192,8 +192,8 @@ impl Operator for Conv {
             let positions =
                 if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
             let mut axes = w.clone();
-            axes.push(positions[0]);
-            axes.extend(&positions[2..]);
+            axes.push(*positions.first()?);
+            axes.extend(positions.get(2..)?);
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()
