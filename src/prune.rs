@@ -8,7 +8,7 @@ use crate::analysis::{Analysis, Shapes, peak_activation_bytes};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Options, Plan, Scheme, Step, Target};
-use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, overview};
+use crate::report::{self, LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, overview};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Choice, Runtime, SessionOptions};
@@ -266,11 +266,16 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
     Report {
-        report: 1,
+        report: report::VERSION,
         version: env!("CARGO_PKG_VERSION"),
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
         settings: match &request.recipe {
-            Some(r) => r.settings.clone(),
+            Some(r) => Settings {
+                target: request.target,
+                seed: request.score.seed,
+                strip_debug: request.strip_debug,
+                ..r.settings.clone()
+            },
             None => Settings {
                 criterion: request.criterion.name().to_owned(),
                 scheme: request.scheme.name().to_owned(),
@@ -285,7 +290,8 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
         before,
         after,
-        speedup: before.macs / after.macs,
+        // A model without MACs is as fast as it was.
+        speedup: if after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
         steps: plan.steps,
         missed,
         groups: all.groups,
