@@ -269,7 +269,12 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
         version: env!("CARGO_PKG_VERSION"),
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
         settings: match &request.recipe {
-            Some(r) => r.settings.clone(),
+            Some(r) => Settings {
+                target: request.target,
+                seed: request.score.seed,
+                strip_debug: request.strip_debug,
+                ..r.settings.clone()
+            },
             None => Settings {
                 criterion: request.criterion.name().to_owned(),
                 scheme: request.scheme.name().to_owned(),
@@ -284,7 +289,8 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
         before,
         after,
-        speedup: before.macs / after.macs,
+        // A model without MACs is as fast as it was.
+        speedup: if after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
         steps: plan.steps,
         missed,
         groups: all.groups,

@@ -2,97 +2,282 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Structural pruning of ONNX models.
+use onnx_prune::criteria::{Criterion, Normalization, Reduction};
+use onnx_prune::planning::{Scheme, Target};
+use onnx_prune::runtime::Choice;
+
+use super::values;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    pruned
+  1    error: nothing was written
+  2    usage: the arguments are wrong
+  3    target not reached: nothing was written unless --force
+  130  interrupted: nothing was written
+
+onnxruntime is searched for in this order, the first that loads is used:
+  1. --ort-library: a library, or a folder that holds one
+  2. the variable ORT_DYLIB_PATH, likewise
+  3. next to this program, or in lib beside it
+  4. the active Python environment (VIRTUAL_ENV, CONDA_PREFIX, python3 on PATH)
+  5. the system: LD_LIBRARY_PATH, the loader, the usual folders
+
+A model named like a subcommand is given as ./inspect.";
+
 #[derive(Parser)]
-#[command(version, about)]
-pub struct Args {
+#[command(
+    name = "onnx-prune",
+    version,
+    about = "Structural pruning of ONNX models: channels, neurons and heads are removed for real, the file gets smaller",
+    override_usage = "onnx-prune MODEL --speedup 2x -o OUTPUT [OPTIONS]\n       onnx-prune COMMAND",
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
     #[command(flatten)]
     pub prune: Prune,
 }
 
-/// Prune a model.
-#[derive(ClapArgs)]
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show what of a model can shrink, what cannot, and why
+    Inspect(Inspect),
+    /// List the importance criteria
+    Criteria,
+    /// List the schemes
+    Schemes,
+    /// Print the manual page of a criterion or scheme
+    Explain {
+        /// Name of a criterion or scheme
+        name: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Inspect {
+    /// Model to look at; - reads standard input
+    pub model: PathBuf,
+    /// Print as JSON
+    #[arg(long, conflicts_with = "dot")]
+    pub json: bool,
+    /// Print the groups as a Graphviz digraph
+    #[arg(long)]
+    pub dot: bool,
+    /// Sizes of open input dimensions [default: batch 1, guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    pub shapes: Option<values::ShapeList>,
+    /// Show every group
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+// No doc comments on flattened structs: they would replace the description of the program.
+#[derive(Args)]
 pub struct Prune {
     /// Model to prune; - reads standard input
-    pub model: PathBuf,
+    #[arg(value_name = "MODEL", required = true)]
+    pub model: Option<PathBuf>,
     /// Where the pruned model goes; - writes to standard output
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Importance criterion
-    #[arg(long, default_value = "l2")]
-    pub criterion: String,
-    /// Scheme
-    #[arg(long, default_value = "protected-global")]
-    pub scheme: String,
-    /// Target: base MACs / pruned MACs, as in 2x
-    #[arg(long, group = "target")]
-    pub speedup: Option<String>,
-    /// Target: share of parameters that stay, as in 50%
-    #[arg(long, group = "target")]
-    pub params: Option<String>,
-    /// Target: size of the file, as in 10MB
-    #[arg(long, group = "target")]
-    pub size: Option<String>,
-    /// Target: share of channels that go, as in 0.5
-    #[arg(long, group = "target")]
-    pub ratio: Option<String>,
-    /// Linear steps from the whole model to an empty one
-    #[arg(long, default_value_t = 100)]
+    #[command(flatten, next_help_heading = "Target (exactly one, unless --recipe)")]
+    pub target: TargetArgs,
+    #[command(flatten, next_help_heading = "What goes")]
+    pub what: WhatArgs,
+    #[command(flatten, next_help_heading = "Model")]
+    pub about: ModelArgs,
+    #[command(flatten, next_help_heading = "Verification and latency")]
+    pub check: CheckArgs,
+    #[command(flatten, next_help_heading = "Output")]
+    pub out: OutArgs,
+}
+
+#[derive(Args)]
+pub struct TargetArgs {
+    /// MACs before / MACs after is at least this
+    #[arg(long, group = "target", value_name = "FACTOR", value_parser = Target::speedup, allow_negative_numbers = true)]
+    pub speedup: Option<Target>,
+    /// At most this share of the parameters stays, as in 50% or 0.5
+    #[arg(long, group = "target", value_name = "SHARE", value_parser = Target::params, allow_negative_numbers = true)]
+    pub params: Option<Target>,
+    /// The file takes at most this, as in 10MB or 1.5GiB
+    #[arg(long, group = "target", value_name = "SIZE", value_parser = Target::size, allow_negative_numbers = true)]
+    pub size: Option<Target>,
+    /// At least this share of the prunable channels goes, as in 50% or 0.5
+    #[arg(long, group = "target", value_name = "SHARE", value_parser = Target::ratio, allow_negative_numbers = true)]
+    pub ratio: Option<Target>,
+}
+
+impl TargetArgs {
+    pub fn given(&self) -> Option<Target> {
+        self.speedup.or(self.params).or(self.size).or(self.ratio)
+    }
+}
+
+#[derive(Args)]
+pub struct WhatArgs {
+    /// Importance criterion: which channels matter least
+    #[arg(long, value_name = "NAME", default_value = "l2", value_parser = values::criterion())]
+    pub criterion: &'static dyn Criterion,
+    /// In which order channels of different groups go
+    #[arg(long, value_name = "NAME", default_value = "protected-global", value_parser = values::scheme())]
+    pub scheme: &'static dyn Scheme,
+    /// How the weights of a group make one score per channel
+    #[arg(long, value_name = "HOW", default_value = "mean")]
+    pub reduction: ReductionArg,
+    /// How scores of different groups are made comparable
+    #[arg(long, value_name = "HOW", default_value = "mean")]
+    pub normalization: NormalizationArg,
+    /// Linear steps from the whole model to an empty one; scores are renewed between them
+    #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
     pub steps: usize,
     /// Kept channels are multiples of N
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::positive)]
     pub round_to: usize,
-    /// Share of each group that stays under protected-global
-    #[arg(long, default_value_t = 0.1)]
+    /// Share of each group that stays under protected-global, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::floor, allow_negative_numbers = true)]
     pub floor: f64,
-    /// Leave groups alone whose weights match
-    #[arg(long, value_name = "GLOB")]
+    /// Leave groups alone that have a matching weight (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub protect: Vec<String>,
-    /// Shrink only groups whose weights match
-    #[arg(long, value_name = "GLOB")]
+    /// Shrink only groups that have a matching weight (repeatable)
+    #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub only: Vec<String>,
-    /// Fixed ratio for groups whose weights match
-    #[arg(long, value_name = "GLOB=R")]
-    pub ratio_for: Vec<String>,
-    /// Prune whole attention heads instead of channels within heads
+    /// Remove this share of groups that have a matching weight (repeatable; the last match counts)
+    #[arg(long, value_name = "GLOB=SHARE", value_parser = values::ratio_for)]
+    pub ratio_for: Vec<(String, f64)>,
+    /// Remove whole attention heads instead of channels within heads
     #[arg(long)]
     pub heads: bool,
-    /// Sizes of open input dimensions
-    #[arg(long, default_value = "")]
-    pub shapes: String,
-    /// Seed
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Threads
+    /// Seed of everything random [default: 0]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Replay a report: the same channels go; target, seed and --strip-debug are the report's unless given
+    #[arg(
+        long,
+        value_name = "JSON",
+        conflicts_with_all = [
+            "criterion", "scheme", "reduction", "normalization", "steps", "round_to", "floor", "protect", "only",
+            "ratio_for", "heads",
+        ]
+    )]
+    pub recipe: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Sizes of open input dimensions; a single input needs no name [default: batch 1, guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    pub shapes: Option<values::ShapeList>,
+    /// Remove debug metadata: stack traces and paths of the exporting machine
     #[arg(long)]
-    pub threads: Option<usize>,
-    /// Do not check the result
+    pub strip_debug: bool,
+}
+
+#[derive(Args)]
+pub struct CheckArgs {
+    /// Do not run the result against the original with the channels silenced
     #[arg(long)]
     pub no_verify: bool,
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
-    /// tract, ort or auto
-    #[arg(long, default_value = "auto")]
-    pub runtime: String,
-    /// onnxruntime library
-    #[arg(long)]
+    /// Which runtime checks and measures; auto is onnxruntime where found, else tract
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub runtime: RuntimeArg,
+    /// Where onnxruntime is looked for first
+    #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
-    /// JSON report
-    #[arg(long)]
+    /// Threads of scoring and of the runtime [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub threads: Option<usize>,
+}
+
+#[derive(Args)]
+pub struct OutArgs {
+    /// Write the report as JSON; --recipe can replay it
+    #[arg(long, value_name = "JSON")]
     pub report: Option<PathBuf>,
-    /// Replay a report
-    #[arg(long)]
-    pub recipe: Option<PathBuf>,
-    /// Remove debug metadata
-    #[arg(long)]
-    pub strip_debug: bool,
-    /// Write nothing
+    /// Do everything but write the model
     #[arg(long)]
     pub dry_run: bool,
-    /// Write even if the target is missed
+    /// Write the best that can be reached even if the target is missed
     #[arg(long)]
     pub force: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show every group, and the time each stage took
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ReductionArg {
+    Mean,
+    Sum,
+    Max,
+    Prod,
+    First,
+}
+
+impl From<ReductionArg> for Reduction {
+    fn from(r: ReductionArg) -> Self {
+        match r {
+            ReductionArg::Mean => Reduction::Mean,
+            ReductionArg::Sum => Reduction::Sum,
+            ReductionArg::Max => Reduction::Max,
+            ReductionArg::Prod => Reduction::Prod,
+            ReductionArg::First => Reduction::First,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum NormalizationArg {
+    Mean,
+    None,
+    Sum,
+    Max,
+    // One word, as in reports.
+    #[value(name = "minmax")]
+    MinMax,
+    Gaussian,
+}
+
+impl From<NormalizationArg> for Normalization {
+    fn from(n: NormalizationArg) -> Self {
+        match n {
+            NormalizationArg::Mean => Normalization::Mean,
+            NormalizationArg::None => Normalization::None,
+            NormalizationArg::Sum => Normalization::Sum,
+            NormalizationArg::Max => Normalization::Max,
+            NormalizationArg::MinMax => Normalization::MinMax,
+            NormalizationArg::Gaussian => Normalization::Gaussian,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum RuntimeArg {
+    Auto,
+    Tract,
+    Ort,
+}
+
+impl From<RuntimeArg> for Choice {
+    fn from(r: RuntimeArg) -> Self {
+        match r {
+            RuntimeArg::Auto => Choice::Auto,
+            RuntimeArg::Tract => Choice::Tract,
+            RuntimeArg::Ort => Choice::Ort,
+        }
+    }
 }

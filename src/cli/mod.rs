@@ -1,29 +1,34 @@
 //! The command line: parse, show, map errors to exit codes.
 
 mod args;
+mod criteria;
+mod explain;
+mod failure;
+mod input;
+mod inspect;
 mod progress;
 mod prune;
+mod schemes;
+mod summary;
+mod terminal;
+mod values;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Exit codes, as documented in `--help`.
-pub mod exit {
-    /// Something went wrong; nothing was written.
-    pub const ERROR: u8 = 1;
-    /// The target was not reached.
-    pub const MISSED: u8 = 3;
-}
+use args::{Cli, Command};
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let args = args::Args::parse();
-    match prune::run(args.prune) {
-        Ok(code) => code,
-        Err(e) => {
-            eprintln!("error: {e}");
-            ExitCode::from(exit::ERROR)
-        }
-    }
+    let cli = Cli::parse();
+    let done = |()| ExitCode::SUCCESS;
+    let result = match cli.command {
+        Some(Command::Inspect(args)) => inspect::run(&args).map(done),
+        Some(Command::Criteria) => criteria::run().map(done),
+        Some(Command::Schemes) => schemes::run().map(done),
+        Some(Command::Explain { name }) => explain::run(&name).map(done),
+        None => prune::run(&cli.prune),
+    };
+    result.unwrap_or_else(failure::Failure::report)
 }

@@ -1,16 +1,115 @@
-//! Progress on the terminal.
+//! Progress: a bar on a terminal, plain lines elsewhere, and Ctrl-C.
 
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onnx_prune::planning::Step;
 use onnx_prune::prune::Progress;
 
-/// Plain lines.
-pub struct Lines;
+/// A flag that Ctrl-C sets. Installed once input has been read, so that waiting for input can be broken off.
+pub fn interrupt_flag() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&flag);
+    ctrlc::set_handler(move || set.store(true, Ordering::Relaxed))?;
+    Ok(flag)
+}
 
-impl Progress for Lines {
-    fn stage(&mut self, _name: &'static str) -> bool {
-        true
+enum Show {
+    Nothing,
+    Lines { last: Instant },
+    Bar { bar: ProgressBar, counts: bool },
+}
+
+/// Progress on standard error.
+pub struct Shown {
+    show: Show,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Shown {
+    pub fn new(quiet: bool, interrupted: Arc<AtomicBool>) -> Self {
+        let show = if quiet {
+            Show::Nothing
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            bar.set_style(style("{spinner} {msg}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            Show::Bar { bar, counts: false }
+        } else {
+            Show::Lines { last: Instant::now() }
+        };
+        Shown { show, interrupted }
     }
-    fn step(&mut self, _step: Step) -> bool {
-        true
+
+    fn goes_on(&self) -> bool {
+        !self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Show::Bar { bar, .. } = &self.show {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A stage's name in words.
+fn words(stage: &str) -> &str {
+    match stage {
+        "load" => "reading the model",
+        "analyse" => "finding shapes and groups",
+        "plan" => "choosing channels",
+        "rewrite" => "removing channels",
+        "write" => "writing",
+        "verify" => "verifying",
+        "measure" => "measuring latency",
+        "commit" => "putting the file in place",
+        other => other,
+    }
+}
+
+impl Progress for Shown {
+    fn stage(&mut self, name: &'static str) -> bool {
+        match &mut self.show {
+            Show::Nothing => {}
+            Show::Lines { .. } => eprintln!("{}", words(name)),
+            Show::Bar { bar, counts } => {
+                if std::mem::take(counts) {
+                    bar.set_style(style("{spinner} {msg}"));
+                }
+                bar.set_message(words(name).to_owned());
+            }
+        }
+        self.goes_on()
+    }
+
+    fn step(&mut self, step: Step) -> bool {
+        let left = 100.0 * step.macs;
+        match &mut self.show {
+            Show::Nothing => {}
+            Show::Lines { last } => {
+                if last.elapsed() >= Duration::from_secs(1) {
+                    *last = Instant::now();
+                    eprintln!("step {} of at most {}, {left:.0} % of the MACs left", step.step, step.of);
+                }
+            }
+            Show::Bar { bar, counts } => {
+                if !std::mem::replace(counts, true) {
+                    bar.set_style(style("{spinner} {msg} [{bar:30}] {pos}/{len}"));
+                }
+                bar.set_length(step.of as u64);
+                bar.set_position(step.step as u64);
+                bar.set_message(format!("choosing channels, {left:.0} % of the MACs left"));
+            }
+        }
+        self.goes_on()
     }
 }

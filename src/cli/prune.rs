@@ -1,79 +1,148 @@
 //! `onnx-prune MODEL`.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Axes, Options, Target};
-use onnx_prune::prune::{Output, Request, prune};
-use onnx_prune::runtime::Choice;
-use onnx_prune::{criteria, report};
+use onnx_prune::criteria::ScoreOptions;
+use onnx_prune::planning::{Axes, Options, Target};
+use onnx_prune::prune::{Output, Progress, Request, prune};
+use onnx_prune::report::{self, Pending, Recipe};
 
 use super::args::Prune;
-use super::{exit, progress};
+use super::failure::{Failure, exit};
+use super::input::{self, is_stream};
+use super::progress::{Shown, interrupt_flag};
+use super::summary::summary;
+use super::terminal::{self, Stream};
 
-type Error = Box<dyn std::error::Error>;
+// Long enough for a stable median on small models, short enough to be no nuisance on large ones.
+const LATENCY_BUDGET: Duration = Duration::from_secs(3);
 
-pub fn run(args: Prune) -> Result<ExitCode, Error> {
-    if let Some(n) = args.threads {
+pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
+    let model_path = check(args)?;
+    let recipe = args.what.recipe.as_deref().map(read_recipe).transpose()?;
+    let Some(target) = args.target.given().or(recipe.as_ref().map(|r| r.settings.target)) else {
+        let choices = "--speedup, --params, --size or --ratio (or --recipe, which brings its own)";
+        return Err(Failure::Usage(format!("a target is missing: give exactly one of {choices}")));
+    };
+    if let Some(n) = args.check.threads {
         rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
     }
-    let target = match (&args.speedup, &args.params, &args.size, &args.ratio) {
-        (Some(s), ..) => Target::speedup(s)?,
-        (_, Some(s), ..) => Target::params(s)?,
-        (_, _, Some(s), _) => Target::size(s)?,
-        (_, _, _, Some(s)) => Target::ratio(s)?,
-        _ => Target::Speedup(2.0),
+    // Reserved first: a report that cannot be written should not cost a run.
+    let pending = args.out.report.as_deref().map(reserve).transpose()?;
+    let clock = Instant::now();
+    let mut model = input::load(model_path)?;
+    let load = clock.elapsed().as_secs_f64();
+
+    let request = request(args, target, recipe);
+    let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
+    progress.stage("load");
+    let mut stdout;
+    let output = match &args.output {
+        _ if args.out.dry_run => Output::None,
+        Some(p) if is_stream(p) => {
+            stdout = std::io::stdout().lock();
+            Output::Stream(&mut stdout)
+        }
+        Some(p) => Output::File(p),
+        None => Output::None,
     };
-    let recipe = match &args.recipe {
-        Some(p) => Some(report::recipe(&std::fs::read_to_string(p)?)?),
-        None => None,
+    let result = prune(&mut model, &request, output, &mut progress);
+    drop(progress);
+    let mut outcome = result?;
+    outcome.report.seconds.load = load;
+    let report = &outcome.report;
+    if !args.out.quiet {
+        let streams = args.output.as_deref().is_some_and(is_stream) && !args.out.dry_run;
+        let to = if streams { Stream::Stderr } else { Stream::Stdout };
+        terminal::print(to, &summary(report, args.out.verbose)?)?;
+    }
+    if let Some(pending) = pending {
+        pending.write(report).map_err(|e| report_error(args.out.report.as_deref(), e))?;
+    }
+    let Some(missed) = &report.missed else { return Ok(ExitCode::SUCCESS) };
+    let written = match (outcome.written, args.out.dry_run) {
+        (true, _) => "written all the same (--force)",
+        (false, true) => "nothing was written (--dry-run)",
+        (false, false) => "nothing was written (--force writes it)",
     };
-    let request = Request {
-        criterion: criteria::find(&args.criterion)?,
-        scheme: planning::find_scheme(&args.scheme)?,
-        score: criteria::ScoreOptions { seed: args.seed, ..Default::default() },
+    eprintln!("target not reached: {}; {written}", terminal::shown(missed));
+    Ok(ExitCode::from(exit::MISSED))
+}
+
+/// What arguments may contradict each other in.
+fn check(args: &Prune) -> Result<&Path, Failure> {
+    let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
+    let Some(model) = &args.model else { return usage("MODEL is missing") };
+    let Some(output) = args.output.as_deref().or(args.out.dry_run.then_some(Path::new(""))) else {
+        return usage("no output: give -o FILE, or --dry-run to write nothing");
+    };
+    if is_stream(output) && !args.out.dry_run && terminal::stdout_is_screen() {
+        return usage("-o - writes a model to standard output, which is a terminal");
+    }
+    if let Some(report) = &args.out.report
+        && (same(report, output) || same(report, model))
+    {
+        return usage("--report would replace a model: give it a name of its own");
+    }
+    Ok(model)
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// A file that stands in the way, with its name.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {}", path.display())]
+struct FileError {
+    what: &'static str,
+    path: PathBuf,
+    source: Box<dyn std::error::Error>,
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
+    let fail = |source| FileError { what: "cannot read the recipe", path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
+    report::recipe(&text).map_err(|e| fail(e.into()))
+}
+
+fn reserve(path: &Path) -> Result<Pending, FileError> {
+    Pending::new(path).map_err(|e| report_error(Some(path), e))
+}
+
+fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
+    let path = path.unwrap_or(Path::new("")).to_owned();
+    FileError { what: "cannot write the report", path, source: e.into() }
+}
+
+fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
+    let (what, check) = (&args.what, &args.check);
+    let recorded = recipe.as_ref().map(|r| &r.settings);
+    let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
+    Request {
+        criterion: what.criterion,
+        scheme: what.scheme,
+        score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         options: Options {
-            steps: args.steps,
-            round_to: args.round_to,
-            floor: args.floor,
-            protect: args.protect.clone(),
-            only: args.only.clone(),
-            ratio_for: Vec::new(),
-            attention: if args.heads { Axes::Heads } else { Axes::HeadDim },
+            steps: what.steps,
+            round_to: what.round_to,
+            floor: what.floor,
+            protect: what.protect.clone(),
+            only: what.only.clone(),
+            ratio_for: what.ratio_for.clone(),
+            attention: if what.heads { Axes::Heads } else { Axes::HeadDim },
         },
-        shapes: Vec::new(),
+        shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
+        strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         recipe,
-        strip_debug: args.strip_debug,
-        force: args.force,
-        verify: !args.no_verify,
-        latency: (!args.no_latency).then_some(Duration::from_secs(2)),
-        runtime: match args.runtime.as_str() {
-            "tract" => Choice::Tract,
-            "ort" => Choice::Ort,
-            _ => Choice::Auto,
-        },
-        library: args.ort_library.clone(),
-        threads: args.threads,
-    };
-    let clock = std::time::Instant::now();
-    let mut model = Model::load(&args.model)?;
-    let load = clock.elapsed().as_secs_f64();
-    let output = match &args.output {
-        Some(p) if !args.dry_run => Output::File(p),
-        _ => Output::None,
-    };
-    let mut outcome = prune(&mut model, &request, output, &mut progress::Lines)?;
-    outcome.report.seconds.load = load;
-    if let Some(p) = &args.report {
-        std::fs::write(p, serde_json::to_string_pretty(&outcome.report)?)?;
+        force: args.out.force,
+        verify: !check.no_verify,
+        latency: (!check.no_latency).then_some(LATENCY_BUDGET),
+        runtime: check.runtime.into(),
+        library: check.ort_library.clone(),
+        threads: check.threads,
     }
-    let r = &outcome.report;
-    for w in &r.warnings {
-        eprintln!("warning: {w}");
-    }
-    eprintln!("{:?}\n{:?}\nspeedup {} steps {} groups {}", r.before, r.after, r.speedup, r.steps, r.groups.len());
-    eprintln!("{:?} {:?} {:?}", r.verification, r.missed, r.seconds);
-    Ok(if r.missed.is_some() { ExitCode::from(exit::MISSED) } else { ExitCode::SUCCESS })
 }

@@ -1,0 +1,91 @@
+//! What can end a command, and the exit code of each.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap::error::ErrorKind;
+use onnx_prune::planning;
+use onnx_prune::prune;
+use onnx_prune::runtime;
+
+use super::args::Cli;
+
+/// Exit codes, as documented in `--help`; a usage error is clap's 2.
+pub mod exit {
+    /// Something went wrong; nothing was written.
+    pub const ERROR: u8 = 1;
+    /// The target was not reached.
+    pub const MISSED: u8 = 3;
+    /// Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// Why a command ended early.
+pub enum Failure {
+    /// The arguments contradict each other.
+    Usage(String),
+    /// Ctrl-C.
+    Interrupted,
+    /// Anything else.
+    Error(Box<dyn Error>),
+}
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(e: E) -> Self {
+        let any: &(dyn Error + 'static) = &e;
+        match any.downcast_ref::<prune::Error>() {
+            Some(prune::Error::Planning(planning::Error::Interrupted)) => Failure::Interrupted,
+            _ => Failure::Error(Box::new(e)),
+        }
+    }
+}
+
+impl Failure {
+    /// Says on standard error what happened.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Failure::Usage(text) => {
+                let error = Cli::command().error(ErrorKind::MissingRequiredArgument, text);
+                let _ = error.print();
+                ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+            }
+            Failure::Interrupted => {
+                eprintln!("interrupted");
+                ExitCode::from(exit::INTERRUPTED)
+            }
+            Failure::Error(e) => {
+                eprintln!("error: {}", chain(&*e));
+                if let Some(hint) = hint(&*e) {
+                    eprintln!("hint: {hint}");
+                }
+                ExitCode::from(exit::ERROR)
+            }
+        }
+    }
+}
+
+/// The message with its causes, without those that it already quotes.
+fn chain(e: &(dyn Error + 'static)) -> String {
+    let mut text = e.to_string();
+    let mut cause = e.source();
+    while let Some(c) = cause {
+        let words = c.to_string();
+        if !text.contains(&words) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n  caused by: {words}");
+        }
+        cause = c.source();
+    }
+    text
+}
+
+fn hint(e: &(dyn Error + 'static)) -> Option<&'static str> {
+    match e.downcast_ref::<prune::Error>()? {
+        prune::Error::Runtime(runtime::Error::Library { .. } | runtime::Error::NoRuntime) => {
+            Some("--no-verify --no-latency prunes without a runtime")
+        }
+        _ => None,
+    }
+}

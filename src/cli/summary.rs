@@ -1,0 +1,47 @@
+//! The result of a run, for people.
+
+use std::fmt::Write;
+
+use onnx_prune::report::{Report, Timings, text};
+
+use super::terminal::{limit, shown, table};
+
+/// Tables, then what was checked and reached, then warnings.
+pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let (rows, more) = text::group_rows(&r.groups, limit(verbose));
+    out += &table(text::GROUP_HEADS, rows, &[2, 3]);
+    if more > 0 {
+        writeln!(out, "… and {more} more groups that change less (-v shows all)")?;
+    }
+    out.push('\n');
+    out += &table(text::TOTAL_HEADS, text::total_rows(r), &[1, 2, 3]);
+    if let Some(setting) = text::latency_setting(r) {
+        writeln!(out, "{}", shown(&setting))?;
+    }
+    out.push('\n');
+    writeln!(out, "{}", text::verification(r.verification.as_ref()))?;
+    writeln!(out, "{}", text::reached(r))?;
+    if verbose {
+        writeln!(out, "{}", seconds(&r.seconds))?;
+    }
+    for w in &r.warnings {
+        writeln!(out, "warning: {}", shown(w))?;
+    }
+    Ok(out)
+}
+
+fn seconds(t: &Timings) -> String {
+    let Timings { load, analyse, plan, rewrite, write, verify, latency } = *t;
+    let all = [
+        ("load", load),
+        ("analyse", analyse),
+        ("plan", plan),
+        ("rewrite", rewrite),
+        ("write", write),
+        ("verify", verify),
+        ("latency", latency),
+    ];
+    let list: Vec<String> = all.iter().map(|(name, s)| format!("{name} {}", text::milliseconds(s * 1e3))).collect();
+    format!("time: {}", list.join(", "))
+}

@@ -1,0 +1,60 @@
+//! Tables and streams.
+
+use std::io::{self, IsTerminal, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Rows of a long table that are shown without -v.
+pub const ROWS: usize = 30;
+
+/// How many rows to show.
+pub fn limit(verbose: bool) -> usize {
+    if verbose { usize::MAX } else { ROWS }
+}
+
+/// A table without frames; columns in `numbers` are aligned to the right.
+pub fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>, numbers: &[usize]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(heads.map(str::to_owned));
+    table.add_rows(rows.into_iter().map(|row| row.map(|cell| shown(&cell))));
+    for column in numbers {
+        if let Some(c) = table.column_mut(*column) {
+            c.set_cell_alignment(comfy_table::CellAlignment::Right);
+        }
+    }
+    let text = table.to_string();
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Names come from files: control characters would reach the terminal.
+pub fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+}
+
+/// Where text goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Prints; a reader that has seen enough is no error.
+pub fn print(to: Stream, text: &str) -> io::Result<()> {
+    let result = match to {
+        Stream::Stdout => {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+        Stream::Stderr => io::stderr().lock().write_all(text.as_bytes()),
+    };
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether binary data on standard output would land on a screen.
+pub fn stdout_is_screen() -> bool {
+    io::stdout().is_terminal()
+}

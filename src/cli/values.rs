@@ -1,0 +1,93 @@
+//! Parsers of argument values. What they refuse is a usage error.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use onnx_prune::analysis::Shapes;
+use onnx_prune::criteria::{self, Criterion};
+use onnx_prune::planning::{self, Scheme, Target};
+
+// More of either means nothing.
+const MOST: usize = 1_000_000;
+
+pub fn criterion() -> impl TypedValueParser<Value = &'static dyn Criterion> {
+    PossibleValuesParser::new(criteria::criteria().iter().map(|c| c.name())).try_map(|name| criteria::find(&name))
+}
+
+pub fn scheme() -> impl TypedValueParser<Value = &'static dyn Scheme> {
+    PossibleValuesParser::new(planning::schemes().iter().map(|s| s.name())).try_map(|name| planning::find_scheme(&name))
+}
+
+pub fn positive(text: &str) -> Result<usize, String> {
+    let n = text.parse().ok().filter(|n| (1..=MOST).contains(n));
+    n.ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
+}
+
+pub fn floor(text: &str) -> Result<f64, String> {
+    let number = match text.strip_suffix('%') {
+        Some(p) => p.trim().parse::<f64>().map(|x| x / 100.0),
+        None => text.parse::<f64>(),
+    };
+    // NaN is in no range.
+    number
+        .ok()
+        .filter(|x| (0.0..=1.0).contains(x))
+        .ok_or_else(|| "give a share from 0 to 1, as in 0.1 or 10%".to_owned())
+}
+
+pub fn glob(text: &str) -> Result<String, String> {
+    globset::Glob::new(text).map(|_| text.to_owned()).map_err(|e| e.kind().to_string())
+}
+
+pub fn ratio_for(text: &str) -> Result<(String, f64), String> {
+    let (pattern, share) = text.rsplit_once('=').ok_or("give a pattern and a share, as in 'head.*=0.5'")?;
+    match Target::ratio(share).map_err(|e| e.to_string())? {
+        Target::Ratio(r) => Ok((glob(pattern)?, r)),
+        _ => Err("give a share between 0 and 1".to_owned()),
+    }
+}
+
+/// Sizes by input name; an empty name stands for the only input.
+#[derive(Clone)]
+pub struct ShapeList(pub Shapes);
+
+pub fn shapes(text: &str) -> Result<ShapeList, String> {
+    text.split(',').map(shape).collect::<Result<_, _>>().map(ShapeList)
+}
+
+fn shape(text: &str) -> Result<(String, Vec<i64>), String> {
+    // Names may hold colons, sizes do not.
+    let (name, dims) = text.rsplit_once(':').unwrap_or(("", text));
+    let dims: Option<Vec<i64>> = dims.split('x').map(|d| d.trim().parse().ok().filter(|n| *n > 0)).collect();
+    let dims = dims.ok_or_else(|| format!("'{text}' is not INPUT:AxBxC with sizes of 1 or more"))?;
+    Ok((name.trim().to_owned(), dims))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_split_at_the_last_colon() {
+        let all = shapes("images:0:1x3x640x640,mask:7").map(|s| s.0).unwrap();
+        assert_eq!(all, [("images:0".to_owned(), vec![1, 3, 640, 640]), ("mask".to_owned(), vec![7])]);
+        assert_eq!(shapes("1x8").map(|s| s.0).unwrap(), [(String::new(), vec![1, 8])]);
+        for bad in ["", "x:", "x:0x3", "x:-1", "x:1x", "x:nan", "99999999999999999999"] {
+            assert!(shapes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_in_their_ranges() {
+        assert_eq!((floor("0.25"), floor("10%"), floor("1")), (Ok(0.25), Ok(0.1), Ok(1.0)));
+        for bad in ["nan", "-0.1", "1.1", "inf", "", "%", "101%"] {
+            assert!(floor(bad).is_err(), "{bad}");
+        }
+        for bad in ["0", "-1", "1.5", "", "99999999999999999999999"] {
+            assert!(positive(bad).is_err(), "{bad}");
+        }
+        assert_eq!(ratio_for("a=b*=0.5"), Ok(("a=b*".to_owned(), 0.5)));
+        for bad in ["a", "a=", "a=2", "[=0.5", "a=nan"] {
+            assert!(ratio_for(bad).is_err(), "{bad}");
+        }
+    }
+}

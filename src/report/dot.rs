@@ -1,0 +1,110 @@
+//! The groups of a model as a Graphviz digraph.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write;
+
+use super::data::overview;
+use super::text::percent;
+use crate::algebra::Atom;
+use crate::analysis::{Analysis, Kind};
+use crate::ops::Role;
+
+/// A digraph: a node per group, coloured by kind; an edge A → B for each weight that reads group A and writes group
+/// B, with its share of the MACs; grey boxes for frozen ends.
+pub fn dot(a: &Analysis) -> String {
+    let mut out = String::from("digraph groups {\n  rankdir=LR;\n  node [style=filled, fontname=\"sans-serif\"];\n");
+    // Writing to a string cannot fail.
+    for (i, (g, change)) in a.groups.iter().zip(overview(a, None).groups).enumerate() {
+        let label = quoted(&format!("{}\n{} {}", g.name, g.size, change.kind));
+        let dashed = if g.flags.mixed { ", style=\"filled,dashed\"" } else { "" };
+        let _ = writeln!(out, "  g{i} [label={label}, fillcolor=\"{}\"{dashed}];", colour(g.kind));
+    }
+    let edges = edges(a);
+    let ends: BTreeSet<&str> = edges
+        .iter()
+        .flat_map(|e| [&e.from, &e.to])
+        .filter_map(|end| match end {
+            End::Frozen(reason) => Some(*reason),
+            End::Group(_) => None,
+        })
+        .collect();
+    for reason in &ends {
+        let (id, shown) = (quoted(&format!("frozen {reason}")), quoted(reason.trim_start_matches("graph ")));
+        let _ = writeln!(out, "  {id} [label={shown}, shape=box, fillcolor=grey85];");
+    }
+    for e in &edges {
+        let label = quoted(&format!("{}\n{}", e.weight, percent(e.share)));
+        let _ = writeln!(out, "  {} -> {} [label={label}];", e.from.id(), e.to.id());
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn colour(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Channel => "lightblue",
+        Kind::Heads => "gold",
+        Kind::HeadDim => "palegreen",
+        Kind::Distribution => "plum",
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum End<'a> {
+    Group(usize),
+    Frozen(&'a str),
+}
+
+impl End<'_> {
+    fn id(&self) -> String {
+        match self {
+            End::Group(i) => format!("g{i}"),
+            End::Frozen(reason) => quoted(&format!("frozen {reason}")),
+        }
+    }
+}
+
+struct Edge<'a> {
+    from: End<'a>,
+    to: End<'a>,
+    weight: &'a str,
+    share: f64,
+}
+
+fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
+    let full = a.full_counts();
+    let total = a.costs.macs.eval(&full).max(1.0);
+    let mut macs: BTreeMap<usize, f64> = BTreeMap::new();
+    for (i, node) in a.costs.mac_nodes.iter().enumerate() {
+        *macs.entry(*node).or_default() += a.costs.macs.eval_product(i, &full);
+    }
+    let groups: HashMap<Atom, usize> = a.groups.iter().enumerate().map(|(i, g)| (g.atom, i)).collect();
+    let mut edges = Vec::new();
+    for v in &a.variants {
+        let ends = |wanted: &[Role]| -> BTreeSet<End<'a>> {
+            let axes = v.axes.iter().zip(&v.roles).filter(|(_, r)| wanted.contains(r));
+            axes.flat_map(|(t, _)| a.relations.terms.leaves(*t)).filter_map(|atom| end(a, &groups, atom)).collect()
+        };
+        let share = v.uses.iter().filter_map(|u| macs.get(&u.node)).sum::<f64>() / total;
+        let weight = a.graph.names[v.tensor];
+        for from in ends(&[Role::In]) {
+            for to in ends(&[Role::Out, Role::Embedding]) {
+                edges.push(Edge { from: from.clone(), to, weight, share });
+            }
+        }
+    }
+    edges
+}
+
+/// The group or obstacle of an atom; axes of size 1 lead nowhere.
+fn end<'a>(a: &'a Analysis, groups: &HashMap<Atom, usize>, atom: Atom) -> Option<End<'a>> {
+    if let Some(i) = groups.get(&atom) {
+        return Some(End::Group(*i));
+    }
+    let terms = &a.relations.terms;
+    (terms.size(atom).known() != Some(1)).then(|| End::Frozen(terms.frozen(atom).map_or("frozen", |r| r.kind)))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}

@@ -1,0 +1,178 @@
+//! What a model is and what of it could shrink, before anything is removed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::data::{FrozenAxes, GroupChange, overview};
+use crate::analysis::{Analysis, peak_activation_bytes};
+use crate::onnx::proto::ValueInfoProto;
+use crate::onnx::{self, DType};
+
+/// An input or output of the graph.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Element type.
+    pub dtype: String,
+    /// Sizes as the file gives them: numbers, or names of open dimensions. `None` where the rank is unknown.
+    pub shape: Option<Vec<String>>,
+}
+
+/// Facts about the file.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelFacts {
+    /// File name.
+    pub file: String,
+    /// IR version.
+    pub ir_version: i64,
+    /// Version of each operator set; the default one has an empty name.
+    pub opsets: BTreeMap<String, i64>,
+    /// The exporter and its version.
+    pub producer: String,
+    /// Inputs that a caller gives.
+    pub inputs: Vec<Port>,
+    /// Outputs.
+    pub outputs: Vec<Port>,
+    /// Nodes of the main graph.
+    pub nodes: usize,
+    /// Operators without a rule, with how often they occur.
+    pub without_rule: BTreeMap<String, usize>,
+    /// Initializers of the main graph.
+    pub initializers: usize,
+    /// Bytes of their contents.
+    pub initializer_bytes: u64,
+    /// Bytes of all files.
+    pub file_bytes: u64,
+    /// Multiply-accumulates at the bound input shapes.
+    pub macs: f64,
+    /// Elements of weights.
+    pub params: f64,
+    /// Peak bytes of live activations.
+    pub activation_bytes: f64,
+    /// Sizes of open dimensions that these figures are for.
+    pub shapes: BTreeMap<String, i64>,
+}
+
+/// A group of channels that can only go together.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedGroup {
+    /// Name of the weight that produces the channels.
+    pub name: String,
+    /// Channels, heads or what else could shrink.
+    pub kind: String,
+    /// Number of channels.
+    pub size: usize,
+    /// Share of the model's MACs that depend on the group.
+    pub macs_share: f64,
+    /// Whether an operator mixes across the channels.
+    pub mixed: bool,
+    /// Weights and axes that carry the channels.
+    pub members: Vec<(String, usize)>,
+}
+
+/// Weight axes that share an obstacle.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FrozenReason {
+    /// The obstacle.
+    pub reason: String,
+    /// Number of axes.
+    pub axes: usize,
+    /// The first few: weight, axis, size, and where the obstacle came up.
+    pub examples: Vec<String>,
+}
+
+/// Everything that `inspect` shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// The file.
+    pub model: ModelFacts,
+    /// What can shrink.
+    pub groups: Vec<InspectedGroup>,
+    /// What cannot, by obstacle, the most frequent first.
+    pub frozen: Vec<FrozenReason>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// Describes a model.
+pub fn inspect(a: &Analysis) -> Inspection {
+    let whole = overview(a, None);
+    let model = a.graph.model;
+    let mut warnings = model.warnings.clone();
+    warnings.extend(a.warnings.iter().cloned());
+    if let Some(example) = onnx::debug_info(&model.proto).example {
+        warnings
+            .push(format!("metadata names files of the exporting machine, as {example} (--strip-debug removes it)"));
+    }
+    Inspection {
+        model: facts(a),
+        groups: whole.groups.into_iter().map(InspectedGroup::from).collect(),
+        frozen: by_reason(&whole.frozen),
+        warnings,
+    }
+}
+
+impl From<GroupChange> for InspectedGroup {
+    fn from(g: GroupChange) -> Self {
+        let GroupChange { name, kind, before: size, macs_share, mixed, members, .. } = g;
+        InspectedGroup { name, kind, size, macs_share, mixed, members }
+    }
+}
+
+fn facts(a: &Analysis) -> ModelFacts {
+    let (model, graph, full) = (a.graph.model, a.graph.proto, a.full_counts());
+    let file = model.path.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
+    let proto = &model.proto;
+    let of_tensor = |t: &onnx::proto::TensorProto| {
+        let n = onnx::len(t).unwrap_or(0);
+        DType::try_from(t.data_type()).ok().and_then(|d| d.bytes_for(n)).unwrap_or(0) as u64
+    };
+    ModelFacts {
+        file: file.unwrap_or_else(|| "-".to_owned()),
+        ir_version: proto.ir_version(),
+        opsets: proto.opset_import.iter().map(|o| (o.domain().to_owned(), o.version())).collect(),
+        producer: format!("{} {}", proto.producer_name(), proto.producer_version()).trim().to_owned(),
+        inputs: a.graph.free_inputs().into_iter().map(|v| port(a, v)).collect(),
+        outputs: graph.output.iter().map(|v| port(a, v)).collect(),
+        nodes: graph.node.len(),
+        without_rule: a.relations.without_rule.clone(),
+        initializers: graph.initializer.len() + graph.sparse_initializer.len(),
+        initializer_bytes: graph.initializer.iter().map(of_tensor).sum(),
+        file_bytes: model.file_bytes,
+        macs: a.costs.macs.eval(&full),
+        params: a.costs.params.eval(&full),
+        activation_bytes: peak_activation_bytes(a, &crate::algebra::Kept::new()),
+        shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
+    }
+}
+
+fn port(a: &Analysis, v: &ValueInfoProto) -> Port {
+    let fact = a.graph.id(v.name()).map(|id| &a.facts.tensors[id]);
+    let dtype = fact.and_then(|f| DType::try_from(f.dtype).ok()).unwrap_or(DType::Undefined);
+    let dims = fact.and_then(|f| f.shape.as_ref());
+    let shape = dims.map(|dims| dims.iter().map(|d| a.facts.symbols.show(d)).collect());
+    Port { name: v.name().to_owned(), dtype: dtype.name().to_owned(), shape }
+}
+
+const EXAMPLES: usize = 3;
+
+fn by_reason(frozen: &[FrozenAxes]) -> Vec<FrozenReason> {
+    let mut reasons: Vec<FrozenReason> = Vec::new();
+    for f in frozen {
+        let known = reasons.iter().position(|r| r.reason == f.reason);
+        let at = known.unwrap_or_else(|| {
+            reasons.push(FrozenReason { reason: f.reason.clone(), axes: 0, examples: Vec::new() });
+            reasons.len() - 1
+        });
+        let r = &mut reasons[at];
+        r.axes += f.members.len();
+        if let (Some((weight, axis)), true) = (f.members.first(), r.examples.len() < EXAMPLES) {
+            let by = if f.at.is_empty() { String::new() } else { format!(", by {}", f.at) };
+            r.examples.push(format!("{weight} axis {axis} of size {}{by}", f.size));
+        }
+    }
+    reasons.sort_by_key(|r| std::cmp::Reverse(r.axes));
+    reasons
+}

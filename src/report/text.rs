@@ -1,0 +1,215 @@
+//! Figures as people read them, and the rows of the tables; no terminal here.
+
+use super::data::{GroupChange, Report};
+use super::inspect::{FrozenReason, InspectedGroup};
+use crate::planning::Measured;
+use crate::rewriting::Verdict;
+
+/// `1.82 G`, `11.7 M`, `640`: three digits and a decimal prefix.
+pub fn count(x: f64) -> String {
+    scaled(x, &["", "k", "M", "G", "T", "P", "E"])
+}
+
+/// `44.6 MB`, `640 B`.
+pub fn bytes(x: f64) -> String {
+    scaled(x, &["B", "kB", "MB", "GB", "TB", "PB"])
+}
+
+/// `3.21 ms`, `1.2 s`.
+pub fn milliseconds(x: f64) -> String {
+    if x < 1.0 {
+        format!("{} µs", digits(x * 1e3))
+    } else if x < 1e3 {
+        format!("{} ms", digits(x))
+    } else {
+        format!("{} s", digits(x / 1e3))
+    }
+}
+
+/// `12.3 %` of a share.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn scaled(x: f64, units: &[&str]) -> String {
+    let (mut x, mut unit) = (x, 0);
+    // What rounds to 1000 belongs to the next unit.
+    while x.abs() >= 999.5 && unit + 1 < units.len() {
+        x /= 1e3;
+        unit += 1;
+    }
+    let number = if unit == 0 && x.fract() == 0.0 { format!("{x:.0}") } else { digits(x) };
+    format!("{number} {}", units[unit]).trim_end().to_owned()
+}
+
+/// Three significant digits.
+fn digits(x: f64) -> String {
+    match x.abs() {
+        a if a >= 99.95 => format!("{x:.0}"),
+        a if a >= 9.995 => format!("{x:.1}"),
+        _ => format!("{x:.2}"),
+    }
+}
+
+/// `2.00x`, or a dash where there is nothing to compare.
+pub fn ratio(before: f64, after: f64) -> String {
+    if after > 0.0 && before.is_finite() { format!("{:.2}x", before / after) } else { "-".to_owned() }
+}
+
+/// Heads of [`group_rows`].
+pub const GROUP_HEADS: [&str; 5] = ["group", "kind", "channels", "share of MACs", "mixed"];
+
+/// One row per group, in the order of the model: at most `limit` rows, those that lose most. Also the number of
+/// groups left out.
+pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, usize) {
+    let lost = |g: &GroupChange| (g.before - g.after.min(g.before)) as f64 / g.before.max(1) as f64;
+    let mut chosen: Vec<usize> = (0..groups.len()).collect();
+    chosen.sort_by(|a, b| lost(&groups[*b]).total_cmp(&lost(&groups[*a])));
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    let row = |g: &GroupChange| {
+        let change = match g.before == g.after {
+            true => format!("{}", g.before),
+            false => format!("{} → {}", g.before, g.after),
+        };
+        [g.name.clone(), g.kind.clone(), change, percent(g.macs_share), mixed(g.mixed)]
+    };
+    let rows: Vec<_> = chosen.iter().map(|i| row(&groups[*i])).collect();
+    let more = groups.len() - rows.len();
+    (rows, more)
+}
+
+fn mixed(is: bool) -> String {
+    if is { "mixed" } else { "" }.to_owned()
+}
+
+/// Heads of [`total_rows`].
+pub const TOTAL_HEADS: [&str; 4] = ["", "before", "after", "ratio"];
+
+/// The figures of the whole model; latency where it was measured.
+pub fn total_rows(r: &Report) -> Vec<[String; 4]> {
+    let row = |name: &str, before: f64, after: f64, show: fn(f64) -> String| {
+        [name.to_owned(), show(before), show(after), ratio(before, after)]
+    };
+    let mut rows = vec![
+        row("MACs", r.before.macs, r.after.macs, count),
+        row("parameters", r.before.params, r.after.params, count),
+        row("file size", r.before.bytes as f64, r.after.bytes as f64, bytes),
+        row("peak activations", r.before.activation_bytes, r.after.activation_bytes, bytes),
+    ];
+    if let Some(l) = &r.latency {
+        let time =
+            |l: &crate::runtime::latency::Latency| format!("{} ± {:.0} %", milliseconds(l.median), 100.0 * l.spread());
+        let (low, high) = l.pair.ratio_range;
+        let change = format!("{:.2}x ({low:.2} to {high:.2})", l.pair.ratio);
+        rows.push(["latency".to_owned(), time(&l.pair.a), time(&l.pair.b), change]);
+    }
+    rows
+}
+
+/// What the latency was measured on: `onnxruntime 1.32.0, x 1x3x224x224`.
+pub fn latency_setting(r: &Report) -> Option<String> {
+    let l = r.latency.as_ref()?;
+    let inputs: Vec<String> = l.inputs.iter().map(|(n, s)| format!("{n} {}", shape(s))).collect();
+    Some(format!("latency on {}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
+}
+
+fn shape(dims: &[usize]) -> String {
+    if dims.is_empty() {
+        return "scalar".to_owned();
+    }
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// What was compared, and what was left out.
+pub fn verification(v: Option<&Verdict>) -> String {
+    let Some(v) = v else { return "not verified".to_owned() };
+    let outputs = format!("{} {} complete and finite", v.outputs, plural(v.outputs, "output", "outputs"));
+    let compared = match v.difference {
+        Some(d) => format!(
+            "{} {} silenced in the original give the same, largest difference {d:.1e} of the largest output",
+            v.compared,
+            plural(v.compared, "group", "groups")
+        ),
+        None => "no group could be compared".to_owned(),
+    };
+    let left_out = match v.mixed {
+        0 => String::new(),
+        n => format!("; {n} mixed {} left out (removing is not silencing there)", plural(n, "group", "groups")),
+    };
+    format!("verified: {outputs}; {compared}{left_out}")
+}
+
+/// The figure that was reached.
+pub fn reached(r: &Report) -> String {
+    let steps = match r.steps {
+        0 => "replayed".to_owned(),
+        n => format!("{n} {}", plural(n, "step", "steps")),
+    };
+    let channels = r.before.channels - r.after.channels.min(r.before.channels);
+    let target = match r.settings.target {
+        crate::planning::Target::Speedup(x) => format!("target {x}x"),
+        other => format!("target: {}", Measured(other)),
+    };
+    format!(
+        "speed-up {:.3}x in MACs ({target}; {steps}; {channels} of {} channels removed)",
+        r.speedup, r.before.channels
+    )
+}
+
+fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}
+
+/// Heads of [`inspected_rows`].
+pub const INSPECTED_HEADS: [&str; 6] = ["group", "kind", "size", "members", "share of MACs", "mixed"];
+
+/// One row per group, at most `limit`; also the number of groups left out.
+pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 6]>, usize) {
+    let row = |g: &InspectedGroup| {
+        let (size, members) = (g.size.to_string(), g.members.len().to_string());
+        [g.name.clone(), g.kind.clone(), size, members, percent(g.macs_share), mixed(g.mixed)]
+    };
+    let rows: Vec<_> = groups.iter().take(limit).map(row).collect();
+    let more = groups.len() - rows.len();
+    (rows, more)
+}
+
+/// Heads of [`frozen_rows`].
+pub const FROZEN_HEADS: [&str; 3] = ["frozen because", "axes", "examples"];
+
+/// One row per reason.
+pub fn frozen_rows(frozen: &[FrozenReason]) -> Vec<[String; 3]> {
+    frozen.iter().map(|f| [f.reason.clone(), f.axes.to_string(), f.examples.join("\n")]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_three_digits() {
+        let all = [0.0, 7.0, 999.0, 999.6, 11_689_512.0, 1.8181e9, 1.5].map(count);
+        assert_eq!(all, ["0", "7", "999", "1.00 k", "11.7 M", "1.82 G", "1.50"]);
+        assert_eq!([640.0, 44.6e6, 999.99e3].map(bytes), ["640 B", "44.6 MB", "1.00 MB"]);
+        assert_eq!([0.0123, 3.214, 45.67, 1234.0].map(milliseconds), ["12.3 µs", "3.21 ms", "45.7 ms", "1.23 s"]);
+        assert_eq!((ratio(2.0, 1.0), ratio(1.0, 0.0)), ("2.00x".to_owned(), "-".to_owned()));
+    }
+
+    #[test]
+    fn long_tables_keep_what_changed_most_in_model_order() {
+        let group = |name: &str, after| GroupChange {
+            name: name.into(),
+            kind: "channels".into(),
+            before: 10,
+            after,
+            macs_share: 0.1,
+            mixed: false,
+            members: Vec::new(),
+            kept: Vec::new(),
+        };
+        let (rows, more) = group_rows(&[group("a", 5), group("b", 10), group("c", 1)], 2);
+        assert_eq!((rows[0][0].as_str(), rows[1][0].as_str(), more), ("a", "c", 1));
+        assert_eq!(rows[1][2], "10 → 1");
+    }
+}
