@@ -155,7 +155,9 @@ impl Operator for Conv {
                 cx.freeze(groups, "number of convolution groups");
             }
         }
-        cx.role(1, o, Role::Out);
+        // A depthwise filter neither writes nor reads a channel, it scales one: it follows, unscored.
+        let depthwise = g > 1 && cx.shape(1)?.get(1)?.is(1) && shape[1].is(g);
+        cx.role(1, o, if depthwise { Role::Carried } else { Role::Out });
         if let Some(b) = cx.input(2) {
             cx.unify(out, *b.first()?);
             cx.role(2, 0, Role::Carried);

@@ -13,7 +13,11 @@ pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Erro
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.names[v.tensor].to_owned();
-        let Some(c) = &a.graph.constants[v.tensor] else { continue };
+        let Some(c) = &a.graph.constants[v.tensor] else {
+            // Indices must stay those of the variants.
+            weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });
+            continue;
+        };
         let t = c.tensor.as_ref();
         let data = match &t.raw_data {
             Some(raw) if t.data_type() == dtype::FLOAT && !raw.is_empty() => WeightData::Bytes(raw.clone()),

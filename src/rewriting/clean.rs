@@ -42,7 +42,8 @@ pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto
     }
 }
 
-/// Brings declared shapes up to date: of intermediate tensors by their axes, of inputs by their initializers.
+/// Brings declared shapes up to date: of intermediate tensors by their axes, of initializers by
+/// their contents.
 pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
     let terms = &a.relations.terms;
     for v in &mut graph.value_info {
@@ -54,7 +55,8 @@ pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
         resize(v, &sizes);
     }
     let contents: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
-    for v in &mut graph.input {
+    // Some exporters declare initializers among the intermediate tensors too.
+    for v in graph.input.iter_mut().chain(&mut graph.value_info) {
         if let Some(t) = contents.get(v.name()) {
             resize(v, &t.dims.iter().map(|d| Some(*d)).collect::<Vec<_>>());
         }
