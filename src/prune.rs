@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::analysis::{Analysis, Shapes, peak_activation_bytes};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::onnx::{self, Model, SaveOptions, save};
-use crate::planning::{self, Options, Plan, Scheme, Step, Target};
-use crate::report::{self, LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, overview};
+use crate::planning::{self, Aim, Options, Plan, Scheme, Step, Target};
+use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, overview};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Choice, Runtime, SessionOptions};
@@ -227,16 +227,15 @@ fn make_plan(a: &Analysis, request: &Request, progress: &mut dyn Progress) -> Re
     let full = a.full_counts();
     let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes.eval(&full);
     for _ in 0..4 {
-        let plan = planning::plan(
-            a,
-            request.criterion,
-            request.scheme,
-            request.score,
-            request.target,
-            &request.options,
-            beside,
-            &mut |s| progress.step(s),
-        )?;
+        let aim = Aim {
+            criterion: request.criterion,
+            scheme: request.scheme,
+            score: request.score,
+            target: request.target,
+            options: &request.options,
+            fixed_bytes: beside,
+        };
+        let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
         let Target::Size(limit) = request.target else { return Ok(plan) };
         if plan.missed.is_some() {
             return Ok(plan);
@@ -273,7 +272,7 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
     Report {
-        report: report::VERSION,
+        report: VERSION,
         version: env!("CARGO_PKG_VERSION"),
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
         settings: match &request.recipe {

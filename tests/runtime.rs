@@ -283,3 +283,51 @@ fn latency_is_measured_in_turn() {
         assert_eq!(measure(a.as_mut(), &inputs(1), &none).unwrap().runs.len(), runtime::latency::LEAST_RUNS);
     }
 }
+
+/// Integer input, integer and floating outputs, shape arithmetic, and a `ConstantOfShape` that leaves its value to the
+/// standard: `ids [N, T] → Gather(table [10, 4]) + ConstantOfShape(Shape(·)) → y`, `Shape(ids) → s`.
+#[test]
+fn integers_and_default_fill_values_agree() {
+    let node = |op: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: Some(op.into()),
+        input: inputs.iter().map(|s| s.to_string()).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    };
+    let table = TensorProto {
+        name: Some("table".into()),
+        dims: vec![10, 4],
+        data_type: Some(FLOAT),
+        float_data: (0..40).map(|i| i as f32 / 8.0).collect(),
+        ..Default::default()
+    };
+    let int64 = |mut value: ValueInfoProto| {
+        let Some(type_proto::Value::TensorType(tensor)) = value.r#type.as_mut().and_then(|t| t.value.as_mut()) else {
+            panic!("no tensor");
+        };
+        tensor.elem_type = Some(tensor_proto::DataType::Int64 as i32);
+        value
+    };
+    let graph = GraphProto {
+        name: Some("embedding".into()),
+        node: vec![
+            node("Gather", &["table", "ids"], "e"),
+            node("Shape", &["e"], "es"),
+            node("ConstantOfShape", &["es"], "zeros"),
+            node("Add", &["e", "zeros"], "y"),
+            node("Shape", &["ids"], "s"),
+        ],
+        initializer: vec![table],
+        input: vec![int64(value("ids", &["N", "T"]))],
+        output: vec![value("y", &["N", "T", "4"]), int64(value("s", &["2"]))],
+        ..Default::default()
+    };
+    let bytes = ModelProto { graph: Some(graph), ..model() }.encode_to_vec();
+    for runtime in all() {
+        let mut session = runtime.open_bytes(&bytes, None, &SessionOptions::default()).unwrap();
+        let outputs = session.run(&[("ids".to_owned(), Tensor::new([1, 2], vec![9i64, 1]).unwrap())]).unwrap();
+        let y: Vec<f32> = [36, 37, 38, 39, 4, 5, 6, 7].iter().map(|&i| i as f32 / 8.0).collect();
+        assert_eq!(outputs[0].1, Tensor::new([1, 2, 4], y).unwrap(), "{}", runtime.name());
+        assert_eq!(outputs[1].1, Tensor::new([2], vec![1i64, 2]).unwrap(), "{}", runtime.name());
+    }
+}

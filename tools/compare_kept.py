@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,9 +38,9 @@ class Choice(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A layer whose kept channels differ, and why."""
+    """A group whose kept channels differ, and why."""
 
-    layer: str
+    layers: list[str]
     ours: list[int]
     theirs: list[int]
     reason: str
@@ -55,7 +54,7 @@ class Comparison:
     criterion: str
     groups: int = 0
     layers: int = 0
-    equal: int = 0
+    equal: int = 0  # groups
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -145,33 +144,33 @@ def our_choices(binary: Path, model: Path, criterion: str) -> dict[str, list[int
 
 
 def lowest(scores: np.ndarray, keep: int) -> tuple[list[int], float]:
-    """The channels that stay when the lowest go (ties by index), and the relative gap."""
+    """The channels that stay when the lowest go (ties by index), and the score at the cut."""
     order = np.argsort(scores, kind="stable")
     cut = len(scores) - keep
-    below, above = scores[order[cut - 1]], scores[order[cut]]
-    return sorted(order[cut:].tolist()), float((above - below) / scores.mean())
+    return sorted(order[cut:].tolist()), float(scores[order[cut - 1]] + scores[order[cut]]) / 2
 
 
 def reason(choice: Choice, ours: list[int], theirs: list[int]) -> str:
-    """The first explanation that reproduces both sides."""
+    """The first explanation of a difference that reproduces what is kept here."""
     if len(ours) != len(theirs):
         return f"{len(ours)} channels kept, not {len(theirs)}"
     parts = choice.parts
-    variants: dict[str, Callable[[], list[np.ndarray]]] = {
-        "as Torch-Pruning scores": lambda: parts["out"] + parts["in"] + parts["norm"],
-        "depthwise weights scored too": lambda: sum(parts.values(), []),
+    scored = parts["out"] + parts["in"] + parts["norm"]
+    variants = {
+        "same scores in double precision": scored,
+        "depthwise weights scored too": scored + parts["depthwise"],
     }
-    gaps = []
+    swapped = sorted(set(ours) ^ set(theirs))
+    distances: dict[str, float] = {}
     for label, items in variants.items():
-        kept, gap = lowest(np.mean(items(), axis=0), len(ours))
-        gaps.append(f"{label}: gap at the cut {gap:.1e}")
-        if kept == ours and label != "as Torch-Pruning scores":
-            return f"{label} ({len(parts['depthwise'])} such items); gap at the cut {gap:.1e}"
-        if gap < NEAR_TIE:
-            return f"near tie, {label}: gap at the cut {gap:.1e}"
+        scores = np.mean(items, axis=0)
+        kept, cut = lowest(scores, len(ours))
+        distances[label] = float(np.abs(scores[swapped] - cut).max() / scores.mean())
         if kept == ours:
-            return f"double precision gives ours; gap at the cut {gap:.1e}"
-    return "unexplained; " + ", ".join(gaps)
+            return f"{label}; scores within {distances[label]:.1e} of the cut"
+    label, least = min(distances.items(), key=lambda item: item[1])
+    verdict = "near tie" if least < NEAR_TIE else "unexplained"
+    return f"{verdict}, {label}; scores within {least:.1e} of the cut"
 
 
 def compare(binary: Path, folder: Path, name: str, criterion: str) -> Comparison:
@@ -184,18 +183,22 @@ def compare(binary: Path, folder: Path, name: str, criterion: str) -> Comparison
         return result
     ours = our_choices(binary, path, criterion)
     choices = torch_pruning_choices(model, example, criterion)
-    result.groups = len(choices)
-    theirs = {layer: choice for choice in choices for layer in choice.kept}
-    for layer in sorted(ours.keys() ^ theirs.keys()):
-        side = "here" if layer in ours else "Torch-Pruning"
-        result.notes.append(f"{layer}: pruned by {side} only")
-    for layer, choice in theirs.items():
-        if layer not in ours:
+    layers = {layer for choice in choices for layer in choice.kept}
+    for layer in sorted(ours.keys() ^ layers):
+        side = "here" if layer in ours else "by Torch-Pruning"
+        result.notes.append(f"{layer}: pruned {side} only")
+    for choice in choices:
+        shared = [layer for layer in choice.kept if layer in ours]
+        if not shared:
             continue
-        result.layers += 1
-        if ours[layer] == choice.kept[layer]:
-            result.equal += 1
-        else:
-            why = reason(choice, ours[layer], choice.kept[layer])
-            result.differences.append(Difference(layer, ours[layer], choice.kept[layer], why))
+        result.groups += 1
+        result.layers += len(shared)
+        wrong = [layer for layer in shared if ours[layer] != choice.kept[layer]]
+        result.equal += not wrong
+        if wrong:
+            kept, theirs = ours[wrong[0]], choice.kept[wrong[0]]
+            why = reason(choice, kept, theirs)
+            if any(ours[layer] != kept for layer in shared):
+                why = f"another group structure; {why}"
+            result.differences.append(Difference(wrong, kept, theirs, why))
     return result

@@ -30,7 +30,7 @@ NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "densenet121")
 def kept_section(args: argparse.Namespace) -> list[str]:
     """Compare kept channels and describe the outcome."""
     rows = [
-        "| model | criterion | groups | layers | equal | different |",
+        "| model | criterion | groups | layers | equal groups | different groups |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     details: list[str] = []
@@ -45,7 +45,7 @@ def kept_section(args: argparse.Namespace) -> list[str]:
                 only_ours = sorted(set(d.ours) - set(d.theirs))
                 only_theirs = sorted(set(d.theirs) - set(d.ours))
                 details.append(
-                    f"- {name}, {criterion}, {d.layer}: {listed(only_ours)} instead of "
+                    f"- {name}, {criterion}, {d.layers[0]}{more(d.layers)}: {listed(only_ours)} instead of "
                     f"{listed(only_theirs)}; {d.reason}"
                 )
                 print(details[-1], flush=True)
@@ -56,9 +56,13 @@ def kept_section(args: argparse.Namespace) -> list[str]:
         "## Kept channels", "",
         "One local step at ratio 0.5 on the same weights (compared tensor by tensor), Torch-Pruning with",
         "GroupMagnitudeImportance, p = 1 or 2, reduction and normalizer mean, the classifier left alone.",
-        "A layer counts as equal when exactly the same channels stay.", "",
+        "A group counts as equal when exactly the same channels stay in all its layers.", "",
         *rows, "", *(["Every difference:", "", *details, ""] if details else []),
     ]  # fmt: skip
+
+
+def more(layers: list[str]) -> str:
+    return f" (and {len(layers) - 1} more)" if len(layers) > 1 else ""
 
 
 def listed(channels: list[int]) -> str:

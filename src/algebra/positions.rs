@@ -13,9 +13,58 @@ pub const NOT_HERE: u32 = u32::MAX;
 pub type Kept = HashMap<Atom, Arc<[u32]>>;
 
 impl Terms {
-    /// The positions of an axis that stay, ascending; `None` where the axis keeps all.
+    /// Whether the axis loses positions.
+    pub fn shrinks(&self, t: Term, kept: &Kept) -> bool {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(c) | Node::Sum(c) => c.iter().any(|c| self.shrinks(*c, kept)),
+            _ => kept.contains_key(&t),
+        }
+    }
+
+    /// The positions of an axis that stay, ascending; `None` where the axis keeps all. As long as the axis: for
+    /// axes of stored tensors.
     pub fn kept_positions(&self, t: Term, kept: &Kept) -> Option<Vec<usize>> {
-        self.leaves(t).iter().any(|l| kept.contains_key(l)).then(|| self.positions(t, kept))
+        self.shrinks(t, kept).then(|| self.positions(t, kept))
+    }
+
+    /// Number of positions below `p` that stay; `None` where a size is only known at run time.
+    pub fn kept_below(&self, t: Term, kept: &Kept, p: i64) -> Option<i64> {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(factors) => {
+                let (mut below, mut rest, mut alive) = (0i64, p, true);
+                for (k, f) in factors.iter().enumerate() {
+                    if !alive {
+                        break;
+                    }
+                    let tail = &factors[k + 1..];
+                    let inner = tail.iter().try_fold(1i64, |n, f| n.checked_mul(self.size_ref(*f).known()?))?;
+                    let stay = tail.iter().try_fold(1i64, |n, f| n.checked_mul(self.kept_size(*f, kept).known()?))?;
+                    let at = rest.checked_div(inner)?;
+                    rest -= at * inner;
+                    below = below.checked_add(self.kept_below(*f, kept, at)?.checked_mul(stay)?)?;
+                    alive = self.kept_below(*f, kept, at.checked_add(1)?)? > self.kept_below(*f, kept, at)?;
+                }
+                Some(below)
+            }
+            Node::Sum(parts) => {
+                let (mut below, mut rest) = (0, p);
+                for part in parts.iter() {
+                    let n = self.size_ref(*part).known()?;
+                    below += self.kept_below(*part, kept, rest.min(n))?;
+                    rest -= n;
+                    if rest <= 0 {
+                        break;
+                    }
+                }
+                Some(below)
+            }
+            _ => {
+                let p = p.clamp(0, self.size_ref(t).known()?);
+                Some(kept.get(&t).map_or(p, |k| k.partition_point(|c| i64::from(*c) < p) as i64))
+            }
+        }
     }
 
     fn positions(&self, t: Term, kept: &Kept) -> Vec<usize> {
@@ -106,6 +155,11 @@ mod tests {
         assert_eq!(ts.channel_map(s, b).unwrap(), vec![NOT_HERE, NOT_HERE, 0, 1, 2, 0, 1, 2]);
         assert_eq!(ts.channel_map(s, a).unwrap(), vec![NOT_HERE, NOT_HERE, 0, 0, 0, 1, 1, 1]);
         assert!(ts.kept_size(s, &kept).is(6));
+        let stay = ts.kept_positions(s, &kept).unwrap();
+        for p in 0..=8 {
+            let below = stay.iter().filter(|i| **i < p).count() as i64;
+            assert_eq!(ts.kept_below(s, &kept, p as i64), Some(below), "{p}");
+        }
         assert_eq!(ts.kept_positions(c, &kept), None);
     }
 }

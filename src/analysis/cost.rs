@@ -66,7 +66,8 @@ impl Costs {
 
 fn node_macs(graph: &Graph, facts: &Facts, relations: &Relations, i: usize) -> Vec<Monomial> {
     let node = &graph.nodes()[i];
-    let Some(op) = ops::find(node.domain(), node.op_type()) else { return Vec::new() };
+    let op = ops::find(node.domain(), node.op_type()).filter(|_| facts.inferred[i]);
+    let Some(op) = op else { return Vec::new() };
     let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =
         graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();
@@ -90,7 +91,7 @@ fn weight_monomials(graph: &Graph, variants: &[Variant]) -> (Vec<Monomial>, Vec<
             continue;
         }
         let Some(c) = &graph.constants[v.tensor] else { continue };
-        let unit = c.tensor.dims.iter().all(|d| *d > 0).then(|| per_element(&c.tensor)).unwrap_or(0.0);
+        let unit = if c.tensor.dims.iter().all(|d| *d > 0) { per_element(&c.tensor) } else { 0.0 };
         params.push(Monomial { coefficient: 1.0, axes: v.axes.clone() });
         bytes.push(Monomial { coefficient: unit, axes: v.axes.clone() });
     }

@@ -23,6 +23,8 @@ pub struct Facts {
     pub symbols: Symbols,
     /// Numbers for the symbols, once bound.
     pub bindings: Bindings,
+    /// Whether each node's operator could tell what comes out.
+    pub inferred: Vec<bool>,
 }
 
 /// Float contents are only followed where they are few: scales and the like.
@@ -71,23 +73,26 @@ impl Facts {
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
         for i in 0..graph.nodes().len() {
-            facts.infer_node(graph, i);
+            let inferred = facts.infer_node(graph, i);
+            facts.inferred.push(inferred);
         }
         facts
     }
 
-    fn infer_node(&mut self, graph: &Graph, i: usize) {
+    fn infer_node(&mut self, graph: &Graph, i: usize) -> bool {
         if graph.is_constant_node(i) {
-            return;
+            return true;
         }
         let node = &graph.nodes()[i];
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &self.tensors[t])).collect();
         let outputs = infer_one(node, graph.opset_of(node), inputs, &mut self.symbols);
+        let inferred = outputs.iter().all(|f| f.shape.is_some());
         for (id, new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
                 merge(&mut self.tensors[id], new, &self.symbols);
             }
         }
+        inferred
     }
 
     /// Numbers for all named sizes: what the user gives, else batch 1 and a stated guess.

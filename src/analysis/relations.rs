@@ -141,7 +141,9 @@ impl Walker<'_, '_> {
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
+        // A rule may rely on what its own inference has checked.
         let rule = ops::find(node.domain(), node.op_type());
+        let usable = rule.filter(|_| facts.inferred[i]);
         let mut cx = RelateCx {
             node,
             opset: graph.opset_of(node),
@@ -154,7 +156,7 @@ impl Walker<'_, '_> {
             roles: Vec::new(),
             label: label.clone(),
         };
-        let related = rule.and_then(|op| op.relate(&mut cx)).is_some();
+        let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
         let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
         let kind = if rule.is_some() { "form of an operator without a rule" } else { "operator without a rule" };
         let reason = Reason { kind, at: label };

@@ -15,11 +15,11 @@ use super::survivors::Survivors;
 use super::weight::{Value, with_values};
 use super::{Error, Weight};
 
-/// Updates after which rounding of f32 could be seen: the triangle is then built anew.
+/// Updates after which rounding of f32 could show: the triangle is then built anew.
 const UPDATES: usize = 500;
 
-/// One value of a column costs the update about as much time as this many cost a matrix product
-/// (measured), plus the fixed cost of packing for it.
+/// One value of a column costs the update about as much time as this many cost a matrix product: with
+/// 1024 filters of 2048 values, the two ways meet at 300 removed columns.
 const GEMM_GAIN: usize = 6;
 
 /// Below this part of what it was when summed, a sum is made again, not subtracted from.
@@ -229,13 +229,12 @@ impl ItemDistances {
     /// Maximal runs of living rows: start, start without the dead, length.
     fn runs(&self) -> Vec<(usize, usize, usize)> {
         let mut runs: Vec<(usize, usize, usize)> = Vec::new();
-        let mut new = 0;
-        for (old, _) in self.live.iter().enumerate().filter(|(_, live)| **live) {
+        let living = (0..self.live.len()).filter(|&i| self.live[i]);
+        for (new, old) in living.enumerate() {
             match runs.last_mut() {
                 Some(run) if run.0 + run.2 == old => run.2 += 1,
                 _ => runs.push((old, new, 1)),
             }
-            new += 1;
         }
         runs
     }

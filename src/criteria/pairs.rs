@@ -12,6 +12,9 @@ pub(super) const BLOCK: usize = 128;
 /// Values handled at a time: buffers stay in the first cache.
 const CHUNK: usize = 128;
 
+/// Values held in registers.
+const WIDE: usize = 16;
+
 /// Some consecutive rows of the lower triangle: row i holds the squared distances to rows k < i.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -108,53 +111,63 @@ impl Block {
         n: usize,
         partial: &mut Partial,
     ) -> f64 {
-        let mut buffer = [0f32; CHUNK];
-        let d = &mut buffer[..n];
-        d.copy_from_slice(&self.data[read..read + n]);
+        if read != write {
+            self.data.copy_within(read..read + n, write);
+        }
+        let d = &mut self.data[write..write + n];
         subtract(d, pass.gone, pass.channels.len(), i, k);
         if suspicious(d, pass.base[i], &pass.base[k..k + n]) {
-            partial.recomputed += self.recompute(pass, i, k, d);
+            partial.recomputed += recompute(&mut self.exact, pass, i, k, d);
         }
-        self.data[write..write + n].copy_from_slice(d);
         add_roots(d, &mut partial.others[k..k + n])
     }
+}
 
-    /// Replaces values that cancellation may have spoilt.
-    #[cold]
-    fn recompute(&mut self, pass: &Pass, i: usize, k: usize, d: &mut [f32]) -> usize {
-        let mut count = 0;
-        for (j, d) in d.iter_mut().enumerate() {
-            if *d >= CANCELLATION * (pass.base[i] + pass.base[k + j]) {
-                continue;
-            }
-            let pair = (pass.channels[i], pass.channels[k + j]);
-            if self.exact.get(&pair).is_none_or(|&then| *d < CANCELLATION * then) {
-                *d = (pass.exact)(pair.0, pair.1);
-                self.exact.insert(pair, *d);
-                count += 1;
-            }
+/// Replaces values that cancellation may have spoilt, and counts them.
+#[cold]
+fn recompute(exact: &mut HashMap<(u32, u32), f32>, pass: &Pass, i: usize, k: usize, d: &mut [f32]) -> usize {
+    let mut count = 0;
+    for (j, d) in d.iter_mut().enumerate() {
+        if *d >= CANCELLATION * (pass.base[i] + pass.base[k + j]) {
+            continue;
         }
-        count
+        let pair = (pass.channels[i], pass.channels[k + j]);
+        if exact.get(&pair).is_none_or(|&then| *d < CANCELLATION * then) {
+            *d = (pass.exact)(pair.0, pair.1);
+            exact.insert(pair, *d);
+            count += 1;
+        }
     }
+    count
 }
 
 /// d[j] −= Σ over gone columns of (x_i − x_{k+j})², not below 0.
 #[inline]
 fn subtract(d: &mut [f32], gone: &[f32], rows: usize, i: usize, k: usize) {
-    let n = d.len();
     if gone.is_empty() {
         return;
     }
-    let mut buffer = [0f32; CHUNK];
-    let taken = &mut buffer[..n];
-    for column in gone.chunks_exact(rows) {
-        let x = column[i];
-        for (t, &y) in taken.iter_mut().zip(&column[k..k + n]) {
-            *t += (x - y) * (x - y);
+    let (chunks, rest) = d.as_chunks_mut::<WIDE>();
+    let mut at = k;
+    for d in chunks {
+        // Small enough to stay in registers over all columns.
+        let mut taken = [0f32; WIDE];
+        for column in gone.chunks_exact(rows) {
+            let x = column[i];
+            if let Some(y) = column[at..].first_chunk::<WIDE>() {
+                for (t, y) in taken.iter_mut().zip(y) {
+                    *t += (x - y) * (x - y);
+                }
+            }
         }
+        for (d, t) in d.iter_mut().zip(taken) {
+            *d = (*d - t).max(0.0);
+        }
+        at += WIDE;
     }
-    for (d, &t) in d.iter_mut().zip(&*taken) {
-        *d = (*d - t).max(0.0);
+    for (j, d) in rest.iter_mut().enumerate() {
+        let taken: f32 = gone.chunks_exact(rows).map(|c| (c[i] - c[at + j]) * (c[i] - c[at + j])).sum();
+        *d = (*d - taken).max(0.0);
     }
 }
 
@@ -170,17 +183,20 @@ fn suspicious(d: &[f32], own: f32, others: &[f32]) -> bool {
 
 /// Adds the roots of `d` to `others`, and returns their sum (eight fixed lanes).
 #[inline]
-fn add_roots(d: &mut [f32], others: &mut [f32]) -> f64 {
-    for (d, o) in d.iter_mut().zip(others) {
-        *d = d.sqrt();
-        *o += *d;
-    }
+fn add_roots(d: &[f32], others: &mut [f32]) -> f64 {
     let mut lanes = [0f32; 8];
     let (chunks, rest) = d.as_chunks::<8>();
-    for chunk in chunks {
-        for (lane, d) in lanes.iter_mut().zip(chunk) {
-            *lane += d;
-        }
+    let (others, others_rest) = others.as_chunks_mut::<8>();
+    for (d, o) in chunks.iter().zip(others) {
+        let roots = d.map(f32::sqrt);
+        *o = std::array::from_fn(|j| o[j] + roots[j]);
+        lanes = std::array::from_fn(|j| lanes[j] + roots[j]);
     }
-    lanes.iter().chain(rest).map(|&s| f64::from(s)).sum()
+    let mut sum: f64 = lanes.iter().map(|&s| f64::from(s)).sum();
+    for (d, o) in rest.iter().zip(others_rest) {
+        let root = d.sqrt();
+        *o += root;
+        sum += f64::from(root);
+    }
+    sum
 }

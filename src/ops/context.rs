@@ -294,16 +294,26 @@ impl RewriteCx<'_> {
         Some(self.axes_out.get(o).copied().flatten()?.iter().map(|t| self.terms.kept_size(*t, self.kept)).collect())
     }
 
-    /// Whether any axis of input `i` or output 0 shrinks.
-    pub fn touched(&self) -> bool {
-        let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.kept_positions(*t, self.kept).is_some());
-        self.axes_in.iter().flatten().any(|a| shrinks(a)) || self.axes_out.iter().flatten().any(|a| shrinks(a))
+    /// Whether nothing changes for the node: no axis shrinks, and no operand computed from sizes has other contents.
+    pub fn settled(&self) -> bool {
+        let shrinks = |axes: &[Term]| axes.iter().any(|t| self.terms.shrinks(*t, self.kept));
+        let moved = |(now, before): (&Option<&Fact>, &Option<&Fact>)| {
+            now.and_then(|f| f.value.as_ref()) != before.and_then(|f| f.value.as_ref())
+        };
+        !self.axes_in.iter().flatten().any(|a| shrinks(a))
+            && !self.axes_out.iter().flatten().any(|a| shrinks(a))
+            && !self.inputs.iter().zip(&self.before).any(moved)
     }
 
-    /// Positions of an input axis that stay, `None` where all do.
-    pub fn kept_in(&self, i: usize, axis: usize) -> Option<Vec<usize>> {
+    /// An input axis, if it shrinks.
+    pub fn shrinking(&self, i: usize, axis: usize) -> Option<Term> {
         let t = *self.axes_in.get(i)?.as_ref()?.get(axis)?;
-        self.terms.kept_positions(t, self.kept)
+        self.terms.shrinks(t, self.kept).then_some(t)
+    }
+
+    /// Number of positions of an axis below `p` that stay.
+    pub fn below(&self, t: Term, p: i64) -> Option<Dim> {
+        self.terms.kept_below(t, self.kept, p).map(Dim::from)
     }
 
     /// Makes input `i` the constant `data` (int64 of this shape).
@@ -331,7 +341,8 @@ impl RewriteCx<'_> {
             return Some(());
         }
         let now = self.dims(i)?.to_vec();
-        if now.len() != wanted.len() {
+        // Where came with operator set 9.
+        if now.len() != wanted.len() || self.opset < 9 {
             return None;
         }
         let mut fixed = Vec::new();

@@ -59,17 +59,19 @@ impl Window {
             return input.clone();
         }
         if self.auto_pad.starts_with("SAME") {
-            return symbols.floor_div(&input.plus(&Dim::from(stride - 1)), &Dim::from(stride));
+            return symbols.floor_div(&input.plus(&Dim::from(stride.saturating_sub(1))), &Dim::from(stride));
         }
-        let reach = self.dilations[k].saturating_mul(self.kernel[k] - 1).saturating_add(1);
+        let reach = self.dilations[k].saturating_mul(self.kernel[k].saturating_sub(1)).saturating_add(1);
         let padded = input.plus(&Dim::from(self.pads[k].saturating_add(self.pads[k + n]).saturating_sub(reach)));
         if !self.ceil {
             return symbols.floor_div(&padded, &Dim::from(stride)).plus(&one);
         }
-        let out = symbols.floor_div(&padded.plus(&Dim::from(stride - 1)), &Dim::from(stride)).plus(&one);
+        let out = symbols.floor_div(&padded.plus(&Dim::from(stride.saturating_sub(1))), &Dim::from(stride)).plus(&one);
         // The last window must start inside the input or its left padding.
         match (out.known(), input.known()) {
-            (Some(o), Some(i)) if (o - 1).saturating_mul(stride) >= i.saturating_add(self.pads[k]) => Dim::from(o - 1),
+            (Some(o), Some(i)) if o.saturating_sub(1).saturating_mul(stride) >= i.saturating_add(self.pads[k]) => {
+                Dim::from(o.saturating_sub(1))
+            }
             _ => out,
         }
     }
@@ -79,7 +81,7 @@ impl Conv {
     fn window(&self, node: &crate::onnx::proto::NodeProto, weight: &[Dim]) -> Option<Window> {
         let kernel: Option<Vec<i64>> = weight.get(2..)?.iter().map(Dim::known).collect();
         let w = Window::of(node, kernel?);
-        w.strides.iter().all(|s| *s > 0).then_some(w)
+        (w.strides.iter().all(|s| *s > 0) && Self::group(node) > 0).then_some(w)
     }
 
     fn group(node: &crate::onnx::proto::NodeProto) -> i64 {
@@ -99,13 +101,15 @@ impl Operator for Conv {
                 let n = window.kernel.len();
                 let extra = cx.ints("output_padding").and_then(|v| v.get(k).copied()).unwrap_or(0);
                 let stride = Dim::from(window.strides[k]);
-                if let Some(size) = cx.ints("output_shape").and_then(|v| v.get(v.len() + k - n).copied()) {
+                if let Some(size) = cx.ints("output_shape").and_then(|v| v.get((v.len() + k).checked_sub(n)?).copied())
+                {
                     Dim::from(size)
                 } else if window.auto_pad.starts_with("SAME") {
                     x[k + 2].times(&stride)
                 } else {
-                    let reach = window.dilations[k] * (window.kernel[k] - 1) + 1;
-                    let fixed = reach + extra - window.pads[k] - window.pads[k + n];
+                    let reach = window.dilations[k].saturating_mul(window.kernel[k].saturating_sub(1));
+                    let pads = window.pads[k].saturating_add(window.pads[k + n]);
+                    let fixed = reach.saturating_add(1).saturating_add(extra).saturating_sub(pads);
                     x[k + 2].minus(&Dim::from(1i64)).times(&stride).plus(&Dim::from(fixed))
                 }
             } else {
@@ -188,8 +192,8 @@ impl Operator for Conv {
             let positions =
                 if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
             let mut axes = w.clone();
-            axes.push(positions[0]);
-            axes.extend(&positions[2..]);
+            axes.push(*positions.first()?);
+            axes.extend(positions.get(2..)?);
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()

@@ -91,7 +91,11 @@ impl Operator for Elementwise {
             Fold::Equal | Fold::Less | Fold::LessOrEqual | Fold::Greater | Fold::GreaterOrEqual => dtype::BOOL,
             Fold::And | Fold::Or | Fold::Not => dtype::BOOL,
             Fold::Where => cx.dtype(1),
-            _ => cx.dtype(0),
+            _ => match cx.node.op_type() {
+                "IsNaN" | "IsInf" => dtype::BOOL,
+                "CastLike" => cx.dtype(1),
+                _ => cx.dtype(0),
+            },
         };
         for o in 0..cx.outputs.len() {
             cx.set(o, if o == 0 { dtype } else { dtype::BOOL }, shape.clone());
@@ -194,11 +198,11 @@ impl Elementwise {
 /// Row-major strides of `from` seen through its broadcast to `to`.
 fn strides(from: &[usize], to: &[usize]) -> Vec<usize> {
     let mut out = vec![0; to.len()];
-    let mut step = 1;
+    let mut step = 1usize;
     for k in 0..from.len().min(to.len()) {
         let size = from[from.len() - 1 - k];
         out[to.len() - 1 - k] = if size == 1 { 0 } else { step };
-        step *= size;
+        step = step.saturating_mul(size);
     }
     out
 }
@@ -257,17 +261,15 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         }
         (Fold::Neg, [a]) => Dim::from(0i64).minus(a),
         (Fold::Abs, [a]) => Dim::from(a.known()?.checked_abs()?),
-        (Fold::Not, [a]) => Dim::from(1 - a.known()?),
+        (Fold::Not, [a]) => Dim::from(i64::from(a.known()? == 0)),
         (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil, [a, ..]) => a.clone(),
         (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
         // A size is never negative, which is how exporters ask "was this dimension given as -1?".
-        (Fold::Equal, [a, b]) if a.known().is_none() != b.known().is_none() => {
-            if a.known().or(b.known())? < 0 {
-                Dim::from(0i64)
-            } else {
-                return None;
-            }
+        (Fold::Equal, [a, b])
+            if a.known().is_none() != b.known().is_none() && a.known().or(b.known()).is_some_and(|n| n < 0) =>
+        {
+            Dim::from(0i64)
         }
         (Fold::Equal, _) => return numbers(v).and_then(|(a, b)| bool(a == b)),
         (Fold::Less, _) => return numbers(v).and_then(|(a, b)| bool(a < b)),

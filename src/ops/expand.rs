@@ -26,8 +26,8 @@ impl Operator for Expand {
         // Repeating one element gives a value that shapes may depend on.
         let value = match (cx.value(0), known(&shape)) {
             (Some(v), Some(s)) if v.len() == 1 => {
-                let n: usize = s.iter().product();
-                if n <= MAX_VALUE { v.pick(std::iter::repeat_n(0, n)) } else { None }
+                let n = s.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n <= MAX_VALUE);
+                n.and_then(|n| v.pick(std::iter::repeat_n(0, n)))
             }
             (Some(v), Some(_)) if x == shape => Some(v.clone()),
             _ => None,
@@ -57,9 +57,6 @@ impl Operator for Expand {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
-        if !cx.touched() {
-            return Some(());
-        }
         let wanted = cx.required(0)?;
         let x = cx.shape(0)?.to_vec();
         if cx.dims(1).is_some_and(|d| {

@@ -11,7 +11,7 @@ pub struct Gather;
 fn run(indices: &[i64], size: i64) -> Option<(i64, i64)> {
     let wrap = |i: i64| if i < 0 { i + size } else { i };
     let first = wrap(*indices.first()?);
-    let contiguous = indices.iter().enumerate().all(|(k, i)| wrap(*i) == first + k as i64);
+    let contiguous = indices.iter().enumerate().all(|(k, i)| Some(wrap(*i)) == first.checked_add(k as i64));
     (contiguous && first >= 0).then_some((first, indices.len() as i64))
 }
 
@@ -21,7 +21,7 @@ impl Operator for Gather {
         let a = cx.axis(0, 0)?;
         let shape = [&x[..a], &indices[..], &x[a + 1..]].concat();
         let mut value = None;
-        if let (Some(v), Some(sizes), Some(picks)) = (cx.value(0), known(&x), cx.numbers(1)) {
+        if let (Some(v), Some(sizes), Some(picks)) = (cx.value(0).filter(|v| !v.is_empty()), known(&x), cx.numbers(1)) {
             let inner: usize = sizes[a + 1..].iter().product();
             let outer: usize = sizes[..a].iter().product();
             let n = sizes[a] as i64;
@@ -72,11 +72,11 @@ impl Operator for Gather {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let a = cx.axis(0, 0)?;
-        let Some(kept) = cx.kept_in(0, a) else { return Some(()) };
+        let Some(t) = cx.shrinking(0, a) else { return Some(()) };
         let size = cx.before.first().copied().flatten()?.shape.as_ref()?.get(a)?.known()?;
         let (first, len) = run(&cx.before.get(1).copied().flatten()?.numbers()?, size)?;
-        let place = |i: usize| (first..first + len).contains(&(i as i64));
-        let new: Vec<i64> = kept.iter().enumerate().filter(|(_, i)| place(**i)).map(|(k, _)| k as i64).collect();
+        let end = first.checked_add(len)?;
+        let new: Vec<i64> = (cx.below(t, first)?.known()?..cx.below(t, end)?.known()?).collect();
         cx.set_constant(1, "indices", &[new.len()], &new);
         Some(())
     }

@@ -73,12 +73,10 @@ impl Operator for Pad {
         let unchanged = now.clone();
         for (k, (a, begin, _)) in old.iter().enumerate() {
             let out = *cx.axes_out.first().copied()??.get(*a)?;
-            let Some(kept) = cx.terms.kept_positions(out, cx.kept) else { continue };
-            let Some(b) = begin.known() else { continue };
+            let Some(b) = begin.known().filter(|_| cx.terms.shrinks(out, cx.kept)) else { continue };
             let size = before(0)?.shape.as_ref()?.get(*a)?.known()?;
-            let below = |p: i64| kept.iter().filter(|i| (**i as i64) < p).count();
-            now[k] = Dim::from(below(b));
-            now[k + n] = Dim::from(kept.len() - below(b + size));
+            now[k] = cx.below(out, b)?;
+            now[k + n] = cx.terms.kept_size(out, cx.kept).minus(&cx.below(out, b.checked_add(size)?)?);
         }
         if now == unchanged {
             return Some(());

@@ -74,7 +74,7 @@ impl Operator for Resize {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
-        if !cx.has(SIZES) || !cx.touched() || cx.ints("axes").is_some() {
+        if !cx.has(SIZES) || cx.ints("axes").is_some() {
             return Some(());
         }
         let wanted = cx.required(0)?;

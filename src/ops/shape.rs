@@ -20,7 +20,7 @@ impl Operator for Shape {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let shape = cx.shape(0)?.to_vec();
         let n = shape.len() as i64;
-        let place = |a: i64| (if a < 0 { a + n } else { a }).clamp(0, n) as usize;
+        let place = |a: i64| (if a < 0 { a.saturating_add(n) } else { a }).clamp(0, n) as usize;
         let (start, end) = (place(cx.int("start").unwrap_or(0)), place(cx.int("end").unwrap_or(n)));
         let part = shape.get(start..end.max(start))?.to_vec();
         *cx.outputs.first_mut()? = Fact::ints(vec![Dim::from(part.len())], part);
@@ -88,7 +88,7 @@ impl Operator for ConstantOfShape {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let wanted = cx.required(0)?;
-        if !cx.touched() || cx.dims(0) == Some(&wanted[..]) {
+        if cx.dims(0) == Some(&wanted[..]) {
             return Some(());
         }
         cx.patch_operand(0, "shape", &wanted)
@@ -121,7 +121,8 @@ impl Operator for Range {
         if let (Some(len), Some(s)) = (n.known(), start.known())
             && len as usize <= MAX_VALUE
         {
-            cx.set_value(0, Value::Ints((0..len).map(|k| Dim::from(s + k * step)).collect()));
+            let at = |k: i64| s.saturating_add(k.saturating_mul(step));
+            cx.set_value(0, Value::Ints((0..len).map(|k| Dim::from(at(k))).collect()));
         }
         Some(())
     }

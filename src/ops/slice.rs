@@ -61,7 +61,7 @@ impl Cut {
             Range::Other => {}
         }
         if let (Some(n), Some(s), Some(e)) = (size.known(), self.start.known(), self.end.known()) {
-            return Some(Dim::from(self.indices(n, s, e).len()));
+            return Some(Dim::from(self.count(n, s, e)));
         }
         let from_end = |d: &Dim| if d.known().is_some_and(|n| n < 0) { size.plus(d) } else { d.clone() };
         let to_end = self.end.known().is_some_and(|e| e >= FAR);
@@ -75,23 +75,24 @@ impl Cut {
         Some(symbols.floor_div(&span.plus(&Dim::from(self.step - 1)), &Dim::from(self.step)))
     }
 
-    fn indices(&self, n: i64, s: i64, e: i64) -> Vec<usize> {
+    /// First position and one beyond the last, in the direction of the step.
+    fn bounds(&self, n: i64, s: i64, e: i64) -> (i64, i64) {
         let wrap = |p: i64| if p < 0 { p.saturating_add(n) } else { p };
-        let mut out = Vec::new();
-        if self.step > 0 {
-            let (mut p, e) = (wrap(s).clamp(0, n), wrap(e).clamp(0, n));
-            while p < e {
-                out.push(p as usize);
-                p = p.saturating_add(self.step);
-            }
-        } else if self.step < 0 {
-            let (mut p, e) = (wrap(s).clamp(-1, n - 1), wrap(e).clamp(-1, n - 1));
-            while p > e {
-                out.push(p as usize);
-                p = p.saturating_add(self.step);
-            }
+        match self.step > 0 {
+            true => (wrap(s).clamp(0, n), wrap(e).clamp(0, n)),
+            false => (wrap(s).clamp(-1, n - 1), wrap(e).clamp(-1, n - 1)),
         }
-        out
+    }
+
+    fn count(&self, n: i64, s: i64, e: i64) -> i64 {
+        let (from, to) = self.bounds(n.max(0), s, e);
+        let span = if self.step > 0 { to - from } else { from - to };
+        if span <= 0 { 0 } else { (span - 1) / self.step.saturating_abs() + 1 }
+    }
+
+    fn indices(&self, n: i64, s: i64, e: i64) -> Vec<usize> {
+        let (from, _) = self.bounds(n, s, e);
+        (0..self.count(n, s, e)).map(|k| (from + k * self.step) as usize).collect()
     }
 }
 
@@ -154,7 +155,7 @@ impl Operator for Slice {
             };
         }
         let mut value = None;
-        if let (Some(v), Some(sizes)) = (cx.value(0), known(&x)) {
+        if let (Some(v), Some(sizes)) = (cx.value(0).filter(|v| !v.is_empty()), known(&x)) {
             let mut picks: Vec<Vec<usize>> = sizes.iter().map(|n| (0..*n).collect()).collect();
             let all_known = cuts.iter().all(|c| {
                 let bounds = c.start.known().zip(c.end.known());
@@ -217,13 +218,12 @@ impl Operator for Slice {
             read(before.len(), dims(1, "starts")?, dims(2, "ends")?, dims(3, "axes"), dims(4, "steps"))?
         };
         for (j, cut) in originals.iter().enumerate() {
-            let Some(kept) = cx.kept_in(0, cut.axis) else { continue };
+            let Some(t) = cx.shrinking(0, cut.axis) else { continue };
             if let Range::Part(s, e) = cut.range(&before[cut.axis]) {
-                let below = |p: i64| Dim::from(kept.iter().filter(|k| (**k as i64) < p).count());
-                (starts[j], ends[j]) = (below(s), below(e));
+                (starts[j], ends[j]) = (cx.below(t, s)?, cx.below(t, e)?);
             } else if ends[j].known().is_some_and(|e| e < FAR) {
                 // The whole axis, spelled with its old size.
-                (starts[j], ends[j]) = (Dim::from(0i64), Dim::from(kept.len()));
+                (starts[j], ends[j]) = (Dim::from(0i64), cx.terms.kept_size(t, cx.kept));
             }
         }
         if starts == old_starts && ends == old_ends {

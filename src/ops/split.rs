@@ -34,10 +34,11 @@ impl Operator for Split {
             cx.set(o, dtype, shape);
             if let (1, Some(len)) = (x.len(), size.known()) {
                 let len = usize::try_from(len).ok()?;
-                if let Some(v) = cx.value(0).and_then(|v| v.pick(offset..offset + len)) {
+                let end = offset.checked_add(len)?;
+                if let Some(v) = cx.value(0).and_then(|v| v.pick(offset..end)) {
                     cx.set_value(o, v);
                 }
-                offset += len;
+                offset = end;
             }
         }
         Some(())
@@ -74,7 +75,7 @@ impl Operator for Split {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let a = cx.axis(0, 0)?;
-        if cx.kept_in(0, a).is_none() {
+        if cx.shrinking(0, a).is_none() {
             return Some(());
         }
         let sizes: Option<Vec<i64>> = (0..cx.axes_out.len()).map(|o| cx.required(o)?.get(a)?.known()).collect();

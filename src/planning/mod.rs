@@ -13,6 +13,6 @@ mod target;
 
 pub use error::{Error, Result};
 pub use options::{Axes, Options};
-pub use run::{Plan, Step, plan, replay};
+pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
 pub use target::{Measured, Target};

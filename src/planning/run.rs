@@ -24,6 +24,23 @@ pub struct Step {
     pub macs: f64,
 }
 
+/// What to aim at and by which means.
+#[derive(Clone, Copy)]
+pub struct Aim<'o> {
+    /// Scores channels.
+    pub criterion: &'static dyn Criterion,
+    /// Orders channels of different groups.
+    pub scheme: &'static dyn Scheme,
+    /// Options of scoring.
+    pub score: ScoreOptions,
+    /// The figure to reach.
+    pub target: Target,
+    /// Options of planning.
+    pub options: &'o Options,
+    /// Bytes that the file takes beside weights.
+    pub fixed_bytes: f64,
+}
+
 /// The channels that stay.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -82,16 +99,8 @@ fn holds(measured: Measured, target: Target) -> bool {
 ///
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
-pub fn plan(
-    a: &Analysis,
-    criterion: &'static dyn Criterion,
-    scheme: &'static dyn Scheme,
-    score: ScoreOptions,
-    target: Target,
-    o: &Options,
-    fixed_bytes: f64,
-    progress: &mut dyn FnMut(Step) -> bool,
-) -> Result<Plan> {
+pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes } = *aim;
     let limits = limits(a, scheme, o)?;
     let full = a.full_counts();
     if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
@@ -149,7 +158,9 @@ pub fn plan(
         give_back(&mut state, &limits, reached);
     }
     let got = measured(&state.counts);
-    let missed = (!reached(&state.counts) && !(ratio.is_some() && scheme.by_share())).then_some(Measured(target));
+    // A ratio met group by group is met, whatever the sum over groups says.
+    let met = reached(&state.counts) || ratio.is_some() && scheme.by_share();
+    let missed = (!met).then_some(Measured(target));
     let why = if missed.is_some() { obstacle(a, &limits, &state.counts) } else { String::new() };
     Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
 }

@@ -44,10 +44,13 @@ pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto
 
 /// Brings declared shapes up to date: of intermediate tensors by their axes, of inputs by their initializers.
 pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
+    let terms = &a.relations.terms;
     for v in &mut graph.value_info {
         let Some(axes) = a.graph.id(v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else { continue };
-        let sizes: Vec<Option<i64>> =
-            axes.iter().map(|t| a.relations.terms.kept_positions(*t, kept).map(|p| p.len() as i64)).collect();
+        let sizes: Vec<Option<i64>> = axes
+            .iter()
+            .map(|t| if terms.shrinks(*t, kept) { terms.kept_size(*t, kept).known() } else { None })
+            .collect();
         resize(v, &sizes);
     }
     let contents: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();

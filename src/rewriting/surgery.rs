@@ -76,10 +76,6 @@ impl Walker<'_, '_> {
         Error::Node { node: self.a.graph.label(i), why: why.into() }
     }
 
-    fn fact(&self, name: &str) -> Option<&Fact> {
-        self.new_facts.get(name).or_else(|| self.a.graph.id(name).map(|id| &self.facts[id]))
-    }
-
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let mut node = g.nodes()[i].clone();
@@ -128,7 +124,7 @@ impl Walker<'_, '_> {
                 new_nodes: Vec::new(),
                 fresh: &mut fresh,
             };
-            let done = !cx.touched() || op.rewrite(&mut cx).is_some();
+            let done = cx.settled() || op.rewrite(&mut cx).is_some();
             (new_nodes, new_tensors) = (cx.new_nodes, cx.new_tensors);
             if !done {
                 return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));

@@ -21,6 +21,8 @@
 #[cfg(feature = "ort")]
 mod elf;
 mod error;
+#[cfg(any(feature = "tract", feature = "ort"))]
+mod given;
 pub mod latency;
 pub mod library;
 #[cfg(feature = "ort")]

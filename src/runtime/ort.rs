@@ -1,7 +1,7 @@
 //! The runtime `onnxruntime`: any libonnxruntime found at run time, on the processor.
 
+use super::given::ordered;
 use super::ort_library::{Loaded, load};
-use super::session::ordered;
 use super::tensor::dtype_name;
 use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor};
 use crate::onnx::proto::tensor_proto::DataType;

@@ -34,7 +34,7 @@ impl std::fmt::Debug for Selected {
 /// missing or cannot be used costs a warning, not an error: tract takes its place.
 ///
 /// # Errors
-/// [`Error::NoRuntime`] when neither is built in, [`Error::Library`] when tract is not built in and no library is
+/// [`super::Error::NoRuntime`] when neither is built in, [`super::Error::Library`] when tract is not built in and no library is
 /// found.
 pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
     let mut warnings = Vec::new();

@@ -1,5 +1,4 @@
-use super::tensor::dtype_name;
-use super::{Error, Result, Tensor};
+use super::{Result, Tensor};
 use std::path::Path;
 
 /// Something that runs ONNX models.
@@ -18,7 +17,7 @@ pub trait Runtime: Send + Sync {
     /// Opens a model file, with its external data files beside it.
     ///
     /// # Errors
-    /// [`Error::Load`] or [`Error::Unsupported`] when the runtime refuses the model.
+    /// [`super::Error::Load`] or [`super::Error::Unsupported`] when the runtime refuses the model.
     fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>>;
 
     /// Opens a serialized `ModelProto`. External data locations are taken relative to `folder`; without it a model
@@ -40,7 +39,7 @@ pub trait Session: Send {
     /// Runs the model once. Inputs come in any order; outputs are named, in graph order.
     ///
     /// # Errors
-    /// [`Error::Input`] when the inputs do not fit the model, [`Error::Run`] when the run fails.
+    /// [`super::Error::Input`] when the inputs do not fit the model, [`super::Error::Run`] when the run fails.
     fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>>;
 }
 
@@ -102,51 +101,4 @@ impl IoInfo {
         };
         self.dims.as_ref().map(|dims| dims.iter().enumerate().map(size).collect())
     }
-
-    /// Why `tensor` cannot be given for this input.
-    fn mismatch(&self, tensor: &Tensor) -> Option<String> {
-        if tensor.dtype() != self.dtype {
-            return Some(format!("is {}, given {}", dtype_name(self.dtype), dtype_name(tensor.dtype())));
-        }
-        let dims = self.dims.as_ref()?;
-        let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size);
-        let shape = tensor.shape();
-        let same = dims.len() == shape.len() && dims.iter().zip(shape).all(fits);
-        (!same).then(|| format!("has shape {}, given {shape:?}", show(dims)))
-    }
-}
-
-fn show(dims: &[Dim]) -> String {
-    let one = |dim: &Dim| match dim {
-        Dim::Fixed(size) => size.to_string(),
-        Dim::Symbol(symbol) => symbol.clone(),
-        Dim::Unknown => "?".to_owned(),
-    };
-    format!("[{}]", dims.iter().map(one).collect::<Vec<_>>().join(", "))
-}
-
-/// The given tensors in the order of `infos`, once each, with fitting types and shapes. Checked here so that both
-/// runtimes refuse the same things in the same words.
-pub(super) fn ordered<'t>(
-    runtime: &'static str,
-    model: &str,
-    infos: &[IoInfo],
-    given: &'t [(String, Tensor)],
-) -> Result<Vec<&'t Tensor>> {
-    let refuse =
-        |input: &str, why: String| Error::Input { runtime, model: model.to_owned(), input: input.to_owned(), why };
-    if let Some((i, (name, _))) = given.iter().enumerate().find(|(_, (name, _))| infos.iter().all(|x| x.name != *name))
-    {
-        let known = infos.iter().map(|x| x.name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(refuse(name, format!("(number {}) is not an input of the model, which has: {known}", i + 1)));
-    }
-    let find = |info: &IoInfo| {
-        let mut found = given.iter().filter(|(name, _)| *name == info.name);
-        let (_, tensor) = found.next().ok_or_else(|| refuse(&info.name, "is missing".to_owned()))?;
-        if found.next().is_some() {
-            return Err(refuse(&info.name, "is given twice".to_owned()));
-        }
-        info.mismatch(tensor).map_or(Ok(tensor), |why| Err(refuse(&info.name, why)))
-    };
-    infos.iter().map(find).collect()
 }

@@ -1,6 +1,6 @@
 //! The runtime `tract`: pure Rust, built in.
 
-use super::session::ordered;
+use super::given::ordered;
 use super::tensor::dtype_name;
 use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor, tract_patches};
 use half::f16;
