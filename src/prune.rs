@@ -161,15 +161,22 @@ pub fn prune(
         if request.verify || request.latency.is_some() {
             begin(progress, "verify")?;
             let clock = Instant::now();
-            let selected = runtime::select(request.runtime, request.library.as_deref())?;
-            warnings.extend(selected.warnings);
-            check = check_staged(&a, &kept, staged.model_path(), &*selected.runtime, request, &mut warnings)?;
-            seconds.verify = clock.elapsed().as_secs_f64();
-            if let (Some(c), Some(budget)) = (&mut check, request.latency) {
-                begin(progress, "measure")?;
-                let clock = Instant::now();
-                report.latency = measure(c, &*selected.runtime, budget, &mut warnings);
-                seconds.latency = clock.elapsed().as_secs_f64();
+            match runtime::select(request.runtime, request.library.as_deref()) {
+                Ok(selected) => {
+                    let runtime = &*selected.runtime;
+                    warnings.extend(selected.warnings);
+                    check = check_staged(&a, &kept, staged.model_path(), runtime, request, &mut warnings)?;
+                    seconds.verify = clock.elapsed().as_secs_f64();
+                    if let (Some(c), Some(budget)) = (&mut check, request.latency) {
+                        begin(progress, "measure")?;
+                        let clock = Instant::now();
+                        report.latency = measure(c, runtime, budget, &mut warnings);
+                        seconds.latency = clock.elapsed().as_secs_f64();
+                    }
+                }
+                // Without a check, a runtime is only a wish.
+                Err(e) if !request.verify => warnings.push(format!("latency not measured: {e}")),
+                Err(e) => return Err(e.into()),
             }
         }
         begin(progress, "commit")?;
@@ -187,7 +194,7 @@ pub fn prune(
         }
         seconds.write += clock.elapsed().as_secs_f64();
     }
-    report.verification = check.map(|c| c.verdict);
+    report.verification = check.filter(|_| request.verify).map(|c| c.verdict);
     latency_advice(&report, request, &mut warnings);
     report.warnings = warnings;
     report.seconds = seconds;
@@ -317,6 +324,10 @@ fn check_staged(
         // A runtime that cannot run the original says nothing about the pruned model.
         Err(rewriting::Error::Runtime(e)) if !runs_original(a, runtime, &session) => {
             warnings.push(format!("not verified: {} cannot run the original model ({e})", runtime.name()));
+            Ok(None)
+        }
+        Err(e) if !request.verify => {
+            warnings.push(format!("latency not measured: {e}"));
             Ok(None)
         }
         Err(e) => Err(e.into()),

@@ -18,9 +18,10 @@ pub fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>, numbers: 
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heads.map(str::to_owned));
     table.add_rows(rows.into_iter().map(|row| row.map(|cell| shown(&cell))));
-    for column in numbers {
-        if let Some(c) = table.column_mut(*column) {
-            c.set_cell_alignment(comfy_table::CellAlignment::Right);
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if numbers.contains(&i) {
+            column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
     }
     let text = table.to_string();

@@ -96,13 +96,14 @@ fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
     edges
 }
 
-/// The group or obstacle of an atom; axes of size 1 lead nowhere.
+/// The group or obstacle of an atom; of axes of size 1 only the model's own ends are worth a box.
 fn end<'a>(a: &'a Analysis, groups: &HashMap<Atom, usize>, atom: Atom) -> Option<End<'a>> {
     if let Some(i) = groups.get(&atom) {
         return Some(End::Group(*i));
     }
     let terms = &a.relations.terms;
-    (terms.size(atom).known() != Some(1)).then(|| End::Frozen(terms.frozen(atom).map_or("frozen", |r| r.kind)))
+    let reason = terms.frozen(atom).map_or("frozen", |r| r.kind);
+    (terms.size(atom).known() != Some(1) || reason.starts_with("graph ")).then_some(End::Frozen(reason))
 }
 
 fn quoted(text: &str) -> String {
