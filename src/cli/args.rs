@@ -189,6 +189,9 @@ pub struct CheckArgs {
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
+    /// Time for measuring latency in milliseconds; three rounds are timed at least
+    #[arg(long, value_name = "MS", default_value = "300", value_parser = values::positive)]
+    pub latency_budget: usize,
     /// Which runtime checks and measures; auto is onnxruntime where found, else tract
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,

@@ -16,9 +16,6 @@ use super::progress::{Shown, interrupt_flag};
 use super::summary::summary;
 use super::terminal::{self, Stream};
 
-// Long enough for a stable median on small models, short enough to be no nuisance on large ones.
-const LATENCY_BUDGET: Duration = Duration::from_secs(3);
-
 pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let model_path = check(args)?;
     let recipe = args.what.recipe.as_deref().map(read_recipe).transpose()?;
@@ -140,7 +137,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
         recipe,
         force: args.out.force,
         verify: !check.no_verify,
-        latency: (!check.no_latency).then_some(LATENCY_BUDGET),
+        latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         threads: check.threads,

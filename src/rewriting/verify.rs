@@ -8,7 +8,7 @@ use super::surgery;
 use super::weights::{Mode, Names, cut};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::onnx::{Model, SaveOptions, proto::ModelProto, save};
+use crate::onnx::{self, Model, SaveOptions, proto::ModelProto, save};
 use crate::runtime::{Runtime, Session, SessionOptions, Tensor};
 
 /// How to check.
@@ -115,8 +115,12 @@ pub fn verify(
         .filter_map(|g| kept.get(&g.atom).map(|k| (g.atom, k.clone())))
         .collect();
     let mixed = kept.len() - plain.len();
-    let mut after = runtime.open(pruned, &options.session)?;
-    let mut before = open(a, silenced(a, &plain)?, runtime, &options.session)?;
+    // Opening is mostly one thread's work: do both at once.
+    let (after, before) = rayon::join(
+        || runtime.open(pruned, &options.session),
+        || open(a, silenced(a, &plain)?, runtime, &options.session),
+    );
+    let (mut after, mut before) = (after?, before?);
     let expected = before.run(&inputs)?;
     let got = after.run(&inputs)?;
     shapes_agree(&expected, &got)?;
@@ -138,6 +142,13 @@ fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &Sessio
     let folder = tempfile::tempdir().map_err(|e| Error::Verification(format!("no temporary folder: {e}")))?;
     let path = folder.path().join("model.onnx");
     let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
+    if model.external.is_none() {
+        // Nobody needs this file after a crash: it is not synced.
+        let file = std::fs::File::create(&path).map_err(|e| Error::Verification(format!("no temporary file: {e}")))?;
+        if onnx::write_to(&model, &mut std::io::BufWriter::new(file)).is_ok() {
+            return Ok(runtime.open(&path, options)?);
+        }
+    }
     let staged = save::stage(&model, &path, &SaveOptions::default())?;
     Ok(runtime.open(staged.model_path(), options)?)
 }
