@@ -81,10 +81,8 @@ fn check(args: &Prune) -> Result<&Path, Failure> {
     if is_stream(output) && !args.out.dry_run && terminal::stdout_is_screen() {
         return usage("-o - writes a model to standard output, which is a terminal");
     }
-    if let Some(report) = &args.out.report {
-        if same(report, output) || same(report, model) {
-            return usage("--report would replace a model: give it a name of its own");
-        }
+    if args.out.report.as_deref().is_some_and(|r| same(r, output) || same(r, model)) {
+        return usage("--report would replace a model: give it a name of its own");
     }
     Ok(model)
 }
