@@ -1,0 +1,344 @@
+//! The program as users run it: arguments, exit codes, streams, files.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+#[path = "common/small.rs"]
+mod small;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder with a model, and the program running in it.
+struct Bench {
+    folder: TempDir,
+}
+
+const OFFLINE: [&str; 2] = ["--no-verify", "--no-latency"];
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.onnx"), common::bytes(&small::classifier())).unwrap();
+        Bench { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onnx-prune"));
+        command.current_dir(self.folder.path()).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// Prunes without a runtime.
+    fn prune(&self, args: &[&str]) -> Output {
+        self.run(&[args, &OFFLINE].concat())
+    }
+
+    fn pipe(&self, args: &[&str], input: &[u8]) -> Output {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that refuses its arguments does not read.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        child.wait_with_output().unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[track_caller]
+fn code(output: &Output, wanted: i32) {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(wanted), "stdout: {out}\nstderr: {err}");
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn help_names_options_exit_codes_and_the_search_order() {
+    let b = Bench::new();
+    for flag in ["--help", "-h"] {
+        let output = b.run(&[flag]);
+        code(&output, 0);
+        let help = text(&output.stdout);
+        for word in
+            ["inspect", "--speedup", "--ratio-for", "[default: l2]", "ORT_DYLIB_PATH", "3    target not reached"]
+        {
+            assert!(help.contains(word), "{word}");
+        }
+    }
+    for (command, word) in [("inspect", "--dot"), ("explain", "NAME")] {
+        let output = b.run(&[command, "--help"]);
+        code(&output, 0);
+        assert!(text(&output.stdout).contains(word));
+    }
+}
+
+#[test]
+fn pruning_writes_a_smaller_file_and_tells() {
+    let b = Bench::new();
+    let output = b.prune(&["model.onnx", "--criterion", "fpgm", "--speedup", "2x", "-o", "small.onnx"]);
+    code(&output, 0);
+    assert!(read(&b.path("small.onnx")).len() < read(&b.path("model.onnx")).len());
+    assert_eq!(b.names(), ["model.onnx", "small.onnx"]);
+    let out = text(&output.stdout);
+    for word in ["first.weight", "second.weight", "MACs", "parameters", "file size", "speed-up 2."] {
+        assert!(out.contains(word), "{word} is not in\n{out}");
+    }
+    assert!(!out.contains('\u{1b}') && !text(&output.stderr).contains('\u{1b}'));
+    assert!(text(&output.stderr).contains("choosing channels"));
+}
+
+#[test]
+fn wrong_arguments_are_usage_errors() {
+    let b = Bench::new();
+    let cases: &[&[&str]] = &[
+        &[],
+        &["model.onnx"],
+        &["model.onnx", "--speedup", "2x"],
+        &["model.onnx", "-o", "small.onnx"],
+        &["model.onnx", "-o", "small.onnx", "--speedup", "2x", "--ratio", "0.5"],
+        &["model.onnx", "-o", "small.onnx", "--speedup", "1x"],
+        &["model.onnx", "-o", "small.onnx", "--speedup", "nan"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "-0.5"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "1.5"],
+        &["model.onnx", "-o", "small.onnx", "--size", "x"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--steps", "0"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--round-to", "0"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--floor", "1.5"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--floor", "nan"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--threads", "0"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--protect", "[a"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--only", "{a"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--ratio-for", "a"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--ratio-for", "a=2"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--shapes", "x:0x3"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--criterion", "nope"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--scheme", "nope"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--runtime", "nope"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--report", "small.onnx"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--report", "./model.onnx"],
+        &["model.onnx", "-o", "small.onnx", "--recipe", "r.json", "--criterion", "l1"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "-q", "-v"],
+        &["inspect"],
+        &["inspect", "model.onnx", "--json", "--dot"],
+        &["explain", "nope"],
+        &["inspect", "model.onnx", "--speedup", "2x"],
+    ];
+    for args in cases {
+        let output = b.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("error: "), "{args:?}");
+    }
+    assert_eq!(b.names(), ["model.onnx"]);
+    assert!(text(&b.run(&["model.onnx", "--speedup", "2x"]).stderr).contains("-o FILE"));
+}
+
+#[test]
+fn errors_say_what_is_wrong_and_write_nothing() {
+    let b = Bench::new();
+    std::fs::write(b.path("text.onnx"), "a letter, no model\n").unwrap();
+    std::fs::write(b.path("recipe.json"), "{}").unwrap();
+    let before = b.names();
+    let cases: &[(&[&str], &str)] = &[
+        (&["text.onnx", "--ratio", "0.5", "-o", "small.onnx"], "text.onnx is not an ONNX model"),
+        (&["missing.onnx", "--ratio", "0.5", "-o", "small.onnx"], "missing.onnx"),
+        (&["model.onnx", "--ratio", "0.5", "-o", "missing/small.onnx"], "cannot write missing/small.onnx"),
+        (
+            &["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--report", "missing/r.json"],
+            "cannot write the report",
+        ),
+        (&["model.onnx", "-o", "small.onnx", "--recipe", "missing.json"], "cannot read the recipe missing.json"),
+        (&["model.onnx", "-o", "small.onnx", "--recipe", "recipe.json"], "not a report"),
+        (&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--shapes", "z:1x3x8x8"], "no input 'z'"),
+        (
+            &["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--only", "nothing"],
+            "nothing in this model can be pruned",
+        ),
+        (&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--criterion", "bnscale"], "BatchNormalization"),
+    ];
+    for (args, words) in cases {
+        let output = b.prune(args);
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {err}");
+        assert!(err.contains("error: ") && err.contains(words), "{args:?}: {err}");
+        assert_eq!(b.names(), before, "{args:?}");
+    }
+}
+
+#[test]
+fn a_missed_target_is_told_and_written_only_by_force() {
+    let b = Bench::new();
+    let args = ["model.onnx", "--speedup", "100000x", "-o", "small.onnx"];
+    let output = b.prune(&args);
+    code(&output, 3);
+    assert_eq!(b.names(), ["model.onnx"]);
+    let err = text(&output.stderr);
+    assert!(err.contains("target not reached: the best reachable is a speed-up of "), "{err}");
+    let output = b.prune(&[&args[..], &["--force", "-q"]].concat());
+    code(&output, 3);
+    assert_eq!(b.names(), ["model.onnx", "small.onnx"]);
+    assert!(output.stdout.is_empty() && text(&output.stderr).lines().count() == 1);
+}
+
+#[test]
+fn a_dry_run_writes_no_model() {
+    let b = Bench::new();
+    let output = b.prune(&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--dry-run"]);
+    code(&output, 0);
+    assert_eq!(b.names(), ["model.onnx"]);
+    assert!(text(&output.stdout).contains("first.weight"));
+    code(&b.prune(&["model.onnx", "--ratio", "0.5", "--dry-run", "--report", "r.json"]), 0);
+    assert_eq!(b.names(), ["model.onnx", "r.json"]);
+    let output = b.prune(&["model.onnx", "--ratio", "0.5", "-o", "-", "--dry-run", "-q"]);
+    code(&output, 0);
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn models_go_through_pipes() {
+    let b = Bench::new();
+    code(&b.prune(&["model.onnx", "--ratio", "0.5", "-o", "small.onnx"]), 0);
+    let args = [&["-", "--ratio", "0.5", "-o", "-"], &OFFLINE[..]].concat();
+    let output = b.pipe(&args, &read(&b.path("model.onnx")));
+    code(&output, 0);
+    assert!(output.stdout == read(&b.path("small.onnx")));
+    assert!(text(&output.stderr).contains("first.weight"), "the tables stand beside the stream");
+    let output = b.pipe(&args, b"no model");
+    code(&output, 1);
+    assert!(output.stdout.is_empty());
+    code(&b.pipe(&["inspect", "-"], &read(&b.path("model.onnx"))), 0);
+}
+
+#[test]
+fn quiet_is_silent() {
+    let b = Bench::new();
+    let output = b.prune(&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "-q"]);
+    code(&output, 0);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), (String::new(), String::new()));
+}
+
+#[test]
+fn a_report_replays_to_the_same_bytes() {
+    let b = Bench::new();
+    let args = ["model.onnx", "--criterion", "random", "--seed", "7", "--ratio", "0.5", "--strip-debug"];
+    code(&b.prune(&[&args[..], &["-o", "a.onnx", "--report", "a.json"]].concat()), 0);
+    code(&b.prune(&["model.onnx", "--recipe", "a.json", "-o", "b.onnx", "--report", "b.json"]), 0);
+    assert!(read(&b.path("a.onnx")) == read(&b.path("b.onnx")));
+    let report = |name: &str| -> serde_json::Value { serde_json::from_slice(&read(&b.path(name))).unwrap() };
+    let (first, second) = (report("a.json"), report("b.json"));
+    assert_eq!(first["settings"], second["settings"]);
+    assert_eq!(first["groups"], second["groups"]);
+    assert_eq!(second["settings"]["seed"], 7);
+    code(&b.prune(&["a.onnx", "--recipe", "a.json", "-o", "c.onnx"]), 1);
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let b = Bench::new();
+    for (threads, out) in [("1", "one.onnx"), ("4", "four.onnx")] {
+        let args = ["model.onnx", "--criterion", "fpgm", "--speedup", "3x", "--threads", threads, "-o", out];
+        code(&b.prune(&args), 0);
+    }
+    assert!(read(&b.path("one.onnx")) == read(&b.path("four.onnx")));
+}
+
+#[test]
+fn the_output_may_replace_the_input() {
+    let b = Bench::new();
+    code(&b.prune(&["model.onnx", "--ratio", "0.5", "-o", "small.onnx"]), 0);
+    code(&b.prune(&["model.onnx", "--ratio", "0.5", "-o", "model.onnx"]), 0);
+    assert!(read(&b.path("model.onnx")) == read(&b.path("small.onnx")));
+    assert_eq!(b.names(), ["model.onnx", "small.onnx"]);
+}
+
+#[test]
+fn options_reach_the_plan() {
+    let b = Bench::new();
+    let after = |args: &[&str]| -> Vec<u64> {
+        code(&b.prune(&[&["model.onnx", "--dry-run", "--report", "r.json"], args].concat()), 0);
+        let report: serde_json::Value = serde_json::from_slice(&read(&b.path("r.json"))).unwrap();
+        report["groups"].as_array().unwrap().iter().map(|g| g["after"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(after(&["--ratio", "50%", "--scheme", "local"]), [8, 12]);
+    assert_eq!(after(&["--ratio", "0.5", "--protect", "first.*"]), [16, 12]);
+    assert_eq!(after(&["--ratio", "0.5", "--only", "first.*"]), [8, 24]);
+    assert!(after(&["--ratio", "0.5", "--round-to", "4"]).iter().all(|n| n % 4 == 0));
+    assert!(after(&["--size", "8kB"]).iter().sum::<u64>() < 40);
+    assert_eq!(after(&["--speedup", "1.5", "--ratio-for", "first.*=0.25"])[0], 12);
+}
+
+#[test]
+fn inspect_shows_groups_in_three_ways() {
+    let b = Bench::new();
+    let output = b.run(&["inspect", "model.onnx"]);
+    code(&output, 0);
+    let out = text(&output.stdout);
+    for word in ["opset 20", "input   x float32 [1, 3, 8, 8]", "2 groups can shrink", "second.weight", "graph output"] {
+        assert!(out.contains(word), "{word} is not in\n{out}");
+    }
+    let output = b.run(&["inspect", "model.onnx", "--json"]);
+    code(&output, 0);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["groups"][1]["size"], 24);
+    assert_eq!(json["model"]["inputs"][0]["name"], "x");
+    let output = b.run(&["inspect", "model.onnx", "--dot"]);
+    code(&output, 0);
+    assert!(text(&output.stdout).starts_with("digraph "));
+    std::fs::rename(b.path("model.onnx"), b.path("inspect")).unwrap();
+    code(&b.prune(&["./inspect", "--ratio", "0.5", "--dry-run"]), 0);
+}
+
+#[test]
+fn names_and_manual_pages_are_listed() {
+    let b = Bench::new();
+    let criteria = text(&b.run(&["criteria"]).stdout);
+    assert!(onnx_prune::criteria::criteria().iter().all(|c| criteria.contains(c.name())));
+    let schemes = text(&b.run(&["schemes"]).stdout);
+    assert!(onnx_prune::planning::schemes().iter().all(|s| schemes.contains(s.name())));
+    let output = b.run(&["explain", "fpgm"]);
+    code(&output, 0);
+    let page = text(&output.stdout);
+    assert!(onnx_prune::criteria::HEADINGS.iter().all(|h| page.contains(h)), "{page}");
+    assert!(text(&b.run(&["explain", "isomorphic"]).stdout).contains("equal structure"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_and_leaves_nothing() {
+    let b = Bench::new();
+    // Far more steps than any run takes.
+    let args = [&["model.onnx", "--ratio", "0.9", "--steps", "1000000", "-o", "small.onnx"], &OFFLINE[..]].concat();
+    let mut command = b.command(&args);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    code(&output, 130);
+    assert_eq!(b.names(), ["model.onnx"]);
+    assert!(text(&output.stderr).ends_with("interrupted\n"));
+}
