@@ -221,7 +221,9 @@ impl Walker<'_, '_> {
                     for (a, &own) in self.out.uses[n][k].iter().flatten().enumerate() {
                         let mine = self.out.terms.leaves(own);
                         if self.out.terms.size(own).known() > Some(1) && mine.iter().any(|l| leaves.contains(l)) {
-                            self.out.roles.entry((Use { node: n, input: k }, a)).or_insert(role);
+                            // What passes a constant on (a cast, a scale) says less of it than what uses it.
+                            let slot = self.out.roles.entry((Use { node: n, input: k }, a)).or_insert(role);
+                            *slot = role.min(*slot);
                         }
                     }
                 }

@@ -7,6 +7,7 @@ pub mod dtype {
     #![allow(missing_docs)]
     pub const UNDEFINED: i32 = 0;
     pub const FLOAT: i32 = 1;
+    pub const UINT8: i32 = 2;
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
     pub const BOOL: i32 = 9;

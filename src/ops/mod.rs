@@ -19,6 +19,7 @@ mod normalization;
 mod opaque;
 mod pad;
 mod pool;
+mod quantize;
 mod reduce;
 mod reshape;
 mod resize;

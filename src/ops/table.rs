@@ -8,7 +8,7 @@ use super::context::Role;
 use super::conv::Conv;
 use super::elementwise::{Fold, folding, opaque};
 use super::{concat, depth_space, einsum, expand, gather, gemm, matmul, normalization, pad, pool, reduce, reshape};
-use super::{opaque as frozen, resize, scatter, shape, slice, softmax, split, transpose};
+use super::{opaque as frozen, quantize, resize, scatter, shape, slice, softmax, split, transpose};
 
 /// Operators of the default domain, by name.
 static TABLE: &[(&str, &dyn Operator)] = &[
@@ -43,6 +43,7 @@ static TABLE: &[(&str, &dyn Operator)] = &[
     ("Cosh", &opaque(1)),
     ("CumSum", &frozen::SameShape("sums along an axis")),
     ("DepthToSpace", &depth_space::DepthToSpace),
+    ("DequantizeLinear", &quantize::Quantize { back: true }),
     ("Div", &folding(Fold::Div, 2)),
     ("Dropout", &opaque(1)),
     ("Einsum", &einsum::Einsum),
@@ -95,6 +96,7 @@ static TABLE: &[(&str, &dyn Operator)] = &[
     ("PRelu", &opaque(2)),
     ("Pad", &pad::Pad),
     ("Pow", &folding(Fold::Pow, 2)),
+    ("QuantizeLinear", &quantize::Quantize { back: false }),
     ("RMSNormalization", &normalization::LayerNorm),
     ("Range", &shape::Range),
     ("Reciprocal", &folding(Fold::Reciprocal, 1)),

@@ -1,6 +1,8 @@
 //! Small models built in memory.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod builder;
+
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType};
 use prost::Message;

@@ -1,0 +1,376 @@
+//! Networks written down layer by layer, with weights that are the same on every run.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use onnx_prune::onnx::proto::attribute_proto::AttributeType;
+use onnx_prune::onnx::proto::tensor_shape_proto::{Dimension, dimension::Value as DimValue};
+use onnx_prune::onnx::proto::*;
+use onnx_prune::onnx::{self, DType};
+
+/// A value of an attribute.
+pub enum A<'a> {
+    I(i64),
+    F(f32),
+    Is(&'a [i64]),
+    S(&'a str),
+    T(TensorProto),
+    G(GraphProto),
+}
+
+/// An attribute.
+pub fn attr(name: &str, value: A) -> AttributeProto {
+    let mut a = AttributeProto { name: Some(name.into()), ..Default::default() };
+    let mut kind = |t: AttributeType| a.r#type = Some(t as i32);
+    match value {
+        A::I(i) => {
+            kind(AttributeType::Int);
+            a.i = Some(i);
+        }
+        A::F(f) => {
+            kind(AttributeType::Float);
+            a.f = Some(f);
+        }
+        A::Is(v) => {
+            kind(AttributeType::Ints);
+            a.ints = v.to_vec();
+        }
+        A::S(s) => {
+            kind(AttributeType::String);
+            a.s = Some(s.as_bytes().to_vec().into());
+        }
+        A::T(t) => {
+            kind(AttributeType::Tensor);
+            a.t = Some(t);
+        }
+        A::G(g) => {
+            kind(AttributeType::Graph);
+            a.g = Some(g);
+        }
+    }
+    a
+}
+
+/// A declaration; sizes are numbers or names, as in `batch 3 8 8`.
+pub fn declared(name: &str, dtype: DType, dims: &str) -> ValueInfoProto {
+    let dim = |d: &str| Dimension {
+        value: Some(d.parse().map_or_else(|_| DimValue::DimParam(d.into()), DimValue::DimValue)),
+        denotation: None,
+    };
+    let shape = TensorShapeProto { dim: dims.split_whitespace().map(dim).collect() };
+    let tensor = type_proto::Tensor { elem_type: Some(dtype as i32), shape: Some(shape) };
+    ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), denotation: None }),
+        ..Default::default()
+    }
+}
+
+/// Kernel, stride, padding and groups of a convolution.
+#[derive(Clone, Copy)]
+pub struct Window {
+    pub kernel: i64,
+    pub stride: i64,
+    pub pad: i64,
+    pub group: i64,
+}
+
+/// A kernel of that size whose output is as large as its input.
+pub fn same(kernel: i64) -> Window {
+    Window { kernel, stride: 1, pad: kernel / 2, group: 1 }
+}
+
+impl Window {
+    pub fn stride(self, stride: i64) -> Window {
+        Window { stride, ..self }
+    }
+    pub fn group(self, group: i64) -> Window {
+        Window { group, ..self }
+    }
+}
+
+/// A graph that grows. Values are known by their names.
+pub struct Builder {
+    pub graph: GraphProto,
+    pub opset: i64,
+    pub ir: i64,
+    pub dtype: DType,
+    seed: u64,
+    count: usize,
+}
+
+impl Builder {
+    pub fn new(opset: i64) -> Builder {
+        let graph = GraphProto { name: Some("main".into()), ..Default::default() };
+        Builder { graph, opset, ir: 8, dtype: DType::Float, seed: 0x9e37_79b9_7f4a_7c15, count: 0 }
+    }
+
+    /// The same graph with other random weights.
+    pub fn seeded(mut self, seed: u64) -> Builder {
+        self.seed ^= seed.wrapping_mul(0xd134_2543_de82_ef95) | 1;
+        self
+    }
+
+    /// A number between −1 and 1.
+    pub fn draw(&mut self) -> f32 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        (self.seed >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+
+    pub fn input(&mut self, name: &str, dims: &str) -> String {
+        self.input_of(name, self.dtype, dims)
+    }
+
+    pub fn input_of(&mut self, name: &str, dtype: DType, dims: &str) -> String {
+        self.graph.input.push(declared(name, dtype, dims));
+        name.to_owned()
+    }
+
+    /// Makes `value` an output.
+    pub fn output(&mut self, value: &str, dims: &str) {
+        self.graph.output.push(declared(value, self.dtype, dims));
+    }
+
+    /// An intermediate value's declaration.
+    pub fn value_info(&mut self, value: &str, dims: &str) {
+        self.graph.value_info.push(declared(value, self.dtype, dims));
+    }
+
+    /// Random contents, small enough that sums over the inner axes stay near 1.
+    pub fn random(&mut self, dims: &[i64]) -> Vec<f32> {
+        let fan: i64 = dims.iter().skip(1).product();
+        let scale = 1.7 / (fan.max(1) as f32).sqrt();
+        (0..dims.iter().product::<i64>()).map(|_| self.draw() * scale).collect()
+    }
+
+    /// An initializer with these contents, in the graph's element type.
+    pub fn filled(&mut self, name: &str, dims: &[i64], data: &[f32]) -> String {
+        let shape: Vec<usize> = dims.iter().map(|d| *d as usize).collect();
+        self.graph.initializer.push(onnx::from_f32(name, &shape, data, self.dtype).unwrap());
+        name.to_owned()
+    }
+
+    /// An initializer with random contents.
+    pub fn weight(&mut self, name: &str, dims: &[i64]) -> String {
+        let data = self.random(dims);
+        self.filled(name, dims, &data)
+    }
+
+    /// A new name with this beginning.
+    pub fn fresh(&mut self, base: &str) -> String {
+        self.count += 1;
+        format!("{base}_{}", self.count)
+    }
+
+    pub fn ints(&mut self, values: &[i64]) -> String {
+        let name = self.fresh("ints");
+        self.graph.initializer.push(onnx::from_i64(&name, &[values.len()], values).unwrap());
+        name
+    }
+
+    pub fn scalar_int(&mut self, value: i64) -> String {
+        let name = self.fresh("int");
+        self.graph.initializer.push(onnx::from_i64(&name, &[], &[value]).unwrap());
+        name
+    }
+
+    pub fn scalar(&mut self, value: f32) -> String {
+        let name = self.fresh("scalar");
+        self.filled(&name, &[], &[value])
+    }
+
+    /// A node with one output. An input that is left out is the empty name.
+    pub fn op(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>) -> String {
+        self.ops(op, inputs, attrs, 1).remove(0)
+    }
+
+    /// A node with several outputs.
+    pub fn ops(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>, outputs: usize) -> Vec<String> {
+        let name = self.fresh(op);
+        let out: Vec<String> =
+            (0..outputs).map(|k| if outputs == 1 { format!("{name}.out") } else { format!("{name}.out{k}") }).collect();
+        self.graph.node.push(NodeProto {
+            name: Some(name),
+            op_type: Some(op.into()),
+            input: inputs.iter().map(|s| s.to_string()).collect(),
+            output: out.clone(),
+            attribute: attrs.into_iter().map(|(n, v)| attr(n, v)).collect(),
+            ..Default::default()
+        });
+        out
+    }
+
+    pub fn conv(&mut self, name: &str, x: &str, from: i64, to: i64, w: Window) -> String {
+        let weight = self.weight(&format!("{name}.weight"), &[to, from / w.group, w.kernel, w.kernel]);
+        let bias = self.weight(&format!("{name}.bias"), &[to]);
+        self.conv_with(x, &[&weight, &bias], w)
+    }
+
+    pub fn conv_no_bias(&mut self, name: &str, x: &str, from: i64, to: i64, w: Window) -> String {
+        let weight = self.weight(&format!("{name}.weight"), &[to, from / w.group, w.kernel, w.kernel]);
+        self.conv_with(x, &[&weight], w)
+    }
+
+    /// A convolution with given weight (and bias).
+    pub fn conv_with(&mut self, x: &str, weights: &[&str], w: Window) -> String {
+        let inputs = [&[x], weights].concat();
+        let (kernel, strides, pads) = ([w.kernel; 2], [w.stride; 2], [w.pad; 4]);
+        let attrs = vec![
+            ("kernel_shape", A::Is(&kernel)),
+            ("strides", A::Is(&strides)),
+            ("pads", A::Is(&pads)),
+            ("group", A::I(w.group)),
+        ];
+        self.op("Conv", &inputs, attrs)
+    }
+
+    pub fn bn(&mut self, name: &str, x: &str, channels: i64) -> String {
+        let scale: Vec<f32> = (0..channels).map(|_| 1.0 + 0.4 * self.draw()).collect();
+        let var: Vec<f32> = (0..channels).map(|_| 1.0 + 0.4 * self.draw()).collect();
+        let w = self.filled(&format!("{name}.weight"), &[channels], &scale);
+        let b = self.weight(&format!("{name}.bias"), &[channels]);
+        let m = self.weight(&format!("{name}.mean"), &[channels]);
+        let v = self.filled(&format!("{name}.var"), &[channels], &var);
+        self.op("BatchNormalization", &[x, &w, &b, &m, &v], vec![("epsilon", A::F(1e-5))])
+    }
+
+    /// A fully connected layer, weight [to, from].
+    pub fn gemm(&mut self, name: &str, x: &str, from: i64, to: i64) -> String {
+        let w = self.weight(&format!("{name}.weight"), &[to, from]);
+        let b = self.weight(&format!("{name}.bias"), &[to]);
+        self.op("Gemm", &[x, &w, &b], vec![("transB", A::I(1))])
+    }
+
+    /// MatMul with a weight [from, to], then Add.
+    pub fn linear(&mut self, name: &str, x: &str, from: i64, to: i64) -> String {
+        let data: Vec<f32> = {
+            let scale = (to as f32 / from as f32).sqrt();
+            self.random(&[from, to]).iter().map(|v| v * scale).collect()
+        };
+        let w = self.filled(&format!("{name}.weight"), &[from, to], &data);
+        let b = self.weight(&format!("{name}.bias"), &[to]);
+        let y = self.op("MatMul", &[x, &w], vec![]);
+        self.op("Add", &[&y, &b], vec![])
+    }
+
+    pub fn layernorm(&mut self, name: &str, x: &str, channels: i64) -> String {
+        let scale: Vec<f32> = (0..channels).map(|_| 1.0 + 0.4 * self.draw()).collect();
+        let w = self.filled(&format!("{name}.weight"), &[channels], &scale);
+        let b = self.weight(&format!("{name}.bias"), &[channels]);
+        self.op("LayerNormalization", &[x, &w, &b], vec![("axis", A::I(-1))])
+    }
+
+    pub fn relu(&mut self, x: &str) -> String {
+        self.op("Relu", &[x], vec![])
+    }
+
+    pub fn sigmoid(&mut self, x: &str) -> String {
+        self.op("Sigmoid", &[x], vec![])
+    }
+
+    pub fn add(&mut self, x: &str, y: &str) -> String {
+        self.op("Add", &[x, y], vec![])
+    }
+
+    pub fn mul(&mut self, x: &str, y: &str) -> String {
+        self.op("Mul", &[x, y], vec![])
+    }
+
+    pub fn matmul(&mut self, x: &str, y: &str) -> String {
+        self.op("MatMul", &[x, y], vec![])
+    }
+
+    pub fn concat(&mut self, axis: i64, parts: &[&str]) -> String {
+        self.op("Concat", parts, vec![("axis", A::I(axis))])
+    }
+
+    pub fn split(&mut self, x: &str, axis: i64, sizes: &[i64]) -> Vec<String> {
+        if self.opset < 13 {
+            return self.ops("Split", &[x], vec![("axis", A::I(axis)), ("split", A::Is(sizes))], sizes.len());
+        }
+        let s = self.ints(sizes);
+        self.ops("Split", &[x, &s], vec![("axis", A::I(axis))], sizes.len())
+    }
+
+    pub fn slice(&mut self, x: &str, axis: i64, from: i64, to: i64) -> String {
+        self.slices(x, &[axis], &[from], &[to], &[1])
+    }
+
+    pub fn slices(&mut self, x: &str, axes: &[i64], from: &[i64], to: &[i64], steps: &[i64]) -> String {
+        if self.opset < 10 {
+            return self.op("Slice", &[x], vec![("starts", A::Is(from)), ("ends", A::Is(to)), ("axes", A::Is(axes))]);
+        }
+        let (s, e, a, p) = (self.ints(from), self.ints(to), self.ints(axes), self.ints(steps));
+        self.op("Slice", &[x, &s, &e, &a, &p], vec![])
+    }
+
+    pub fn pad(&mut self, x: &str, pads: &[i64]) -> String {
+        if self.opset < 11 {
+            return self.op("Pad", &[x], vec![("pads", A::Is(pads))]);
+        }
+        let p = self.ints(pads);
+        self.op("Pad", &[x, &p], vec![])
+    }
+
+    pub fn reshape(&mut self, x: &str, dims: &[i64]) -> String {
+        let d = self.ints(dims);
+        self.op("Reshape", &[x, &d], vec![])
+    }
+
+    pub fn transpose(&mut self, x: &str, perm: &[i64]) -> String {
+        self.op("Transpose", &[x], vec![("perm", A::Is(perm))])
+    }
+
+    pub fn softmax(&mut self, x: &str, axis: i64) -> String {
+        self.op("Softmax", &[x], vec![("axis", A::I(axis))])
+    }
+
+    pub fn gather(&mut self, x: &str, indices: &str, axis: i64) -> String {
+        self.op("Gather", &[x, indices], vec![("axis", A::I(axis))])
+    }
+
+    pub fn mean(&mut self, x: &str, axes: &[i64], keep: bool) -> String {
+        let keep = ("keepdims", A::I(keep.into()));
+        if self.opset < 18 {
+            return self.op("ReduceMean", &[x], vec![("axes", A::Is(axes)), keep]);
+        }
+        let a = self.ints(axes);
+        self.op("ReduceMean", &[x, &a], vec![keep])
+    }
+
+    pub fn squeeze(&mut self, x: &str, axes: &[i64]) -> String {
+        self.by_axes("Squeeze", x, axes)
+    }
+
+    pub fn unsqueeze(&mut self, x: &str, axes: &[i64]) -> String {
+        self.by_axes("Unsqueeze", x, axes)
+    }
+
+    fn by_axes(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
+        if self.opset < 13 {
+            return self.op(op, &[x], vec![("axes", A::Is(axes))]);
+        }
+        let a = self.ints(axes);
+        self.op(op, &[x, &a], vec![])
+    }
+
+    pub fn pool(&mut self, x: &str) -> String {
+        self.op("MaxPool", &[x], vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2]))])
+    }
+
+    /// Mean over the picture, then a vector per picture.
+    pub fn global_pool(&mut self, x: &str) -> String {
+        let p = self.op("GlobalAveragePool", &[x], vec![]);
+        self.op("Flatten", &[&p], vec![("axis", A::I(1))])
+    }
+
+    pub fn model(self) -> ModelProto {
+        ModelProto {
+            ir_version: Some(self.ir),
+            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(self.opset) }],
+            producer_name: Some("test".into()),
+            graph: Some(self.graph),
+            ..Default::default()
+        }
+    }
+}

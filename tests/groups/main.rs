@@ -1,0 +1,58 @@
+//! Which channels go together, and what stays: the groups of small networks.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../zoo/mod.rs"]
+mod zoo;
+
+mod attention;
+mod branches;
+mod channels;
+mod storage;
+
+use onnx_prune::analysis::{Analysis, Kind};
+use onnx_prune::onnx::Model;
+use onnx_prune::onnx::proto::ModelProto;
+
+fn load(m: ModelProto) -> Model {
+    Model::from_bytes(common::bytes(&m)).unwrap()
+}
+
+/// One line for each group: name, kind, size, whether it is mixed across; its places, with the positions of each
+/// channel where there are several.
+fn groups(m: ModelProto) -> Vec<String> {
+    let model = load(m);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    a.groups
+        .iter()
+        .map(|g| {
+            let kind = match g.kind {
+                Kind::Channel => "",
+                Kind::Heads => " heads",
+                Kind::HeadDim => " head-dim",
+                Kind::Distribution => " bins",
+            };
+            let mixed = if g.flags.mixed { " mixed" } else { "" };
+            let places = g.items.iter().map(|i| {
+                let name = a.graph.names[a.variants[i.variant].tensor];
+                let each = i.positions() / g.size;
+                let times = if each == 1 { String::new() } else { format!("x{each}") };
+                format!(" {name}@{}{times}", i.axis)
+            });
+            format!("{}{kind} {}{mixed}:{}", g.name, g.size, places.collect::<String>())
+        })
+        .collect()
+}
+
+/// Size, reason, place of each frozen weight axis.
+fn frozen(m: ModelProto) -> Vec<String> {
+    let model = load(m);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let line = |f: &onnx_prune::analysis::Frozen| {
+        let places: String = f.places.iter().map(|(n, k)| format!(" {n}@{k}")).collect();
+        format!("{} {}:{places}", f.size, f.kind)
+    };
+    a.frozen.iter().map(line).collect()
+}

@@ -1,0 +1,38 @@
+//! Small networks, each with one thing that pruning must get right.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod attention;
+pub mod branches;
+pub mod channels;
+pub mod shaping;
+pub mod storage;
+
+use onnx_prune::onnx::proto::ModelProto;
+
+/// A network of the zoo, by name.
+pub struct Animal {
+    pub name: &'static str,
+    pub build: fn() -> ModelProto,
+}
+
+macro_rules! animals {
+    ($($module:ident: $($name:ident)+;)+) => {
+        /// All networks that have something to prune and that a runtime can run.
+        pub const ALL: &[Animal] = &[
+            $($(Animal { name: stringify!($name), build: || $module::$name() },)+)+
+        ];
+    };
+}
+
+animals! {
+    channels: chain residual depthwise depthwise_doubled group_conv transposed_conv transposed_depthwise
+        flatten_to_gemm squeeze_excite instance_norm group_norm pixel_shuffle space_to_depth;
+    branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
+        shared_conv grouped_after_concat;
+    attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
+        softmax_bins scale_from_shape einsum_attention;
+    shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
+        gathered_range if_captures;
+    storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
+        initializers_as_inputs decorated dequantized;
+}
