@@ -336,8 +336,17 @@ fn check_staged(
 
 fn runs_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> bool {
     let Ok(inputs) = rewriting::concrete_inputs(a, 0) else { return false };
-    let Some(path) = &a.graph.model.path else { return true };
-    runtime.open(path, session).and_then(|mut s| s.run(&inputs)).is_ok()
+    let opened = match &a.graph.model.path {
+        Some(path) => runtime.open(path, session),
+        None => {
+            let mut bytes = Vec::new();
+            if onnx::write_to(a.graph.model, &mut bytes).is_err() {
+                return false;
+            }
+            runtime.open_bytes(&bytes, None, session)
+        }
+    };
+    opened.and_then(|mut s| s.run(&inputs)).is_ok()
 }
 
 fn measure(

@@ -198,8 +198,12 @@ fn kept(state: &State) -> Vec<Vec<u32>> {
 
 fn nothing(a: &Analysis, o: &Options) -> Error {
     let why = if !a.groups.is_empty() {
-        match a.groups.iter().all(|g| g.kind == Kind::Heads) && o.only.is_empty() && o.protect.is_empty() {
-            true => "its groups are attention heads, which shrink only with --heads".to_owned(),
+        let open = o.only.is_empty() && o.protect.is_empty();
+        let all = |kind: Kind| a.groups.iter().all(|g| g.kind == kind);
+        match open {
+            true if all(Kind::Heads) => "its groups are attention heads, which shrink only with --heads".to_owned(),
+            true if all(Kind::Distribution) => "its groups are bins of a Softmax, which shrink only by name".to_owned(),
+            true => format!("no group that may shrink has more channels than must stay (--round-to {})", o.round_to),
             false => "--only and --protect leave no group".to_owned(),
         }
     } else if let Some(f) = a.frozen.first() {

@@ -6,7 +6,7 @@ use super::error::Result;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, TensorId};
 use crate::onnx;
-use crate::onnx::proto::TensorProto;
+use crate::onnx::proto::{GraphProto, TensorProto};
 
 /// What becomes of removed positions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,10 +40,7 @@ impl Names {
     /// All names that the model uses, bodies included, are taken.
     pub fn of(a: &Analysis) -> Names {
         let mut taken: HashSet<String> = a.graph.names.iter().map(|n| (*n).to_owned()).collect();
-        for g in onnx::walk::graphs(&a.graph.model.proto) {
-            taken.extend(g.node.iter().flat_map(|n| n.input.iter().chain(&n.output).cloned()));
-            taken.extend(g.node.iter().map(|n| n.name().to_owned()));
-        }
+        onnx::walk::graphs(&a.graph.model.proto).for_each(|g| names_in(g, &mut taken));
         Names { taken }
     }
 
@@ -57,6 +54,16 @@ impl Names {
             }
             n += 1;
         }
+    }
+}
+
+fn names_in(g: &GraphProto, taken: &mut HashSet<String>) {
+    taken.extend(g.input.iter().map(|v| v.name().to_owned()));
+    taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
+    for n in &g.node {
+        taken.extend(n.input.iter().chain(&n.output).cloned());
+        taken.insert(n.name().to_owned());
+        onnx::walk::bodies(n).for_each(|b| names_in(b, taken));
     }
 }
 

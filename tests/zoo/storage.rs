@@ -130,6 +130,18 @@ pub fn of_type(dtype: DType) -> ModelProto {
     b.model()
 }
 
+/// Fully connected layers in another element type.
+pub fn dense_of_type(dtype: DType) -> ModelProto {
+    let mut b = Builder::new(17);
+    b.dtype = dtype;
+    let x = b.input("x", "batch 20");
+    let h = b.gemm("fc1", &x, 20, 16);
+    let h = b.relu(&h);
+    let y = b.gemm("fc2", &h, 16, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
 /// One layer from the input to the output: nothing lies between.
 pub fn nothing_prunable() -> ModelProto {
     let mut b = Builder::new(17);

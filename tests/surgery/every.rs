@@ -1,0 +1,135 @@
+//! The whole zoo, pruned in every way.
+
+use std::collections::BTreeSet;
+
+use onnx_prune::analysis::Analysis;
+use onnx_prune::criteria;
+use onnx_prune::planning::{self, Axes, Options, Target};
+use onnx_prune::prune::Request;
+
+use crate::{common, half, load, pruned, try_prune, zoo};
+
+#[test]
+fn half_of_every_group() {
+    for z in zoo::ALL {
+        let (outcome, _) = pruned(z.name, &(z.build)(), &half());
+        for g in outcome.report.groups.iter().filter(|g| g.kind == "channels" || g.kind == "head-dim") {
+            assert_eq!(g.after, g.before / 2, "{}: {}", z.name, g.name);
+        }
+    }
+}
+
+#[test]
+fn random_channels() {
+    for z in zoo::ALL {
+        for seed in 0..3 {
+            let mut request = half();
+            request.criterion = criteria::find("random").unwrap();
+            request.score.seed = seed;
+            request.target = Target::Ratio(0.3 + 0.2 * seed as f64);
+            pruned(z.name, &(z.build)(), &request);
+        }
+    }
+}
+
+#[test]
+fn one_ranking_over_all_groups() {
+    for z in zoo::ALL {
+        for scheme in ["global", "protected-global", "isomorphic"] {
+            let mut request = half();
+            request.scheme = planning::find_scheme(scheme).unwrap();
+            request.target = Target::Speedup(1.4);
+            let (outcome, _) = pruned(z.name, &(z.build)(), &request);
+            let r = &outcome.report;
+            assert!(r.speedup >= 1.4 || r.missed.is_some(), "{} by {scheme}: {}", z.name, r.speedup);
+        }
+    }
+}
+
+#[test]
+fn multiples_of_four() {
+    for z in zoo::ALL {
+        let options = Options { round_to: 4, ..half().options };
+        let request = Request { options, target: Target::Ratio(0.4), ..half() };
+        let (outcome, _) = match try_prune(&(z.build)(), &request) {
+            Ok(done) => done,
+            Err(e) => {
+                let model = load(&common::bytes(&(z.build)()));
+                let a = Analysis::new(&model, &Vec::new()).unwrap();
+                assert!(a.groups.iter().all(|g| g.size <= 4), "{}: {e}", z.name);
+                assert!(e.to_string().contains("--round-to 4"), "{e}");
+                continue;
+            }
+        };
+        let groups = &outcome.report.groups;
+        assert!(groups.iter().all(|g| g.after == g.before || g.after % 4 == 0), "{}", z.name);
+        if groups.iter().any(|g| g.after < g.before) {
+            pruned(z.name, &(z.build)(), &request);
+        }
+    }
+}
+
+#[test]
+fn whole_heads() {
+    let attention = ["fused_qkv", "separate_qkv", "grouped_query", "rotary", "scale_from_shape", "einsum_attention"];
+    for z in zoo::ALL.iter().filter(|z| attention.contains(&z.name)) {
+        let options = Options { attention: Axes::Heads, ..half().options };
+        let (outcome, _) = pruned(z.name, &(z.build)(), &Request { options, ..half() });
+        let of = |kind: &str| outcome.report.groups.iter().filter(|g| g.kind == kind).collect::<Vec<_>>();
+        assert!(!of("heads").is_empty() && of("heads").iter().all(|g| g.after == g.before / 2), "{}", z.name);
+        assert!(of("head-dim").iter().all(|g| g.after == g.before), "{}", z.name);
+    }
+}
+
+#[test]
+fn every_criterion_scores_every_network() {
+    for z in zoo::ALL {
+        for c in criteria::criteria().iter().filter(|c| c.name() != "bnscale") {
+            let request = Request { criterion: *c, verify: false, ..half() };
+            let m = (z.build)();
+            let (outcome, _) = try_prune(&m, &request).unwrap_or_else(|e| panic!("{} by {}: {e}", z.name, c.name()));
+            assert!(outcome.report.after.params < outcome.report.before.params, "{} by {}", z.name, c.name());
+        }
+    }
+}
+
+#[test]
+fn the_same_bytes_again_and_on_any_number_of_threads() {
+    for z in zoo::ALL {
+        let m = (z.build)();
+        let request = Request { verify: false, target: Target::Speedup(1.5), ..half() };
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| try_prune(&m, &request).unwrap().1)
+        };
+        let all: BTreeSet<Vec<u8>> = [on(1), on(4), on(4)].into();
+        assert_eq!(all.len(), 1, "{}", z.name);
+    }
+}
+
+#[test]
+fn a_report_replays_to_the_same_bytes() {
+    for z in zoo::ALL {
+        let m = (z.build)();
+        let request = Request { verify: false, criterion: criteria::find("random").unwrap(), ..half() };
+        let (outcome, bytes) = try_prune(&m, &request).unwrap();
+        let json = serde_json::to_string(&outcome.report).unwrap();
+        let recipe = Some(onnx_prune::report::recipe(&json).unwrap());
+        let again = Request { recipe, criterion: criteria::find("l1").unwrap(), ..request };
+        assert_eq!(try_prune(&m, &again).unwrap().1, bytes, "{}", z.name);
+    }
+}
+
+/// Pruning a pruned model is pruning a model.
+#[test]
+fn twice() {
+    for z in zoo::ALL {
+        let (_, once) = pruned(z.name, &(z.build)(), &half());
+        let Ok((outcome, bytes)) = try_prune(&once, &half()) else { continue };
+        let r = &outcome.report;
+        if r.after.params < r.before.params {
+            assert!(bytes.len() < common::bytes(&once).len(), "{}", z.name);
+            assert!(r.verification.as_ref().is_none_or(|v| v.difference.is_none_or(|d| d < 1e-4)), "{}", z.name);
+        }
+    }
+}
