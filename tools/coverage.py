@@ -23,8 +23,9 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -235,9 +236,9 @@ def main() -> int:
             lines[line.key] = line
     if not args.resume:
         args.out.write_text("")
-    with ProcessPoolExecutor(args.jobs, max_tasks_per_child=8) as pool:
-        for made in as_completed(pool.submit(work, args, t) for t in tasks(args, set(lines))):
-            lines |= {line.key: line for line in made.result()}
+    with get_context("spawn").Pool(args.jobs, maxtasksperchild=8) as pool:
+        for made in pool.imap_unordered(partial(work, args), tasks(args, lines)):
+            lines |= {line.key: line for line in made}
     failed = sum(bool(line.fail) for line in lines.values())
     print(f"{len(lines)} runs, {failed} failed")
     if args.markdown:
