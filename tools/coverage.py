@@ -7,12 +7,12 @@ outputs must have the names, shapes and types of the original's.
 
 Usage: python tools/coverage.py [--models GLOB ...] [--last GLOB ...] [--folder DIR ...]
        [--criteria l2 l1 ...] [--speedups 2x 4x ...] [--scheme NAME] [--binary PATH]
-       [--jobs N] [--out FILE.jsonl] [--markdown FILE.md] [--resume]
+       [--jobs N] [--out FILE.jsonl] [--markdown FILE.md] [--resume] [--page-only]
 
 The first criterion runs on all models before the others start, small models before large
 ones and those of --last at the end. Every run adds a line to the table at once; with
 --resume, those already in it are not repeated. --markdown writes the whole table as a
-page, with the cells that are missing.
+page, with the runs that are missing; with --page-only nothing is run for it.
 """
 
 from __future__ import annotations
@@ -208,6 +208,17 @@ def work(args: argparse.Namespace, task: Task) -> list[Line]:
     return lines
 
 
+def missing(args: argparse.Namespace, done: Iterable[tuple[str, ...]]) -> dict[str, list[str]]:
+    """By model, the runs that were not made."""
+    found: dict[str, list[str]] = {}
+    for path, runs in tasks(args, done):
+        bnscale = any(c == "bnscale" for c, _ in runs)
+        drop = bnscale and not Original(path, args.threads, args.scratch).has_batch_norm
+        if left := [f"{c} {s}" for c, s in runs if not (drop and c == "bnscale")]:
+            found[path.stem] = found.get(path.stem, []) + left
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Prune and check every model.")
     parser.add_argument("--models", nargs="+", default=["*"], metavar="GLOB")
@@ -226,7 +237,9 @@ def main() -> int:
         "--scratch", type=Path, default=program.ROOT / "target" / "coverage",
         help="folder for pruned files and for what is known of the originals",
     )  # fmt: skip
+    parser.add_argument("--page-only", action="store_true", help="write the page from --out")
     args = parser.parse_args()
+    args.resume |= args.page_only
     args.scratch.mkdir(parents=True, exist_ok=True)
 
     lines: dict[tuple[str, ...], Line] = {}
@@ -236,13 +249,15 @@ def main() -> int:
             lines[line.key] = line
     if not args.resume:
         args.out.write_text("")
+    todo = [] if args.page_only else tasks(args, lines)
     with get_context("spawn").Pool(args.jobs, maxtasksperchild=8) as pool:
-        for made in pool.imap_unordered(partial(work, args), tasks(args, lines)):
+        for made in pool.imap_unordered(partial(work, args), todo):
             lines |= {line.key: line for line in made}
     failed = sum(bool(line.fail) for line in lines.values())
     print(f"{len(lines)} runs, {failed} failed")
     if args.markdown:
-        text = page([asdict(line) for line in lines.values()], program.version(args.binary))
+        rows = [asdict(line) for line in lines.values()]
+        text = page(rows, missing(args, lines), program.version(args.binary))
         args.markdown.write_text(text)
     return int(failed > 0)
 
