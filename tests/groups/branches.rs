@@ -93,7 +93,7 @@ fn unequal_parts_do_not_fit_convolution_groups() {
 fn copies_lose_the_same_channels() {
     let m = shaping::tiled();
     let expected = [
-        "conv.weight 6: conv.weight@0 conv.bias@0 after.weight@1x2",
+        "conv.weight 8: conv.weight@0 conv.bias@0 after.weight@1x2",
         "after.weight 8: after.weight@0 after.bias@0 head.weight@1",
     ];
     assert_eq!(groups(m.clone()), expected);

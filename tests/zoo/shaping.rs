@@ -111,10 +111,10 @@ pub fn squeezed() -> ModelProto {
 /// Channels repeated: every copy loses the same ones.
 pub fn tiled() -> ModelProto {
     let (mut b, x) = start(17);
-    let a = b.conv("conv", &x, 3, 6, same(3));
+    let a = b.conv("conv", &x, 3, 8, same(3));
     let r = b.ints(&[1, 2, 1, 1]);
     let t = b.op("Tile", &[&a, &r], vec![]);
-    let c = b.conv("after", &t, 12, 8, same(1));
+    let c = b.conv("after", &t, 16, 8, same(1));
     head(b, &c, 8)
 }
 
