@@ -267,7 +267,7 @@ fn request(how: u16, ratio: f64, seed: u64) -> Request {
         options: Options {
             steps: 1 + usize::from(how / 16) % 3,
             round_to: [1, 1, 2, 4][usize::from(how / 48) % 4],
-            attention: if how / 192 % 2 == 0 { Axes::HeadDim } else { Axes::Heads },
+            attention: if (how / 192).is_multiple_of(2) { Axes::HeadDim } else { Axes::Heads },
             ..Default::default()
         },
         shapes: vec![("x".into(), vec![2, 3, 8, 8])],
