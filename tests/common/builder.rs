@@ -35,7 +35,7 @@ pub fn attr(name: &str, value: A) -> AttributeProto {
         }
         A::S(s) => {
             kind(AttributeType::String);
-            a.s = Some(s.as_bytes().to_vec().into());
+            a.s = Some(s.as_bytes().to_vec());
         }
         A::T(t) => {
             kind(AttributeType::Tensor);

@@ -174,7 +174,7 @@ fn a_model_with_other_channels_is_refused() {
 fn new_names_are_free_in_bodies_too() {
     let mut m = branches::shared_zero_bias();
     let g = m.graph.as_mut().unwrap();
-    let y = std::mem::replace(&mut g.output[0].name, Some("chosen".into())).unwrap();
+    let y = g.output[0].name.replace("chosen".into()).unwrap();
     let body = |op: &str, out: &str| GraphProto {
         name: Some(op.into()),
         node: vec![common::node(op, &[&y], &["zero_pruned_1"]), common::node("Neg", &["zero_pruned_1"], &[out])],
