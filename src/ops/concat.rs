@@ -1,13 +1,25 @@
 //! Concat: a sum along one axis.
 
-use crate::algebra::Dim;
-
 use super::Operator;
 use super::context::{InferCx, RelateCx};
 use super::fact::{MAX_VALUE, Value};
 
 /// `Concat`.
 pub struct Concat;
+
+/// The contents of all inputs, one after the other.
+fn joined(cx: &InferCx) -> Option<Value> {
+    let all: Vec<&Value> = (0..cx.inputs.len()).map(|i| cx.value(i)).collect::<Option<_>>()?;
+    if all.iter().map(|v| v.len()).sum::<usize>() > MAX_VALUE {
+        return None;
+    }
+    let ints = all.iter().map(|v| if let Value::Ints(d) = v { Some(&d[..]) } else { None });
+    let floats = all.iter().map(|v| if let Value::Floats(f) = v { Some(&f[..]) } else { None });
+    match ints.collect::<Option<Vec<_>>>() {
+        Some(parts) => Some(Value::Ints(parts.concat())),
+        None => floats.collect::<Option<Vec<_>>>().map(|parts| Value::Floats(parts.concat())),
+    }
+}
 
 impl Operator for Concat {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -27,17 +39,11 @@ impl Operator for Concat {
             }
             shape[a] = total;
         }
-        let mut value = None;
-        if shape.len() == 1 {
-            value = (0..cx.inputs.len()).try_fold(Vec::new(), |mut all: Vec<Dim>, i| {
-                all.extend_from_slice(cx.dims(i)?);
-                (all.len() <= MAX_VALUE).then_some(all)
-            });
-        }
+        let value = if shape.len() == 1 { joined(cx) } else { None };
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
         if let Some(v) = value {
-            cx.set_value(0, Value::Ints(v));
+            cx.set_value(0, v);
         }
         Some(())
     }
