@@ -131,7 +131,7 @@ fn a_report_fits_its_schema() {
     all_required(&schema(), "");
     assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
 
-    report.verification = Some(Verdict { difference: Some(1e-7), compared: 2, mixed: 0, outputs: 1 });
+    report.verification = Some(Verdict { difference: 1e-7, compared: 2, mixed: 0, outputs: 1 });
     let times = || Latency::of(vec![1.0, 2.0, 3.0]);
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();

@@ -5,12 +5,14 @@ Each result is checked here, apart from the program: the ONNX checker with full 
 inference, and a run in onnxruntime at batch 1 and, where the batch is open, 3, whose
 outputs must have the names, shapes and types of the original's.
 
-Usage: python tools/coverage.py [--models GLOB ...] [--folder DIR ...]
-       [--criteria l1 l2 ...] [--speedups 2x 4x ...] [--scheme NAME] [--binary PATH]
-       [--out FILE.jsonl] [--markdown FILE.md] [--resume]
+Usage: python tools/coverage.py [--models GLOB ...] [--last GLOB ...] [--folder DIR ...]
+       [--criteria l2 l1 ...] [--speedups 2x 4x ...] [--scheme NAME] [--binary PATH]
+       [--jobs N] [--out FILE.jsonl] [--markdown FILE.md] [--resume] [--page-only]
 
-Every run adds a line to the table at once; with --resume, those already in it are not
-repeated. --markdown writes the whole table as a page.
+The first criterion runs on all models before the others start, small models before large
+ones and those of --last at the end. Every run adds a line to the table at once; with
+--resume, those already in it are not repeated. --markdown writes the whole table as a
+page, with the runs that are missing; with --page-only nothing is run for it.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import fnmatch
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -31,7 +35,7 @@ import program
 from coverage_page import page
 from model_checks import Behaviour, Shape, behaviour, compare, inputs_of, short, valid
 
-CRITERIA = ("l1", "l2", "lamp", "fpgm", "bnscale", "random")
+CRITERIA = ("l2", "l1", "fpgm", "bnscale", "lamp", "random")
 SHAPES: dict[str, Shape] = {"ppocrv6_det_small": (1, 3, 320, 320)}  # of open spatial sizes
 LIMIT = 1800.0  # seconds for one run
 
@@ -77,35 +81,43 @@ class Line:
 
 
 class Original:
-    """A model file and, once asked for, what it gives."""
+    """A model file and what it gives, which is found out once and kept in `cache`."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, cache: Path) -> None:
         self.path, self.threads = path, threads
-        proto = onnx.load(path, load_external_data=False)
-        self.has_batch_norm = any(n.op_type == "BatchNormalization" for n in proto.graph.node)
-        shape = SHAPES.get(path.stem)
-        self.shapes = {inputs_of(proto)[0]: shape} if shape else {}
-        self._facts: tuple[str, Behaviour] | None = None
+        stored = cache / f"original-{path.stem}-{path.stat().st_mtime_ns}.json"
+        if not stored.exists():
+            stored.write_text(json.dumps(self.facts()))
+        facts = json.loads(stored.read_text())
+        self.has_batch_norm: bool = facts["batch_norm"]
+        self.shapes = shapes_of(path, facts["input"])
+        self.behaviour = Behaviour.of(facts["behaviour"])
 
-    @property
-    def facts(self) -> tuple[str, Behaviour]:
-        """The checker's complaint about the original, and its outputs."""
-        if self._facts is None:
-            self._facts = valid(self.path), behaviour(self.path, self.shapes, self.threads)
-        return self._facts
+    def facts(self) -> dict[str, Any]:
+        proto = onnx.load(self.path, load_external_data=False)
+        name = inputs_of(proto)[0]
+        batch_norm = any(n.op_type == "BatchNormalization" for n in proto.graph.node)
+        del proto
+        found = behaviour(self.path, shapes_of(self.path, name), self.threads)
+        return {"input": name, "batch_norm": batch_norm, "behaviour": asdict(found)}
 
     def options(self) -> list[str]:
         items = [f"{name}:{'x'.join(map(str, s))}" for name, s in self.shapes.items()]
         return ["--shapes", ",".join(items)] if items else []
 
 
+def shapes_of(path: Path, name: str) -> dict[str, Shape]:
+    shape = SHAPES.get(path.stem)
+    return {name: shape} if shape else {}
+
+
 def check(original: Original, output: Path, line: Line) -> None:
     """Add what the checker and onnxruntime say about `output`."""
-    complaint, before = original.facts
+    before = original.behaviour
     problems = []
     found = valid(output)
     line.checker = not found
-    if found and not complaint:
+    if found and not valid(original.path):
         problems.append(f"checker: {found}")
     verdicts = compare(before, behaviour(output, original.shapes, original.threads))
     line.batches = {str(batch): not wrong for batch, wrong in verdicts.items()}
@@ -158,24 +170,59 @@ def read(report: dict[str, Any], line: Line) -> None:
 def model_files(args: argparse.Namespace) -> list[Path]:
     found = [p for folder in args.folder for p in sorted(folder.glob("*.onnx"))]
     chosen = [p for p in found if any(fnmatch.fnmatch(p.stem, g) for g in args.models)]
-    return sorted(chosen, key=lambda p: p.stat().st_size)
+    late = {p for p in chosen if any(fnmatch.fnmatch(p.stem, g) for g in args.last)}
+    return sorted(chosen, key=lambda p: (p in late, p.stat().st_size))
 
 
-def tasks(args: argparse.Namespace, done: set[tuple[str, ...]]) -> Iterator[Line]:
-    """All runs that are still to be made, the quick models first."""
-    for path in model_files(args):
-        original = Original(path, args.threads)
-        for speedup in args.speedups:
-            for criterion in args.criteria:
-                if criterion == "bnscale" and not original.has_batch_norm:
-                    continue
-                if (path.stem, criterion, args.scheme, speedup) not in done:
-                    yield examine(args, original, criterion, speedup)
+class Task(NamedTuple):
+    """The runs that are to be made on one model in one go."""
+
+    path: Path
+    runs: list[tuple[str, str]]  # criterion and speed-up
+
+
+def tasks(args: argparse.Namespace, done: Iterable[tuple[str, ...]]) -> list[Task]:
+    """What is still to be made, in order."""
+    found = []
+    for criteria in (args.criteria[:1], args.criteria[1:]):
+        for path in model_files(args):
+            runs = [(c, s) for c in criteria for s in args.speedups]
+            runs = [r for r in runs if (path.stem, r[0], args.scheme, r[1]) not in done]
+            if runs:
+                found.append(Task(path, runs))
+    return found
+
+
+def work(args: argparse.Namespace, task: Task) -> list[Line]:
+    """Make the runs of a task and add each to the table as it ends."""
+    original = Original(task.path, args.threads, args.scratch)
+    lines = []
+    for criterion, speedup in task.runs:
+        if criterion == "bnscale" and not original.has_batch_norm:
+            continue
+        line = examine(args, original, criterion, speedup)
+        with args.out.open("a") as table:
+            table.write(json.dumps(asdict(line)) + "\n")
+        print(line.text(), flush=True)
+        lines.append(line)
+    return lines
+
+
+def missing(args: argparse.Namespace, done: Iterable[tuple[str, ...]]) -> dict[str, list[str]]:
+    """By model, the runs that were not made."""
+    found: dict[str, list[str]] = {}
+    for path, runs in tasks(args, done):
+        bnscale = any(c == "bnscale" for c, _ in runs)
+        drop = bnscale and not Original(path, args.threads, args.scratch).has_batch_norm
+        if left := [f"{c} {s}" for c, s in runs if not (drop and c == "bnscale")]:
+            found[path.stem] = found.get(path.stem, []) + left
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Prune and check every model.")
     parser.add_argument("--models", nargs="+", default=["*"], metavar="GLOB")
+    parser.add_argument("--last", nargs="+", default=[], metavar="GLOB", help="models that come last")
     parser.add_argument("--folder", nargs="+", type=Path, default=[program.MODELS])
     parser.add_argument("--criteria", nargs="+", default=list(CRITERIA))
     parser.add_argument("--speedups", nargs="+", default=["2x", "4x"])
@@ -184,27 +231,33 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("coverage.jsonl"))
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--resume", action="store_true", help="keep the lines of --out")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--scratch", type=Path, help="folder for pruned files")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="models at the same time")
+    parser.add_argument(
+        "--scratch", type=Path, default=program.ROOT / "target" / "coverage",
+        help="folder for pruned files and for what is known of the originals",
+    )  # fmt: skip
+    parser.add_argument("--page-only", action="store_true", help="write the page from --out")
     args = parser.parse_args()
-    if args.scratch:
-        args.scratch.mkdir(parents=True, exist_ok=True)
+    args.resume |= args.page_only
+    args.scratch.mkdir(parents=True, exist_ok=True)
 
     lines: dict[tuple[str, ...], Line] = {}
     if args.resume and args.out.exists():
         for text in args.out.read_text().splitlines():
             line = Line(**json.loads(text))
             lines[line.key] = line
-    with args.out.open("a" if args.resume else "w") as table:
-        for line in tasks(args, set(lines)):
-            lines[line.key] = line
-            print(line.text(), flush=True)
-            table.write(json.dumps(asdict(line)) + "\n")
-            table.flush()
+    if not args.resume:
+        args.out.write_text("")
+    todo = [] if args.page_only else tasks(args, lines)
+    with get_context("spawn").Pool(args.jobs, maxtasksperchild=8) as pool:
+        for made in pool.imap_unordered(partial(work, args), todo):
+            lines |= {line.key: line for line in made}
     failed = sum(bool(line.fail) for line in lines.values())
     print(f"{len(lines)} runs, {failed} failed")
     if args.markdown:
-        text = page([asdict(line) for line in lines.values()], program.version(args.binary))
+        rows = [asdict(line) for line in lines.values()]
+        text = page(rows, missing(args, lines), program.version(args.binary))
         args.markdown.write_text(text)
     return int(failed > 0)
 

@@ -52,7 +52,18 @@ def failures(rows: list[Row]) -> list[str]:
     return lines
 
 
-def page(rows: list[Row], version: str) -> str:
+def absent(missing: dict[str, list[str]]) -> list[str]:
+    if not missing:
+        return ["No run is missing.", ""]
+    count = sum(len(runs) for runs in missing.values())
+    return [
+        "## What is missing", "",
+        f"{count} runs were not made, for lack of time:", "",
+        *(f"- {model}: {', '.join(runs)}" for model, runs in missing.items()), "",
+    ]  # fmt: skip
+
+
+def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
     """The whole table as Markdown."""
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -84,6 +95,7 @@ def page(rows: list[Row], version: str) -> str:
     ]  # fmt: skip
     if failed:
         lines += ["## What failed", "", *failures(failed), ""]
+    lines += absent(missing)
     lines += [
         "## By model", "",
         "The excess over the target and the difference between silenced and removed are the worst",

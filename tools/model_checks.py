@@ -40,6 +40,15 @@ class Behaviour:
     outputs: dict[int, Outputs] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> Behaviour:
+        """Read back what was written as JSON."""
+        outputs = {
+            int(b): [(name, tuple(shape), kind) for name, shape, kind in found]
+            for b, found in stored["outputs"].items()
+        }
+        return cls(outputs, {int(b): error for b, error in stored["errors"].items()})
+
 
 class Feed:
     """Random inputs of a model at a chosen batch size."""
@@ -86,6 +95,7 @@ def behaviour(path: Path, shapes: dict[str, Shape], threads: int) -> Behaviour:
     options = ort.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -354,10 +354,10 @@ mod tests {
     #[test]
     fn floor_rounds_down() {
         let mut s = Symbols::default();
-        for (a, b, q) in [(7, 2, 3), (-7, 2, -4), (-1, 2, -1), (6, 3, 2)] {
-            assert!(s.floor_div(&Dim::from(a as i64), &Dim::from(b as i64)).is(q));
+        for (a, b, q) in [(7, 2i64, 3), (-7, 2, -4), (-1, 2, -1), (6, 3, 2)] {
+            assert!(s.floor_div(&Dim::from(a), &Dim::from(b)).is(q));
             let x = s.named("x");
-            let y = s.intern(SymbolDef::FloorDiv(x, Dim::from(b as i64)));
+            let y = s.intern(SymbolDef::FloorDiv(x, Dim::from(b)));
             assert_eq!(s.eval(&y, &Bindings::from([("x".into(), a)])), Some(q));
         }
     }

@@ -9,7 +9,8 @@ use super::term::{Atom, Node, Term, Terms};
 /// Marks an axis position that does not belong to the atom asked for.
 pub const NOT_HERE: u32 = u32::MAX;
 
-/// The channels that stay, by atom, ascending. An atom that is not listed keeps all.
+/// The channels that stay, by atom: some of them, ascending, or all of them in any order. An atom that is not listed
+/// keeps all as they are.
 pub type Kept = HashMap<Atom, Arc<[u32]>>;
 
 impl Terms {
@@ -62,7 +63,9 @@ impl Terms {
             }
             _ => {
                 let p = p.clamp(0, self.size_ref(t).known()?);
-                Some(kept.get(&t).map_or(p, |k| k.partition_point(|c| i64::from(*c) < p) as i64))
+                // All channels in another order: as many below any position as before.
+                let some = kept.get(&t).filter(|k| !self.size_ref(t).is(k.len() as i64));
+                Some(some.map_or(p, |k| k.partition_point(|c| i64::from(*c) < p) as i64))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! An operator answers few questions, each with a method of [`Operator`]: which shapes come out, which output
 //! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
-//! one line in [`TABLE`](table). An operator that is not in the table is not an error: its axes are frozen.
+//! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
 
 mod concat;
 mod context;

@@ -121,23 +121,17 @@ fn shape(dims: &[usize]) -> String {
     dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// What was compared, and what was left out.
+/// What was compared, and how.
 pub fn verification(v: Option<&Verdict>) -> String {
     let Some(v) = v else { return "not verified".to_owned() };
     let outputs = format!("{} {} complete and finite", v.outputs, plural(v.outputs, "output", "outputs"));
-    let compared = match v.difference {
-        Some(d) => format!(
-            "{} {} silenced in the original give the same, largest difference {d:.1e} of the largest output",
-            v.compared,
-            plural(v.compared, "group", "groups")
-        ),
-        None => "no group could be compared".to_owned(),
+    let groups = |n: usize, how: &str| format!("{n} {} {how}", plural(n, "group", "groups"));
+    let how = match (v.compared, v.mixed) {
+        (n, 0) => groups(n, "silenced in the original give"),
+        (0, n) => groups(n, "reordered (mixed) give"),
+        (n, m) => format!("{} and {}", groups(n, "silenced in the original"), groups(m, "reordered (mixed) give")),
     };
-    let left_out = match v.mixed {
-        0 => String::new(),
-        n => format!("; {n} mixed {} left out (removing is not silencing there)", plural(n, "group", "groups")),
-    };
-    format!("verified: {outputs}; {compared}{left_out}")
+    format!("verified: {outputs}; {how} the same, largest difference {:.1e} of the largest output", v.difference)
 }
 
 /// The figure that was reached.
