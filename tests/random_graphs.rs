@@ -6,6 +6,7 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 use common::builder::*;
@@ -16,6 +17,8 @@ use onnx_prune::planning::{self, Axes, Options, Target};
 use onnx_prune::prune::{Error, Output, Request, Silent, prune};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use proptest::test_runner::TestRunner;
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -267,7 +270,7 @@ fn request(how: u16, ratio: f64, seed: u64) -> Request {
         options: Options {
             steps: 1 + usize::from(how / 16) % 3,
             round_to: [1, 1, 2, 4][usize::from(how / 48) % 4],
-            attention: if (how / 192).is_multiple_of(2) { Axes::HeadDim } else { Axes::Heads },
+            attention: [Axes::HeadDim, Axes::Heads][usize::from(how / 192) % 2],
             ..Default::default()
         },
         shapes: vec![("x".into(), vec![2, 3, 8, 8])],
@@ -288,7 +291,8 @@ fn run(bytes: &[u8], batch: usize) -> Tensor {
     session.run(&[("x".into(), x)]).unwrap().remove(0).1
 }
 
-fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<(), TestCaseError> {
+/// Whether the pruned network gives something else than the whole one.
+fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<bool, TestCaseError> {
     let m = network(dice, seed);
     let mut model = Model::from_bytes(common::bytes(&m)).unwrap();
     let mut bytes = Vec::new();
@@ -313,24 +317,33 @@ fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<(), TestCaseEr
     let mut twice = Vec::new();
     prune(&mut model, &request(how, ratio, seed), Output::Stream(&mut twice), &mut Silent).unwrap();
     prop_assert!(bytes == twice, "other bytes on the second run");
-    Ok(())
+    let (whole, small) = (run(&common::bytes(&m), 2), run(&bytes, 2));
+    Ok(whole.max_abs_diff(&small).unwrap() > 1e-3 * whole.max_abs())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(64),
+#[test]
+fn silenced_equals_removed() {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    // The same networks every time, new ones where a number of cases is asked for.
+    let rng_seed = if asked.is_some() { RngSeed::Random } else { RngSeed::Fixed(7) };
+    let config = ProptestConfig {
+        cases: asked.unwrap_or(64),
         failure_persistence: None,
         max_shrink_iters: 400,
+        rng_seed,
         ..Default::default()
-    })]
-
-    #[test]
-    fn silenced_equals_removed(
-        dice in proptest::collection::vec(any::<u16>(), 8..96),
-        how in any::<u16>(),
-        ratio in 0.1..0.8f64,
-        seed in any::<u64>(),
-    ) {
-        check(&dice, how, ratio, seed)?;
-    }
+    };
+    let networks = (proptest::collection::vec(any::<u16>(), 8..96), any::<u16>(), 0.1..0.8f64, any::<u64>());
+    let (mut all, mut changed) = (0, 0);
+    let (all, changed) = (Cell::from_mut(&mut all), Cell::from_mut(&mut changed));
+    TestRunner::new(config)
+        .run(&networks, |(dice, how, ratio, seed)| {
+            let differs = check(&dice, how, ratio, seed)?;
+            all.set(all.get() + 1);
+            changed.set(changed.get() + i32::from(differs));
+            Ok(())
+        })
+        .unwrap_or_else(|e| panic!("{e}"));
+    // Where removing changes nothing at all, that it equals silencing says nothing.
+    assert!(changed.get() * 10 >= all.get() * 9, "{} of {}", changed.get(), all.get());
 }

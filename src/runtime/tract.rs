@@ -131,17 +131,22 @@ impl Opened {
         }
         // Two prepared copies of the weights would double the memory.
         self.plan = None;
-        let run = guarded(|| {
-            let mut graph = self.graph.clone();
-            for (i, (info, shape)) in self.inputs.iter().zip(&shapes).enumerate() {
-                graph.set_input_fact(i, InferenceFact::dt_shape(datum_type(info.dtype)?, shape))?;
-            }
-            let graph = if self.optimize { graph.into_optimized()? } else { graph.into_typed()? };
-            let options = RunOptions { executor: Some(self.executor.clone()), ..Default::default() };
-            graph.into_runnable_with_options(&options)
-        })?;
+        let prepare = |optimize: bool| guarded(|| self.planned(&shapes, optimize));
+        // A graph that tract's optimizer fails on may still run as it stands.
+        let run = prepare(self.optimize)
+            .or_else(|why| if self.optimize { prepare(false).map_err(|_| why) } else { Err(why) })?;
         self.plan = Some(Plan { shapes, run: run.clone() });
         Ok(run)
+    }
+
+    fn planned(&self, shapes: &[Vec<usize>], optimize: bool) -> TractResult<Arc<TypedRunnableModel>> {
+        let mut graph = self.graph.clone();
+        for (i, (info, shape)) in self.inputs.iter().zip(shapes).enumerate() {
+            graph.set_input_fact(i, InferenceFact::dt_shape(datum_type(info.dtype)?, shape))?;
+        }
+        let graph = if optimize { graph.into_optimized()? } else { graph.into_typed()? };
+        let options = RunOptions { executor: Some(self.executor.clone()), ..Default::default() };
+        graph.into_runnable_with_options(&options)
     }
 }
 

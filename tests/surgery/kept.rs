@@ -209,6 +209,6 @@ fn a_single_channel_may_be_tiled() {
     let (outcome, bytes) = crate::try_prune(&shaping::tiled(), &request).unwrap();
     assert!(outcome.report.groups.iter().all(|g| g.after == 1));
     assert_eq!(dims(&load(&bytes).proto, "after.weight"), [1, 2, 1, 1]);
-    let difference = outcome.report.verification.and_then(|v| v.difference);
+    let difference = outcome.report.verification.map(|v| v.difference);
     assert!(difference.is_some_and(|d| d < 1e-4), "{difference:?}");
 }
