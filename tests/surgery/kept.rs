@@ -201,3 +201,14 @@ fn parted_weights_are_counted_twice() {
     let (outcome, m) = pruned("shared_conv", &branches::shared_conv(), &half());
     assert_eq!(outcome.report.after.params as i64, crate::elements(&m));
 }
+
+/// Some runtimes' optimizers go wrong where copies of a single channel meet a convolution.
+#[test]
+fn a_single_channel_may_be_tiled() {
+    let request = onnx_prune::prune::Request { target: onnx_prune::planning::Target::Ratio(0.99), ..half() };
+    let (outcome, bytes) = crate::try_prune(&shaping::tiled(), &request).unwrap();
+    assert!(outcome.report.groups.iter().all(|g| g.after == 1));
+    assert_eq!(dims(&load(&bytes).proto, "after.weight"), [1, 2, 1, 1]);
+    let difference = outcome.report.verification.map(|v| v.difference);
+    assert!(difference.is_some_and(|d| d < 1e-4), "{difference:?}");
+}
