@@ -165,7 +165,7 @@ impl Facts {
         Ok((bindings, warnings))
     }
 
-    /// The concrete shape of a tensor under the bindings, with `batch` for a symbolic first axis if given.
+    /// The concrete shape of a tensor under the bindings.
     pub fn concrete(&self, id: TensorId, bindings: &Bindings) -> Option<Vec<usize>> {
         let shape = self.tensors[id].shape.as_ref()?;
         shape.iter().map(|d| usize::try_from(self.symbols.eval(d, bindings)?).ok()).collect()

@@ -7,7 +7,6 @@ use super::facts::Facts;
 use super::graph::{Graph, TensorId};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
-use crate::onnx;
 use crate::ops::{Role, dtype};
 
 /// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
@@ -229,18 +228,5 @@ impl Item {
     /// Number of positions of the group on this axis.
     pub fn positions(&self) -> usize {
         self.channel.iter().filter(|c| **c != NOT_HERE).count()
-    }
-}
-
-impl Variant {
-    /// The shape in the file.
-    ///
-    /// # Errors
-    /// When the tensor's dims are malformed.
-    pub fn shape(&self, graph: &Graph) -> Result<Vec<usize>> {
-        match &graph.constants[self.tensor] {
-            Some(c) => Ok(onnx::shape(&c.tensor)?),
-            None => Ok(Vec::new()),
-        }
     }
 }

@@ -119,6 +119,13 @@ impl InferCx<'_> {
         }
     }
 
+    /// Gives output 0 the type and shape of input 0.
+    pub fn same_as_input(&mut self) -> Option<()> {
+        let (dtype, shape) = (self.dtype(0), self.shape(0)?.to_vec());
+        self.set(0, dtype, shape);
+        Some(())
+    }
+
     /// Sets the contents of output `o`.
     pub fn set_value(&mut self, o: usize, value: Value) {
         if let Some(out) = self.outputs.get_mut(o) {

@@ -18,15 +18,9 @@ pub struct GroupNorm;
 /// `LRN`, `LpNormalization`, `MeanVarianceNormalization`: statistics over channels, no parameters.
 pub struct AcrossChannels;
 
-fn infer_same(cx: &mut InferCx) -> Option<()> {
-    let (dtype, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
-    cx.set(0, dtype, shape);
-    Some(())
-}
-
 impl Operator for PerChannel {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        infer_same(cx)?;
+        cx.same_as_input()?;
         if cx.node.op_type() == "BatchNormalization" {
             // Training mode also gives statistics.
             for o in 1..cx.outputs.len() {
@@ -59,7 +53,7 @@ impl Operator for PerChannel {
 
 impl Operator for LayerNorm {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        infer_same(cx)?;
+        cx.same_as_input()?;
         let (axis, shape) = (cx.axis(0, -1)?, cx.shape(0)?.to_vec());
         for o in 1..cx.outputs.len() {
             let reduced =
@@ -95,7 +89,7 @@ impl Operator for LayerNorm {
 
 impl Operator for GroupNorm {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        infer_same(cx)
+        cx.same_as_input()
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
@@ -127,7 +121,7 @@ impl Operator for GroupNorm {
 
 impl Operator for AcrossChannels {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        infer_same(cx)
+        cx.same_as_input()
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {

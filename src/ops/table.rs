@@ -34,7 +34,7 @@ static TABLE: &[(&str, &dyn Operator)] = &[
     ("CastLike", &opaque(1)),
     ("Ceil", &folding(Fold::Ceil, 1)),
     ("Celu", &opaque(1)),
-    ("Clip", &folding(Fold::None, 1)),
+    ("Clip", &opaque(1)),
     ("Concat", &concat::Concat),
     ("ConstantOfShape", &shape::ConstantOfShape),
     ("Conv", &Conv { transposed: false }),
