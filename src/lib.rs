@@ -10,6 +10,7 @@
 pub mod algebra;
 pub mod analysis;
 pub mod criteria;
+pub mod data;
 pub mod onnx;
 pub mod ops;
 pub mod planning;
