@@ -34,7 +34,9 @@ def first_tensor(output: object) -> Tensor:
     return output
 
 
-def realise(entry: Entry) -> tuple[nn.Module, dict[str, Tensor]]:
+def realise(
+    entry: Entry, calibration_batch: int = CALIBRATION_BATCH
+) -> tuple[nn.Module, dict[str, Tensor]]:
     """The model in eval mode, and example inputs of batch 1."""
     seed = SEED ^ zlib.crc32(entry.seed.encode())
     threads = torch.get_num_threads()
@@ -45,7 +47,7 @@ def realise(entry: Entry) -> tuple[nn.Module, dict[str, Tensor]]:
         rng = torch.Generator().manual_seed(seed)
         example = entry.inputs(rng, 1)
         randomize(model, rng)
-        calibrate(model, entry.inputs(rng, CALIBRATION_BATCH if entry.open_batch else 1), rng)
+        calibrate(model, entry.inputs(rng, calibration_batch if entry.open_batch else 1), rng)
         if entry.finish:
             model = entry.finish(model)
     torch.set_num_threads(threads)
