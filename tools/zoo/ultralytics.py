@@ -1,4 +1,4 @@
-"""Models of ultralytics, from their configurations, with random weights and the raw head."""
+"""Detection models of ultralytics, whose package is licensed under the AGPL-3.0."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from functools import partial
 import torch
 from torch import nn
 
-from zoo.ports import Case, image
+from .entry import Entry, image
 
-os.environ.setdefault("YOLO_OFFLINE", "true")
-os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
-
+SIZE = 640
 NAMES = (
     "yolov5n", "yolov8n", "yolov8s", "yolov8m", "yolov8n-seg", "yolov8n-pose", "yolov9t", "yolov10n",
     "yolo11n", "yolo12n",
 )  # fmt: skip
-SIZE = 320
 
 
 class AnyShape:
@@ -32,6 +28,10 @@ class AnyShape:
 
 
 def make(name: str) -> nn.Module:
+    """A model whose first output is the raw head: [batch, 4 + classes, anchors]."""
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
     from ultralytics.nn import tasks
 
     kinds = {"-seg": tasks.SegmentationModel, "-pose": tasks.PoseModel}
@@ -45,4 +45,20 @@ def make(name: str) -> nn.Module:
     return model
 
 
-CASES: dict[str, Case] = {name: Case(partial(make, name), (image("images", SIZE),)) for name in NAMES}
+def fuse(model: nn.Module) -> nn.Module:
+    """Fold BatchNorm and split by slices, as the exporter of ultralytics does."""
+    from ultralytics.nn.modules import C2f
+
+    model.fuse(verbose=False)
+    for m in model.modules():
+        if isinstance(m, C2f):
+            m.forward = m.forward_split
+    return model
+
+
+def entry(name: str, **more: object) -> Entry:
+    return Entry(partial(make, name), image(SIZE), f"from_ultralytics:{name}", **more)
+
+
+def models() -> dict[str, Entry]:
+    return {name: entry(name) for name in NAMES}
