@@ -136,6 +136,8 @@ pub fn prune(
     let mut plan = make_plan(&a, request, progress)?;
     seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
+    // Scoring has read all weights.
+    model.maps.release_all();
 
     begin(progress, "rewrite")?;
     let clock = Instant::now();

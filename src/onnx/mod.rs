@@ -37,5 +37,6 @@ pub use graph::{GraphIndex, node_label};
 pub use model::Model;
 pub use save::{Layout, SaveOptions, Staged, save, stage, write_to};
 pub use select::{take, zero};
+pub use source::Maps;
 pub use tensor::{from_f32, from_i64, len, shape};
 pub use wire::UnknownFields;

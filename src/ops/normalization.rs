@@ -41,7 +41,8 @@ impl Operator for PerChannel {
             }
         }
         if self.role != Role::BatchNorm {
-            x.get(2..)?.iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+            // Statistics over what may be channels: a group normalisation spelled by a reshape.
+            x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
         }
         for o in 1..cx.axes_out.len() {
             cx.set(o, vec![channel]);

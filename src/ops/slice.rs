@@ -1,4 +1,4 @@
-//! Slice: a contiguous part of a sum; strided parts freeze.
+//! Slice: a contiguous part of a sum, or every k-th position: the outer factor of a product.
 
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
@@ -18,10 +18,12 @@ struct Cut {
     step: i64,
 }
 
-/// The axis stays whole, becomes a contiguous range of known bounds, or something else.
+/// The axis stays whole, becomes a contiguous range of known bounds, one position of every block, or something else.
 enum Range {
     Whole,
     Part(i64, i64),
+    /// Number of blocks.
+    Strided(i64),
     Other,
 }
 
@@ -31,7 +33,7 @@ const FAR: i64 = i32::MAX as i64;
 impl Cut {
     fn range(&self, size: &Dim) -> Range {
         if self.step != 1 {
-            return Range::Other;
+            return self.strided(size).map_or(Range::Other, Range::Strided);
         }
         let to_end = self.end == *size || self.end.known().is_some_and(|e| e >= FAR);
         if self.start.is(0) && to_end {
@@ -53,11 +55,19 @@ impl Cut {
         }
     }
 
+    /// Number of blocks of `step` positions, where the same one is taken out of each.
+    fn strided(&self, size: &Dim) -> Option<i64> {
+        let (n, s, e) = (size.known()?, self.start.known()?, self.end.known()?);
+        let blocks = n.checked_div(self.step).filter(|b| self.step > 1 && b * self.step == n)?;
+        ((0..self.step).contains(&s) && self.count(n, s, e) == blocks).then_some(blocks)
+    }
+
     /// Number of positions that stay of `size`; `None` where only a run can tell.
     fn len(&self, symbols: &mut Symbols, size: &Dim) -> Option<Dim> {
         match self.range(size) {
             Range::Whole => return Some(size.clone()),
             Range::Part(s, e) => return Some(Dim::from(e - s)),
+            Range::Strided(blocks) => return Some(Dim::from(blocks)),
             Range::Other => {}
         }
         if let (Some(n), Some(s), Some(e)) = (size.known(), self.start.known(), self.end.known()) {
@@ -188,6 +198,10 @@ impl Operator for Slice {
                     let (_, rest) = cx.terms.split_sum(t, s)?;
                     Some(cx.terms.split_sum(rest, e - s)?.0)
                 })(),
+                Range::Strided(blocks) => cx.terms.split_product(t, &Dim::from(blocks)).map(|(block, within)| {
+                    cx.freeze(within, "sliced with a stride");
+                    block
+                }),
                 Range::Other => None,
             };
             axes[cut.axis] = match part {
@@ -222,8 +236,8 @@ impl Operator for Slice {
             if let Range::Part(s, e) = cut.range(&before[cut.axis]) {
                 (starts[j], ends[j]) = (cx.below(t, s)?, cx.below(t, e)?);
             } else if ends[j].known().is_some_and(|e| e < FAR) {
-                // The whole axis, spelled with its old size.
-                (starts[j], ends[j]) = (Dim::from(0i64), cx.terms.kept_size(t, cx.kept));
+                // To the end of the axis, spelled with its old size.
+                ends[j] = cx.terms.kept_size(t, cx.kept);
             }
         }
         if starts == old_starts && ends == old_ends {

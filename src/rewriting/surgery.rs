@@ -139,8 +139,9 @@ impl Walker<'_, '_> {
             self.nodes.push(n);
         }
         let facts = self.infer(&node, opset);
-        for ((id, fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
+        for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
             let Some(id) = *id else { continue };
+            self.predict(&mut fact, axes);
             self.check(i, id, &fact, axes)?;
             let old = &a.facts.tensors[id];
             // Where inference has no answer, the axes do: all that is known stays known.
@@ -166,6 +167,15 @@ impl Walker<'_, '_> {
             .map(|n| if n.is_empty() { None } else { new_facts.get(n).or_else(|| graph.id(n).map(|id| &facts[id])) })
             .collect();
         infer_one(node, opset, inputs, &mut self.symbols)
+    }
+
+    /// A size that inference leaves to the run is the one that the file declared, which its axis term remembers.
+    fn predict(&self, fact: &mut Fact, axes: Option<&[crate::algebra::Term]>) {
+        for (size, t) in fact.shape.iter_mut().flatten().zip(axes.unwrap_or_default()) {
+            if self.symbols.is_unknown(size) {
+                *size = self.a.relations.terms.kept_size(*t, self.kept);
+            }
+        }
     }
 
     /// The inferred shape must be the one that the axis terms predict.

@@ -161,10 +161,13 @@ fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &Sessio
         // Nobody needs this file after a crash: it is not synced.
         let file = std::fs::File::create(&path).map_err(|e| Error::Verification(format!("no temporary file: {e}")))?;
         if onnx::write_to(&model, &mut std::io::BufWriter::new(file)).is_ok() {
+            drop(model);
             return Ok(runtime.open(&path, options)?);
         }
     }
     let staged = save::stage(&model, &path, &SaveOptions::default())?;
+    // The runtime has copies of its own.
+    drop(model);
     Ok(runtime.open(staged.model_path(), options)?)
 }
 

@@ -30,8 +30,8 @@ animals! {
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
     attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
-        softmax_bins scale_from_shape einsum_attention;
-    shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
+        softmax_bins scale_from_shape einsum_attention interleaved experts_by_token;
+    shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized;
