@@ -158,15 +158,22 @@ impl Walker<'_, '_> {
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
         let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
-        let kind = if rule.is_some() { "form of an operator without a rule" } else { "operator without a rule" };
+        let deliberate = rule.and_then(|op| op.frozen());
+        let kind = match (rule, deliberate) {
+            (_, Some(why)) => why,
+            (Some(_), None) => "form of an operator without a rule",
+            (None, None) => "operator without a rule",
+        };
         let reason = Reason { kind, at: label };
-        if !related {
+        if !related && deliberate.is_none() {
             let name = if node.domain().is_empty() {
                 node.op_type().to_owned()
             } else {
                 format!("{}.{}", node.domain(), node.op_type())
             };
             *self.out.without_rule.entry(name).or_default() += 1;
+        }
+        if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
         }

@@ -15,6 +15,7 @@ mod fact;
 mod gather;
 mod gemm;
 mod matmul;
+mod microsoft;
 mod normalization;
 mod opaque;
 mod pad;
@@ -54,6 +55,11 @@ pub trait Operator: Sync {
     /// Multiply-accumulates; contractions only.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
+    }
+
+    /// Why no axis that this operator touches may shrink, where that is all there is to say of it.
+    fn frozen(&self) -> Option<&'static str> {
+        None
     }
 
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.

@@ -6,10 +6,26 @@ use super::Operator;
 use super::context::{InferCx, RelateCx};
 use super::fact::{axis, dtype};
 
+/// Known, and left alone: what the file declares of its outputs is believed.
+pub struct Frozen(pub &'static str);
 /// The output has the input's shape; nothing of it may shrink.
 pub struct SameShape(pub &'static str);
 /// `TopK`: sorts along one axis; the others pass through.
 pub struct TopK;
+
+impl Operator for Frozen {
+    fn infer(&self, _cx: &mut InferCx) -> Option<()> {
+        None
+    }
+
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
+    }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(self.0)
+    }
+}
 
 impl Operator for SameShape {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {

@@ -1,4 +1,4 @@
-//! The one table of operators.
+//! The one table of operators: a domain, its operators by name.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -7,11 +7,18 @@ use super::Operator;
 use super::context::Role;
 use super::conv::Conv;
 use super::elementwise::{Fold, folding, opaque};
+use super::microsoft;
 use super::{concat, depth_space, einsum, expand, gather, gemm, matmul, normalization, pad, pool, reduce, reshape};
 use super::{opaque as frozen, quantize, resize, scatter, shape, slice, softmax, split, transpose};
 
-/// Operators of the default domain, by name.
-static TABLE: &[(&str, &dyn Operator)] = &[
+/// Operators of one domain, by name.
+pub type Domain = [(&'static str, &'static dyn Operator)];
+
+/// All domains. `ai.onnx` is another name of the default domain.
+static DOMAINS: &[(&str, &Domain)] = &[("", TABLE), ("com.microsoft", microsoft::TABLE)];
+
+/// Operators of the default domain.
+static TABLE: &Domain = &[
     ("Abs", &folding(Fold::Abs, 1)),
     ("Acos", &opaque(1)),
     ("Acosh", &opaque(1)),
@@ -148,17 +155,19 @@ static TABLE: &[(&str, &dyn Operator)] = &[
     ("Xor", &opaque(2)),
 ];
 
-static INDEX: LazyLock<HashMap<&'static str, &'static dyn Operator>> =
-    LazyLock::new(|| TABLE.iter().copied().collect());
+static INDEX: LazyLock<HashMap<(&'static str, &'static str), &'static dyn Operator>> = LazyLock::new(|| {
+    DOMAINS.iter().flat_map(|(domain, table)| table.iter().map(|(name, op)| ((*domain, *name), *op))).collect()
+});
 
 /// The operator of a node, by domain and type; `None` where there is no rule.
 pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
-    matches!(domain, "" | "ai.onnx").then(|| INDEX.get(op_type).copied()).flatten()
+    let domain = if domain == "ai.onnx" { "" } else { domain };
+    INDEX.get(&(domain, op_type)).copied()
 }
 
-/// Names of all operators that have a rule, in order.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, _)| *name)
+/// Domain and name of all operators that have an answer, in order.
+pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DOMAINS.iter().flat_map(|(domain, table)| table.iter().map(|(name, _)| (*domain, *name)))
 }
 
 #[cfg(test)]
