@@ -1,5 +1,5 @@
 """Lists every operator of the installed `onnx` package in the default domain, one per line, sorted: its name and the
-operator set that first had it; then the one that deprecated it, if any.
+operator set that first had it; then, if it is gone, the one that deprecated it.
 
     python -m venv /tmp/venv && /tmp/venv/bin/pip install onnx
     /tmp/venv/bin/python tools/list_onnx_operators.py > schemas/onnx-operators.txt
@@ -17,8 +17,8 @@ def main():
             versions.setdefault(schema.name, []).append((schema.since_version, schema.deprecated))
     print(f"# onnx {onnx.__version__}, opset {onnx.defs.onnx_opset_version()}")
     for name, history in sorted(versions.items()):
-        ended = [f" deprecated {since}" for since, deprecated in history if deprecated]
-        print(f"{name} {min(since for since, _ in history)}{''.join(ended)}")
+        since, deprecated = max(history)
+        print(f"{name} {min(history)[0]}" + (f" until {since}" if deprecated else ""))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::error::Result;
+use super::relations::Quantization;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
 
@@ -154,6 +155,12 @@ impl<'m> Graph<'m> {
     /// Whether node `i` only gives a constant, itself or through Identity.
     pub fn is_constant_node(&self, i: usize) -> bool {
         self.outputs[i].len() == 1 && self.outputs[i][0].is_some_and(|o| self.constants[o].is_some())
+    }
+
+    /// Scale and zero point as far as the file gives them.
+    pub fn affine(&self, q: &Quantization) -> onnx::Affine<'_> {
+        let of = |id: Option<TensorId>| id.and_then(|id| self.constants[id].as_ref()).map(|c| c.tensor.as_ref());
+        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis }
     }
 
     /// Tensors that a caller gives: graph inputs that have no initializer.

@@ -20,6 +20,17 @@ pub struct Use {
     pub input: usize,
 }
 
+/// How whole numbers stand for real ones: real = (q − zero point) · scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Quantization {
+    /// The scale, where it is known.
+    pub scale: Option<TensorId>,
+    /// The zero point, where it is not 0.
+    pub zero_point: Option<TensorId>,
+    /// The axis that both follow, unless they are one number.
+    pub axis: usize,
+}
+
 /// The solved relations of a graph.
 pub struct Relations {
     /// The arena.
@@ -30,6 +41,8 @@ pub struct Relations {
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
+    /// Constants of whole numbers that rules take for real ones, by use.
+    pub quantized: BTreeMap<Use, Quantization>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -47,6 +60,7 @@ impl Relations {
                 tensors: vec![None; graph.names.len()],
                 uses: Vec::with_capacity(graph.nodes().len()),
                 roles: BTreeMap::new(),
+                quantized: BTreeMap::new(),
                 without_rule: BTreeMap::new(),
             },
         };
@@ -108,17 +122,18 @@ impl Walker<'_, '_> {
         if self.graph.constants[id].is_none() {
             return self.out.tensors[id].clone();
         }
-        let fact = &self.facts.tensors[id];
-        if dtype::is_float(fact.dtype) {
-            let shape = fact.shape.clone()?;
-            return Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect());
-        }
-        let kind = match fact.dtype {
-            2 | 3 | 17..=26 => "quantized weight",
-            _ => "constant that holds no floats",
+        let shape = self.facts.tensors[id].shape.clone()?;
+        Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect())
+    }
+
+    /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
+    fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
+        let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
+            true => "quantized weight",
+            false => "constant that holds no floats",
         };
         let reason = Reason { kind, at: self.graph.names[id].into() };
-        self.frozen_axes(id, &reason)
+        axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
     }
 
     fn node(&mut self, i: usize) {
@@ -131,10 +146,9 @@ impl Walker<'_, '_> {
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
         let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
-        let weight: Vec<bool> = graph.inputs[i]
-            .iter()
-            .map(|id| id.is_some_and(|id| constant(id) && dtype::is_float(facts.tensors[id].dtype)))
-            .collect();
+        let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
+        let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
+        let weight: Vec<bool> = graph.inputs[i].iter().zip(&constants).map(|(id, c)| *c && float(id)).collect();
         if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
         }
@@ -152,12 +166,14 @@ impl Walker<'_, '_> {
             terms: &mut self.out.terms,
             axes_in,
             axes_out: vec![None; node.output.len()],
+            constant: constants,
             weight,
+            quantized: Vec::new(),
             roles: Vec::new(),
             label: label.clone(),
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
-        let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
+        let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
         let deliberate = rule.and_then(|op| op.frozen());
         let kind = match (rule, deliberate) {
             (_, Some(why)) => why,
@@ -198,6 +214,20 @@ impl Walker<'_, '_> {
                     self.frozen_axes(id, &reason)
                 }
             };
+        }
+        for (k, axes) in axes_in.iter().enumerate() {
+            let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
+            if graph.constants[id].is_none() || dtype::is_float(facts.tensors[id].dtype) {
+                continue;
+            }
+            match quantized.iter().find(|(q, _)| *q == k) {
+                Some((_, by)) if related => {
+                    let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
+                    let by = Quantization { scale: at(by.scale), zero_point: at(by.zero_point), axis: by.axis };
+                    self.out.quantized.insert(Use { node: i, input: k }, by);
+                }
+                _ => self.keep_contents(id, axes),
+            }
         }
         self.out.uses.push(axes_in);
         for r in roles {

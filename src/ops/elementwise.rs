@@ -77,6 +77,10 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
 }
 
 impl Operator for Elementwise {
+    fn about(&self) -> &'static str {
+        "each position by itself; a broadcast axis of size 1 couples nothing"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();
@@ -94,6 +98,7 @@ impl Operator for Elementwise {
             _ => match cx.node.op_type() {
                 "IsNaN" | "IsInf" => dtype::BOOL,
                 "CastLike" => cx.dtype(1),
+                "BitCast" => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
                 _ => cx.dtype(0),
             },
         };

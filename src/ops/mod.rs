@@ -4,9 +4,12 @@
 //! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
 //! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
 
+mod along;
 mod concat;
+mod constant;
 mod context;
 mod conv;
+mod deform;
 mod depth_space;
 mod einsum;
 mod elementwise;
@@ -17,10 +20,13 @@ mod gemm;
 mod matmul;
 mod microsoft;
 mod normalization;
+mod one_hot;
 mod opaque;
+mod over;
 mod pad;
 mod pool;
 mod quantize;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
@@ -32,7 +38,7 @@ mod split;
 mod table;
 mod transpose;
 
-pub use context::{CostCx, InferCx, RelateCx, RewriteCx, Role, RoleNote};
+pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
@@ -60,6 +66,12 @@ pub trait Operator: Sync {
     /// Why no axis that this operator touches may shrink, where that is all there is to say of it.
     fn frozen(&self) -> Option<&'static str> {
         None
+    }
+
+    /// What the rule does, in a few words: the operator's line in `docs/OPERATORS.md`. Empty where all of it is
+    /// [`frozen`](Operator::frozen).
+    fn about(&self) -> &'static str {
+        ""
     }
 
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.
