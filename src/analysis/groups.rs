@@ -161,6 +161,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
     // Identity is looked through: name the tensor that holds the contents.
     let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
         super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
+        super::graph::Origin::Body(id) => Some(id),
         super::graph::Origin::Node(n) => graph.outputs[n][0],
     };
     for (node, inputs) in graph.inputs.iter().enumerate() {

@@ -1,12 +1,13 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
+use super::scales::scale_after;
 use crate::algebra::{Reason, Term, Terms};
-use crate::ops::{self, Fact, RelateCx, Role, dtype};
+use crate::ops::{Fact, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -70,6 +71,7 @@ impl Relations {
         }
         walker.outputs();
         walker.roles();
+        walker.scales();
         walker.out
     }
 
@@ -142,21 +144,22 @@ impl Walker<'_, '_> {
             return;
         }
         let (graph, facts) = (self.graph, self.facts);
-        let node = &graph.nodes()[i];
+        let node = graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
         let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
         let weight: Vec<bool> = graph.inputs[i].iter().zip(&constants).map(|(id, c)| *c && float(id)).collect();
-        if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
+        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
-        let rule = ops::find(node.domain(), node.op_type());
+        let rule = graph.operator(i);
         let usable = rule.filter(|_| facts.inferred[i]);
         let mut cx = RelateCx {
             node,
@@ -165,7 +168,7 @@ impl Walker<'_, '_> {
             outputs,
             terms: &mut self.out.terms,
             axes_in,
-            axes_out: vec![None; node.output.len()],
+            axes_out: vec![None; graph.outputs[i].len()],
             constant: constants,
             weight,
             quantized: Vec::new(),
@@ -236,6 +239,24 @@ impl Walker<'_, '_> {
                 Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
                 _ => self.notes.push((at, r.axis, r.role)),
             }
+        }
+    }
+
+    /// Finds the scales of numbers that are summed up as they are.
+    fn scales(&mut self) {
+        let (graph, facts) = (self.graph, self.facts);
+        let zeros: BTreeSet<TensorId> = self.out.quantized.values().filter_map(|q| q.zero_point).collect();
+        for (at, q) in self.out.quantized.iter_mut().filter(|(_, q)| q.scale.is_none()) {
+            let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
+            let sums = graph.outputs[at.node].first().copied().flatten();
+            let (Some(numbers), Some(sums)) = (numbers, sums) else { continue };
+            if facts.tensors[sums].dtype != dtype::INT32 {
+                continue;
+            }
+            let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
+            let each = shape(numbers).get(q.axis).copied();
+            let fits = |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
+            q.scale = scale_after(graph, sums).filter(fits);
         }
     }
 

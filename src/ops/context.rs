@@ -40,6 +40,8 @@ pub struct InferCx<'a> {
     pub outputs: Vec<Fact>,
     /// The table of symbols.
     pub symbols: &'a mut Symbols,
+    /// Inputs and axes whose sizes differ from round to round of a loop, to be filled in by it.
+    pub varying: Vec<(usize, usize)>,
 }
 
 /// Access to inputs and attributes that all contexts share.

@@ -81,6 +81,14 @@ impl Operator for Elementwise {
         "each position by itself; a broadcast axis of size 1 couples nothing"
     }
 
+    fn factors(&self) -> &'static [usize] {
+        match self.fold {
+            Fold::Mul => &[0, 1],
+            Fold::Cast | Fold::Same => &[0],
+            _ => &[],
+        }
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();

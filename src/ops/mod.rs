@@ -8,6 +8,7 @@ mod along;
 mod concat;
 mod constant;
 mod context;
+mod control;
 mod conv;
 mod deform;
 mod depth_space;
@@ -63,6 +64,11 @@ pub trait Operator: Sync {
         Vec::new()
     }
 
+    /// Inputs whose product comes out, position by position: a scale among them belongs to the others.
+    fn factors(&self) -> &'static [usize] {
+        &[]
+    }
+
     /// Why no axis that this operator touches may shrink, where that is all there is to say of it.
     fn frozen(&self) -> Option<&'static str> {
         None
@@ -72,6 +78,12 @@ pub trait Operator: Sync {
     /// [`frozen`](Operator::frozen).
     fn about(&self) -> &'static str {
         ""
+    }
+
+    /// For control flow: what its bodies are given, as an operator whose outputs are their inputs. Bodies are walked
+    /// after it, and then the node itself is asked, with the inputs and outputs of its bodies behind its own inputs.
+    fn enters(&self) -> Option<&'static dyn Operator> {
+        None
     }
 
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.

@@ -10,7 +10,7 @@ use super::elementwise::{Fold, folding, opaque};
 use super::microsoft;
 use super::opaque::{self as frozen, Frozen};
 use super::recurrent::Recurrent;
-use super::{along, concat, constant, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization};
+use super::{along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization};
 use super::{one_hot, over, pad, pool, quantize, reduce, reshape, resize, scatter, shape, slice, softmax, split, transpose};
 
 /// Operators of one domain, by name.
@@ -107,6 +107,7 @@ static TABLE: &Domain = &[
     ("HardSwish", &opaque(1)),
     ("Hardmax", &softmax::Softmax),
     ("Identity", &folding(Fold::Same, 1)),
+    ("If", &control::If),
     ("ImageDecoder", &frozen::Shaped("decodes a picture", frozen::picture)),
     ("InstanceNormalization", &normalization::PerChannel { role: Role::Norm }),
     ("IsInf", &opaque(1)),
@@ -120,6 +121,7 @@ static TABLE: &Domain = &[
     ("LinearAttention", &Frozen("state of an attention")),
     ("Log", &opaque(1)),
     ("LogSoftmax", &softmax::Softmax),
+    ("Loop", &control::Loop),
     ("LpNormalization", &normalization::AcrossChannels),
     ("LpPool", &pool::Pool),
     ("MatMul", &matmul::MatMul),
@@ -178,6 +180,7 @@ static TABLE: &Domain = &[
     ("RoiAlign", &along::REGIONS),
     ("Round", &opaque(1)),
     ("STFT", &Frozen(SIGNAL)),
+    ("Scan", &control::Scan),
     ("Scatter", &scatter::ByElement),
     ("ScatterElements", &scatter::ByElement),
     ("ScatterND", &scatter::ScatterNd),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
 use super::surgery;
@@ -63,13 +64,16 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let weights = cut(a, kept, Mode::Silence, &mut names)?;
     let mut proto = clean::copy_without_weights(a, &weights.replaced);
     if let Some(graph) = &mut proto.graph {
-        graph.node = a.graph.nodes().to_vec();
-        graph.initializer.extend(weights.added);
+        let mut nodes: Vec<_> = a.graph.nodes().iter().map(|n| (*n).clone()).collect();
         for ((node, input), name) in weights.reads {
-            if let Some(slot) = graph.node.get_mut(node).and_then(|n| n.input.get_mut(input)) {
+            if let Some(slot) = nodes.get_mut(node).and_then(|n| n.input.get_mut(input)) {
                 *slot = name;
             }
         }
+        let mut assembly = Assembly::new(&a.graph);
+        nodes.into_iter().enumerate().for_each(|(i, n)| assembly.push(&a.graph, i, n));
+        graph.node = assembly.main();
+        graph.initializer.extend(weights.added);
         let ir = proto.ir_version.unwrap_or(0);
         clean::drop_dead(graph, ir);
     }
