@@ -222,8 +222,7 @@ pub fn infer_one(
     outputs: usize,
     symbols: &mut Symbols,
 ) -> (Vec<Fact>, Vec<(usize, usize)>) {
-    let mut cx =
-        InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
+    let mut cx = InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
     match op.and_then(|op| op.infer(&mut cx)) {
         Some(()) => (cx.outputs, cx.varying),
         None => (vec![Fact::default(); outputs], cx.varying),

@@ -134,7 +134,9 @@ impl<'m> Graph<'m> {
     fn add_nodes(&mut self, scope: usize) {
         let proto = self.scopes[scope].proto;
         for (place, node) in proto.node.iter().enumerate() {
-            let read = |g: &mut Self, n: &'m String| (!n.is_empty()).then(|| g.lookup(scope, n).unwrap_or_else(|| g.define(scope, n)));
+            let read = |g: &mut Self, n: &'m String| {
+                (!n.is_empty()).then(|| g.lookup(scope, n).unwrap_or_else(|| g.define(scope, n)))
+            };
             let mut inputs: Vec<Option<TensorId>> = node.input.iter().map(|n| read(self, n)).collect();
             let control = ops::find(node.domain(), node.op_type()).is_some_and(|op| op.enters().is_some());
             let (mut bodies, mut entry) = (Vec::new(), None);

@@ -255,7 +255,8 @@ impl Walker<'_, '_> {
             }
             let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
             let each = shape(numbers).get(q.axis).copied();
-            let fits = |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
+            let fits =
+                |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
             q.scale = scale_after(graph, sums).filter(fits);
         }
     }

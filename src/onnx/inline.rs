@@ -195,7 +195,8 @@ impl<'c, 'f> Call<'c, 'f> {
             return Some(a);
         }
         let wanted = |b: &&AttributeProto| b.name() == a.ref_attr_name();
-        let found = self.node.attribute.iter().find(wanted).or_else(|| self.function.attribute_proto.iter().find(wanted));
+        let found =
+            self.node.attribute.iter().find(wanted).or_else(|| self.function.attribute_proto.iter().find(wanted));
         Some(AttributeProto { name: a.name.clone(), ..found?.clone() })
     }
 }

@@ -27,7 +27,7 @@ pub fn take(t: &TensorProto, keep: &[Option<&[usize]>]) -> Result<TensorProto> {
     let unit = dtype.entries_for(1).unwrap_or(1);
     let gather = |unit| Gather::new(&dims, keep, &kept, unit).ok_or_else(|| Error::tensor(t.name(), "overflow"));
     match storage(t)? {
-        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&gather(1)?.run(&unpacked(t)?), dtype.bits()))),
+        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&gather(1)?.run(&unpacked(t)?), dtype.bits())),
         Storage::Raw(raw) => out.raw_data = Some(Bytes::from(gather(dtype.bits() / 8)?.run(raw))),
         Storage::Float(v) => out.float_data = gather(unit)?.run(v),
         Storage::Int32(v) => out.int32_data = gather(unit)?.run(v),
@@ -53,7 +53,7 @@ pub fn zero(t: &TensorProto, gone: &[Option<&[usize]>]) -> Result<TensorProto> {
     let mut out = shell(t);
     let unit = dtype.entries_for(1).unwrap_or(1);
     match storage(t)? {
-        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&clear(&unpacked(t)?, &dims, gone, 1), dtype.bits()))),
+        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&clear(&unpacked(t)?, &dims, gone, 1), dtype.bits())),
         Storage::Raw(raw) => out.raw_data = Some(Bytes::from(clear(raw, &dims, gone, dtype.bits() / 8))),
         Storage::Float(v) => out.float_data = clear(v, &dims, gone, unit),
         Storage::Int32(v) => out.int32_data = clear(v, &dims, gone, unit),

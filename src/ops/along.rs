@@ -20,7 +20,7 @@ pub static RUNNING: Along = Along {
     about: "the axis it runs along freezes, the others pass",
     why: "runs along the axis",
     axes: |cx| Some(vec![axis(*cx.numbers(1)?.first()?, cx.rank(0)?)?]),
-    shape: InferCx::same_as_input,
+    shape: |cx| cx.same_as_input(),
 };
 
 /// `ReverseSequence`: each sequence backwards.
@@ -28,7 +28,7 @@ pub static REVERSED: Along = Along {
     about: "the time axis freezes, the others pass",
     why: "reversed axis",
     axes: |cx| Some(vec![axis(cx.int("time_axis").unwrap_or(0), cx.rank(0)?)?]),
-    shape: InferCx::same_as_input,
+    shape: |cx| cx.same_as_input(),
 };
 
 /// `Trilu`: a triangle of each matrix.
@@ -36,7 +36,7 @@ pub static TRIANGLE: Along = Along {
     about: "rows and columns freeze, the others pass",
     why: "triangle of a matrix",
     axes: matrix,
-    shape: InferCx::same_as_input,
+    shape: |cx| cx.same_as_input(),
 };
 
 /// `Det`: a number for each matrix.
@@ -153,7 +153,10 @@ pub static SPECTRUM: Along = Along {
     why: "transform along the axis",
     axes: |cx| {
         let rank = cx.rank(0)?;
-        Some(vec![spectrum_axis(cx.opset, cx.int("axis"), cx.has(2).then(|| cx.numbers(2)), rank)?, rank.checked_sub(1)?])
+        Some(vec![
+            spectrum_axis(cx.opset, cx.int("axis"), cx.has(2).then(|| cx.numbers(2)), rank)?,
+            rank.checked_sub(1)?,
+        ])
     },
     shape: |cx| {
         let (dt, mut shape) = (cx.dtype(0), cx.shape(0)?.to_vec());

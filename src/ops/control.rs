@@ -2,13 +2,13 @@
 //! Bodies are walked like any other nodes; here stands only how their ends meet the node's.
 
 use crate::algebra::{Dim, Symbols, Term};
+use crate::onnx;
 use crate::onnx::proto::type_proto::Value as Type;
 use crate::onnx::proto::{NodeProto, ValueInfoProto};
-use crate::onnx;
 
 use super::Operator;
 use super::context::{InferCx, RelateCx};
-use super::fact::{Fact, axis, dtype};
+use super::fact::{axis, dtype};
 
 /// `If`.
 pub struct If;
@@ -50,7 +50,8 @@ impl Ends {
 
 /// Both sizes where they agree, else one that only a run can tell.
 fn either(symbols: &mut Symbols, a: &[Dim], b: &[Dim], name: &str) -> Option<Vec<Dim>> {
-    let one = |(k, (x, y)): (usize, (&Dim, &Dim))| if x == y { x.clone() } else { symbols.unknown(format!("{name}:{k}")) };
+    let one =
+        |(k, (x, y)): (usize, (&Dim, &Dim))| if x == y { x.clone() } else { symbols.unknown(format!("{name}:{k}")) };
     (a.len() == b.len()).then(|| a.iter().zip(b).enumerate().map(one).collect())
 }
 

@@ -159,7 +159,9 @@ pub fn unpooled(cx: &mut InferCx) -> Option<()> {
             for (k, d) in x.get(2..)?.iter().enumerate() {
                 let (kernel, stride) = (*w.kernel.get(k)?, *w.strides.get(k)?);
                 let pads = w.pads.get(k)?.saturating_add(*w.pads.get(k + n)?);
-                shape.push(d.minus(&Dim::from(1i64)).times(&Dim::from(stride)).plus(&Dim::from(kernel.saturating_sub(pads))));
+                shape.push(
+                    d.minus(&Dim::from(1i64)).times(&Dim::from(stride)).plus(&Dim::from(kernel.saturating_sub(pads))),
+                );
             }
             shape
         }

@@ -133,12 +133,8 @@ pub static GEMM: Over = Over {
 };
 
 /// `QLinearAdd`, `QLinearMul`.
-pub static TWO: Over = Over {
-    inner: &BINARY,
-    operands: &[Operand::new(0), Operand::new(3)],
-    bias: None,
-    gives: Gives::Like(0),
-};
+pub static TWO: Over =
+    Over { inner: &BINARY, operands: &[Operand::new(0), Operand::new(3)], bias: None, gives: Gives::Like(0) };
 
 /// `QLinearSigmoid`, `QLinearLeakyRelu`.
 pub static ONE: Over = Over::one(&UNARY);
@@ -157,7 +153,8 @@ pub struct Joined;
 impl Over {
     /// An operator of one input whose other inputs are single numbers.
     pub const fn one(inner: &'static dyn Operator) -> Over {
-        Over { inner, operands: &[Operand::new(0)], bias: None, gives: Gives::Like(0) }
+        const FIRST: &[Operand] = &[Operand::new(0)];
+        Over { inner, operands: FIRST, bias: None, gives: Gives::Like(0) }
     }
 
     fn inputs(&self) -> Vec<usize> {

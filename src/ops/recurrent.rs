@@ -62,7 +62,7 @@ impl Operator for Recurrent {
             return None;
         };
         let hidden = *hidden;
-        let mut of_gates = |cx: &mut RelateCx, n: i64, t: Term| {
+        let of_gates = |cx: &mut RelateCx, n: i64, t: Term| {
             let gates = cx.frozen(&Dim::from(n), "gates of a cell");
             let product = cx.terms.product(&[gates, hidden]);
             cx.unify(t, product);

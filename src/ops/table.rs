@@ -10,8 +10,12 @@ use super::elementwise::{Fold, folding, opaque};
 use super::microsoft;
 use super::opaque::{self as frozen, Frozen};
 use super::recurrent::Recurrent;
-use super::{along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization};
-use super::{one_hot, over, pad, pool, quantize, reduce, reshape, resize, scatter, shape, slice, softmax, split, transpose};
+use super::{
+    along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization,
+};
+use super::{
+    one_hot, over, pad, pool, quantize, reduce, reshape, resize, scatter, shape, slice, softmax, split, transpose,
+};
 
 /// Operators of one domain, by name.
 pub type Domain = [(&'static str, &'static dyn Operator)];

@@ -102,7 +102,15 @@ pub struct Builder {
 impl Builder {
     pub fn new(opset: i64) -> Builder {
         let graph = GraphProto { name: Some("main".into()), ..Default::default() };
-        Builder { graph, opset, ir: 8, dtype: DType::Float, prefix: String::new(), seed: 0x9e37_79b9_7f4a_7c15, count: 0 }
+        Builder {
+            graph,
+            opset,
+            ir: 8,
+            dtype: DType::Float,
+            prefix: String::new(),
+            seed: 0x9e37_79b9_7f4a_7c15,
+            count: 0,
+        }
     }
 
     /// The same graph with other random weights.

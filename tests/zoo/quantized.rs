@@ -24,7 +24,8 @@ fn weight(b: &mut Builder, name: &str, dims: &[i64], axis: usize, kind: Kind) ->
     let shape: &[i64] = if kind.each { &[n] } else { &[] };
     let numbers: Vec<u8> = b.random(dims).iter().map(|v| (((v * 40.0) as i8).wrapping_add(kind.zero)) as u8).collect();
     let scales: Vec<f32> = (0..n).map(|_| 0.02 + 0.01 * b.draw()).collect();
-    let zeros: Vec<u8> = (0..n).map(|k| if kind.zero == 0 { 0 } else { (kind.zero as u8).wrapping_add(k as u8) }).collect();
+    let zeros: Vec<u8> =
+        (0..n).map(|k| if kind.zero == 0 { 0 } else { (kind.zero as u8).wrapping_add(k as u8) }).collect();
     [
         b.codes(&format!("{name}.q"), dims, kind.dtype, &numbers),
         b.filled(&format!("{name}.scale"), shape, &scales),
