@@ -77,6 +77,18 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
 }
 
 impl Operator for Elementwise {
+    fn about(&self) -> &'static str {
+        "each position by itself; a broadcast axis of size 1 couples nothing"
+    }
+
+    fn factors(&self) -> &'static [usize] {
+        match self.fold {
+            Fold::Mul => &[0, 1],
+            Fold::Cast | Fold::Same => &[0],
+            _ => &[],
+        }
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();
@@ -94,6 +106,7 @@ impl Operator for Elementwise {
             _ => match cx.node.op_type() {
                 "IsNaN" | "IsInf" => dtype::BOOL,
                 "CastLike" => cx.dtype(1),
+                "BitCast" => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
                 _ => cx.dtype(0),
             },
         };

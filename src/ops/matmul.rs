@@ -10,6 +10,10 @@ use super::elementwise::broadcast;
 pub struct MatMul;
 
 impl Operator for MatMul {
+    fn about(&self) -> &'static str {
+        "a contraction; batch axes broadcast"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (mut a, mut b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let (left_vector, right_vector) = (a.len() == 1, b.len() == 1);

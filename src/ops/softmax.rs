@@ -7,6 +7,10 @@ use super::context::{InferCx, RelateCx};
 pub struct Softmax;
 
 impl Operator for Softmax {
+    fn about(&self) -> &'static str {
+        "mixes across the axis, whose positions are bins of a distribution"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }

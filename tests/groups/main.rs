@@ -10,6 +10,9 @@ mod zoo;
 mod attention;
 mod branches;
 mod channels;
+mod control;
+mod quantized;
+mod recurrent;
 mod storage;
 
 use onnx_prune::analysis::{Analysis, Kind};

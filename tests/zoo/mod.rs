@@ -4,6 +4,9 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod control;
+pub mod quantized;
+pub mod recurrent;
 pub mod shaping;
 pub mod storage;
 
@@ -35,4 +38,7 @@ animals! {
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized;
+    recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
+    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
+    control: branches branch_with_shapes rounds scanned growing;
 }

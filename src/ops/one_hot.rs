@@ -1,0 +1,53 @@
+//! OneHot: indices become a new axis of zeros and a one.
+
+use super::Operator;
+use super::context::{InferCx, RelateCx};
+use super::fact::{MAX_VALUE, Value, axis};
+
+/// `OneHot`.
+pub struct OneHot;
+
+/// The contents, where all of them are known and the new axis is the last: exporters write counts of copies this way.
+fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
+    let (indices, depth, ends) = (cx.numbers(0)?, *cx.numbers(1)?.first()?, cx.dims(2)?);
+    let (off, on) = (ends.first()?.clone(), ends.get(1)?.clone());
+    let len = usize::try_from(depth).ok()?.checked_mul(indices.len()).filter(|n| *n <= MAX_VALUE)?;
+    if at != cx.rank(0)? {
+        return None;
+    }
+    let hot = |i: &i64, k: i64| *i == k || i.checked_add(depth) == Some(k);
+    let all = indices.iter().flat_map(|i| (0..depth).map(move |k| if hot(i, k) { on.clone() } else { off.clone() }));
+    Some(Value::Ints(all.take(len).collect()))
+}
+
+impl Operator for OneHot {
+    fn about(&self) -> &'static str {
+        "the new axis is frozen, those of the indices pass"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let mut shape = cx.shape(0)?.to_vec();
+        let at = axis(cx.int("axis").unwrap_or(-1), shape.len() + 1)?;
+        let depth = match cx.dims(1).and_then(|d| d.first().cloned()) {
+            Some(n) => n,
+            None => cx.unknown(0, at),
+        };
+        shape.insert(at, depth);
+        let (dt, value) = (cx.dtype(2), spelled(cx, at));
+        cx.set(0, dt, shape);
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let mut axes = cx.input(0)?;
+        let at = axis(cx.int("axis").unwrap_or(-1), axes.len() + 1)?;
+        let depth = cx.out_shape(0)?.get(at)?.clone();
+        let new = cx.frozen(&depth, "positions of an index");
+        axes.insert(at, new);
+        cx.set(0, axes);
+        Some(())
+    }
+}
