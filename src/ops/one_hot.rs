@@ -10,7 +10,7 @@ pub struct OneHot;
 /// The contents, where all of them are known and the new axis is the last: exporters write counts of copies this way.
 fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
     let (indices, depth, ends) = (cx.numbers(0)?, *cx.numbers(1)?.first()?, cx.dims(2)?);
-    let (off, on) = (ends.first()?.clone(), ends.get(1)?.clone());
+    let (off, on) = (ends.first()?, ends.get(1)?);
     let len = usize::try_from(depth).ok()?.checked_mul(indices.len()).filter(|n| *n <= MAX_VALUE)?;
     if at != cx.rank(0)? {
         return None;
