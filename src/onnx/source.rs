@@ -101,3 +101,25 @@ pub(crate) fn other_format(bytes: &[u8]) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_reads_as_before() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let data: Vec<u8> = (0..100_000u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
+        std::fs::write(file.path(), &data).unwrap();
+        let mut maps = Maps::default();
+        let bytes = maps.map(file.path()).unwrap();
+        maps.release(&bytes.slice(5000..70_000));
+        // Memory that is no map stays as it is.
+        let heap = vec![7u8; 70_000];
+        maps.release(&heap);
+        assert!(heap.iter().all(|b| *b == 7));
+        assert_eq!(bytes[..], data[..]);
+        maps.release_all();
+        assert_eq!(bytes[..], data[..]);
+    }
+}
