@@ -158,7 +158,7 @@ def pictures() -> dict[str, Entry]:
     )  # fmt: skip
     sam = hf.SamVisionConfig(
         hidden_size=128, num_hidden_layers=2, num_attention_heads=4, mlp_dim=384, image_size=160,
-        window_size=4, global_attn_indexes=[1], output_channels=64,
+        window_size=4, global_attn_indexes=[1], output_channels=64, initializer_range=0.02,
     )  # fmt: skip
     square = PICTURE | {"image_size": 64} | classes
     return {
