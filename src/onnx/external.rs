@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::proto::tensor_proto::DataLocation;
 use super::proto::{ModelProto, TensorProto};
-use super::walk::{self, Place};
 use super::source::Maps;
+use super::walk::{self, Place};
 use super::{Error, Result, tensor};
 
 /// How a model that came in several files was laid out.
