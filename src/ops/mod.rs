@@ -4,6 +4,7 @@
 //! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
 //! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
 
+mod attention;
 mod concat;
 mod context;
 mod conv;
@@ -11,7 +12,9 @@ mod depth_space;
 mod einsum;
 mod elementwise;
 mod expand;
+mod experts;
 mod fact;
+mod gated;
 mod gather;
 mod gemm;
 mod matmul;
@@ -20,12 +23,15 @@ mod normalization;
 mod opaque;
 mod pad;
 mod pool;
+mod position_bias;
 mod quantize;
 mod reduce;
 mod reshape;
 mod resize;
+mod rotary;
 mod scatter;
 mod shape;
+mod skip_norm;
 mod slice;
 mod softmax;
 mod split;

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use super::Operator;
 use super::context::Role;
-use super::conv::Conv;
+use super::conv::{Conv, Layout};
 use super::elementwise::{Fold, folding, opaque};
-use super::microsoft;
+use super::{attention, microsoft, rotary};
 use super::{concat, depth_space, einsum, expand, gather, gemm, matmul, normalization, pad, pool, reduce, reshape};
 use super::{opaque as frozen, quantize, resize, scatter, shape, slice, softmax, split, transpose};
 
@@ -15,7 +15,12 @@ use super::{opaque as frozen, quantize, resize, scatter, shape, slice, softmax, 
 pub type Domain = [(&'static str, &'static dyn Operator)];
 
 /// All domains. `ai.onnx` is another name of the default domain.
-static DOMAINS: &[(&str, &Domain)] = &[("", TABLE), ("com.microsoft", microsoft::TABLE)];
+static DOMAINS: &[(&str, &Domain)] = &[
+    ("", TABLE),
+    ("com.microsoft", microsoft::TABLE),
+    ("com.microsoft.nchwc", microsoft::BLOCKED),
+    ("com.ms.internal.nhwc", microsoft::CHANNELS_LAST),
+];
 
 /// Operators of the default domain.
 static TABLE: &Domain = &[
@@ -30,6 +35,7 @@ static TABLE: &Domain = &[
     ("Asinh", &opaque(1)),
     ("Atan", &opaque(1)),
     ("Atanh", &opaque(1)),
+    ("Attention", &attention::Attention),
     ("AveragePool", &pool::Pool),
     ("BatchNormalization", &normalization::PerChannel { role: Role::BatchNorm }),
     ("BitShift", &opaque(2)),
@@ -44,8 +50,8 @@ static TABLE: &Domain = &[
     ("Clip", &opaque(1)),
     ("Concat", &concat::Concat),
     ("ConstantOfShape", &shape::ConstantOfShape),
-    ("Conv", &Conv { transposed: false }),
-    ("ConvTranspose", &Conv { transposed: true }),
+    ("Conv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
+    ("ConvTranspose", &Conv { transposed: true, layout: Layout::ChannelsFirst }),
     ("Cos", &opaque(1)),
     ("Cosh", &opaque(1)),
     ("CumSum", &frozen::SameShape("sums along an axis")),
@@ -71,7 +77,7 @@ static TABLE: &Domain = &[
     ("GlobalMaxPool", &pool::GlobalPool),
     ("Greater", &folding(Fold::Greater, 2)),
     ("GreaterOrEqual", &folding(Fold::GreaterOrEqual, 2)),
-    ("GroupNormalization", &normalization::GroupNorm),
+    ("GroupNormalization", &normalization::GroupNorm { fused: false }),
     ("HardSigmoid", &opaque(1)),
     ("HardSwish", &opaque(1)),
     ("Hardmax", &softmax::Softmax),
@@ -120,6 +126,7 @@ static TABLE: &Domain = &[
     ("Relu", &opaque(1)),
     ("Reshape", &reshape::Reshape),
     ("Resize", &resize::Resize),
+    ("RotaryEmbedding", &rotary::Rotary { cosines: 1 }),
     ("Round", &opaque(1)),
     ("ScatterElements", &scatter::ByElement),
     ("ScatterND", &scatter::ScatterNd),
@@ -128,6 +135,7 @@ static TABLE: &Domain = &[
     ("Shrink", &opaque(1)),
     ("Sigmoid", &opaque(1)),
     ("Sign", &opaque(1)),
+    ("SimplifiedLayerNormalization", &normalization::LayerNorm),
     ("Sin", &opaque(1)),
     ("Sinh", &opaque(1)),
     ("Size", &shape::Size),
