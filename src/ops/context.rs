@@ -269,7 +269,7 @@ impl CostCx<'_> {
     }
 
     /// Axis terms of input `i`.
-    pub fn axes(&self, i: usize) -> Option<&[Term]> {
+    pub fn input(&self, i: usize) -> Option<&[Term]> {
         self.axes_in.get(i)?.as_deref()
     }
 }

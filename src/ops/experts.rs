@@ -73,7 +73,7 @@ impl Operator for Experts {
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let picked = cx.int("k").unwrap_or(1) as f64;
         let layer = |input: usize| {
-            let (tokens, w) = (*cx.axes(1)?.first()?, cx.axes(input)?);
+            let (tokens, w) = (*cx.input(1)?.first()?, cx.input(input)?);
             Some(Monomial { coefficient: picked, axes: vec![tokens, *w.get(1)?, *w.get(2)?] })
         };
         [FIRST, SECOND, GATE].into_iter().filter_map(layer).collect()

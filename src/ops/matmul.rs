@@ -92,7 +92,7 @@ impl Operator for MatMul {
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
             let mut axes = cx.axes_out.first().copied()??.to_vec();
-            let (a, b) = (cx.axes(0)?, cx.axes(1)?);
+            let (a, b) = (cx.input(0)?, cx.input(1)?);
             let [(contracted, _), _] = places(cx.node, [a.len(), b.len()])?;
             axes.push(*a.get(contracted)?);
             Some(axes)

@@ -60,7 +60,8 @@ impl Operator for Gated {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (heads, channels) = sizes(cx.node, &cx.inputs)?;
-        let ([batch, _, width], [_, h, rows, columns]) = (cx.input(0)?[..], cx.input(2)?[..]) else { return None };
+        let [batch, _, width] = cx.input(0)?[..] else { return None };
+        let [_, h, rows, columns] = cx.input(2)?[..] else { return None };
         let (heads, channels) = (cx.terms.atom(Dim::from(heads)), cx.terms.atom(Dim::from(channels)));
         let both = cx.terms.product(&[heads, channels]);
         cx.unify(width, both);
@@ -89,7 +90,7 @@ impl Operator for Gated {
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
-        let count = || -> Option<Vec<Term>> { Some([cx.axes(0)?, &[*cx.axes(3)?.get(1)?]].concat()) };
+        let count = || -> Option<Vec<Term>> { Some([cx.input(0)?, &[*cx.input(3)?.get(1)?]].concat()) };
         count().map(CostCx::product).unwrap_or_default()
     }
 }

@@ -10,6 +10,7 @@ mod zoo;
 mod attention;
 mod branches;
 mod channels;
+mod fused;
 mod storage;
 
 use onnx_prune::analysis::{Analysis, Kind};

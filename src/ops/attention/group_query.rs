@@ -147,7 +147,7 @@ impl Operator for GroupQuery {
             if !packed {
                 return plain_macs(cx, &keys);
             }
-            let [batch, tokens, width] = *cx.axes(0)? else { return None };
+            let [batch, tokens, width] = *cx.input(0)? else { return None };
             let queries = leading(cx, width, s.queries * s.channels);
             let queries = queries.into_iter().map(|(share, part)| (share, vec![batch, tokens, part]));
             let result = (1.0, cx.axes_out.first().copied()??.to_vec());

@@ -175,14 +175,14 @@ fn macs(products: Vec<(f64, Vec<Term>)>, keys: &[Term]) -> Vec<Monomial> {
 
 /// The two products of queries that come by themselves.
 fn plain_macs(cx: &CostCx, keys: &[Term]) -> Option<Vec<Monomial>> {
-    let (queries, result) = (cx.axes(0)?.to_vec(), cx.axes_out.first().copied()??.to_vec());
+    let (queries, result) = (cx.input(0)?.to_vec(), cx.axes_out.first().copied()??.to_vec());
     Some(macs(vec![(1.0, queries), (1.0, result)], keys))
 }
 
 /// The token axes of keys: those given, and those of earlier tokens.
 fn key_tokens(cx: &CostCx, keys: usize, past: usize) -> Vec<Term> {
     let tokens = |i: usize| {
-        let axes = cx.axes(i)?;
+        let axes = cx.input(i)?;
         axes.get(if axes.len() == 4 { 2 } else { 1 }).copied()
     };
     [tokens(keys), tokens(past)].into_iter().flatten().collect()

@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::super::Operator;
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
-use super::{Heads, Sizes, TOKENS, attach, channels_left, keep_scale, leading, macs, width_of_one};
+use super::{Heads, Sizes, TOKENS, attach, keep_scale, leading, macs, width_of_one};
 
 /// `Attention`: input, weight [width, queries + keys + values], bias; mask; keys and values of earlier tokens in one
 /// tensor [2, batch, heads, tokens, channels].
@@ -56,7 +56,8 @@ impl Operator for Packed {
         if cx.int("do_rotary") == Some(1) {
             cx.freeze(h.channels, "angles that follow from the position within a head");
         }
-        let ([batch, tokens, width], [rows, columns]) = (cx.input(0)?[..], cx.input(1)?[..]) else { return None };
+        let [batch, tokens, width] = cx.input(0)?[..] else { return None };
+        let [rows, columns] = cx.input(1)?[..] else { return None };
         cx.freeze(tokens, TOKENS);
         cx.unify(width, rows);
         let all = h.side_by_side(cx);
@@ -102,12 +103,13 @@ impl Operator for Packed {
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
             let s = sizes(cx.node, &cx.inputs)?;
-            let ([batch, tokens, width], [_, columns]) = (*cx.axes(0)?, *cx.axes(1)?) else { return None };
+            let [batch, tokens, width] = *cx.input(0)? else { return None };
+            let [_, columns] = *cx.input(1)? else { return None };
             let queries = leading(cx, columns, s.queries * s.channels);
             let queries = queries.into_iter().map(|(share, part)| (share, vec![batch, tokens, part]));
             let result = (1.0, vec![batch, tokens, *cx.axes_out.first().copied()??.get(2)?]);
             let mut keys = vec![tokens];
-            keys.extend(cx.axes(4).and_then(|past| past.get(3).copied()));
+            keys.extend(cx.input(4).and_then(|past| past.get(3).copied()));
             let mut all = macs(queries.chain([result]).collect(), &keys);
             all.extend(CostCx::product(vec![batch, tokens, width, columns]));
             Some(all)
