@@ -6,7 +6,7 @@ use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, Names, cut};
-use crate::algebra::{Dim, Kept, Symbols};
+use crate::algebra::{Dim, Kept, Symbols, Term};
 use crate::analysis::{Analysis, Graph, TensorId, infer_one, of_constant};
 use crate::onnx;
 use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
@@ -150,8 +150,9 @@ impl Walker<'_, '_> {
         for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
             id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));
         }
-        for ((id, fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
+        for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
             let Some(id) = *id else { continue };
+            self.fill(&mut fact, axes);
             self.check(i, id, &fact, axes)?;
             let old = &a.facts.tensors[id];
             // Where inference has no answer, the axes do: all that is known stays known.
@@ -185,8 +186,19 @@ impl Walker<'_, '_> {
         infer_one(node, op, opset, inputs, outputs, &mut self.symbols).0
     }
 
+    /// Where only a run can tell a size, what the file declared of it stays, as long as nothing of it goes.
+    fn fill(&self, fact: &mut Fact, axes: Option<&[Term]>) {
+        let (Some(shape), Some(axes)) = (&mut fact.shape, axes) else { return };
+        for (d, &t) in shape.iter_mut().zip(axes) {
+            let terms = &self.a.relations.terms;
+            if self.symbols.is_unknown(d) && !terms.shrinks(t, self.kept) {
+                *d = terms.size(t);
+            }
+        }
+    }
+
     /// The inferred shape must be the one that the axis terms predict.
-    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[crate::algebra::Term]>) -> Result<()> {
+    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
         let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
         let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
         // Run-time sizes may be spelled in another way; numbers may not differ.

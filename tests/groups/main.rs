@@ -11,6 +11,7 @@ mod attention;
 mod branches;
 mod channels;
 mod control;
+mod fused;
 mod quantized;
 mod recurrent;
 mod storage;
