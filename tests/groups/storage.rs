@@ -125,3 +125,19 @@ fn a_model_without_groups_is_an_error_of_planning() {
     };
     assert!(why.contains("graph input"), "{why}");
 }
+
+#[test]
+fn functions_of_the_model_are_written_out() {
+    let expected = [
+        "first.weight 8: first.weight@0 second.weight@1",
+        "second.weight 6: second.weight@0 second.bias@0 head.weight@1",
+    ];
+    let m = storage::called_functions();
+    assert_eq!(groups(m.clone()), expected);
+    let model = load(m);
+    assert!(model.proto.functions.is_empty());
+    assert!(model.warnings.iter().any(|w| w.contains("3 calls of functions")), "{:?}", model.warnings);
+    let slopes: Vec<f32> =
+        model.graph().unwrap().node.iter().filter_map(|n| onnx_prune::onnx::attr_f(n, "alpha")).collect();
+    assert_eq!(slopes, [0.5, 0.2]);
+}
