@@ -168,7 +168,7 @@ impl Elementwise {
             index
         };
         let as_float = |v: &Value| matches!(v, Value::Floats(_));
-        let data = if self.fold == Fold::Where { &inputs[1..] } else { &inputs[..] };
+        let data = if self.fold == Fold::Where { inputs.get(1..)? } else { &inputs[..] };
         if data.iter().any(|(v, _)| as_float(v)) {
             let column = |p: usize| -> Option<Vec<f64>> {
                 inputs
@@ -188,7 +188,7 @@ impl Elementwise {
             });
         }
         if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
-            let v = inputs[0].0.pick(0..len)?;
+            let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
             return Some(Value::Floats(floats?));
