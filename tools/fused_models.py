@@ -92,7 +92,7 @@ def check(binary: Path, original: Path, model: Path, speedup: str) -> tuple[str,
         problems.append(f"no rule for {after['model']['without_rule']}")
     output = model.with_suffix(".pruned.onnx")
     library = ["--ort-library", str(program.onnxruntime_library())]
-    options = ["--speedup", speedup, "--no-latency", "--runtime", "onnxruntime", *library]
+    options = ["--speedup", speedup, "--no-latency", "--runtime", "ort", *library]
     run = program.prune(binary, model, options, output)
     if run.report is None or run.done.code != program.PRUNED:
         return "-", [*problems, short(run.message)]

@@ -8,6 +8,7 @@ mod common;
 mod zoo;
 
 mod every;
+mod fused;
 mod kept;
 mod types;
 

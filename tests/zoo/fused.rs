@@ -38,13 +38,13 @@ pub fn multi_head_cross() -> ModelProto {
     residual(b, &e, &o, 16)
 }
 
-/// Number of tokens in each sample, less one, and in the longest.
-fn lengths(b: &mut Builder, x: &str) -> [String; 2] {
+/// Number of tokens in each sample, less one, and in the longest, where `past` came before.
+fn lengths(b: &mut Builder, x: &str, past: i64) -> [String; 2] {
     let shape = b.op("Shape", &[x], vec![]);
     let batch = b.slice(&shape, 0, 0, 1);
-    let last = b.ints(&[TOKENS - 1]);
+    let last = b.ints(&[past + TOKENS - 1]);
     let each = b.op("Expand", &[&last, &batch], vec![]);
-    let total = b.scalar_int(TOKENS);
+    let total = b.scalar_int(past + TOKENS);
     [each, total].map(|x| b.op("Cast", &[&x], vec![("to", A::I(DType::Int32 as i64))]))
 }
 
@@ -52,18 +52,33 @@ fn lengths(b: &mut Builder, x: &str) -> [String; 2] {
 pub fn group_query() -> ModelProto {
     let (mut b, e) = start();
     let [q, k, v] = layers(&mut b, &e, [128, 64, 64]);
-    let [each, total] = lengths(&mut b, &e);
+    let [each, total] = lengths(&mut b, &e, 0);
     let [cos, sin] = angles(&mut b, 16);
     let attrs = vec![("num_heads", A::I(4)), ("kv_num_heads", A::I(2)), ("do_rotary", A::I(1))];
     let o = b.op("com.microsoft.GroupQueryAttention", &[&q, &k, &v, "", "", &each, &total, &cos, &sin], attrs);
     residual(b, &e, &o, 128)
 }
 
+/// Three tokens came before: their keys and values are given, and all are handed on. onnxruntime takes one sample only.
+pub fn group_query_cached() -> ModelProto {
+    let (mut b, e) = start();
+    let [q, k, v] = layers(&mut b, &e, [64, 32, 32]);
+    let past = ["past_key", "past_value"].map(|n| b.input(n, "batch 2 3 16"));
+    let [each, total] = lengths(&mut b, &e, 3);
+    let attrs = vec![("num_heads", A::I(4)), ("kv_num_heads", A::I(2))];
+    let inputs = [&q, &k, &v, &past[0], &past[1], &each, &total].map(String::as_str);
+    let o = b.ops("com.microsoft.GroupQueryAttention", &inputs, attrs, 3);
+    for present in &o[1..] {
+        b.output(present, "batch 2 9 16");
+    }
+    residual(b, &e, &o[0], 64)
+}
+
 /// Queries, keys and values side by side. Heads stay multiples of 8.
 pub fn group_query_packed() -> ModelProto {
     let (mut b, e) = start();
     let qkv = b.linear("qkv", &e, 16, 128);
-    let [each, total] = lengths(&mut b, &e);
+    let [each, total] = lengths(&mut b, &e, 0);
     let attrs = vec![("num_heads", A::I(4)), ("kv_num_heads", A::I(2))];
     let o = b.op("com.microsoft.GroupQueryAttention", &[&qkv, "", "", "", "", &each, &total], attrs);
     residual(b, &e, &o, 64)

@@ -117,6 +117,19 @@ pub fn attention_op_grouped() -> ModelProto {
     residual(b, &e, &o, 16)
 }
 
+/// Three tokens came before: their keys and values are given, and all are handed on.
+pub fn attention_op_cached() -> ModelProto {
+    let (mut b, e) = modern();
+    let [q, k, v] = layers(&mut b, &e, [16, 8, 8]);
+    let past = ["past_key", "past_value"].map(|n| b.input(n, "batch 2 3 4"));
+    let attrs = vec![("q_num_heads", A::I(4)), ("kv_num_heads", A::I(2))];
+    let o = b.ops("Attention", &[&q, &k, &v, "", &past[0], &past[1]], attrs, 3);
+    for present in &o[1..] {
+        b.output(present, "batch 2 9 4");
+    }
+    residual(b, &e, &o[0], 16)
+}
+
 /// Position of each token, for every sample.
 fn positions(b: &mut Builder, x: &str) -> String {
     let shape = b.op("Shape", &[x], vec![]);

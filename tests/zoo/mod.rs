@@ -38,7 +38,7 @@ animals! {
     attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
         softmax_bins scale_from_shape einsum_attention;
     heads: one_key_for_all cross_attention talking_heads window_attention relative_bias attention_op
-        attention_op_grouped rotary_op rotary_op_in_part;
+        attention_op_grouped attention_op_cached rotary_op rotary_op_in_part;
     fused: multi_head multi_head_cross group_query group_query_packed packed_attention skip_norm
         skip_simplified_norm embed_norm fused_conv fused_dense experts experts_interleaved;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
