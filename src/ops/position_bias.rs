@@ -60,7 +60,7 @@ impl Operator for Gated {
         sizes(cx.node, &cx.inputs)?;
         // Packed tokens, without an axis for samples, do not tell how many there are.
         let [batch, _, _] = cx.shape(0)? else { return None };
-        let shape = [&[batch.clone()], cx.shape(2)?.get(1..4)?].concat();
+        let shape = [std::slice::from_ref(batch), cx.shape(2)?.get(1..4)?].concat();
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
         Some(())
