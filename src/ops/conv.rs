@@ -119,6 +119,10 @@ impl Conv {
 }
 
 impl Operator for Conv {
+    fn about(&self) -> &'static str {
+        "a contraction; groups are a factor of both channel axes, depthwise follows its input"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (x, w) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let g = Dim::from(Self::group(cx.node));

@@ -16,6 +16,10 @@ const SECOND: usize = 4;
 const GATE: usize = 6;
 
 impl Operator for Experts {
+    fn about(&self) -> &'static str {
+        "contractions of each expert; hidden widths and whole experts"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }

@@ -34,6 +34,10 @@ fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>)
 }
 
 impl Operator for MatMul {
+    fn about(&self) -> &'static str {
+        "a contraction; batch axes broadcast"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;

@@ -4,8 +4,12 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod control;
 pub mod fused;
 pub mod heads;
+pub mod positions;
+pub mod quantized;
+pub mod recurrent;
 pub mod shaping;
 pub mod storage;
 
@@ -40,5 +44,10 @@ animals! {
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
-        initializers_as_inputs decorated dequantized;
+        initializers_as_inputs decorated dequantized called_functions;
+    recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
+    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
+    positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
+        deformed;
+    control: branches branch_with_shapes rounds scanned growing;
 }
