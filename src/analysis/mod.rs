@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod graph;
 mod groups;
+mod kinds;
 mod relations;
 
 pub use activations::peak_activation_bytes;
@@ -15,7 +16,8 @@ pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, TensorId};
-pub use groups::{Frozen, Group, Item, Kind, Variant};
+pub use groups::{Frozen, Group, Item, Variant};
+pub use kinds::{Kind, UnknownKind};
 pub use relations::Relations;
 
 use crate::onnx::Model;

@@ -76,7 +76,7 @@ fn transposed_convolutions_have_groups_too() {
 fn flattening_gives_each_channel_49_positions() {
     let expected = [
         "conv.weight 8: conv.weight@0 conv.bias@0 fc1.weight@1x49",
-        "fc1.weight 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
+        "fc1.weight ffn 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
     ];
     assert_eq!(groups(channels::flatten_to_gemm()), expected);
 }

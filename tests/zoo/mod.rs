@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod kinds;
 pub mod shaping;
 pub mod storage;
 
@@ -31,6 +32,8 @@ animals! {
         shared_conv grouped_after_concat;
     attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
         softmax_bins scale_from_shape einsum_attention;
+    kinds: gated_layers normed_convolutions spatial_attention multi_query normed_heads single_head mixture
+        einsum_mixture;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
