@@ -206,6 +206,15 @@ impl Terms {
         }
     }
 
+    /// Whether the atom is one of the term's leaves.
+    pub fn carries(&self, t: Term, atom: Atom) -> bool {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(c) | Node::Sum(c) => c.iter().any(|c| self.carries(*c, atom)),
+            _ => t == atom,
+        }
+    }
+
     /// Whether the term is one atom.
     pub fn is_atom(&self, t: Term) -> bool {
         matches!(self.nodes[self.resolve(t).0 as usize], Node::Atom { .. })
@@ -247,7 +256,7 @@ impl Terms {
 
     /// Makes atom `a` be `t`, handing on what was known of it.
     pub(super) fn bind(&mut self, a: Atom, t: Term) -> bool {
-        if self.leaves(t).contains(&a) {
+        if self.carries(t, a) {
             let reason = Reason { kind: "axis within itself", at: "".into() };
             self.freeze(a, &reason);
             self.freeze(t, &reason);

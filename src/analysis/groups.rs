@@ -92,7 +92,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         let flags = terms.flags(atom);
         let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
-            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a] != Role::Carried);
+            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
                 frozen.push(Frozen { size, places: places.iter().map(place).collect(), kind, at });
             }
@@ -176,7 +176,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
 fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
     let mut parts: Vec<String> = items
         .iter()
-        .filter(|i| i.role != Role::Carried)
+        .filter(|i| i.role.is_scored())
         .map(|i| {
             let shape = facts.tensors[variants[i.variant].tensor].known_shape().unwrap_or_default();
             let kernel: Vec<String> = shape.iter().skip(2).map(usize::to_string).collect();

@@ -1,6 +1,6 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
@@ -211,7 +211,11 @@ impl Walker<'_, '_> {
             let leaves = self.out.terms.leaves(t);
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
+            let mut seen = HashSet::new();
             while let Some(n) = queue.pop() {
+                if !seen.insert(n) {
+                    continue;
+                }
                 for (k, id) in self.graph.inputs[n].iter().enumerate() {
                     let Some(id) = *id else { continue };
                     if self.graph.constants[id].is_none() {

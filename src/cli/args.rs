@@ -55,9 +55,9 @@ pub enum Command {
     Schemes,
     /// List the kinds of axes
     Axes,
-    /// Print the manual page of a criterion or scheme
+    /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
-        /// Name of a criterion or scheme
+        /// Name of a criterion, scheme or kind of axis
         name: String,
     },
 }

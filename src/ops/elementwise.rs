@@ -109,6 +109,11 @@ impl Operator for Elementwise {
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
         let adds = matches!(cx.node.op_type(), "Add" | "Sum");
+        let role = |i: usize| match (cx.node.op_type(), i) {
+            ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
+            _ => Role::Carried,
+        };
+        let roles = [role(0), role(1)];
         let mut out: Vec<Option<Term>> = vec![None; shape.len()];
         let mut ones = Vec::new();
         // The axis was given by an activation, not by a constant alone.
@@ -138,12 +143,12 @@ impl Operator for Elementwise {
                     }
                 }
                 active[at] |= !cx.weight[i];
-                cx.role(i, k, Role::Carried);
+                cx.role(i, k, roles.get(i).copied().unwrap_or(Role::Carried));
             }
         }
         for (at, from) in ones {
             if let Some(o) = out[at]
-                && cx.terms.leaves(from).iter().any(|l| cx.terms.leaves(o).contains(l))
+                && cx.terms.leaves(from).iter().any(|l| cx.terms.carries(o, *l))
             {
                 cx.mark(o, |f| f.normalized = true);
             }

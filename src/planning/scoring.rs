@@ -43,6 +43,6 @@ fn scored(role: Role) -> Scored {
         Role::In => Scored::In,
         Role::BatchNorm => Scored::BatchNorm,
         Role::Norm => Scored::Norm,
-        Role::Carried => Scored::Carried,
+        Role::Divisor | Role::Carried => Scored::Carried,
     }
 }

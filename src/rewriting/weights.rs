@@ -7,6 +7,7 @@ use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, TensorId};
 use crate::onnx;
 use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::ops::Role;
 
 /// What becomes of removed positions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,10 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, BTreeMap<Cut, Vec<usize>>> = BTreeMap::new();
     for (v, variant) in a.variants.iter().enumerate() {
-        let cut: Cut = variant.axes.iter().map(|t| terms.kept_positions(*t, kept)).collect();
+        // Silence is zero, which no divisor may be.
+        let stays = |role: &Role| mode == Mode::Silence && *role == Role::Divisor;
+        let axes = variant.axes.iter().zip(&variant.roles);
+        let cut: Cut = axes.map(|(t, role)| if stays(role) { None } else { terms.kept_positions(*t, kept) }).collect();
         by_tensor.entry(variant.tensor).or_default().entry(cut).or_default().push(v);
     }
     let elsewhere = read_elsewhere(a);

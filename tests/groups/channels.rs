@@ -91,6 +91,11 @@ fn squeeze_and_excite_couples_the_scaled_channels() {
 }
 
 #[test]
+fn divisors_follow_their_channels() {
+    assert_eq!(groups(channels::divided()), ["conv.weight 8: conv.weight@0 conv.bias@0 std@0 var@1 head.weight@1"]);
+}
+
+#[test]
 fn instance_normalisation_acts_on_each_channel() {
     let expected = ["conv.weight 8: conv.weight@0 conv.bias@0 norm.weight@0 norm.bias@0 head.weight@1"];
     assert_eq!(groups(channels::instance_norm()), expected);

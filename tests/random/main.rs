@@ -1,7 +1,7 @@
 //! Random networks, pruned at random: silenced equals removed, whatever they are made of.
 //!
-//! A few run with the other tests, the same every time. `PROPTEST_CASES=10000 cargo test --release --test random`
-//! runs that many new ones; `PROPTEST_SEED` makes them the same again.
+//! A few run with the other tests, the same every time. `PROPTEST_CASES=10000 cargo test --test random` runs
+//! that many new ones; with `RANDOM_SEED=1` the same new ones each time.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
@@ -27,7 +27,7 @@ fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
 #[test]
 fn silenced_equals_removed() {
     let cases: Option<u32> = variable("PROPTEST_CASES");
-    let rng_seed = match (cases, variable("PROPTEST_SEED")) {
+    let rng_seed = match (cases, variable("RANDOM_SEED")) {
         (_, Some(seed)) => RngSeed::Fixed(seed),
         (Some(_), None) => RngSeed::Random,
         (None, None) => RngSeed::Fixed(7),

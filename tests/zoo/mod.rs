@@ -27,7 +27,7 @@ macro_rules! animals {
 
 animals! {
     channels: chain residual depthwise depthwise_doubled group_conv transposed_conv transposed_depthwise
-        flatten_to_gemm squeeze_excite instance_norm group_norm pixel_shuffle space_to_depth;
+        flatten_to_gemm squeeze_excite divided instance_norm group_norm pixel_shuffle space_to_depth;
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
     attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
