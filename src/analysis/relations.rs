@@ -30,6 +30,8 @@ pub struct Relations {
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
+    /// Tensors that nodes compute from constants only.
+    pub derived: Vec<bool>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -40,13 +42,13 @@ impl Relations {
         let mut walker = Walker {
             graph,
             facts,
-            derived: vec![false; graph.names.len()],
             notes: Vec::new(),
             out: Relations {
                 terms: Terms::default(),
                 tensors: vec![None; graph.names.len()],
                 uses: Vec::with_capacity(graph.nodes().len()),
                 roles: BTreeMap::new(),
+                derived: vec![false; graph.names.len()],
                 without_rule: BTreeMap::new(),
             },
         };
@@ -72,8 +74,6 @@ impl Relations {
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
-    /// Tensors computed from constants only.
-    derived: Vec<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
     out: Relations,
@@ -130,13 +130,13 @@ impl Walker<'_, '_> {
         let node = &graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
-        let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
+        let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let weight: Vec<bool> = graph.inputs[i]
             .iter()
             .map(|id| id.is_some_and(|id| constant(id) && dtype::is_float(facts.tensors[id].dtype)))
             .collect();
         if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
-            graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
+            graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();

@@ -46,7 +46,7 @@ fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
         criterion: criteria::find(pick(1, &["random", "l2", "fpgm", "lamp"])).unwrap(),
         scheme: planning::find_scheme(pick(4, &["local", "global", "protected-global", "isomorphic"])).unwrap(),
         score: criteria::ScoreOptions { seed, ..Default::default() },
-        target: if how % 7 == 0 { Target::Params(1.0 - 0.6 * ratio) } else { Target::Ratio(ratio) },
+        target: if how.is_multiple_of(7) { Target::Params(1.0 - 0.6 * ratio) } else { Target::Ratio(ratio) },
         options: Options {
             steps: 1 + usize::from(how / 16) % 3,
             round_to: [1, 1, 2, 4][usize::from(how / 48) % 4],

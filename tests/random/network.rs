@@ -142,7 +142,7 @@ impl Network<'_> {
 
     fn gelu_erf(&mut self, x: &str) -> String {
         let b = &mut self.b;
-        let (root, one, half) = (b.scalar(1.4142), b.scalar(1.0), b.scalar(0.5));
+        let (root, one, half) = (b.scalar(2f32.sqrt()), b.scalar(1.0), b.scalar(0.5));
         let y = b.op("Div", &[x, &root], vec![]);
         let y = b.op("Erf", &[&y], vec![]);
         let y = b.add(&y, &one);
