@@ -172,8 +172,8 @@ fn a_picture_has_every_group_and_both_ends() {
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     assert_eq!((lines[0], lines[lines.len() - 1]), ("digraph groups {", "}"));
     for start in [
-        "g0 [label=\"first.weight\\n16 channels\"",
-        "g1 [label=\"second.weight\\n24 channels\"",
+        "g0 [label=\"first.weight\\n16 conv\"",
+        "g1 [label=\"second.weight\\n24 conv\"",
         "\"frozen graph input\" [label=\"input\", shape=box",
         "\"frozen graph output\" [label=\"output\", shape=box",
         "\"frozen graph input\" -> g0 [label=\"first.weight\\n",
