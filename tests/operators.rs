@@ -57,6 +57,7 @@ fn page() -> String {
             match released.get(name).filter(|_| own) {
                 Some((since, Some(until))) => writeln!(out, "| {name} | {since}, until {until} | {answer} |"),
                 Some((since, None)) => writeln!(out, "| {name} | {since} | {answer} |"),
+                None if own => writeln!(out, "| {name} | in no release | {answer} |"),
                 None => writeln!(out, "| {name} | {answer} |"),
             }
             .unwrap();
@@ -73,7 +74,6 @@ fn every_operator_has_an_answer() {
     for (domain, name) in known {
         let text = answer(domain, name);
         assert!(text.len() > "frozen: ".len(), "{domain} {name} says nothing");
-        assert!(domain != "" || released().contains_key(name), "{name} is in no release");
     }
 }
 

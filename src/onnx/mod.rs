@@ -28,7 +28,9 @@ mod tensor;
 pub mod walk;
 mod wire;
 
-pub use attr::{attr, attr_f, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_i, set_attr_ints};
+pub use attr::{
+    attr, attr_f, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_i, set_attr_ints,
+};
 pub use check::{NEWEST_IR, NEWEST_OPSET, OLDEST_IR, OLDEST_OPSET};
 pub use debug::{DebugInfo, debug_info, strip_debug};
 pub use decode::{to_f32, to_f64_any, to_i64};

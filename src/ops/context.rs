@@ -24,8 +24,17 @@ pub enum Role {
     Norm,
     /// Writes the channel as a table of vectors: an embedding.
     Embedding,
+    /// Divides the channel: follows along unscored, and may not become zero.
+    Divisor,
     /// Follows along unscored: bias, running statistics, element-wise constants.
     Carried,
+}
+
+impl Role {
+    /// Whether the axis says how much its channels matter.
+    pub fn is_scored(self) -> bool {
+        !matches!(self, Role::Divisor | Role::Carried | Role::Quantization)
+    }
 }
 
 /// Shape and value inference of one node.
@@ -333,6 +342,11 @@ impl CostCx<'_> {
     pub fn product(axes: Vec<Term>) -> Vec<Monomial> {
         vec![Monomial { coefficient: 1.0, axes }]
     }
+
+    /// Axis terms of input `i`.
+    pub fn input(&self, i: usize) -> Option<&[Term]> {
+        self.axes_in.get(i)?.as_deref()
+    }
 }
 
 /// Rewriting one node for kept channels. Weights have been cut already; attributes and shape operands are left.
@@ -387,6 +401,16 @@ impl RewriteCx<'_> {
     /// Number of positions of an axis below `p` that stay.
     pub fn below(&self, t: Term, p: i64) -> Option<Dim> {
         self.terms.kept_below(t, self.kept, p).map(Dim::from)
+    }
+
+    /// Number of blocks of `size` positions each of an axis of which something stays.
+    pub fn blocks(&self, t: Term, size: i64) -> Option<i64> {
+        let Some(positions) = self.terms.kept_positions(t, self.kept) else {
+            return self.terms.size(t).known()?.checked_div(size);
+        };
+        let size = usize::try_from(size).ok().filter(|n| *n > 0)?;
+        let blocks: std::collections::HashSet<usize> = positions.into_iter().map(|p| p / size).collect();
+        i64::try_from(blocks.len()).ok()
     }
 
     /// Makes input `i` the constant `data` (int64 of this shape).

@@ -5,7 +5,7 @@ use crate::algebra::{Dim, Monomial};
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
-use super::conv::Conv;
+use super::conv::{Conv, Layout};
 
 /// `DeformConv`: data, weight, offsets, bias, mask.
 pub struct DeformConv;
@@ -13,7 +13,7 @@ pub struct DeformConv;
 /// `CausalConvWithState`: a depthwise convolution over what came before.
 pub struct CausalConv;
 
-const CONV: Conv = Conv { transposed: false };
+const CONV: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
 
 /// The operands that a convolution has too.
 const AS_CONV: &[usize] = &[0, 1, 3];

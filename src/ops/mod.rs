@@ -5,6 +5,7 @@
 //! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
 
 mod along;
+mod attention;
 mod concat;
 mod constant;
 mod context;
@@ -15,7 +16,9 @@ mod depth_space;
 mod einsum;
 mod elementwise;
 mod expand;
+mod experts;
 mod fact;
+mod gated;
 mod gather;
 mod gemm;
 mod matmul;
@@ -26,13 +29,16 @@ mod opaque;
 mod over;
 mod pad;
 mod pool;
+mod position_bias;
 mod quantize;
 mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
+mod rotary;
 mod scatter;
 mod shape;
+mod skip_norm;
 mod slice;
 mod softmax;
 mod split;

@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::Operator;
 use super::concat::Concat;
 use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
-use super::conv::Conv;
+use super::conv::{Conv, Layout};
 use super::elementwise::{Elementwise, Fold, folding, opaque};
 use super::fact::{axis, dtype};
 use super::gemm::Gemm;
@@ -65,7 +65,7 @@ pub enum Gives {
     Sums,
 }
 
-static CONV_INNER: Conv = Conv { transposed: false };
+static CONV_INNER: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
 static UNARY: Elementwise = opaque(1);
 static BINARY: Elementwise = opaque(2);
 static THREE: Elementwise = folding(Fold::Where, 3);

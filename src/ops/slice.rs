@@ -1,4 +1,4 @@
-//! Slice: a contiguous part of a sum, or every k-th position: the outer factor of a product.
+//! Slice: a contiguous part of a sum, or every so many positions: one column of a product.
 
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
@@ -18,12 +18,12 @@ struct Cut {
     step: i64,
 }
 
-/// The axis stays whole, becomes a contiguous range of known bounds, one position of every block, or something else.
+/// The axis stays whole, becomes a contiguous range of known bounds, keeps one position of each block of a step's
+/// length, or something else.
 enum Range {
     Whole,
     Part(i64, i64),
-    /// Number of blocks.
-    Strided(i64),
+    Column,
     Other,
 }
 
@@ -33,7 +33,7 @@ const FAR: i64 = i32::MAX as i64;
 impl Cut {
     fn range(&self, size: &Dim) -> Range {
         if self.step != 1 {
-            return self.strided(size).map_or(Range::Other, Range::Strided);
+            return if self.is_column(size) { Range::Column } else { Range::Other };
         }
         let to_end = self.end == *size || self.end.known().is_some_and(|e| e >= FAR);
         if self.start.is(0) && to_end {
@@ -55,11 +55,11 @@ impl Cut {
         }
     }
 
-    /// Number of blocks of `step` positions, where the same one is taken out of each.
-    fn strided(&self, size: &Dim) -> Option<i64> {
-        let (n, s, e) = (size.known()?, self.start.known()?, self.end.known()?);
-        let blocks = n.checked_div(self.step).filter(|b| self.step > 1 && b * self.step == n)?;
-        ((0..self.step).contains(&s) && self.count(n, s, e) == blocks).then_some(blocks)
+    fn is_column(&self, size: &Dim) -> bool {
+        let (Some(n), Some(s)) = (size.known(), self.start.known()) else { return false };
+        let end = if self.end == *size { Some(n) } else { self.end.known() };
+        let whole_blocks = self.step > 1 && n % self.step == 0 && (0..self.step).contains(&s);
+        whole_blocks && end.is_some_and(|e| self.count(n, s, e) == n / self.step)
     }
 
     /// Number of positions that stay of `size`; `None` where only a run can tell.
@@ -67,8 +67,7 @@ impl Cut {
         match self.range(size) {
             Range::Whole => return Some(size.clone()),
             Range::Part(s, e) => return Some(Dim::from(e - s)),
-            Range::Strided(blocks) => return Some(Dim::from(blocks)),
-            Range::Other => {}
+            Range::Column | Range::Other => {}
         }
         if let (Some(n), Some(s), Some(e)) = (size.known(), self.start.known(), self.end.known()) {
             return Some(Dim::from(self.count(n, s, e)));
@@ -202,9 +201,10 @@ impl Operator for Slice {
                     let (_, rest) = cx.terms.split_sum(t, s)?;
                     Some(cx.terms.split_sum(rest, e - s)?.0)
                 })(),
-                Range::Strided(blocks) => cx.terms.split_product(t, &Dim::from(blocks)).map(|(block, within)| {
+                Range::Column => size.div_exact(&Dim::from(cut.step)).and_then(|blocks| {
+                    let (blocks, within) = cx.terms.split_product(t, &blocks)?;
                     cx.freeze(within, "sliced with a stride");
-                    block
+                    Some(blocks)
                 }),
                 Range::Other => None,
             };

@@ -5,14 +5,14 @@ use std::sync::LazyLock;
 
 use super::Operator;
 use super::context::Role;
-use super::conv::Conv;
+use super::conv::{Conv, Layout};
 use super::elementwise::{Fold, folding, opaque};
-use super::microsoft;
 use super::opaque::{self as frozen, Frozen};
 use super::recurrent::Recurrent;
 use super::{
     along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization,
 };
+use super::{attention, microsoft, rotary};
 use super::{
     one_hot, over, pad, pool, quantize, reduce, reshape, resize, scatter, shape, slice, softmax, split, transpose,
 };
@@ -21,7 +21,12 @@ use super::{
 pub type Domain = [(&'static str, &'static dyn Operator)];
 
 /// All domains. `ai.onnx` is another name of the default domain.
-static DOMAINS: &[(&str, &Domain)] = &[("", TABLE), ("com.microsoft", microsoft::TABLE)];
+static DOMAINS: &[(&str, &Domain)] = &[
+    ("", TABLE),
+    ("com.microsoft", microsoft::TABLE),
+    ("com.microsoft.nchwc", microsoft::BLOCKED),
+    ("com.ms.internal.nhwc", microsoft::CHANNELS_LAST),
+];
 
 /// Reasons that several operators share.
 const LOSS: &str = "loss over classes";
@@ -45,6 +50,7 @@ static TABLE: &Domain = &[
     ("Asinh", &opaque(1)),
     ("Atan", &opaque(1)),
     ("Atanh", &opaque(1)),
+    ("Attention", &attention::Attention),
     ("AveragePool", &pool::Pool),
     ("BatchNormalization", &normalization::PerChannel { role: Role::BatchNorm }),
     ("Bernoulli", &frozen::Shaped(RANDOM, frozen::typed)),
@@ -68,9 +74,9 @@ static TABLE: &Domain = &[
     ("ConcatFromSequence", &Frozen(SEQUENCE)),
     ("Constant", &constant::Constant),
     ("ConstantOfShape", &shape::ConstantOfShape),
-    ("Conv", &Conv { transposed: false }),
+    ("Conv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
     ("ConvInteger", &over::CONV_SUMS),
-    ("ConvTranspose", &Conv { transposed: true }),
+    ("ConvTranspose", &Conv { transposed: true, layout: Layout::ChannelsFirst }),
     ("Cos", &opaque(1)),
     ("Cosh", &opaque(1)),
     ("CumProd", &along::RUNNING),
@@ -104,7 +110,7 @@ static TABLE: &Domain = &[
     ("Greater", &folding(Fold::Greater, 2)),
     ("GreaterOrEqual", &folding(Fold::GreaterOrEqual, 2)),
     ("GridSample", &along::SAMPLED),
-    ("GroupNormalization", &normalization::GroupNorm),
+    ("GroupNormalization", &normalization::GroupNorm { fused: false }),
     ("HammingWindow", &frozen::Shaped(SIGNAL, frozen::window)),
     ("HannWindow", &frozen::Shaped(SIGNAL, frozen::window)),
     ("HardSigmoid", &opaque(1)),
@@ -182,6 +188,7 @@ static TABLE: &Domain = &[
     ("Resize", &resize::Resize),
     ("ReverseSequence", &along::REVERSED),
     ("RoiAlign", &along::REGIONS),
+    ("RotaryEmbedding", &rotary::Rotary { cosines: 1 }),
     ("Round", &opaque(1)),
     ("STFT", &Frozen(SIGNAL)),
     ("Scan", &control::Scan),
@@ -200,6 +207,7 @@ static TABLE: &Domain = &[
     ("Shrink", &opaque(1)),
     ("Sigmoid", &opaque(1)),
     ("Sign", &opaque(1)),
+    ("SimplifiedLayerNormalization", &normalization::LayerNorm),
     ("Sin", &opaque(1)),
     ("Sinh", &opaque(1)),
     ("Size", &shape::Size),

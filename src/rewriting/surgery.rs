@@ -6,7 +6,7 @@ use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, Names, cut};
-use crate::algebra::{Dim, Kept, Symbols};
+use crate::algebra::{Dim, Kept, Symbols, Term};
 use crate::analysis::{Analysis, Graph, TensorId, infer_one, of_constant};
 use crate::onnx;
 use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
@@ -152,7 +152,7 @@ impl Walker<'_, '_> {
         }
         for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
             let Some(id) = *id else { continue };
-            self.predict(&mut fact, axes);
+            self.fill(&mut fact, axes);
             self.check(i, id, &fact, axes)?;
             let old = &a.facts.tensors[id];
             // Where inference has no answer, the axes do: all that is known stays known.
@@ -186,17 +186,19 @@ impl Walker<'_, '_> {
         infer_one(node, op, opset, inputs, outputs, &mut self.symbols).0
     }
 
-    /// A size that inference leaves to the run is the one that the file declared, which its axis term remembers.
-    fn predict(&self, fact: &mut Fact, axes: Option<&[crate::algebra::Term]>) {
-        for (size, t) in fact.shape.iter_mut().flatten().zip(axes.unwrap_or_default()) {
-            if self.symbols.is_unknown(size) {
-                *size = self.a.relations.terms.kept_size(*t, self.kept);
+    /// Where only a run can tell a size, what the file declared of it stays, as long as nothing of it goes.
+    fn fill(&self, fact: &mut Fact, axes: Option<&[Term]>) {
+        let (Some(shape), Some(axes)) = (&mut fact.shape, axes) else { return };
+        for (d, &t) in shape.iter_mut().zip(axes) {
+            let terms = &self.a.relations.terms;
+            if self.symbols.is_unknown(d) && !terms.shrinks(t, self.kept) {
+                *d = terms.size(t);
             }
         }
     }
 
     /// The inferred shape must be the one that the axis terms predict.
-    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[crate::algebra::Term]>) -> Result<()> {
+    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
         let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
         let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
         // Run-time sizes may be spelled in another way; numbers may not differ.
@@ -220,7 +222,8 @@ impl Walker<'_, '_> {
         }
         for k in 0..node.input.len() {
             let Some(id) = g.inputs[i].get(k).copied().flatten() else { continue };
-            if operands.contains(&k) || g.constants[id].is_some() {
+            // What is computed from weights alone follows them.
+            if operands.contains(&k) || g.constants[id].is_some() || self.a.relations.derived[id] {
                 continue;
             }
             let (old, new) = (&self.a.facts.tensors[id], &self.facts[id]);

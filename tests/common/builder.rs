@@ -212,19 +212,22 @@ impl Builder {
         self.filled(&name, &[], &[value])
     }
 
-    /// A node with one output. An input that is left out is the empty name.
+    /// A node with one output. An input that is left out is the empty name; a domain stands before the operator, as in
+    /// `com.microsoft.Gelu`.
     pub fn op(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>) -> String {
         self.ops(op, inputs, attrs, 1).remove(0)
     }
 
     /// A node with several outputs.
     pub fn ops(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>, outputs: usize) -> Vec<String> {
+        let (domain, op) = op.rsplit_once('.').unwrap_or(("", op));
         let name = self.fresh(op);
         let out: Vec<String> =
             (0..outputs).map(|k| if outputs == 1 { format!("{name}.out") } else { format!("{name}.out{k}") }).collect();
         self.graph.node.push(NodeProto {
             name: Some(name),
             op_type: Some(op.into()),
+            domain: (!domain.is_empty()).then(|| domain.to_owned()),
             input: inputs.iter().map(|s| s.to_string()).collect(),
             output: out.clone(),
             attribute: attrs.into_iter().map(|(n, v)| attr(n, v)).collect(),
@@ -398,9 +401,17 @@ impl Builder {
     }
 
     pub fn model(self) -> ModelProto {
+        let mut domains: Vec<&str> = self.graph.node.iter().map(|n| n.domain()).filter(|d| !d.is_empty()).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        let versions = [("", self.opset)].into_iter().chain(domains.into_iter().map(|d| (d, 1)));
+        let import = |(domain, version): (&str, i64)| OperatorSetIdProto {
+            domain: Some(domain.to_owned()),
+            version: Some(version),
+        };
         ModelProto {
             ir_version: Some(self.ir),
-            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(self.opset) }],
+            opset_import: versions.map(import).collect(),
             producer_name: Some("test".into()),
             graph: Some(self.graph),
             ..Default::default()
