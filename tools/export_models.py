@@ -179,7 +179,7 @@ def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[fl
 def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     # The default exporter puts the cause under a list of what it tried.
-    cause = next((line for line in lines if line.startswith("Exception summary")), None)
+    cause = next((line for line in lines if "Exception summary" in line), None)
     chosen = lines[lines.index(cause) + 1 :] if cause else lines
     return f"{type(error).__name__}: {(chosen or [''])[0][:160]}"
 
