@@ -55,7 +55,7 @@ pub enum Command {
     Schemes,
     /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
     #[cfg(feature = "data")]
-    CheckData(super::data::CheckData),
+    CheckData(Box<super::data::CheckData>),
     /// Print the manual page of a criterion or scheme
     Explain {
         /// Name of a criterion or scheme
