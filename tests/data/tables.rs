@@ -104,8 +104,11 @@ fn onnx_test_data_is_cut_into_samples() {
     assert_eq!(set.sample(2).unwrap().content, Content::Tensors(vec![("x".into(), tensor(&[2], &[6.0; 2]))]));
 }
 
+/// A picture file, which may be missing, and its label.
+type Row = (Option<Vec<u8>>, i64);
+
 /// Row groups of pictures and labels, as Hugging Face writes them.
-fn parquet(groups: &[&[(Option<Vec<u8>>, i64)]], names: Option<&str>) -> Vec<u8> {
+fn parquet(groups: &[&[Row]], names: Option<&str>) -> Vec<u8> {
     let schema = "message schema { \
         optional group image { optional binary bytes; optional binary path (UTF8); } \
         optional int64 label; }";
