@@ -356,10 +356,10 @@ fn data_is_read_as_the_model_would_be_given_it() {
     assert!(page.contains("500 good, 0 left out") && page.contains("image [50, 1, 28, 28]"), "{page}");
     for (more, expected, word) in [
         (&[][..], 1, "--preprocess"),
-        (&["--preprocess", "imagenet"], 1, "normalize has 3"),
-        (&["--preprocess", "nonsense"], 2, "no preset"),
-        (&["--preprocess", "unit", "--split", "train"], 1, "no split 'train'"),
-        (&["--preprocess", "unit", "--split", "[80%]"], 2, "no split"),
+        (&["--preprocess", "imagenet"][..], 1, "normalize has 3"),
+        (&["--preprocess", "nonsense"][..], 2, "no preset"),
+        (&["--preprocess", "unit", "--split", "train"][..], 1, "no split 'train'"),
+        (&["--preprocess", "unit", "--split", "[80%]"][..], 2, "no split"),
     ] {
         let output = read(more);
         code(&output, expected);
