@@ -55,6 +55,9 @@ pub enum Command {
     Schemes,
     /// List the kinds of axes
     Axes,
+    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
+    #[cfg(feature = "data")]
+    CheckData(Box<super::data::CheckData>),
     /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
         /// Name of a criterion, scheme or kind of axis

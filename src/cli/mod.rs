@@ -3,6 +3,8 @@
 mod args;
 mod axes;
 mod criteria;
+#[cfg(feature = "data")]
+mod data;
 mod explain;
 mod failure;
 mod input;
@@ -29,6 +31,8 @@ pub fn main() -> ExitCode {
         Some(Command::Criteria) => criteria::run().map(done),
         Some(Command::Axes) => axes::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
+        #[cfg(feature = "data")]
+        Some(Command::CheckData(args)) => data::check(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),
     };
