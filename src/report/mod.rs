@@ -2,6 +2,7 @@
 
 mod data;
 mod dot;
+mod evaluation;
 mod file;
 mod inspect;
 pub mod text;
@@ -11,5 +12,9 @@ pub use data::{
     UnreadableRecipe, VERSION, overview, recipe,
 };
 pub use dot::dot;
+pub use evaluation::{
+    BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
+    FoundBox, Prediction,
+};
 pub use file::Pending;
 pub use inspect::{FrozenReason, InspectedGroup, Inspection, ModelFacts, Port, inspect};
