@@ -2,6 +2,8 @@
 
 mod args;
 mod criteria;
+mod eval;
+mod eval_args;
 mod explain;
 mod failure;
 mod input;
@@ -25,6 +27,7 @@ pub fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
+        Some(Command::Eval(args)) => eval::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
         Some(Command::Explain { name }) => explain::run(&name).map(done),

@@ -1,9 +1,9 @@
 //! What kind of answers the data asks for.
 
 use super::classify::Classify;
-use super::unlabelled::Unlabelled;
 use super::detect::Detect;
 use super::outputs::Expected;
+use super::unlabelled::Unlabelled;
 use super::{Error, Progress, Request, Result};
 use crate::data::{Batch, Target};
 use crate::report::EvaluatedModel;
@@ -59,7 +59,11 @@ impl Answers<'_> {
     }
 
     /// The output that is judged: the one asked for, or the first that `fits`.
-    pub fn output<T>(&self, wanted: Option<&str>, fits: impl Fn(&Tensor) -> Result<T, crate::metrics::Error>) -> Result<T> {
+    pub fn output<T>(
+        &self,
+        wanted: Option<&str>,
+        fits: impl Fn(&Tensor) -> Result<T, crate::metrics::Error>,
+    ) -> Result<T> {
         if let Some(wanted) = wanted {
             let found = self.outputs.iter().find(|(name, _)| name == wanted);
             let names = || self.outputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");

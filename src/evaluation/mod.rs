@@ -73,7 +73,10 @@ pub trait Source {
     ///
     /// # Errors
     /// When the data does not fit the inputs.
-    fn batches(&mut self, inputs: &[IoInfo]) -> Result<Box<dyn Iterator<Item = Result<Batch, DataError>> + '_>, DataError>;
+    fn batches(
+        &mut self,
+        inputs: &[IoInfo],
+    ) -> Result<Box<dyn Iterator<Item = Result<Batch, DataError>> + '_>, DataError>;
 }
 
 /// Told what happens; answering `false` stops the evaluation.

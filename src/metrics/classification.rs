@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn figures_add_up_over_batches() {
-        let rows: Vec<f32> = vec![9., 1., 2., 3., 4., 5., /**/ 1., 2., 3., 4., 5., 6., /**/ 0., 9., 1., 1., 1., 1.];
+        let rows: Vec<f32> =
+            vec![9., 1., 2., 3., 4., 5., /**/ 1., 2., 3., 4., 5., 6., /**/ 0., 9., 1., 1., 1., 1.];
         let scores = |range: std::ops::Range<usize>| {
             Scores::of(&Tensor::new([3, 6], rows.clone()).unwrap().rows(range).unwrap()).unwrap()
         };

@@ -3,6 +3,7 @@
 mod data;
 mod dot;
 mod evaluation;
+mod evaluation_rows;
 mod file;
 mod inspect;
 pub mod text;
@@ -16,5 +17,6 @@ pub use evaluation::{
     BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
     FoundBox, Prediction,
 };
+pub use evaluation_rows::{class_heads, class_rows, evaluation_rows};
 pub use file::Pending;
 pub use inspect::{FrozenReason, InspectedGroup, Inspection, ModelFacts, Port, inspect};

@@ -2,7 +2,7 @@
 
 use super::given::one;
 use super::ort::{NAME, copy};
-use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Tensor};
+use super::{Bound, Device, Dim, Error, IoInfo, Result, Tensor};
 use ::ort::memory::AllocationDevice;
 use ::ort::session::{IoBinding, Session as OrtSession};
 use ::ort::value::{DynTensorValueType, DynValue, Tensor as OrtTensor};
@@ -106,11 +106,8 @@ impl Bound for OrtBound {
         self.place_outputs()?;
         self.results.clear();
         let outputs = self.session.run_binding(&self.binding);
-        let mut outputs = outputs.map_err(|e| Error::Run {
-            runtime: NAME,
-            model: self.model.clone(),
-            why: e.to_string(),
-        })?;
+        let mut outputs =
+            outputs.map_err(|e| Error::Run { runtime: NAME, model: self.model.clone(), why: e.to_string() })?;
         let values: Vec<DynValue> = self.outputs.iter().filter_map(|info| outputs.remove(&info.name)).collect();
         drop(outputs);
         if values.len() != self.outputs.len() {

@@ -19,7 +19,8 @@ impl Tensor {
     /// # Errors
     /// [`Error::Tensor`] for a scalar, and for positions beyond the end.
     pub fn rows(&self, rows: Range<usize>) -> Result<Self> {
-        let Some((&count, rest)) = self.shape().split_first().filter(|(n, _)| rows.start <= rows.end && rows.end <= **n)
+        let Some((&count, rest)) =
+            self.shape().split_first().filter(|(n, _)| rows.start <= rows.end && rows.end <= **n)
         else {
             return Err(Error::Tensor { why: format!("no rows {rows:?} in shape {:?}", self.shape()) });
         };

@@ -45,7 +45,8 @@ pub fn decode(output: &Tensor, classes: usize, options: &DecodeOptions) -> Resul
         (true, false) => Ok(pictures.map(|p| undecided(p, columns, options)).collect()),
         (false, true) => pictures.map(|p| ready(p, classes, options)).collect(),
         (false, false) => {
-            let why = format!("is neither [n, {}, anchors], for {classes} classes, nor [n, detections, 6]", 4 + classes);
+            let why =
+                format!("is neither [n, {}, anchors], for {classes} classes, nor [n, detections, 6]", 4 + classes);
             refuse(why)
         }
     }
@@ -95,7 +96,8 @@ mod tests {
     fn a_raw_head_is_suppressed_class_by_class() {
         // Three anchors, two classes: the first two boxes are nearly the same.
         let head = vec![
-            10f32, 10.5, 40., /**/ 10., 10., 40., /**/ 8., 8., 4., /**/ 8., 8., 4., /**/ //
+            10f32, 10.5, 40., /**/ 10., 10., 40., /**/ 8., 8., 4., /**/ 8., 8., 4., /**/
+            //
             0.9, 0.8, 0.0005, /**/ 0.2, 0.3, 0.5,
         ];
         let found = decode(&Tensor::new([1, 6, 3], head).unwrap(), 2, &DecodeOptions::default()).unwrap();
@@ -106,7 +108,8 @@ mod tests {
 
     #[test]
     fn decided_boxes_are_taken_as_they_are() {
-        let rows = vec![1f32, 2., 4., 6., 0.5, 1., /**/ 1., 2., 4., 6., 0.75, 0., /**/ 0., 0., 0., 0., 0., 0.];
+        let rows =
+            vec![1f32, 2., 4., 6., 0.5, 1., /**/ 1., 2., 4., 6., 0.75, 0., /**/ 0., 0., 0., 0., 0., 0.];
         let found = decode(&Tensor::new([1, 3, 6], rows.clone()).unwrap(), 5, &DecodeOptions::default()).unwrap();
         assert_eq!(found[0][0], Detection { xywh: [1.0, 2.0, 3.0, 4.0], class: 0, score: 0.75 });
         assert_eq!(found[0].len(), 2);

@@ -52,10 +52,8 @@ pub(super) fn matched(detections: &[Detection], truths: &[Truth]) -> Matched {
         let outside = |size: f64| size < area.0 || size > area.1;
         let ignored: Vec<bool> = truths.iter().map(|g| g.crowd || outside(g.area)).collect();
         // Objects that count come first, so that they are preferred.
-        let order: Vec<usize> = (0..truths.len())
-            .filter(|i| !ignored[*i])
-            .chain((0..truths.len()).filter(|i| ignored[*i]))
-            .collect();
+        let order: Vec<usize> =
+            (0..truths.len()).filter(|i| !ignored[*i]).chain((0..truths.len()).filter(|i| ignored[*i])).collect();
         *wanted = ignored.iter().filter(|is| !**is).count();
         for t in 0..THRESHOLDS {
             let mut taken = vec![false; truths.len()];
@@ -75,14 +73,7 @@ pub(super) fn matched(detections: &[Detection], truths: &[Truth]) -> Matched {
 
 /// The free object that a detection overlaps most, from the threshold on; of equal ones the last. A crowd is never
 /// taken, and nothing that is ignored is preferred to what is not.
-fn best(
-    row: &[f64],
-    order: &[usize],
-    ignored: &[bool],
-    truths: &[Truth],
-    taken: &[bool],
-    t: usize,
-) -> Option<usize> {
+fn best(row: &[f64], order: &[usize], ignored: &[bool], truths: &[Truth], taken: &[bool], t: usize) -> Option<usize> {
     let mut least = threshold(t).min(1.0 - 1e-10);
     let mut found: Option<usize> = None;
     for &i in order {

@@ -7,7 +7,7 @@ mod overlap;
 mod placement;
 mod suppress;
 
-pub use average_precision::{ClassPrecision, CocoFigures, Coco};
+pub use average_precision::{ClassPrecision, Coco, CocoFigures};
 pub use decode::{DecodeOptions, decode};
 pub use placement::Placement;
 pub use suppress::suppress;
