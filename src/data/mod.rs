@@ -2,4 +2,4 @@
 
 mod batch;
 
-pub use batch::{Batch, BoundingBox, Target};
+pub use batch::{Batch, BoundingBox, Frame, Target};

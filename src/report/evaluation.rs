@@ -91,7 +91,8 @@ impl From<Figure> for FigureRow {
     }
 }
 
-/// The figures of one class: of a classifier the first three, of a detector the last two.
+/// The figures of one class: of a classifier precision, recall and F1, of a detector the average precisions; `null`
+/// where there are none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ClassRow {
     /// Name, or number.
@@ -99,19 +100,14 @@ pub struct ClassRow {
     /// Samples, or objects.
     pub samples: u64,
     /// Of what was taken for this class, the share that is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<f64>,
     /// Of what is of this class, the share that was recognised.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub recall: Option<f64>,
     /// Harmonic mean of both.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub f1: Option<f64>,
     /// Average precision over overlaps from 0.50 to 0.95.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ap: Option<f64>,
     /// Average precision at an overlap of 0.50.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ap50: Option<f64>,
 }
 

@@ -4,12 +4,10 @@ mod average_precision;
 mod decode;
 mod matching;
 mod overlap;
-mod placement;
 mod suppress;
 
 pub use average_precision::{ClassPrecision, Coco, CocoFigures};
 pub use decode::{DecodeOptions, decode};
-pub use placement::Placement;
 pub use suppress::suppress;
 
 /// Something that a detector found.
