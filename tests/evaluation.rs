@@ -8,8 +8,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use onnx_prune::data::{Batch, BoundingBox, Frame, Target};
-use onnx_prune::evaluation::{DataError, Error, LatencyRequest, Progress, Request, Source, evaluate};
+use onnx_prune::data::{self, Batch, BoundingBox, Frame, Target};
+use onnx_prune::evaluation::{Error, LatencyRequest, Progress, Request, Source, evaluate};
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use onnx_prune::onnx::{self, DType, value_info};
 use onnx_prune::report::{EvaluationReport, Prediction};
@@ -72,6 +72,7 @@ fn request(models: &[PathBuf]) -> Request {
         models: models.to_vec(),
         against: None,
         output: None,
+        class_names: Vec::new(),
         decode: Default::default(),
         latency: None,
         runtime: Choice::Auto,

@@ -5,7 +5,11 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use onnx_prune::evaluation::{LatencyRequest, Progress, Request, evaluate};
+#[cfg(feature = "data")]
+use onnx_prune::data::Purpose;
+#[cfg(feature = "data")]
+use onnx_prune::evaluation::Files;
+use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
 use onnx_prune::metrics::detection::DecodeOptions;
 use onnx_prune::metrics::{Panel, confusion_picture};
 use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction};
@@ -18,8 +22,10 @@ use super::progress::{Shown, interrupt_flag};
 use super::terminal::{self, Stream, columns, limit, shown};
 
 pub fn run(args: &Eval) -> Result<(), Failure> {
-    if args.against.is_some() && args.data.is_none() {
-        return Err(Failure::Usage("--against needs --data: samples to run both models on".to_owned()));
+    let mut source = source(args)?;
+    if source.is_none() && (args.against.is_some() || args.out.confusion.is_some() || args.out.predictions.is_some()) {
+        let text = "--against, --confusion and --predictions need --data: samples to run the models on";
+        return Err(Failure::Usage(text.to_owned()));
     }
     if let Some(n) = args.run.threads {
         rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
@@ -30,7 +36,8 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
     let predictions = args.out.predictions.as_deref().map(Predictions::new).transpose()?;
     let quiet = args.out.quiet;
     let mut progress = Watched { shown: Shown::new(quiet, interrupt_flag()?), predictions };
-    let found = evaluate(&request(args), None, &mut progress)?;
+    let data = source.as_mut().map(|s| &mut **s as &mut dyn Source);
+    let found = evaluate(&request(args)?, data, &mut progress)?;
     let Watched { shown: bar, predictions } = progress;
     drop(bar);
     let text =
@@ -48,20 +55,45 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
     Ok(())
 }
 
-fn request(args: &Eval) -> Request {
+/// The data, opened first: what is wrong with it should not cost opening models.
+#[cfg(feature = "data")]
+fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+    let Some(path) = &args.data.data else { return Ok(None) };
+    let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
+    let split = args.data.split.as_ref().map_or_else(String::new, |split| format!(", {split}"));
+    let name = format!("{}{split}", path.display());
+    let options = args.data.options(args.seed, args.run.threads);
+    Ok(Some(Box::new(Files::new(name, dataset, args.data.preprocess.clone(), options))))
+}
+
+/// A program without data sets.
+#[cfg(not(feature = "data"))]
+fn source(_: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+    Ok(None)
+}
+
+fn request(args: &Eval) -> Result<Request, FileError> {
     let (judge, run) = (&args.judge, &args.run);
     let latency =
         LatencyRequest { batches: run.latency_batch.clone(), budget: Duration::from_millis(run.latency_budget as u64) };
-    Request {
+    let class_names = match &judge.class_names {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| FileError::new("cannot read", path, e))?;
+            text.lines().map(|line| line.trim().to_owned()).collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Request {
         models: args.models.clone(),
         against: args.against.clone(),
         output: judge.output.clone(),
+        class_names,
         decode: DecodeOptions { confidence: judge.confidence, overlap: judge.nms, most: judge.max_detections },
         latency: (!run.no_latency).then_some(latency),
         runtime: run.runtime.into(),
         library: run.ort_library.clone(),
         session: SessionOptions { threads: run.threads, device: run.device, ..SessionOptions::default() },
-    }
+    })
 }
 
 /// The tables.

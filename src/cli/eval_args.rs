@@ -17,9 +17,14 @@ pub struct Eval {
     /// Compare the outputs with those of this model; needs no labels
     #[arg(long, value_name = "MODEL")]
     pub against: Option<PathBuf>,
-    /// Data to judge the models on; without, only size and speed are told
-    #[arg(long, value_name = "PATH")]
-    pub data: Option<PathBuf>,
+    // Without data only size and speed are told.
+    #[cfg(feature = "data")]
+    #[command(flatten, next_help_heading = "Data (without, only size and speed are told)")]
+    pub data: super::data::DataArgs,
+    /// Seed of everything random: which samples of the data
+    #[cfg(feature = "data")]
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
     #[command(flatten, next_help_heading = "Judging")]
     pub judge: JudgeArgs,
     #[command(flatten, next_help_heading = "Runtime and latency")]
@@ -33,6 +38,9 @@ pub struct JudgeArgs {
     /// The output that is judged [default: the first that fits]
     #[arg(long, value_name = "NAME")]
     pub output: Option<String>,
+    /// File with the name of a class on each line, for data that has none
+    #[arg(long, value_name = "FILE")]
+    pub class_names: Option<PathBuf>,
     /// Scores from which on a detection counts
     #[arg(long, value_name = "SCORE", default_value = "0.001", value_parser = values::floor)]
     pub confidence: f64,

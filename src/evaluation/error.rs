@@ -1,4 +1,4 @@
-use crate::{analysis, metrics, onnx, runtime};
+use crate::{analysis, data, metrics, onnx, runtime};
 
 /// Why an evaluation failed.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum Error {
     Runtime(#[from] runtime::Error),
     /// The data.
     #[error(transparent)]
-    Data(DataError),
+    Data(#[from] data::Error),
     /// A model's answers cannot be judged.
     #[error("{model}: {source}")]
     Judge {
@@ -50,9 +50,6 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
 }
-
-/// Whatever a source of data fails with.
-pub type DataError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Result of an evaluation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

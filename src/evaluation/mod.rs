@@ -7,21 +7,25 @@ mod error;
 mod judge;
 mod model;
 mod outputs;
+#[cfg(feature = "data")]
+mod source;
 mod speed;
 mod unlabelled;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::data::Batch;
+use crate::data::{self, Batch};
 use crate::metrics::detection::DecodeOptions;
 use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
-use crate::runtime::{self, Choice, IoInfo, SessionOptions, Tensor, run_samples};
+use crate::runtime::{self, Choice, IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
 
-pub use error::{DataError, Error, Result};
+pub use error::{Error, Result};
+#[cfg(feature = "data")]
+pub use source::Files;
 
 use judge::{Answers, Judge};
-use model::Opened;
+use model::Candidate;
 
 /// What to do.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Request {
     pub against: Option<PathBuf>,
     /// The output that is judged; else the first that fits.
     pub output: Option<String>,
+    /// Names of classes, where the data has none.
+    pub class_names: Vec<String>,
     /// What becomes a detection.
     pub decode: DecodeOptions,
     /// How to time the models; `None` does not.
@@ -62,21 +68,21 @@ pub trait Source {
     fn classes(&self) -> Vec<String>;
 
     /// Number of samples, if it is known.
-    fn len(&self) -> Option<usize>;
+    fn count(&self) -> Option<usize>;
 
-    /// Whether it is known that there is no sample.
-    fn is_empty(&self) -> bool {
-        self.len() == Some(0)
-    }
-
-    /// All samples in batches, made for a model with these inputs.
+    /// Starts from the first sample, with batches for a model with these inputs.
     ///
     /// # Errors
     /// When the data does not fit the inputs.
-    fn batches(
-        &mut self,
-        inputs: &[IoInfo],
-    ) -> Result<Box<dyn Iterator<Item = Result<Batch, DataError>> + '_>, DataError>;
+    fn start(&mut self, inputs: &[IoInfo]) -> data::Result<()>;
+
+    /// The next batch; `None` after the last.
+    fn next(&mut self) -> Option<data::Result<Batch>>;
+
+    /// Samples that were left out so far, and why.
+    fn left_out(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// Told what happens; answering `false` stops the evaluation.
@@ -109,23 +115,17 @@ pub fn evaluate(
     let selected = runtime::select(request.runtime, request.library.as_deref())?;
     let runtime = &*selected.runtime;
     let mut warnings = selected.warnings;
-    let mut models = Vec::new();
-    for path in &request.models {
-        models.push(Opened::new(path, runtime, &request.session, &mut warnings)?);
-    }
+    let candidates = request.models.iter().map(|path| Candidate::new(path, &mut warnings));
+    let mut models = candidates.collect::<Result<Vec<_>>>()?;
+    let mut data = None;
     let mut first_inputs = None;
-    let data = match source {
-        Some(source) => {
-            begin(progress, "evaluate")?;
-            let reference = request.against.as_ref().map(|path| runtime.open(path, &request.session)).transpose()?;
-            let mut pass = Pass { request, models: &mut models, reference, first_inputs: None };
-            let data = pass.run(source, progress, &mut warnings)?;
-            first_inputs = pass.first_inputs;
-            Some(data)
-        }
-        None => None,
-    };
-    models.iter_mut().for_each(Opened::close);
+    if let Some(source) = source {
+        // The sessions go with the pass: each model is timed alone.
+        let mut pass = Pass::new(request, runtime, &mut models)?;
+        begin(progress, "evaluate")?;
+        data = Some(pass.run(source, progress, &mut warnings)?);
+        first_inputs = pass.first_inputs;
+    }
     if let Some(latency) = &request.latency {
         begin(progress, "measure")?;
         for model in &mut models {
@@ -153,60 +153,84 @@ fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<()> {
 /// All samples through all models.
 struct Pass<'a> {
     request: &'a Request,
-    models: &'a mut [Opened],
-    reference: Option<Box<dyn runtime::Session>>,
+    models: &'a mut [Candidate],
+    sessions: Vec<Box<dyn Session>>,
+    reference: Option<Box<dyn Session>>,
+    /// One for each model, once the first batch has told what is judged.
+    judges: Vec<Box<dyn Judge>>,
     /// What the first batch gave the models, for timing them on something real.
     first_inputs: Option<Vec<(String, Tensor)>>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(request: &'a Request, runtime: &dyn Runtime, models: &'a mut [Candidate]) -> Result<Self> {
+        let open = |path: &PathBuf| runtime.open(path, &request.session);
+        let sessions = request.models.iter().map(open).collect::<runtime::Result<_>>()?;
+        let reference = request.against.as_ref().map(open).transpose()?;
+        Ok(Pass { request, models, sessions, reference, judges: Vec::new(), first_inputs: None })
+    }
+
     fn run(
         &mut self,
         source: &mut dyn Source,
         progress: &mut dyn Progress,
         warnings: &mut Vec<String>,
     ) -> Result<EvaluatedData> {
-        let (name, classes, of) = (source.name(), source.classes(), source.len());
-        let Some(inputs) = self.models.first().map(|m| m.inputs().to_vec()) else { return Err(Error::Empty) };
-        let mut judges: Vec<Box<dyn Judge>> = Vec::new();
+        let (name, mut classes, of) = (source.name(), source.classes(), source.count());
+        if classes.is_empty() {
+            classes.clone_from(&self.request.class_names);
+        }
+        let inputs = self.sessions.first().map(|s| s.inputs().to_vec()).unwrap_or_default();
         let mut done = 0;
-        for batch in source.batches(&inputs).map_err(Error::Data)? {
-            let batch = batch.map_err(Error::Data)?;
+        source.start(&inputs)?;
+        while let Some(batch) = source.next() {
+            let batch = batch?;
             if batch.is_empty() {
                 continue;
             }
-            if judges.is_empty() {
-                let judge = || judge::of(&batch, &classes, self.request);
-                judges = self.models.iter().map(|_| judge()).collect::<Result<_>>()?;
+            if self.first_inputs.is_none() {
+                let judge = |_: &Candidate| judge::of(&batch, &classes, self.request);
+                self.judges = self.models.iter().map(judge).collect::<Result<_>>()?;
                 self.first_inputs = Some(batch.inputs.clone());
             }
-            let expected = match &mut self.reference {
-                Some(session) => Some(answered(run_samples(&mut **session, &batch.inputs)?, batch.len())?),
-                None => None,
-            };
-            for (model, judge) in self.models.iter_mut().zip(&mut judges) {
-                let clock = Instant::now();
-                let outputs = model.run(&batch.inputs)?;
-                model.seconds += clock.elapsed().as_secs_f64();
-                let outputs = answered(outputs, batch.len())?;
-                model.samples += batch.len() as u64;
-                if let Some(expected) = &expected {
-                    model.compare(&outputs, expected)?;
-                }
-                judge.add(&Answers { model: &model.name, batch: &batch, outputs: &outputs }, progress)?;
-            }
+            self.batch(&batch, progress)?;
             done += batch.len();
             if !progress.samples(done, of) {
                 return Err(Error::Interrupted);
             }
         }
-        let task = judges.first().ok_or(Error::Empty)?.task();
-        for (model, judge) in self.models.iter_mut().zip(judges) {
+        let task = self.judges.first().ok_or(Error::Empty)?.task();
+        for (model, judge) in self.models.iter_mut().zip(self.judges.drain(..)) {
             let name = model.name.clone();
             judge.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
             model.finish();
         }
-        Ok(EvaluatedData { name, samples: done as u64, task, classes })
+        let left_out = source.left_out();
+        if let Some((sample, why)) = left_out.first() {
+            let n = left_out.len();
+            warnings.push(format!("{n} samples cannot be used and were left out; the first is {sample}: {why}"));
+        }
+        Ok(EvaluatedData { name, samples: done as u64, left_out: left_out.len() as u64, task, classes })
+    }
+
+    fn batch(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<()> {
+        let expected = match &mut self.reference {
+            Some(session) => Some(answered(run_samples(&mut **session, &batch.inputs)?, batch.len())?),
+            None => None,
+        };
+        let sessions = self.sessions.iter_mut().zip(&mut self.judges);
+        for (model, (session, judge)) in self.models.iter_mut().zip(sessions) {
+            let clock = Instant::now();
+            let outputs = run_samples(&mut **session, &batch.inputs)?;
+            model.seconds += clock.elapsed().as_secs_f64();
+            model.samples += batch.len() as u64;
+            let outputs = answered(outputs, batch.len())?;
+            if let Some(expected) = &expected {
+                model.compare(&outputs, expected)?;
+            }
+            judge.add(&Answers { model: &model.name, batch, outputs: &outputs }, progress)?;
+        }
+        Ok(())
     }
 }
 

@@ -7,35 +7,28 @@ use crate::analysis::Analysis;
 use crate::metrics::Agreement;
 use crate::onnx::Model;
 use crate::report::EvaluatedModel;
-use crate::runtime::{IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
+use crate::runtime::{Runtime, SessionOptions, Tensor};
 
-/// A model, its session, and what is known of it so far.
-pub(super) struct Opened {
+/// A model and what is known of it so far.
+pub(super) struct Candidate {
     pub name: String,
     pub report: EvaluatedModel,
     /// Time in the model.
     pub seconds: f64,
     pub samples: u64,
     path: PathBuf,
-    session: Option<Box<dyn Session>>,
-    inputs: Vec<IoInfo>,
     agreement: Option<Agreement>,
 }
 
-impl Opened {
-    pub fn new(
-        path: &Path,
-        runtime: &dyn Runtime,
-        options: &SessionOptions,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self> {
+impl Candidate {
+    /// What the file itself tells.
+    pub fn new(path: &Path, warnings: &mut Vec<String>) -> Result<Self> {
         let name = file_name(path);
         let model = Model::load(path)?;
         let analysis = Analysis::new(&model, &Vec::new())?;
         let full = analysis.full_counts();
         warnings.extend(model.warnings.iter().chain(&analysis.warnings).map(|w| format!("{name}: {w}")));
-        let session = runtime.open(path, options)?;
-        Ok(Opened {
+        Ok(Candidate {
             report: EvaluatedModel {
                 model: name.clone(),
                 macs: Some(analysis.costs.macs.eval(&full)),
@@ -52,19 +45,8 @@ impl Opened {
             seconds: 0.0,
             samples: 0,
             path: path.to_owned(),
-            inputs: session.inputs().to_vec(),
-            session: Some(session),
             agreement: None,
         })
-    }
-
-    pub fn inputs(&self) -> &[IoInfo] {
-        &self.inputs
-    }
-
-    pub fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
-        let Some(session) = &mut self.session else { return Err(Error::Interrupted) };
-        Ok(run_samples(&mut **session, inputs)?)
     }
 
     /// Adds what the reference gives for the same samples.
@@ -79,11 +61,6 @@ impl Opened {
         if let Some(agreement) = &self.agreement {
             self.report.figures.extend(agreement.figures().into_iter().map(Into::into));
         }
-    }
-
-    /// Gives the memory back, so that the next model is timed alone.
-    pub fn close(&mut self) {
-        self.session = None;
     }
 
     /// Times the model in a session of its own.

@@ -38,6 +38,8 @@ pub struct EvaluatedData {
     pub name: String,
     /// Samples that the models were run on.
     pub samples: u64,
+    /// Samples that could not be used.
+    pub left_out: u64,
     /// What was judged: `classification`, `detection`, `outputs`, or `nothing` without right answers.
     pub task: &'static str,
     /// Names of the classes, where the data set gives them.
