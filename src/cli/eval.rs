@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(feature = "data")]
-use onnx_prune::data::Purpose;
+use onnx_prune::data::{LoaderOptions, Purpose};
 #[cfg(feature = "data")]
 use onnx_prune::evaluation::Files;
 use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
@@ -60,10 +60,16 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
 fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
     let Some(path) = &args.data.data else { return Ok(None) };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
-    let split = args.data.split.as_ref().map_or_else(String::new, |split| format!(", {split}"));
-    let name = format!("{}{split}", path.display());
-    let options = args.data.options(args.seed, args.run.threads);
-    Ok(Some(Box::new(Files::new(name, dataset, args.data.preprocess.clone(), options))))
+    let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
+    let options = LoaderOptions {
+        batch: args.data.batch,
+        seed: args.seed,
+        samples: args.data.samples,
+        threads: args.run.threads,
+        max_bad: args.data.max_bad,
+        ..LoaderOptions::default()
+    };
+    Ok(Some(Box::new(Files::new(name, dataset, how, options))))
 }
 
 /// A program without data sets.
