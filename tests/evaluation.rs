@@ -39,11 +39,14 @@ impl Source for Given {
     fn classes(&self) -> Vec<String> {
         self.classes.clone()
     }
-    fn len(&self) -> Option<usize> {
+    fn count(&self) -> Option<usize> {
         Some(self.batches.iter().map(Batch::len).sum())
     }
-    fn batches(&mut self, _: &[IoInfo]) -> Result<Box<dyn Iterator<Item = Result<Batch, DataError>> + '_>, DataError> {
-        Ok(Box::new(self.batches.clone().into_iter().map(Ok)))
+    fn start(&mut self, _: &[IoInfo]) -> data::Result<()> {
+        Ok(())
+    }
+    fn next(&mut self) -> Option<data::Result<Batch>> {
+        (!self.batches.is_empty()).then(|| Ok(self.batches.remove(0)))
     }
 }
 
