@@ -211,8 +211,9 @@ fn data_that_does_not_fit_is_refused_with_names() {
     colored.batches[0].inputs[0].1 = Tensor::new([4, 3, 28, 28], vec![0f32; 4 * 3 * 784]).unwrap();
     refused(colored, &["image", "[batch, 1, 28, 28]", "[4, 3, 28, 28]"]);
 
-    let boxes =
-        pictures(&[2], |class| Target::Boxes(vec![BoundingBox { xywh: [0.0, 0.0, 5.0, 5.0], class, crowd: false }]));
+    let boxes = pictures(&[2], |class| {
+        Target::Boxes(vec![BoundingBox { xywh: [0.0, 0.0, 5.0, 5.0], class, crowd: false, area: None }])
+    });
     refused(boxes, &["fashion_resnet.onnx", "[2, 10]"]);
     let missing = run(&request(&[path("no.onnx")]), good()).unwrap_err();
     assert!(missing.to_string().contains("no.onnx"), "{missing}");
@@ -253,7 +254,7 @@ fn boxes_return_to_the_original_before_they_are_judged() {
         //
         5., 15., 10., 20., 0.8, 0., /**/ 50., 50., 60., 60., 0.7, 0.,
     ];
-    let object = |xywh, class| BoundingBox { xywh, class, crowd: false };
+    let object = |xywh, class| BoundingBox { xywh, class, crowd: false, area: None };
     let batch = Batch {
         inputs: vec![("x".to_owned(), Tensor::new([2, 2, 6], shown).unwrap())],
         targets: vec![

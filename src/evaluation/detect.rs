@@ -73,7 +73,8 @@ impl Detect {
 
 fn truth(object: &BoundingBox) -> Truth {
     let xywh = object.xywh.map(f64::from);
-    Truth { xywh, class: object.class, crowd: object.crowd, area: xywh[2] * xywh[3] }
+    let area = object.area.map_or(xywh[2] * xywh[3], f64::from);
+    Truth { xywh, class: object.class, crowd: object.crowd, area }
 }
 
 /// A box of the model's input in pixels of the original, cut at its edges.
