@@ -217,6 +217,11 @@ fn data_that_does_not_fit_is_refused_with_names() {
     refused(boxes, &["fashion_resnet.onnx", "[2, 10]"]);
     let missing = run(&request(&[path("no.onnx")]), good()).unwrap_err();
     assert!(missing.to_string().contains("no.onnx"), "{missing}");
+    let card = SessionOptions { device: onnx_prune::runtime::Device::CoreMl, ..SessionOptions::default() };
+    let device = Request { session: card, ..request(&[path("fashion_resnet.onnx")]) };
+    if let Err(error) = evaluate(&device, None, &mut Notes::new()) {
+        assert!(error.to_string().contains("`coreml`"), "{error}");
+    }
     let output = Request { output: Some("boxes".into()), ..request(&[path("fashion_resnet.onnx")]) };
     assert!(run(&output, good()).unwrap_err().to_string().contains("it has: logits"));
 }

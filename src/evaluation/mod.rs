@@ -117,15 +117,18 @@ pub fn evaluate(
     let mut warnings = selected.warnings;
     let candidates = request.models.iter().map(|path| Candidate::new(path, &mut warnings));
     let mut models = candidates.collect::<Result<Vec<_>>>()?;
-    let mut data = None;
-    let mut first_inputs = None;
-    if let Some(source) = source {
-        // The sessions go with the pass: each model is timed alone.
-        let mut pass = Pass::new(request, runtime, &mut models)?;
-        begin(progress, "evaluate")?;
-        data = Some(pass.run(source, progress, &mut warnings)?);
-        first_inputs = pass.first_inputs;
-    }
+    // Opened even if nothing runs here: what a runtime or device cannot do is told.
+    let mut pass = Pass::new(request, runtime, &mut models)?;
+    let data = match source {
+        Some(source) => {
+            begin(progress, "evaluate")?;
+            Some(pass.run(source, progress, &mut warnings)?)
+        }
+        None => None,
+    };
+    let first_inputs = pass.first_inputs.take();
+    // Each model is timed alone.
+    drop(pass);
     if let Some(latency) = &request.latency {
         begin(progress, "measure")?;
         for model in &mut models {
