@@ -4,14 +4,16 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
+use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
+use onnx_prune::statistics::{InMemory, Source};
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -54,6 +56,21 @@ fn right(logits: &Tensor) -> usize {
     rows.zip(labels).filter(|(row, label)| best(row) == usize::from(*label)).count()
 }
 
+/// The first 192 pictures in batches of 64.
+fn data() -> Arc<dyn Source> {
+    let (pictures, (_, labels)) = (pictures(), idx("fashion-labels-idx1-ubyte.gz", 1));
+    let pixels = pictures.as_f32().unwrap();
+    let batch = |k: usize| Batch {
+        inputs: vec![(
+            "image".to_owned(),
+            Tensor::new([64, 1, 28, 28], pixels[k * 64 * 784..(k + 1) * 64 * 784].to_vec()).unwrap(),
+        )],
+        targets: labels[k * 64..(k + 1) * 64].iter().map(|l| Label::Class(usize::from(*l))).collect(),
+        names: (0..64).map(|i| (k * 64 + i).to_string()).collect(),
+    };
+    Arc::new(InMemory((0..3).map(batch).collect()))
+}
+
 fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
     let request = Request {
         criterion,
@@ -70,6 +87,8 @@ fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (O
         runtime: Choice::Auto,
         library: None,
         threads: None,
+        data: Some(data()),
+        recover: Default::default(),
     };
     let mut bytes = Vec::new();
     let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();

@@ -282,6 +282,8 @@ fn request(how: u16, ratio: f64, seed: u64) -> Request {
         runtime: Choice::Auto,
         library: None,
         threads: Some(1),
+        data: None,
+        recover: Default::default(),
     }
 }
 

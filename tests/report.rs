@@ -36,6 +36,8 @@ fn request() -> Request {
         runtime: Choice::Auto,
         library: None,
         threads: None,
+        data: None,
+        recover: Default::default(),
     }
 }
 

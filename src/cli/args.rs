@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Scheme, Target};
+use onnx_prune::planning::{Rescore, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
 use super::values;
@@ -138,6 +138,9 @@ pub struct WhatArgs {
     /// Linear steps from the whole model to an empty one; scores are renewed between them
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
     pub steps: usize,
+    /// In which of the steps scores are renewed: always, once or every:N
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    pub rescore: Rescore,
     /// Kept channels are multiples of N
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::positive)]
     pub round_to: usize,
@@ -164,7 +167,7 @@ pub struct WhatArgs {
         long,
         value_name = "JSON",
         conflicts_with_all = [
-            "criterion", "scheme", "reduction", "normalization", "steps", "round_to", "floor", "protect", "only",
+            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect", "only",
             "ratio_for", "heads",
         ]
     )]

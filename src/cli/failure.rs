@@ -8,7 +8,9 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use onnx_prune::planning;
 use onnx_prune::prune;
+use onnx_prune::rewriting;
 use onnx_prune::runtime;
+use onnx_prune::statistics;
 
 use super::args::Cli;
 
@@ -35,8 +37,13 @@ pub enum Failure {
 impl<E: Error + 'static> From<E> for Failure {
     fn from(e: E) -> Self {
         let any: &(dyn Error + 'static) = &e;
+        use prune::Error::{Planning, Rewriting, Statistics};
         match any.downcast_ref::<prune::Error>() {
-            Some(prune::Error::Planning(planning::Error::Interrupted)) => Failure::Interrupted,
+            Some(
+                Planning(planning::Error::Interrupted)
+                | Statistics(statistics::Error::Interrupted)
+                | Rewriting(rewriting::Error::Statistics(statistics::Error::Interrupted)),
+            ) => Failure::Interrupted,
             _ => Failure::Error(Box::new(e)),
         }
     }

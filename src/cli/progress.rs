@@ -66,10 +66,12 @@ fn words(stage: &str) -> &str {
     match stage {
         "load" => "reading the model",
         "analyse" => "finding shapes and groups",
+        "calibrate" => "looking at activations",
         "plan" => "choosing channels",
         "rewrite" => "removing channels",
         "write" => "writing",
         "verify" => "verifying",
+        "recover" => "winning back accuracy",
         "measure" => "measuring latency",
         "commit" => "putting the file in place",
         other => other,
@@ -109,6 +111,13 @@ impl Progress for Shown {
                 bar.set_position(step.step as u64);
                 bar.set_message(format!("choosing channels, {left:.0} % of the MACs left"));
             }
+        }
+        self.goes_on()
+    }
+
+    fn samples(&mut self, done: usize) -> bool {
+        if let Show::Bar { bar, .. } = &self.show {
+            bar.set_message(format!("looking at activations, {done} samples"));
         }
         self.goes_on()
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use onnx_prune::criteria::ScoreOptions;
 use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, prune};
+use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
 
 use super::args::Prune;
@@ -125,6 +126,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
         target,
         options: Options {
             steps: what.steps,
+            rescore: what.rescore,
             round_to: what.round_to,
             floor: what.floor,
             protect: what.protect.clone(),
@@ -141,5 +143,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         threads: check.threads,
+        data: None,
+        recover: Means::default(),
     }
 }

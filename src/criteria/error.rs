@@ -25,6 +25,12 @@ pub enum Error {
          criterion (l2 reads the convolutions themselves)"
     )]
     NoBatchNorm,
+    /// The criterion looks at activations, and there is no data to make some.
+    #[error("{criterion} looks at activations: give calibration data with --data")]
+    NoData {
+        /// The criterion's name.
+        criterion: &'static str,
+    },
     /// A weight's data and shape disagree.
     #[error("weight '{weight}' of shape {shape:?} holds {found} values")]
     Shape {

@@ -6,6 +6,7 @@
 
 mod concat;
 mod context;
+mod contraction;
 mod conv;
 mod depth_space;
 mod einsum;
@@ -32,6 +33,8 @@ mod table;
 mod transpose;
 
 pub use context::{CostCx, InferCx, RelateCx, RewriteCx, Role, RoleNote};
+pub use contraction::Contraction;
+pub use conv::Window;
 pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
@@ -54,6 +57,11 @@ pub trait Operator: Sync {
     /// Multiply-accumulates; contractions only.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
+    }
+
+    /// The node as a product of its weight with patches of its input; `None` where it is no such product.
+    fn contraction(&self, _cx: &CostCx) -> Option<Contraction> {
+        None
     }
 
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.

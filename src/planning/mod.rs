@@ -12,7 +12,7 @@ mod select;
 mod target;
 
 pub use error::{Error, Result};
-pub use options::{Axes, Options};
+pub use options::{Axes, Options, Rescore};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
 pub use target::{Measured, Target};

@@ -25,6 +25,7 @@ mod error;
 mod given;
 pub mod latency;
 pub mod library;
+mod memory;
 #[cfg(feature = "ort")]
 pub mod ort;
 #[cfg(feature = "ort")]
@@ -40,6 +41,7 @@ pub mod tract;
 mod tract_patches;
 
 pub use error::{Error, Result};
+pub use memory::open_model;
 pub use random::random_inputs;
 pub use select::{Choice, Selected, select};
 pub use session::{Device, Dim, IoInfo, Runtime, Session, SessionOptions};

@@ -41,6 +41,8 @@ fn half() -> Request {
         runtime: Choice::Auto,
         library: None,
         threads: Some(1),
+        data: None,
+        recover: Default::default(),
     }
 }
 
