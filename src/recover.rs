@@ -58,11 +58,12 @@ pub fn recover(
 pub fn accuracy(model: &Model, calibration: &Calibration) -> statistics::Result<Option<f64>> {
     let (mut right, mut total) = (0usize, 0usize);
     Tap::open(model, calibration)?.run(&mut |batch, outputs, _| {
-        let Some((_, scores)) = outputs.first().filter(|(_, t)| t.shape().first() == Some(&batch.len())) else {
+        // A batch of fixed size may hold more rows than samples.
+        let Some((rows, scores)) = outputs.first().and_then(|(_, t)| Some((*t.shape().first()?, t))) else {
             return Ok(());
         };
         let values = scores.to_f64_vec();
-        let classes = values.len() / batch.len();
+        let classes = if rows >= batch.len() { values.len() / rows.max(1) } else { 0 };
         for (row, target) in values.chunks_exact(classes.max(1)).zip(&batch.targets) {
             if let Target::Class(c) = target {
                 let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));

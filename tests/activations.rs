@@ -195,15 +195,10 @@ fn with_a_copy() -> ModelProto {
 }
 
 #[test]
-fn a_copy_goes_first_and_least_squares_make_up_for_it() {
+fn least_squares_make_up_for_a_lost_copy() {
     let (model, runtime, noise) = (load(&with_a_copy()), selected(), Noise(8));
     let cal = calibration(&noise, &runtime, 40);
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let found = collect(&a, Wanted { grams: true, ranks: false }, &cal).unwrap();
-    let scores = criteria::find("cp").unwrap().of_shares(found[0].gram.as_ref().unwrap(), 16);
-    let lowest = (0..16).min_by(|i, j| scores[*i].total_cmp(&scores[*j])).unwrap();
-    assert!(lowest == 3 || lowest == 7, "{scores:?}");
-
     let kept: Vec<u32> = (0..16).filter(|c| *c != 7).collect();
     let kept = [(a.groups[0].atom, kept.into())].into_iter().collect();
     let mut proto = rewriting::prune(&a, &kept).unwrap();

@@ -81,15 +81,16 @@ impl Path<'_> {
         }
         let own = self.gram[c * self.n + c];
         let rest = own - row.iter().map(|r| r * r).sum::<f64>();
-        if !(rest > DEPENDENT * own) {
+        let independent = rest > DEPENDENT * own;
+        if independent {
+            row.push(rest.sqrt());
+            self.factor.push(row);
+            self.active.push(c);
+            self.coefficients.push(0.0);
+        } else {
             self.out[c] = true;
-            return false;
         }
-        row.push(rest.sqrt());
-        self.factor.push(row);
-        self.active.push(c);
-        self.coefficients.push(0.0);
-        true
+        independent
     }
 
     /// Takes the `at`-th active channel out.

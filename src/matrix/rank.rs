@@ -107,8 +107,7 @@ impl Ranks {
                 xy += x * y;
             }
             let now = xy / xx;
-            // A NaN ends it too.
-            if !(now > 0.0) || (now - top).abs() <= SETTLED * now {
+            if now.is_nan() || now <= 0.0 || (now - top).abs() <= SETTLED * now {
                 return now;
             }
             top = now;

@@ -107,7 +107,7 @@ fn solve(
         let mut square = Array2::from_shape_fn((stay.len(), stay.len()), |(i, j)| f64::from(m.get(stay[i], stay[j])));
         let mean = (0..surviving).map(|i| square[[i, i]]).sum::<f64>() / surviving.max(1) as f64;
         // Nothing to rebuild from.
-        if !(mean > 0.0) {
+        if mean.is_nan() || mean <= 0.0 {
             return Ok(None);
         }
         (0..surviving).for_each(|i| square[[i, i]] += RIDGE * mean);

@@ -8,17 +8,20 @@ use rayon::prelude::*;
 use super::consumers::{Consumer, consumers};
 use super::error::{Error, Result};
 use super::maps::{Maps, maps};
-use super::patches::{Reading, Sampler};
+use super::patches::{Lot, Reading, Sampler};
 use super::source::Calibration;
 use super::tap::{Tap, tapped};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, TensorId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
 use crate::runtime::Tensor;
 
-/// Moments that are held at once, in bytes; more are collected in several passes over the data.
+/// Bytes of moments and activations that are held at once; more take several passes over the data.
 const BUDGET: u64 = 1 << 30;
+
+/// Samples that activations are counted for.
+const USUAL_BATCH: u64 = 32;
 
 /// A patch wider than this is not looked at: its moments alone would take this many bytes.
 const WIDEST: u64 = 2 << 30;
@@ -105,7 +108,7 @@ fn shares(
 }
 
 /// Collects the moments of the patches that each consumer's weight meets (one for each group of a grouped
-/// convolution) and hands them over one by one: in several passes over the data where they take too much memory.
+/// convolution) and hands them over one by one, in several passes over the data where they would take too much memory.
 /// Consumers whose patches are too wide are left out.
 ///
 /// # Errors
@@ -122,15 +125,7 @@ pub fn moments(
     }
     let bytes = |r: &Reading| Moments::bytes(r.width()) * r.groups() as u64;
     readings.retain(|r, _| bytes(r) <= WIDEST);
-    let mut rest: Vec<(Reading, Vec<&Consumer>)> = readings.into_iter().collect();
-    while !rest.is_empty() {
-        let mut total = 0;
-        let fits = rest.iter().take_while(|(r, _)| {
-            total += bytes(r);
-            total <= BUDGET
-        });
-        let n = fits.count().max(1);
-        let pass: Vec<(Reading, Vec<&Consumer>)> = rest.drain(..n).collect();
+    for pass in passes(readings.into_iter().collect(), |(r, _)| bytes(r) + activation_bytes(a, r.data)) {
         let readings: Vec<&Reading> = pass.iter().map(|(r, _)| r).collect();
         for ((_, consumers), moments) in pass.iter().zip(one_pass(a, &readings, calibration)?) {
             for c in consumers {
@@ -141,17 +136,41 @@ pub fn moments(
     Ok(())
 }
 
+/// Cuts a list into passes over the data that stay within the budget, or hold one item.
+fn passes<T>(items: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let mut out: Vec<Vec<T>> = Vec::new();
+    let mut total = 0;
+    for item in items {
+        let own = bytes(&item);
+        total += own;
+        match out.last_mut() {
+            Some(last) if total <= BUDGET => last.push(item),
+            _ => {
+                total = own;
+                out.push(vec![item]);
+            }
+        }
+    }
+    out
+}
+
+/// Bytes of a tensor in a batch of usual size.
+fn activation_bytes(a: &Analysis, id: TensorId) -> u64 {
+    let shape = a.facts.concrete(id, &a.facts.bindings).unwrap_or_default();
+    shape.iter().fold(4 * USUAL_BATCH, |n, d| n.saturating_mul(*d as u64))
+}
+
 fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> Result<Vec<Vec<Moments>>> {
     let mut sums: Vec<Vec<Moments>> =
         readings.iter().map(|r| vec![Moments::new(r.width()); r.groups()]).collect();
     let sampler = Sampler { seed: calibration.seed, positions: calibration.positions };
     let data: Vec<usize> = readings.iter().map(|r| r.data).collect();
-    each_batch(a, &data, calibration, &mut |tensors, batch, before| {
+    each_batch(a, &data, calibration, &mut |tensors, lot| {
         let added = readings.par_iter().zip(&mut sums).with_max_len(1).map(|(reading, sums)| {
             let tensor = tensors.of(reading.data)?;
             let values = tensors.values(reading.data, tensor)?;
             let patches = reading
-                .gather(&values, tensor.shape(), batch.len(), before, sampler)
+                .gather(&values, tensor.shape(), lot, sampler)
                 .map_err(|why| tensors.wrong(reading.data, why))?;
             if patches.iter().flatten().any(|v| !v.is_finite()) {
                 return Err(tensors.wrong(reading.data, "holds NaN or infinite values".to_owned()));
@@ -165,17 +184,24 @@ fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> R
 }
 
 fn ranks(a: &Analysis, calibration: &Calibration) -> Result<Vec<Maps>> {
-    let mut all = maps(a);
+    let mut out = Vec::new();
+    for mut pass in passes(maps(a), |m| activation_bytes(a, m.data)) {
+        ranks_of(a, &mut pass, calibration)?;
+        out.append(&mut pass);
+    }
+    Ok(out)
+}
+
+fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result<()> {
     let data: Vec<usize> = all.iter().map(|m| m.data).collect();
-    each_batch(a, &data, calibration, &mut |tensors, _, _| {
-        for m in &mut all {
+    each_batch(a, &data, calibration, &mut |tensors, lot| {
+        for m in &mut *all {
             let tensor = tensors.of(m.data)?;
             let values = tensors.values(m.data, tensor)?;
-            m.add(&values, tensor.shape()).map_err(|why| tensors.wrong(m.data, why))?;
+            m.add(&values, tensor.shape(), lot).map_err(|why| tensors.wrong(m.data, why))?;
         }
         Ok(())
-    })?;
-    Ok(all)
+    })
 }
 
 /// The tensors of one batch.
@@ -206,7 +232,7 @@ impl Tensors<'_> {
     }
 }
 
-type Visit<'v> = dyn FnMut(&Tensors, &Batch, usize) -> Result<()> + 'v;
+type Visit<'v> = dyn FnMut(&Tensors, Lot) -> Result<()> + 'v;
 
 fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &mut Visit) -> Result<()> {
     let mut ids = data.to_vec();
@@ -220,7 +246,8 @@ fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &m
     let mut tap = Tap::open(&model, calibration)?;
     tap.run(&mut |batch, outputs, before| {
         let outputs = outputs.iter().map(|(n, t)| (n.as_str(), t)).collect();
-        visit(&Tensors { names: &a.graph.names, outputs, batch }, batch, before)
+        let filled = batch.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0);
+        visit(&Tensors { names: &a.graph.names, outputs, batch }, Lot { samples: batch.len(), filled, before })
     })?;
     Ok(())
 }

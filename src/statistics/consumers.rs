@@ -92,6 +92,6 @@ fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Cons
     let matrix = shape.len() == 2 && contraction.window.is_none();
     let conv = (contraction.out_axis, contraction.in_axis) == (0, 1);
     let kernel: usize = shape.iter().skip(2).product();
-    let whole = contraction.groups > 0 && outputs % contraction.groups.max(1) == 0;
+    let whole = contraction.groups > 0 && outputs.is_multiple_of(contraction.groups);
     ((matrix || conv) && whole).then_some(Consumer { node: i, variant, contraction, data, outputs, inputs, kernel })
 }

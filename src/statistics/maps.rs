@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::patches::Lot;
 use crate::algebra::NOT_HERE;
 use crate::analysis::{Analysis, Group, TensorId};
 use crate::matrix::Ranks;
@@ -65,7 +66,7 @@ struct Layout {
 
 impl Maps {
     /// Adds the ranks of a batch. A tensor whose maps have one row or one column has no rank to speak of.
-    pub(super) fn add(&mut self, values: &[f32], shape: &[usize]) -> Result<(), String> {
+    pub(super) fn add(&mut self, values: &[f32], shape: &[usize], lot: Lot) -> Result<(), String> {
         if shape.len() <= self.axis || values.len() != shape.iter().product::<usize>() {
             return Err(format!("shape {shape:?} is not what the graph says"));
         }
@@ -94,8 +95,14 @@ impl Maps {
         if layout.rows.len().min(width) < 2 {
             return Ok(());
         }
+        // What fills a batch up is not looked at.
+        let used = if lot.filled > 0 && shape[0].is_multiple_of(lot.filled) {
+            shape[0] / lot.filled * lot.samples.min(lot.filled)
+        } else {
+            shape[0]
+        };
         let positions = &self.positions;
-        let sums = (0..shape[0])
+        let sums = (0..used)
             .into_par_iter()
             .map_init(Default::default, |(ranks, map): &mut (Ranks, Vec<f32>), n| {
                 let mut own = vec![0u64; positions.len()];
@@ -111,7 +118,7 @@ impl Maps {
         for (sum, new) in self.sums.iter_mut().zip(sums.unwrap_or_default()) {
             *sum += new;
         }
-        self.count += shape[0] as u64;
+        self.count += used as u64;
         Ok(())
     }
 

@@ -17,4 +17,4 @@ pub use collect::{GroupStatistics, Wanted, collect, moments};
 pub use consumers::{Consumer, consumers};
 pub use error::{Error, Result};
 pub use source::{Batches, Calibration, InMemory, Source, SourceError};
-pub use tap::{Tap, tapped};
+pub use tap::{Tap, Visit, tapped};

@@ -21,6 +21,17 @@ pub(super) struct Reading {
     window: Option<Window>,
 }
 
+/// Which samples a tensor holds.
+#[derive(Clone, Copy)]
+pub(super) struct Lot {
+    /// Samples, from the first on.
+    pub(super) samples: usize,
+    /// Samples with what fills a batch of fixed size up.
+    pub(super) filled: usize,
+    /// Samples in earlier batches.
+    pub(super) before: usize,
+}
+
 /// Where in each sample to look.
 #[derive(Clone, Copy)]
 pub(super) struct Sampler {
@@ -67,44 +78,37 @@ impl Reading {
         self.groups
     }
 
-    /// Patches of each group at sampled positions: rows of [`width`](Self::width) numbers and a 1. `before` samples
-    /// came before these.
+    /// Patches of each group at sampled positions: rows of [`width`](Self::width) numbers and a 1.
     pub(super) fn gather(
         &self,
         values: &[f32],
         shape: &[usize],
-        samples: usize,
-        before: usize,
+        lot: Lot,
         sampler: Sampler,
     ) -> Result<Vec<Vec<f32>>, String> {
-        let wrong = || format!("shape {shape:?} is not what its consumer reads");
-        match &self.window {
-            None => self.rows(values, shape, samples, before, sampler).map(|rows| vec![rows]),
-            Some(window) => self.windows(values, shape, before, sampler, window),
-        }
-        .ok_or_else(wrong)
+        let patches = match &self.window {
+            None => self.rows(values, shape, lot, sampler).map(|rows| vec![rows]),
+            Some(window) => self.windows(values, shape, lot, sampler, window),
+        };
+        patches.ok_or_else(|| format!("shape {shape:?} is not what its consumer reads"))
     }
 
-    fn rows(
-        &self,
-        values: &[f32],
-        shape: &[usize],
-        samples: usize,
-        before: usize,
-        sampler: Sampler,
-    ) -> Option<Vec<f32>> {
+    fn rows(&self, values: &[f32], shape: &[usize], lot: Lot, sampler: Sampler) -> Option<Vec<f32>> {
         let width = *shape.last()?;
         if width != self.inputs || self.axis + 1 != shape.len() || self.groups != 1 || width == 0 {
             return None;
         }
         let total = values.len() / width;
         // Samples lie one after the other, unless their number is no factor of the rows.
-        let parts = if total % samples.max(1) == 0 { samples.max(1) } else { 1 };
+        let (parts, used) = match lot.filled {
+            n if n > 0 && total.is_multiple_of(n) => (n, lot.samples.min(n)),
+            _ => (1, 1),
+        };
         let per_part = total / parts;
-        let wanted = sampler.positions.saturating_mul(samples.div_ceil(parts));
+        let wanted = sampler.positions.saturating_mul(lot.samples.div_ceil(used.max(1)));
         let mut out = Vec::new();
-        for part in 0..parts {
-            for p in sampler.pick(self.data, before + part, per_part, wanted) {
+        for part in 0..used {
+            for p in sampler.pick(self.data, lot.before + part, per_part, wanted) {
                 let from = (part * per_part + p) * width;
                 out.extend_from_slice(&values[from..from + width]);
                 out.push(1.0);
@@ -117,7 +121,7 @@ impl Reading {
         &self,
         values: &[f32],
         shape: &[usize],
-        before: usize,
+        lot: Lot,
         sampler: Sampler,
         window: &Window,
     ) -> Option<Vec<Vec<f32>>> {
@@ -129,8 +133,8 @@ impl Reading {
         let (area, total) = (spatial.iter().product::<usize>(), extents.iter().map(|e| e.outputs).product());
         let mut out = vec![Vec::new(); self.groups];
         let mut offsets = Vec::with_capacity(self.kernel);
-        for sample in 0..n {
-            for p in sampler.pick(self.data, before + sample, total, sampler.positions) {
+        for sample in 0..lot.samples.min(n) {
+            for p in sampler.pick(self.data, lot.before + sample, total, sampler.positions) {
                 offsets.clear();
                 under(&extents, p, &mut offsets);
                 for (g, rows) in out.iter_mut().enumerate() {
@@ -199,6 +203,7 @@ mod tests {
     use super::*;
 
     const ALL: Sampler = Sampler { seed: 0, positions: 1000 };
+    const ONE: Lot = Lot { samples: 1, filled: 1, before: 0 };
 
     fn conv(inputs: usize, groups: usize, kernel: [i64; 2], strides: i64, pad: i64) -> Reading {
         let window = Window {
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn patches_of_a_convolution() {
         let values: Vec<f32> = (1..=8).map(|v| v as f32).collect();
-        let rows = conv(2, 1, [2, 2], 2, 1).gather(&values, &[1, 2, 2, 2], 1, 0, ALL).unwrap();
+        let rows = conv(2, 1, [2, 2], 2, 1).gather(&values, &[1, 2, 2, 2], ONE, ALL).unwrap();
         // Four positions, each with one value of each channel in a corner.
         #[rustfmt::skip]
         assert_eq!(rows[0], [
@@ -225,9 +230,9 @@ mod tests {
             0.0, 3.0, 0.0, 0.0,  0.0, 7.0, 0.0, 0.0,  1.0,
             4.0, 0.0, 0.0, 0.0,  8.0, 0.0, 0.0, 0.0,  1.0,
         ]);
-        let rows = conv(1, 2, [1, 1], 1, 0).gather(&values, &[1, 2, 2, 2], 1, 0, ALL).unwrap();
+        let rows = conv(1, 2, [1, 1], 1, 0).gather(&values, &[1, 2, 2, 2], ONE, ALL).unwrap();
         assert_eq!(rows[1], [5.0, 1.0, 6.0, 1.0, 7.0, 1.0, 8.0, 1.0]);
-        assert!(conv(3, 1, [1, 1], 1, 0).gather(&values, &[1, 2, 2, 2], 1, 0, ALL).is_err());
+        assert!(conv(3, 1, [1, 1], 1, 0).gather(&values, &[1, 2, 2, 2], ONE, ALL).is_err());
     }
 
     #[test]
@@ -238,7 +243,7 @@ mod tests {
         }
         // 4 wide, stride 2: one column of padding, at the end.
         let values: Vec<f32> = (0..16).map(|v| v as f32).collect();
-        let rows = reading.gather(&values, &[1, 1, 4, 4], 1, 0, ALL).unwrap();
+        let rows = reading.gather(&values, &[1, 1, 4, 4], ONE, ALL).unwrap();
         assert_eq!(rows[0].len(), 4 * 10);
         assert_eq!(rows[0][..10], [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0, 1.0]);
         assert_eq!(rows[0][30..40], [10.0, 11.0, 0.0, 14.0, 15.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
@@ -249,10 +254,11 @@ mod tests {
         let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None };
         let values: Vec<f32> = (0..80).map(|v| v as f32).collect();
         let few = Sampler { seed: 5, positions: 3 };
-        let both = reading.gather(&values, &[2, 20, 2], 2, 0, few).unwrap();
-        let mut one_by_one = reading.gather(&values[..40], &[1, 20, 2], 1, 0, few).unwrap();
-        one_by_one[0].extend(reading.gather(&values[40..], &[1, 20, 2], 1, 1, few).unwrap().remove(0));
-        assert_eq!(both, one_by_one);
+        let both = reading.gather(&values, &[2, 20, 2], Lot { samples: 2, filled: 2, before: 0 }, few).unwrap();
+        // What fills a batch up is not looked at.
+        let first = reading.gather(&values, &[2, 20, 2], Lot { samples: 1, filled: 2, before: 0 }, few).unwrap();
+        let second = reading.gather(&values[40..], &[1, 20, 2], Lot { before: 1, ..ONE }, few).unwrap();
+        assert_eq!(both[0], [first[0].as_slice(), &second[0]].concat());
         assert_eq!(both[0].len(), 2 * 3 * 3);
     }
 }

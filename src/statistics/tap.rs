@@ -31,6 +31,9 @@ pub fn tapped(model: &Model, tensors: &[(&str, i32)]) -> Model {
     Model { proto, external: model.external.clone(), ..Model::default() }
 }
 
+/// Sees a batch, the outputs of the model on it, and the number of samples before it.
+pub type Visit<'v> = dyn FnMut(&Batch, &[(String, Tensor)], usize) -> Result<()> + 'v;
+
 /// A model that runs on calibration data and hands out tensors.
 pub struct Tap<'a> {
     session: Box<dyn Session>,
@@ -52,7 +55,7 @@ impl<'a> Tap<'a> {
     ///
     /// # Errors
     /// When the data or a run fails, or `visit` does; [`Error::Empty`] without a sample.
-    pub fn run(&mut self, visit: &mut dyn FnMut(&Batch, &[(String, Tensor)], usize) -> Result<()>) -> Result<usize> {
+    pub fn run(&mut self, visit: &mut Visit) -> Result<usize> {
         let mut samples = 0;
         let inputs = self.session.inputs().to_vec();
         for batch in self.calibration.source.batches(&inputs).map_err(Error::Data)? {
