@@ -53,6 +53,9 @@ pub enum Command {
     Criteria,
     /// List the schemes
     Schemes,
+    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
+    #[cfg(feature = "data")]
+    CheckData(super::data::CheckData),
     /// Print the manual page of a criterion or scheme
     Explain {
         /// Name of a criterion or scheme

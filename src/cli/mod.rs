@@ -2,6 +2,8 @@
 
 mod args;
 mod criteria;
+#[cfg(feature = "data")]
+mod data;
 mod explain;
 mod failure;
 mod input;
@@ -27,6 +29,8 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
+        #[cfg(feature = "data")]
+        Some(Command::CheckData(args)) => data::check(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),
     };

@@ -37,5 +37,7 @@ pub use graph::{GraphIndex, node_label};
 pub use model::Model;
 pub use save::{Layout, SaveOptions, Staged, save, stage, write_to};
 pub use select::{take, zero};
+#[cfg(feature = "data")]
+pub(crate) use source::{map as map_file, map_open as map_open_file};
 pub use tensor::{from_f32, from_i64, len, shape};
 pub use wire::UnknownFields;
