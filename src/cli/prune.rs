@@ -11,6 +11,7 @@ use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
 
 use super::args::Prune;
+use super::calibration::source;
 use super::failure::{Failure, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
@@ -33,7 +34,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let mut model = input::load(model_path)?;
     let load = clock.elapsed().as_secs_f64();
 
-    let request = request(args, target, recipe);
+    let request = request(args, target, recipe)?;
     let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
     progress.stage("load");
     let mut stdout;
@@ -115,11 +116,11 @@ fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
     FileError { what: "cannot write the report", path, source: e.into() }
 }
 
-fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
+fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
-    let recorded = recipe.as_ref().map(|r| &r.settings);
+    let recorded = recipe.as_ref().map(|r| r.settings.clone());
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    Request {
+    Ok(Request {
         criterion: what.criterion,
         scheme: what.scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
@@ -143,7 +144,10 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         threads: check.threads,
-        data: None,
-        recover: Means::default(),
-    }
+        data: source(&args.calibration.data, seed, check.threads)?,
+        recover: Means {
+            refit: args.calibration.refit || recorded.is_some_and(|s| s.refit),
+            recalibrate: args.calibration.recalibrate_bn || recorded.is_some_and(|s| s.recalibrate_bn),
+        },
+    })
 }

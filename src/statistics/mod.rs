@@ -11,10 +11,14 @@ mod error;
 mod maps;
 mod patches;
 mod source;
+#[cfg(feature = "data")]
+mod stored;
 mod tap;
 
 pub use collect::{GroupStatistics, Wanted, collect, moments};
 pub use consumers::{Consumer, consumers};
 pub use error::{Error, Result};
 pub use source::{Batches, Calibration, InMemory, Source, SourceError};
+#[cfg(feature = "data")]
+pub use stored::Stored;
 pub use tap::{Tap, Visit, tapped};
