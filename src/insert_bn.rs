@@ -28,7 +28,9 @@ pub enum Error {
     #[error("no layer that writes prunable channels lacks a batch normalisation")]
     Nothing,
     /// The result is not the same function.
-    #[error("output '{output}' differs from the original's by {difference:.1e} of its largest value: nothing was written")]
+    #[error(
+        "output '{output}' differs from the original's by {difference:.1e} of its largest value: nothing was written"
+    )]
     Differs {
         /// The output.
         output: String,

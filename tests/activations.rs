@@ -172,10 +172,7 @@ fn what_looks_at_activations_asks_for_data() {
         prune(&mut load(&classifier()), &request(c), Output::None, &mut Silent).unwrap();
     }
     let without = Request { data: None, recover: Means { refit: true, recalibrate: false }, ..request("l2") };
-    assert!(matches!(
-        prune(&mut load(&classifier()), &without, Output::None, &mut Silent),
-        Err(Error::NoData)
-    ));
+    assert!(matches!(prune(&mut load(&classifier()), &without, Output::None, &mut Silent), Err(Error::NoData)));
 }
 
 /// The classifier, with channels 3 and 7 of the first convolution alike.

@@ -99,5 +99,7 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
 
 fn text(done: &Inserted) -> String {
     let Inserted { layers, difference, samples } = done;
-    format!("{layers} batch normalisations inserted; largest difference on {samples} samples {difference:.1e} of the largest output\n")
+    format!(
+        "{layers} batch normalisations inserted; largest difference on {samples} samples {difference:.1e} of the largest output\n"
+    )
 }

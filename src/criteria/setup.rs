@@ -45,7 +45,13 @@ pub(super) fn prepare(
     let none = Plan { measure: Measure::Draw, roles: Roles::NONE };
     let read: Vec<Plan> = plans
         .iter()
-        .map(|p| if p.measure.reads_items() { *p } else { criterion.ties().filter(|_| *p == criterion.plan()).unwrap_or(none) })
+        .map(|p| {
+            if p.measure.reads_items() {
+                *p
+            } else {
+                criterion.ties().filter(|_| *p == criterion.plan()).unwrap_or(none)
+            }
+        })
         .collect();
 
     let positions: Vec<Vec<Arc<Positions>>> = groups
@@ -97,7 +103,8 @@ pub(super) fn prepare(
     let mut built = Vec::with_capacity(groups.len());
     let given: Vec<Option<Vec<f64>>> =
         groups.par_iter().zip(&plans).map(|(group, plan)| given(criterion, *plan, group, options.seed)).collect();
-    for (g, (((group, plan), given), positions)) in groups.into_iter().zip(&read).zip(given).zip(positions).enumerate() {
+    for (g, (((group, plan), given), positions)) in groups.into_iter().zip(&read).zip(given).zip(positions).enumerate()
+    {
         let mut items = Vec::with_capacity(group.items.len());
         for ((item, positions), &index) in group.items.iter().zip(positions).zip(&compared[g]) {
             let track = tracked[item.weight].iter().position(|&a| a == item.axis).unwrap_or(0);

@@ -125,9 +125,8 @@ mod tests {
         }
         let w: Vec<f32> = (0..n).map(|i| (i % 5) as f32 - 2.0).collect();
         let channel: Vec<u32> = (0..n as u32).map(|i| i % 3).collect();
-        let share = |c: u32| -> f64 {
-            (0..n).filter(|&i| channel[i] == c).map(|i| f64::from(w[i]) * f64::from(row[i])).sum()
-        };
+        let share =
+            |c: u32| -> f64 { (0..n).filter(|&i| channel[i] == c).map(|i| f64::from(w[i]) * f64::from(row[i])).sum() };
         let gram = m.shares(&w, &channel, 3);
         for (k, g) in gram.iter().enumerate() {
             assert!((g - 2.0 * share(k as u32 / 3) * share(k as u32 % 3)).abs() < 1e-3 * g.abs().max(1.0));

@@ -118,7 +118,9 @@ mod tests {
 
     #[test]
     fn rescore_reads_what_it_writes() {
-        for (text, due) in [("always", [true; 4]), ("once", [true, false, false, false]), ("every:2", [true, false, true, false])] {
+        for (text, due) in
+            [("always", [true; 4]), ("once", [true, false, false, false]), ("every:2", [true, false, true, false])]
+        {
             let r: Rescore = text.parse().unwrap();
             assert_eq!(r.to_string(), text);
             assert_eq!([0, 1, 2, 3].map(|t| r.due(t)), due);

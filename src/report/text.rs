@@ -144,7 +144,8 @@ pub fn recovery(r: &Recovery) -> String {
     if let Some(n) = r.normalizations {
         done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
     }
-    let figures = [("original", r.original), ("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
+    let figures =
+        [("original", r.original), ("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
     let figures: Vec<String> =
         figures.iter().filter_map(|(what, x)| Some(format!("{what} {}", percent((*x)?)))).collect();
     match figures.is_empty() {

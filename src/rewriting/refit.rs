@@ -46,12 +46,8 @@ pub fn refit(a: &Analysis, kept: &Kept, pruned: &mut ModelProto, calibration: &C
     let shrinks = |c: &Consumer| terms.shrinks(a.variants[c.variant].axes[c.contraction.in_axis], kept);
     let layers: Vec<Consumer> = consumers(a).into_iter().filter(shrinks).collect();
     let Some(graph) = &mut pruned.graph else { return Ok(Refitted::default()) };
-    let at: HashMap<String, usize> = graph
-        .node
-        .iter()
-        .enumerate()
-        .filter_map(|(i, n)| Some((n.output.first()?.clone(), i)))
-        .collect();
+    let at: HashMap<String, usize> =
+        graph.node.iter().enumerate().filter_map(|(i, n)| Some((n.output.first()?.clone(), i))).collect();
     let place = |c: &Consumer| at.get(a.graph.nodes()[c.node].output.first()?).copied();
     let mut initializers = Initializers::of(graph);
     let mut done = Refitted::default();
@@ -86,9 +82,7 @@ fn solve(
     let (inputs, outputs) = (positions(c.contraction.in_axis, c.inputs), positions(c.contraction.out_axis, c.outputs));
     let mut stays = vec![false; c.inputs];
     inputs.iter().for_each(|i| stays[*i] = true);
-    let entries = |stay: bool| -> Vec<usize> {
-        (0..c.width()).filter(|e| stays[e / c.kernel] == stay).collect()
-    };
+    let entries = |stay: bool| -> Vec<usize> { (0..c.width()).filter(|e| stays[e / c.kernel] == stay).collect() };
     let (gone, mut stay) = (entries(false), entries(true));
     let surviving = stay.len();
     if with_bias {
@@ -100,9 +94,8 @@ fn solve(
     let mut change = Change { weight: Vec::new(), bias: with_bias.then(Vec::new) };
     for (g, m) in moments.iter().enumerate() {
         let rows: Vec<usize> = outputs.iter().copied().filter(|o| o / per_group == g).collect();
-        let lost = Array2::from_shape_fn((gone.len(), rows.len()), |(j, o)| {
-            f64::from(weight[rows[o] * c.width() + gone[j]])
-        });
+        let lost =
+            Array2::from_shape_fn((gone.len(), rows.len()), |(j, o)| f64::from(weight[rows[o] * c.width() + gone[j]]));
         let cross = Array2::from_shape_fn((stay.len(), gone.len()), |(i, j)| f64::from(m.get(stay[i], gone[j])));
         let mut square = Array2::from_shape_fn((stay.len(), stay.len()), |(i, j)| f64::from(m.get(stay[i], stay[j])));
         let mean = (0..surviving).map(|i| square[[i, i]]).sum::<f64>() / surviving.max(1) as f64;

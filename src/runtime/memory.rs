@@ -8,8 +8,7 @@ use crate::onnx::{self, Model, SaveOptions, save};
 /// # Errors
 /// [`Error::Load`] when the file cannot be written or the runtime refuses the model.
 pub fn open_model(runtime: &dyn Runtime, model: &Model, options: &SessionOptions) -> Result<Box<dyn Session>> {
-    let refuse =
-        |why: String| Error::Load { runtime: runtime.name(), model: "a model in memory".to_owned(), why };
+    let refuse = |why: String| Error::Load { runtime: runtime.name(), model: "a model in memory".to_owned(), why };
     let folder = tempfile::tempdir().map_err(|e| refuse(format!("no temporary folder: {e}")))?;
     let path = folder.path().join("model.onnx");
     if model.external.is_none() {

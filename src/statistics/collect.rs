@@ -161,8 +161,7 @@ fn activation_bytes(a: &Analysis, id: TensorId) -> u64 {
 }
 
 fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> Result<Vec<Vec<Moments>>> {
-    let mut sums: Vec<Vec<Moments>> =
-        readings.iter().map(|r| vec![Moments::new(r.width()); r.groups()]).collect();
+    let mut sums: Vec<Vec<Moments>> = readings.iter().map(|r| vec![Moments::new(r.width()); r.groups()]).collect();
     let sampler = Sampler { seed: calibration.seed, positions: calibration.positions };
     let data: Vec<usize> = readings.iter().map(|r| r.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {

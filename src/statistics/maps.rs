@@ -138,8 +138,8 @@ impl Layout {
             return ranks.rank(map, self.rows.len(), at.len()) as u64;
         }
         let (rows, columns) = (self.rows.len(), self.columns.len());
-        let contiguous = self.columns.last() == Some(&(columns - 1))
-            && self.rows.last() == Some(&((rows - 1) * columns));
+        let contiguous =
+            self.columns.last() == Some(&(columns - 1)) && self.rows.last() == Some(&((rows - 1) * columns));
         let mut sum = 0;
         for p in at {
             let from = start + p * self.position;

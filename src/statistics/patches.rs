@@ -129,7 +129,8 @@ impl Reading {
         if channels != self.inputs * self.groups || spatial.len() != window.kernel.len() || self.axis != 1 {
             return None;
         }
-        let extents: Vec<Extent> = (0..spatial.len()).map(|k| Extent::of(window, k, spatial[k])).collect::<Option<_>>()?;
+        let extents: Vec<Extent> =
+            (0..spatial.len()).map(|k| Extent::of(window, k, spatial[k])).collect::<Option<_>>()?;
         let (area, total) = (spatial.iter().product::<usize>(), extents.iter().map(|e| e.outputs).product());
         let mut out = vec![Vec::new(); self.groups];
         let mut offsets = Vec::with_capacity(self.kernel);
