@@ -44,6 +44,7 @@ impl Source for Raw {
                 inputs: vec![(name.clone(), Tensor::new(shape, values)?)],
                 targets: vec![Target::Unknown; n],
                 names: (from..from + n).map(|i| i.to_string()).collect(),
+                frames: Vec::new(),
             })
         };
         Ok(Box::new((0..samples).step_by(self.batch).map(batch)))

@@ -67,6 +67,7 @@ fn data() -> Arc<dyn Source> {
         )],
         targets: labels[k * 64..(k + 1) * 64].iter().map(|l| Label::Class(usize::from(*l))).collect(),
         names: (0..64).map(|i| (k * 64 + i).to_string()).collect(),
+        frames: Vec::new(),
     };
     Arc::new(InMemory((0..3).map(batch).collect()))
 }

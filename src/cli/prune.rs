@@ -118,7 +118,7 @@ fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
 
 fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
-    let recorded = recipe.as_ref().map(|r| r.settings.clone());
+    let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
     Ok(Request {
         criterion: what.criterion,
@@ -137,7 +137,6 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
-        recipe,
         force: args.out.force,
         verify: !check.no_verify,
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
@@ -149,5 +148,6 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             refit: args.calibration.refit || recorded.is_some_and(|s| s.refit),
             recalibrate: args.calibration.recalibrate_bn || recorded.is_some_and(|s| s.recalibrate_bn),
         },
+        recipe,
     })
 }

@@ -15,7 +15,7 @@ impl Source for Noise {
             let inputs = random_inputs(&inputs, &free, 1000 * k as u64, 0..2)?;
             let samples = inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(1);
             let targets = (0..samples).map(|i| Target::Class((i + k) % 2)).collect();
-            Ok(Batch { inputs, targets, names: (0..samples).map(|i| format!("{k}.{i}")).collect() })
+            Ok(Batch { inputs, targets, names: (0..samples).map(|i| format!("{k}.{i}")).collect(), frames: Vec::new() })
         })))
     }
 }
