@@ -210,6 +210,7 @@ pub fn prune(
             let calibration = calibration(source, &*runtime, request, &told);
             report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
             staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+            report.after.bytes = staged.bytes();
             seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;

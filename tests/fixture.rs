@@ -12,6 +12,7 @@ use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::recover::Means;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{InMemory, Source};
 
@@ -72,8 +73,8 @@ fn data() -> Arc<dyn Source> {
     Arc::new(InMemory((0..3).map(batch).collect()))
 }
 
-fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
-    let request = Request {
+fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> Request {
+    Request {
         criterion,
         scheme: planning::find_scheme(scheme).unwrap(),
         score: Default::default(),
@@ -90,10 +91,17 @@ fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (O
         threads: None,
         data: Some(data()),
         recover: Default::default(),
-    };
+    }
+}
+
+fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
+    run(&request(criterion, scheme, target))
+}
+
+fn run(request: &Request) -> (Outcome, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();
-    let outcome = prune(&mut model, &request, Output::Stream(&mut bytes), &mut Silent).unwrap();
+    let outcome = prune(&mut model, request, Output::Stream(&mut bytes), &mut Silent).unwrap();
     (outcome, bytes)
 }
 
@@ -168,4 +176,20 @@ fn targets_of_parameters_and_size_are_met_closely() {
     assert!((0.49..=0.5).contains(&share), "{share}");
     let (_, bytes) = pruned(l2, "protected-global", Target::Size(800_000));
     assert!((780_000..=800_000).contains(&bytes.len()), "{}", bytes.len());
+}
+
+#[test]
+fn data_wins_accuracy_back() {
+    let request = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(2.0));
+    let recover = Means { refit: true, recalibrate: false };
+    let (plain, plain_bytes) = run(&request);
+    let (better, better_bytes) = run(&Request { recover, ..request });
+    let (before, after) = (right(&logits(&plain_bytes)), right(&logits(&better_bytes)));
+    assert!(after > before + 10, "{before} {after}");
+    // The same channels stay, and the report tells what the data says.
+    let kept = |o: &Outcome| o.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>();
+    assert_eq!(kept(&plain), kept(&better));
+    let recovery = better.report.recovery.unwrap();
+    assert!(recovery.pruned < recovery.refitted && recovery.refitted <= recovery.original, "{recovery:?}");
+    assert!(recovery.layers > Some(5) && recovery.layers_left == 0, "{recovery:?}");
 }

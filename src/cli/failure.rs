@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use onnx_prune::insert_bn;
 use onnx_prune::planning;
 use onnx_prune::prune;
 use onnx_prune::rewriting;
@@ -36,16 +37,17 @@ pub enum Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(e: E) -> Self {
-        let any: &(dyn Error + 'static) = &e;
         use prune::Error::{Planning, Rewriting, Statistics};
-        match any.downcast_ref::<prune::Error>() {
-            Some(
-                Planning(planning::Error::Interrupted)
-                | Statistics(statistics::Error::Interrupted)
-                | Rewriting(rewriting::Error::Statistics(statistics::Error::Interrupted)),
-            ) => Failure::Interrupted,
-            _ => Failure::Error(Box::new(e)),
-        }
+        let any: &(dyn Error + 'static) = &e;
+        let stopped = |e: &statistics::Error| matches!(e, statistics::Error::Interrupted);
+        let rewriting = |e: &rewriting::Error| matches!(e, rewriting::Error::Statistics(e) if stopped(e));
+        let interrupted = match (any.downcast_ref::<prune::Error>(), any.downcast_ref::<insert_bn::Error>()) {
+            (Some(Planning(planning::Error::Interrupted)), _) => true,
+            (Some(Statistics(e)), _) => stopped(e),
+            (Some(Rewriting(e)), _) | (_, Some(insert_bn::Error::Rewriting(e))) => rewriting(e),
+            _ => false,
+        };
+        if interrupted { Failure::Interrupted } else { Failure::Error(Box::new(e)) }
     }
 }
 
