@@ -36,7 +36,7 @@ fn picture(width: usize, height: usize, seed: usize) -> Vec<u8> {
         let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
         let (fx, fy) = (x as f32 / width as f32, y as f32 / height as f32);
         let wave = (fx * (9.0 + c as f32) + seed as f32).sin() * (fy * 7.0).cos() * 70.0;
-        let edge = if (x * 5 / width + y * 3 / height + seed) % 2 == 0 { 30.0 } else { 0.0 };
+        let edge = if (x * 5 / width + y * 3 / height + seed).is_multiple_of(2) { 30.0 } else { 0.0 };
         let noise = (i.wrapping_mul(2_654_435_761) >> 13) % 17;
         (110.0 + wave + edge + noise as f32) as u8
     };

@@ -90,7 +90,8 @@ def main() -> None:
     }.items():
         reference["jpeg"][name] = jpeg(smooth(), **options)
     reference["jpeg"]["grey"] = jpeg(smooth().convert("L"), quality=85)
-    print(json.dumps(reference, indent=1))
+    # One entry a line.
+    print(json.dumps(reference, separators=(",", ":")).replace("},", "},\n"))
 
 
 if __name__ == "__main__":

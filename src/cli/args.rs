@@ -8,6 +8,7 @@ use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Rescore, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
+#[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
 use super::values;
 
@@ -56,9 +57,10 @@ pub enum Command {
     Schemes,
     /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
     #[cfg(feature = "data")]
-    CheckData(super::data::CheckData),
+    CheckData(Box<super::data::CheckData>),
     /// Put batch normalisations back that an exporter folded away
-    InsertBn(super::calibration::InsertBn),
+    #[cfg(feature = "data")]
+    InsertBn(Box<super::calibration::InsertBn>),
     /// Print the manual page of a criterion or scheme
     Explain {
         /// Name of a criterion or scheme
@@ -99,6 +101,7 @@ pub struct Prune {
     pub what: WhatArgs,
     #[command(flatten, next_help_heading = "Model")]
     pub about: ModelArgs,
+    #[cfg(feature = "data")]
     #[command(flatten, next_help_heading = "Calibration data")]
     pub calibration: CalibrationArgs,
     #[command(flatten, next_help_heading = "Verification and latency")]

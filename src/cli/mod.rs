@@ -1,6 +1,7 @@
 //! The command line: parse, show, map errors to exit codes.
 
 mod args;
+#[cfg(feature = "data")]
 mod calibration;
 mod criteria;
 #[cfg(feature = "data")]
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Some(Command::Schemes) => schemes::run().map(done),
         #[cfg(feature = "data")]
         Some(Command::CheckData(args)) => data::check(&args),
+        #[cfg(feature = "data")]
         Some(Command::InsertBn(args)) => calibration::run(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onnx_prune::criteria::ScoreOptions;
@@ -9,9 +10,9 @@ use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, prune};
 use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
+use onnx_prune::statistics::Source;
 
 use super::args::Prune;
-use super::calibration::source;
 use super::failure::{Failure, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
@@ -120,6 +121,11 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
+    let (data, means) = calibration(args, seed)?;
+    let recover = Means {
+        refit: means.refit || recorded.is_some_and(|s| s.refit),
+        recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+    };
     Ok(Request {
         criterion: what.criterion,
         scheme: what.scheme,
@@ -143,11 +149,21 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         threads: check.threads,
-        data: source(&args.calibration.data, seed, check.threads)?,
-        recover: Means {
-            refit: args.calibration.refit || recorded.is_some_and(|s| s.refit),
-            recalibrate: args.calibration.recalibrate_bn || recorded.is_some_and(|s| s.recalibrate_bn),
-        },
+        data,
+        recover,
         recipe,
     })
+}
+
+/// Calibration data, and what is done with it after pruning.
+#[cfg(feature = "data")]
+fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+    let given = &args.calibration;
+    let source = super::calibration::source(&given.data, seed, args.check.threads)?;
+    Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+}
+
+#[cfg(not(feature = "data"))]
+fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+    Ok((None, Means::default()))
 }

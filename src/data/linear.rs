@@ -11,18 +11,19 @@ struct Pair {
     weights: [i32; 2],
 }
 
-fn pairs(from: usize, to: usize) -> Vec<Pair> {
+/// At the edges columns are taken alone, while rows are blended with themselves, which rounds otherwise.
+fn pairs(from: usize, to: usize, columns: bool) -> Vec<Pair> {
     let scale = from as f64 / to as f64;
     let last = from - 1;
     let one = |out: usize| {
         let x = ((out as f64 + 0.5) * scale - 0.5) as f32;
-        let (first, part) = match x.floor() {
-            f if f < 0.0 => (0, 0.0),
-            f if f as usize >= last => (last, 0.0),
-            f => (f as usize, x - f),
-        };
+        let part = x - x.floor();
+        let first = x.floor() as isize;
+        let outside = first < 0 || first as usize >= last;
+        let part = if columns && outside { 0.0 } else { part };
+        let inside = |x: isize| x.clamp(0, last as isize) as usize;
         let fixed = |w: f32| (w * f32::from(1u16 << BITS)).round_ties_even() as i32;
-        Pair { at: [first, (first + 1).min(last)], weights: [fixed(1.0 - part), fixed(part)] }
+        Pair { at: [inside(first), inside(first + 1)], weights: [fixed(1.0 - part), fixed(part)] }
     };
     (0..to).map(one).collect()
 }
@@ -30,7 +31,7 @@ fn pairs(from: usize, to: usize) -> Vec<Pair> {
 /// Makes a picture of another size.
 pub(super) fn resize(picture: &Picture, width: usize, height: usize) -> Option<Picture> {
     let channels = picture.channels();
-    let (xs, ys) = (pairs(picture.width(), width), pairs(picture.height(), height));
+    let (xs, ys) = (pairs(picture.width(), width, true), pairs(picture.height(), height, false));
     let wide = |row: &[u8]| -> Option<Vec<i32>> {
         let mut out = Vec::with_capacity(width * channels);
         for p in &xs {

@@ -59,6 +59,15 @@ impl Preparer {
             return Err(Error::fit("the model has no inputs"));
         }
         let pictures = matches!(content, Content::Encoded(_) | Content::Picture(_));
+        let steps = match preprocess {
+            None | Some(Preprocess::None) => false,
+            Some(Preprocess::Declared(p)) => !p.steps.is_empty(),
+            Some(_) => true,
+        };
+        if !pictures && steps {
+            let why = "it holds no pictures, which the steps of --preprocess are for: leave it out, or give none";
+            return Err(Error::fit(why));
+        }
         let declared = match preprocess {
             Some(Preprocess::Declared(p)) => p.layout,
             _ => None,
@@ -70,10 +79,6 @@ impl Preparer {
             return Err(Error::fit(format!("pictures need --preprocess: {presets}, or a file")));
         };
         let pipeline = preprocess.pipeline(size)?;
-        if !pictures && !pipeline.steps.is_empty() {
-            let why = "it holds no pictures, which the steps of --preprocess are for: leave it out, or give none";
-            return Err(Error::fit(why));
-        }
         for input in inputs {
             check_dtype(&pipeline, dtype(input)?, &input.name)?;
         }

@@ -125,7 +125,7 @@ fn crops_letterbox_and_grey_are_those_of_others() {
 fn layout_order_type_and_scale_by_hand() {
     let two = || Picture::new(2, 1, 3, vec![1, 2, 3, 4, 5, 6]).unwrap();
     let values = |how: &str, input: IoInfo| through(two(), how, input).unwrap().inputs[0].1.to_f64_vec();
-    let (nchw, nhwc) = (&[-1, 3, 1, 2], &[-1, 1, 2, 3]);
+    let (nchw, nhwc) = (&[-1, 3, 1, 2], &[-1, -1, 2, 3]);
     assert_eq!(values("none", io("x", DType::Float, nchw)), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
     assert_eq!(values("none", io("x", DType::Int32, nhwc)), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     let bgr = r#"{"steps": [{"kind": "color", "order": "bgr"}]}"#;

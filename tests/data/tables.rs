@@ -72,7 +72,7 @@ fn arrays_of_bytes_are_pictures_with_splits_by_name() {
     let arrays = [
         ("x_train", npy("|u1", "(2, 2, 2)", &[5, 5, 5, 5, 6, 6, 6, 6])),
         ("y_train", npy("<i8", "(2,)", &labels)),
-        ("x_test", npy("|u1", "(1, 3, 2, 1)", &[1, 2, 3, 4, 5, 6])),
+        ("x_test", npy("|u1", "(1, 3, 1, 2)", &[1, 2, 3, 4, 5, 6])),
         ("y_test", npy("|u1", "(1, 1)", &[3])),
     ];
     put(folder.path(), "mnist.npz", npz(&arrays));
@@ -81,7 +81,7 @@ fn arrays_of_bytes_are_pictures_with_splits_by_name() {
     let test = open(&path, "");
     assert_eq!((summary(&*test), test.classes().len()), (vec![(Some(3), 1)], 4));
     let Content::Picture(p) = test.sample(0).unwrap().content else { panic!() };
-    assert_eq!((p.width(), p.height(), p.pixels()), (1, 2, &[1, 3, 5, 2, 4, 6][..]));
+    assert_eq!((p.width(), p.height(), p.pixels()), (2, 1, &[1, 3, 5, 2, 4, 6][..]));
 }
 
 #[test]
@@ -104,8 +104,11 @@ fn onnx_test_data_is_cut_into_samples() {
     assert_eq!(set.sample(2).unwrap().content, Content::Tensors(vec![("x".into(), tensor(&[2], &[6.0; 2]))]));
 }
 
+/// A picture file, which may be missing, and its label.
+type Row = (Option<Vec<u8>>, i64);
+
 /// Row groups of pictures and labels, as Hugging Face writes them.
-fn parquet(groups: &[&[(Option<Vec<u8>>, i64)]], names: Option<&str>) -> Vec<u8> {
+fn parquet(groups: &[&[Row]], names: Option<&str>) -> Vec<u8> {
     let schema = "message schema { \
         optional group image { optional binary bytes; optional binary path (UTF8); } \
         optional int64 label; }";
