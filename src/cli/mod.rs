@@ -2,6 +2,8 @@
 
 mod args;
 mod axes;
+#[cfg(feature = "data")]
+mod calibration;
 mod criteria;
 #[cfg(feature = "data")]
 mod data;
@@ -36,6 +38,8 @@ pub fn main() -> ExitCode {
         Some(Command::Schemes) => schemes::run().map(done),
         #[cfg(feature = "data")]
         Some(Command::CheckData(args)) => data::check(&args),
+        #[cfg(feature = "data")]
+        Some(Command::InsertBn(args)) => calibration::run(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),
     };

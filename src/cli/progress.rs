@@ -66,10 +66,12 @@ fn words(stage: &str) -> &str {
     match stage {
         "load" => "reading the model",
         "analyse" => "finding shapes and groups",
+        "calibrate" => "looking at activations",
         "plan" => "choosing channels",
         "rewrite" => "removing channels",
         "write" => "writing",
         "verify" => "verifying",
+        "recover" => "winning back accuracy",
         "measure" => "measuring latency",
         "commit" => "putting the file in place",
         "open" => "opening the models",
@@ -145,5 +147,9 @@ impl Progress for Shown {
             }
         }
         self.goes_on()
+    }
+
+    fn samples(&mut self, done: usize) -> bool {
+        Shown::samples(self, done, None)
     }
 }

@@ -9,7 +9,7 @@ mod inspect;
 pub mod text;
 
 pub use data::{
-    FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Report, Settings, Timings,
+    FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Recovery, Report, Settings, Timings,
     UnreadableRecipe, VERSION, Verification, overview, recipe,
 };
 pub use dot::dot;

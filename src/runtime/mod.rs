@@ -27,6 +27,7 @@ mod error;
 mod given;
 pub mod latency;
 pub mod library;
+mod memory;
 #[cfg(feature = "ort")]
 pub mod ort;
 #[cfg(feature = "ort")]
@@ -50,6 +51,7 @@ mod tract_patches;
 pub use bound::Bound;
 pub use device::Device;
 pub use error::{Error, Result};
+pub use memory::open_model;
 pub use random::random_inputs;
 pub use samples::{fixed_batch, run_samples};
 pub use select::{Choice, Selected, select};
