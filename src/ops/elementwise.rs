@@ -1,6 +1,6 @@
 //! Operators that act on each position by itself: unary functions, and broadcast functions of several inputs.
 
-use crate::algebra::{Dim, Symbols};
+use crate::algebra::{Dim, Symbols, Term};
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
@@ -77,6 +77,18 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
 }
 
 impl Operator for Elementwise {
+    fn about(&self) -> &'static str {
+        "each position by itself; a broadcast axis of size 1 couples nothing"
+    }
+
+    fn factors(&self) -> &'static [usize] {
+        match self.fold {
+            Fold::Mul => &[0, 1],
+            Fold::Cast | Fold::Same => &[0],
+            _ => &[],
+        }
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();
@@ -94,6 +106,7 @@ impl Operator for Elementwise {
             _ => match cx.node.op_type() {
                 "IsNaN" | "IsInf" => dtype::BOOL,
                 "CastLike" => cx.dtype(1),
+                "BitCast" => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
                 _ => cx.dtype(0),
             },
         };
@@ -108,19 +121,49 @@ impl Operator for Elementwise {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
-        let mut out = vec![None; shape.len()];
+        let adds = matches!(cx.node.op_type(), "Add" | "Sum");
+        let role = |i: usize| match (cx.node.op_type(), i) {
+            ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
+            _ => Role::Carried,
+        };
+        let roles = [role(0), role(1)];
+        let mut out: Vec<Option<Term>> = vec![None; shape.len()];
+        let mut ones = Vec::new();
+        // The axis was given by an activation, not by a constant alone.
+        let mut active = vec![false; shape.len()];
         for i in 0..self.data_inputs.min(cx.inputs.len()) {
             let Some(axes) = cx.input(i) else { continue };
             let offset = shape.len().checked_sub(axes.len())?;
             for (k, &t) in axes.iter().enumerate() {
-                if cx.terms.size(t) != shape[offset + k] {
+                let at = offset + k;
+                if let Some(from) = cx.terms.reduced(t) {
+                    ones.push((at, from));
+                }
+                if cx.terms.size(t) != shape[at] {
                     continue;
                 }
-                match out[offset + k] {
-                    None => out[offset + k] = Some(t),
-                    Some(o) => cx.unify(o, t),
+                match out[at] {
+                    None => out[at] = Some(t),
+                    // Of axes of one, those that a reduction left say more.
+                    Some(o) if shape[at].is(1) => out[at] = cx.terms.reduced(o).map(|_| o).or(Some(t)),
+                    Some(o) => {
+                        // A value and a function of itself share their axis already: only other layers' outputs do not.
+                        let apart = cx.terms.resolve(o) != cx.terms.resolve(t);
+                        cx.unify(o, t);
+                        if adds && apart && active[at] && !cx.weight[i] {
+                            cx.mark(o, |f| f.added = true);
+                        }
+                    }
                 }
-                cx.role(i, k, Role::Carried);
+                active[at] |= !cx.weight[i];
+                cx.role(i, k, roles.get(i).copied().unwrap_or(Role::Carried));
+            }
+        }
+        for (at, from) in ones {
+            if let Some(o) = out[at]
+                && cx.terms.leaves(from).iter().any(|l| cx.terms.carries(o, *l))
+            {
+                cx.mark(o, |f| f.normalized = true);
             }
         }
         let axes: Vec<_> = (0..shape.len())
@@ -155,7 +198,7 @@ impl Elementwise {
             index
         };
         let as_float = |v: &Value| matches!(v, Value::Floats(_));
-        let data = if self.fold == Fold::Where { &inputs[1..] } else { &inputs[..] };
+        let data = if self.fold == Fold::Where { inputs.get(1..)? } else { &inputs[..] };
         if data.iter().any(|(v, _)| as_float(v)) {
             let column = |p: usize| -> Option<Vec<f64>> {
                 inputs
@@ -175,7 +218,7 @@ impl Elementwise {
             });
         }
         if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
-            let v = inputs[0].0.pick(0..len)?;
+            let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
             return Some(Value::Floats(floats?));

@@ -16,6 +16,10 @@ const SECOND: usize = 4;
 const GATE: usize = 6;
 
 impl Operator for Experts {
+    fn about(&self) -> &'static str {
+        "contractions of each expert; hidden widths and whole experts"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }
@@ -55,7 +59,7 @@ impl Operator for Experts {
         // Experts compete for each token: one that is silent still takes part, one that is gone does not.
         cx.mark(experts, |f| {
             f.mixed = true;
-            f.distribution = true;
+            f.separate = true;
         });
         cx.set(0, x);
         Some(())

@@ -37,6 +37,10 @@ fn relate(cx: &mut RelateCx) -> Option<()> {
 }
 
 impl Operator for BiasSplitGelu {
+    fn about(&self) -> &'static str {
+        "the two halves of the axis go together"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         infer(cx)
     }
@@ -50,6 +54,10 @@ impl Operator for BiasSplitGelu {
 }
 
 impl Operator for SwiGlu {
+    fn about(&self) -> &'static str {
+        "gate and value go together"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         if cx.has(1) { opaque(2).infer(cx) } else { infer(cx) }
     }
@@ -60,6 +68,10 @@ impl Operator for SwiGlu {
 }
 
 impl Operator for GatedAdd {
+    fn about(&self) -> &'static str {
+        "each position by itself; the gate couples nothing"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         // With a fourth input the gate is a layer of its own, for one device.
         if cx.has(3) { None } else { opaque(3).infer(cx) }

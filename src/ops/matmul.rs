@@ -34,6 +34,10 @@ fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>)
 }
 
 impl Operator for MatMul {
+    fn about(&self) -> &'static str {
+        "a contraction; batch axes broadcast"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
@@ -66,6 +70,17 @@ impl Operator for MatMul {
         let (batch_a, batch_b) = (&a[..a.len().saturating_sub(2)], &b[..b.len().saturating_sub(2)]);
         let batch = shape.len().checked_sub(tail.len())?;
         let activations = !cx.weight.iter().any(|w| *w);
+        if activations {
+            cx.mark(*a.last()?, |f| f.compared = true);
+        }
+        for (input, own) in [(0, batch_a), (1, batch_b)] {
+            for (k, &t) in own.iter().enumerate() {
+                cx.role(input, k, Role::Out);
+                if cx.weight[input] {
+                    cx.mark(t, |f| f.separate = true);
+                }
+            }
+        }
         let mut axes = Vec::new();
         for (k, size) in shape[..batch].iter().enumerate() {
             let at = |axes: &[Term]| (k + axes.len()).checked_sub(batch).map(|i| axes[i]);

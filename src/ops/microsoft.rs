@@ -2,10 +2,14 @@
 
 use super::conv::{Conv, Layout};
 use super::elementwise::opaque;
-use super::opaque::{Frozen, SameShape};
+use super::opaque::{Frozen, Shaped, same};
+use super::over::{self, Over};
 use super::table::Domain;
-use super::{attention, experts, gated, gemm, matmul, normalization, position_bias, reshape};
-use super::{rotary, scatter, shape, skip_norm, softmax};
+use super::{along, attention, experts, gated, gemm, matmul, normalization, pool, position_bias, quantize, reduce};
+use super::{reshape, rotary, scatter, shape, skip_norm, softmax};
+
+/// Why operators with weights in a packed form of their own are left alone.
+const PACKED: &str = "weights packed in blocks";
 
 /// `com.microsoft`.
 pub static TABLE: &Domain = &[
@@ -31,6 +35,9 @@ pub static TABLE: &Domain = &[
     ("DecoderAttention", &Frozen("attention of one step over a cache")),
     ("DecoderMaskedMultiHeadAttention", &Frozen("attention of one step over a cache")),
     ("DecoderMaskedSelfAttention", &Frozen("attention of one step over a cache")),
+    ("DequantizeLinear", &quantize::Quantize { back: true }),
+    ("DynamicQuantizeLSTM", &Frozen("recurrent weights in a layout of their own")),
+    ("DynamicQuantizeMatMul", &over::MATMUL_DYNAMIC),
     ("DynamicSparseAttention", &Frozen("attention over chosen blocks of tokens")),
     ("DynamicTimeWarping", &Frozen("path through a matrix")),
     ("EPContext", &Frozen("graph compiled for a device")),
@@ -47,6 +54,7 @@ pub static TABLE: &Domain = &[
     ("GatedDeltaNetStateReplay", &Frozen("state of a recurrence over tokens")),
     ("GatedRMSNorm", &Frozen("statistics over parts of an axis")),
     ("GatedRelativePositionBias", &position_bias::Gated),
+    ("GatherBlockQuantized", &Frozen(PACKED)),
     ("GatherND", &scatter::GatherNd),
     ("GatherPacked", &Frozen("tokens of all samples packed")),
     ("Gelu", &opaque(1)),
@@ -59,7 +67,7 @@ pub static TABLE: &Domain = &[
     ("HyperConnectionLowRankMix", &Frozen("streams mixed by small matrices")),
     ("HyperConnectionPostMix", &Frozen("streams mixed by small matrices")),
     ("HyperConnectionPreMix", &Frozen("streams mixed by small matrices")),
-    ("Inverse", &SameShape("inverse of a matrix")),
+    ("Inverse", &Shaped("inverse of a matrix", same)),
     ("Irfft", &Frozen("transform along an axis")),
     ("IsAllFinite", &Frozen("one answer for many tensors")),
     ("LayerNormalization", &normalization::LayerNorm),
@@ -68,6 +76,11 @@ pub static TABLE: &Domain = &[
     ("LongformerAttention", &Frozen("attention over chosen blocks of tokens")),
     ("MRotaryEmbedding", &Frozen("rotation with angles laid out otherwise")),
     ("Mamba2Verify", &Frozen("state of a recurrence over tokens")),
+    ("MatMulBnb4", &Frozen(PACKED)),
+    ("MatMulFpQ4", &Frozen(PACKED)),
+    ("MatMulInteger16", &Frozen("sums of 16-bit products")),
+    ("MatMulIntegerToFloat", &over::MATMUL_TO_FLOAT),
+    ("MatMulNBits", &Frozen(PACKED)),
     ("MaxpoolWithMask", &Frozen("spatial axis")),
     ("MoE", &experts::Experts),
     ("MoEGroupRouter", &Frozen("experts picked by group")),
@@ -83,6 +96,21 @@ pub static TABLE: &Domain = &[
     ("PackedSparseAttentionIndexerMerge", &Frozen("attention over chosen blocks of tokens")),
     ("Pad", &Frozen("padded by pads of another form")),
     ("PagedAttention", &Frozen("attention over chosen blocks of tokens")),
+    ("QAttention", &Frozen("attention over quantized numbers")),
+    ("QEmbedLayerNormalization", &Frozen("embeddings of quantized numbers")),
+    ("QGemm", &over::GEMM),
+    ("QLinearAdd", &over::TWO),
+    ("QLinearAveragePool", &Over::one(&pool::Pool)),
+    ("QLinearConcat", &over::Joined),
+    ("QLinearConv", &over::CONV),
+    ("QLinearGlobalAveragePool", &Over::one(&pool::GlobalPool)),
+    ("QLinearLeakyRelu", &over::ONE),
+    ("QLinearMul", &over::TWO),
+    ("QLinearReduceMean", &Over::one(&reduce::Reduce)),
+    ("QLinearSigmoid", &over::ONE),
+    ("QLinearSoftmax", &Over::one(&softmax::Softmax)),
+    ("QLinearWhere", &over::CHOICE),
+    ("QuantizeLinear", &quantize::Quantize { back: false }),
     ("QuickGelu", &opaque(1)),
     ("RMSNormRotary", &Frozen("statistics over parts of an axis")),
     ("Range", &shape::Range),
@@ -109,7 +137,7 @@ pub static TABLE: &Domain = &[
     ("Tokenizer", &Frozen("text")),
     ("TorchEmbedding", &Frozen("rows that are scaled and padded")),
     ("TransposeMatMul", &matmul::MatMul),
-    ("Trilu", &SameShape("triangle of a matrix")),
+    ("Trilu", &along::TRIANGLE),
     ("UnfoldTensor", &Frozen("spatial axis")),
     ("Unique", &Frozen("positions become values")),
     ("VarlenCausalConvWithState", &Frozen("state of a running convolution")),

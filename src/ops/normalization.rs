@@ -26,6 +26,10 @@ pub struct GroupNorm {
 pub struct AcrossChannels;
 
 impl Operator for PerChannel {
+    fn about(&self) -> &'static str {
+        "scale, bias and statistics follow the channels"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         if cx.node.op_type() == "BatchNormalization" {
@@ -59,6 +63,10 @@ impl Operator for PerChannel {
 }
 
 impl Operator for LayerNorm {
+    fn about(&self) -> &'static str {
+        "mixes across the normalised axes; scale and bias follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         let (axis, shape) = (cx.axis(0, -1)?, cx.shape(0)?.to_vec());
@@ -83,7 +91,12 @@ impl Operator for LayerNorm {
                 }
             }
         }
-        x[axis..].iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
+        for &t in &x[axis..] {
+            cx.mark(t, |f| {
+                f.mixed = true;
+                f.normalized = true;
+            });
+        }
         for o in 1..cx.axes_out.len() {
             let mut axes = x[..axis].to_vec();
             axes.extend(cx.frozen_tail(o, axis, "statistics of a normalisation").unwrap_or_default());
@@ -117,6 +130,10 @@ impl GroupNorm {
 }
 
 impl Operator for GroupNorm {
+    fn about(&self) -> &'static str {
+        "channels are a product with the groups, whose number stays"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         let (dtype, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
@@ -154,6 +171,10 @@ impl Operator for GroupNorm {
 }
 
 impl Operator for AcrossChannels {
+    fn about(&self) -> &'static str {
+        "mixes across the axes; the neighbours of LRN freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }

@@ -16,6 +16,10 @@ pub struct Gated;
 const PAIRS: &str = "pairs of tokens";
 
 impl Operator for Relative {
+    fn about(&self) -> &'static str {
+        "heads pass from the table to the bias; its buckets freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let heads = cx.shape(0)?.get(1)?.clone();
         let mut shape = vec![Dim::from(1i64), heads];
@@ -48,6 +52,10 @@ fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<(i64, i64)> {
 }
 
 impl Operator for Gated {
+    fn about(&self) -> &'static str {
+        "heads and their channels follow the queries"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         sizes(cx.node, &cx.inputs)?;
         // Packed tokens, without an axis for samples, do not tell how many there are.

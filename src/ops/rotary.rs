@@ -66,6 +66,10 @@ impl Rotary {
 }
 
 impl Operator for Rotary {
+    fn about(&self) -> &'static str {
+        "pairs of channels go together, in all heads; the tables of angles follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         self.sizes(cx.node, &cx.inputs)?;
         cx.same_as_input()

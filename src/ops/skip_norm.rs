@@ -22,6 +22,10 @@ fn vector(cx: &mut RelateCx, input: usize, width: Term, role: Role) -> Option<()
 }
 
 impl Operator for SkipNorm {
+    fn about(&self) -> &'static str {
+        "mixes across the last axis; scale, bias and the sum follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         let (own, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
@@ -59,6 +63,10 @@ impl Operator for SkipNorm {
 }
 
 impl Operator for EmbedNorm {
+    fn about(&self) -> &'static str {
+        "embeddings, mixed across their width; scale and bias follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let ids = cx.shape(0)?.to_vec();
         let shape = [&ids[..], cx.shape(2)?.get(1..)?].concat();

@@ -13,6 +13,10 @@ pub struct Softmax;
 pub struct BiasSoftmax;
 
 impl Operator for Softmax {
+    fn about(&self) -> &'static str {
+        "mixes across the axis, whose positions are bins of a distribution"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }
@@ -44,6 +48,10 @@ fn distribute(cx: &mut RelateCx, t: Term) {
 }
 
 impl Operator for BiasSoftmax {
+    fn about(&self) -> &'static str {
+        "mixes across the axes, whose positions are bins of a distribution"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }

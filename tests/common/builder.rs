@@ -93,6 +93,8 @@ pub struct Builder {
     pub opset: i64,
     pub ir: i64,
     pub dtype: DType,
+    /// What every name begins with: names in bodies must differ from those outside.
+    pub prefix: String,
     seed: u64,
     count: usize,
 }
@@ -100,7 +102,15 @@ pub struct Builder {
 impl Builder {
     pub fn new(opset: i64) -> Builder {
         let graph = GraphProto { name: Some("main".into()), ..Default::default() };
-        Builder { graph, opset, ir: 8, dtype: DType::Float, seed: 0x9e37_79b9_7f4a_7c15, count: 0 }
+        Builder {
+            graph,
+            opset,
+            ir: 8,
+            dtype: DType::Float,
+            prefix: String::new(),
+            seed: 0x9e37_79b9_7f4a_7c15,
+            count: 0,
+        }
     }
 
     /// The same graph with other random weights.
@@ -128,7 +138,11 @@ impl Builder {
 
     /// Makes `value` an output.
     pub fn output(&mut self, value: &str, dims: &str) {
-        self.graph.output.push(declared(value, self.dtype, dims));
+        self.output_of(value, self.dtype, dims);
+    }
+
+    pub fn output_of(&mut self, value: &str, dtype: DType, dims: &str) {
+        self.graph.output.push(declared(value, dtype, dims));
     }
 
     /// An intermediate value's declaration.
@@ -150,16 +164,35 @@ impl Builder {
         name.to_owned()
     }
 
+    /// An initializer of another element type, with these bytes.
+    pub fn codes(&mut self, name: &str, dims: &[i64], dtype: DType, data: &[u8]) -> String {
+        let t = TensorProto {
+            name: Some(name.into()),
+            dims: dims.to_vec(),
+            data_type: Some(dtype as i32),
+            raw_data: Some(data.to_vec().into()),
+            ..Default::default()
+        };
+        self.graph.initializer.push(t);
+        name.to_owned()
+    }
+
+    /// A truth value.
+    pub fn truth(&mut self, value: bool) -> String {
+        let name = self.fresh("truth");
+        self.codes(&name, &[], DType::Bool, &[value.into()])
+    }
+
     /// An initializer with random contents.
     pub fn weight(&mut self, name: &str, dims: &[i64]) -> String {
         let data = self.random(dims);
-        self.filled(name, dims, &data)
+        self.filled(&format!("{}{name}", self.prefix), dims, &data)
     }
 
     /// A new name with this beginning.
     pub fn fresh(&mut self, base: &str) -> String {
         self.count += 1;
-        format!("{base}_{}", self.count)
+        format!("{}{base}_{}", self.prefix, self.count)
     }
 
     pub fn ints(&mut self, values: &[i64]) -> String {
@@ -250,7 +283,7 @@ impl Builder {
             let scale = (to as f32 / from as f32).sqrt();
             self.random(&[from, to]).iter().map(|v| v * scale).collect()
         };
-        let w = self.filled(&format!("{name}.weight"), &[from, to], &data);
+        let w = self.filled(&format!("{}{name}.weight", self.prefix), &[from, to], &data);
         let b = self.weight(&format!("{name}.bias"), &[to]);
         let y = self.op("MatMul", &[x, &w], vec![]);
         self.op("Add", &[&y, &b], vec![])

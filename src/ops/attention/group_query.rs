@@ -59,6 +59,10 @@ fn rotate(cx: &mut RelateCx, channels: Term) -> Option<()> {
 }
 
 impl Operator for GroupQuery {
+    fn about(&self) -> &'static str {
+        "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (s, _) = sizes(cx.node, &cx.inputs)?;
         let q = cx.shape(0)?.to_vec();

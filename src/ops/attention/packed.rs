@@ -32,6 +32,10 @@ fn caches(node: &NodeProto) -> bool {
 }
 
 impl Operator for Packed {
+    fn about(&self) -> &'static str {
+        "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let s = sizes(cx.node, &cx.inputs)?;
         let [batch, tokens, _] = cx.shape(0)?.to_vec().try_into().ok()?;

@@ -21,6 +21,10 @@ fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<Sizes> {
 }
 
 impl Operator for Attention {
+    fn about(&self) -> &'static str {
+        "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let s = sizes(cx.node, &cx.inputs)?;
         let (q, k) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
