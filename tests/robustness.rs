@@ -108,7 +108,7 @@ fn the_zoo_itself_is_pruned() {
 
 #[test]
 fn thousands_of_wrong_graphs_neither_panic_nor_hang() {
-    let names: Vec<&str> = ops::names().collect();
+    let names: Vec<(&str, &str)> = ops::names().collect();
     let extreme = [0, 1, -1, 2, 3, 7, -8, i64::MAX, i64::MIN, i64::MAX / 2, 1 << 31, 1 << 40];
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let (mut slowest, mut done) = (Duration::ZERO, 0);
@@ -119,7 +119,11 @@ fn thousands_of_wrong_graphs_neither_panic_nor_hang() {
             let i = rng.random_range(0..g.node.len());
             let any = extreme[rng.random_range(0..extreme.len())];
             match rng.random_range(0..9) {
-                0 => g.node[i].op_type = Some(names[rng.random_range(0..names.len())].to_owned()),
+                0 => {
+                    let (domain, name) = names[rng.random_range(0..names.len())];
+                    g.node[i].domain = Some(domain.to_owned());
+                    g.node[i].op_type = Some(name.to_owned());
+                }
                 1 if !g.node[i].input.is_empty() => {
                     let tensors: Vec<String> = g.node.iter().flat_map(|n| n.output.clone()).collect();
                     let k = rng.random_range(0..g.node[i].input.len());

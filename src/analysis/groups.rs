@@ -6,7 +6,7 @@ use super::error::Result;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
 use super::kinds::{self, Kind};
-use super::relations::{Relations, Use};
+use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
 use crate::ops::{Role, dtype};
 
@@ -21,6 +21,15 @@ pub struct Variant {
     pub uses: Vec<Use>,
     /// Roles of the axes, [`Role::Carried`] where no use says more.
     pub roles: Vec<Role>,
+    /// How its numbers stand for real ones, where they are no floats.
+    pub quantized: Option<Quantization>,
+}
+
+impl Variant {
+    /// Whether it is a scale or a zero point.
+    pub fn is_parameter(&self) -> bool {
+        self.roles.contains(&Role::Quantization)
+    }
 }
 
 /// A place that carries a group's channels.
@@ -132,24 +141,29 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
 
 fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
     let terms = &relations.terms;
-    let mut index: HashMap<(TensorId, Vec<Vec<Term>>), usize> = HashMap::new();
+    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>);
+    let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
     // Identity is looked through: name the tensor that holds the contents.
     let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
         super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
+        super::graph::Origin::Body(id) => Some(id),
         super::graph::Origin::Node(n) => graph.outputs[n][0],
     };
     for (node, inputs) in graph.inputs.iter().enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
-            if graph.constants[id].is_none() || !dtype::is_float(facts.tensors[id].dtype) {
+            let at = Use { node, input };
+            let quantized = relations.quantized.get(&at).copied();
+            let number = dtype::is_float(facts.tensors[id].dtype) || quantized.is_some();
+            if graph.constants[id].is_none() || !number {
                 continue;
             }
             let tensor = origin(id).unwrap_or(id);
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
-            let at = Use { node, input };
-            let v = *index.entry((tensor, signature)).or_insert_with(|| {
-                variants.push(Variant { tensor, roles: vec![Role::Carried; axes.len()], axes, uses: Vec::new() });
+            let v = *index.entry((tensor, signature, quantized)).or_insert_with(|| {
+                let roles = vec![Role::Carried; axes.len()];
+                variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized });
                 variants.len() - 1
             });
             variants[v].uses.push(at);

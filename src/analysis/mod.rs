@@ -10,15 +10,16 @@ mod graph;
 mod groups;
 mod kinds;
 mod relations;
+mod scales;
 
 pub use activations::peak_activation_bytes;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
-pub use graph::{Constant, Graph, Origin, TensorId};
+pub use graph::{Constant, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
-pub use relations::Relations;
+pub use relations::{Quantization, Relations};
 
 use crate::onnx::Model;
 

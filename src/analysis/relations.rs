@@ -1,12 +1,13 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
+use super::scales::scale_after;
 use crate::algebra::{Reason, Term, Terms};
-use crate::ops::{self, Fact, RelateCx, Role, dtype};
+use crate::ops::{Fact, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -20,6 +21,17 @@ pub struct Use {
     pub input: usize,
 }
 
+/// How whole numbers stand for real ones: real = (q − zero point) · scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Quantization {
+    /// The scale, where it is known.
+    pub scale: Option<TensorId>,
+    /// The zero point, where it is not 0.
+    pub zero_point: Option<TensorId>,
+    /// The axis that both follow, unless they are one number.
+    pub axis: usize,
+}
+
 /// The solved relations of a graph.
 pub struct Relations {
     /// The arena.
@@ -30,6 +42,8 @@ pub struct Relations {
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
+    /// Constants of whole numbers that rules take for real ones, by use.
+    pub quantized: BTreeMap<Use, Quantization>,
     /// Tensors that nodes compute from constants only.
     pub derived: Vec<bool>,
     /// Operators without a rule, with how often they occur.
@@ -48,6 +62,7 @@ impl Relations {
                 tensors: vec![None; graph.names.len()],
                 uses: Vec::with_capacity(graph.nodes().len()),
                 roles: BTreeMap::new(),
+                quantized: BTreeMap::new(),
                 derived: vec![false; graph.names.len()],
                 without_rule: BTreeMap::new(),
             },
@@ -58,6 +73,7 @@ impl Relations {
         }
         walker.outputs();
         walker.roles();
+        walker.scales();
         walker.out
     }
 
@@ -108,17 +124,18 @@ impl Walker<'_, '_> {
         if self.graph.constants[id].is_none() {
             return self.out.tensors[id].clone();
         }
-        let fact = &self.facts.tensors[id];
-        if dtype::is_float(fact.dtype) {
-            let shape = fact.shape.clone()?;
-            return Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect());
-        }
-        let kind = match fact.dtype {
-            2 | 3 | 17..=26 => "quantized weight",
-            _ => "constant that holds no floats",
+        let shape = self.facts.tensors[id].shape.clone()?;
+        Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect())
+    }
+
+    /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
+    fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
+        let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
+            true => "quantized weight",
+            false => "constant that holds no floats",
         };
         let reason = Reason { kind, at: self.graph.names[id].into() };
-        self.frozen_axes(id, &reason)
+        axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
     }
 
     fn node(&mut self, i: usize) {
@@ -127,22 +144,22 @@ impl Walker<'_, '_> {
             return;
         }
         let (graph, facts) = (self.graph, self.facts);
-        let node = &graph.nodes()[i];
+        let node = graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
-        let weight: Vec<bool> = graph.inputs[i]
-            .iter()
-            .map(|id| id.is_some_and(|id| constant(id) && dtype::is_float(facts.tensors[id].dtype)))
-            .collect();
-        if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+        let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
+        let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
+        let weight: Vec<bool> = graph.inputs[i].iter().zip(&constants).map(|(id, c)| *c && float(id)).collect();
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
+        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
-        let rule = ops::find(node.domain(), node.op_type());
+        let rule = graph.operator(i);
         let usable = rule.filter(|_| facts.inferred[i]);
         let mut cx = RelateCx {
             node,
@@ -151,22 +168,31 @@ impl Walker<'_, '_> {
             outputs,
             terms: &mut self.out.terms,
             axes_in,
-            axes_out: vec![None; node.output.len()],
+            axes_out: vec![None; graph.outputs[i].len()],
+            constant: constants,
             weight,
+            quantized: Vec::new(),
             roles: Vec::new(),
             label: label.clone(),
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
-        let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
-        let kind = if rule.is_some() { "form of an operator without a rule" } else { "operator without a rule" };
+        let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
+        let deliberate = rule.and_then(|op| op.frozen());
+        let kind = match (rule, deliberate) {
+            (_, Some(why)) => why,
+            (Some(_), None) => "form of an operator without a rule",
+            (None, None) => "operator without a rule",
+        };
         let reason = Reason { kind, at: label };
-        if !related {
+        if !related && deliberate.is_none() {
             let name = if node.domain().is_empty() {
                 node.op_type().to_owned()
             } else {
                 format!("{}.{}", node.domain(), node.op_type())
             };
             *self.out.without_rule.entry(name).or_default() += 1;
+        }
+        if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
         }
@@ -192,6 +218,20 @@ impl Walker<'_, '_> {
                 }
             };
         }
+        for (k, axes) in axes_in.iter().enumerate() {
+            let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
+            if graph.constants[id].is_none() || dtype::is_float(facts.tensors[id].dtype) {
+                continue;
+            }
+            match quantized.iter().find(|(q, _)| *q == k) {
+                Some((_, by)) if related => {
+                    let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
+                    let by = Quantization { scale: at(by.scale), zero_point: at(by.zero_point), axis: by.axis };
+                    self.out.quantized.insert(Use { node: i, input: k }, by);
+                }
+                _ => self.keep_contents(id, axes),
+            }
+        }
         self.out.uses.push(axes_in);
         for r in roles {
             let at = Use { node: i, input: r.input };
@@ -199,6 +239,25 @@ impl Walker<'_, '_> {
                 Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
                 _ => self.notes.push((at, r.axis, r.role)),
             }
+        }
+    }
+
+    /// Finds the scales of numbers that are summed up as they are.
+    fn scales(&mut self) {
+        let (graph, facts) = (self.graph, self.facts);
+        let zeros: BTreeSet<TensorId> = self.out.quantized.values().filter_map(|q| q.zero_point).collect();
+        for (at, q) in self.out.quantized.iter_mut().filter(|(_, q)| q.scale.is_none()) {
+            let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
+            let sums = graph.outputs[at.node].first().copied().flatten();
+            let (Some(numbers), Some(sums)) = (numbers, sums) else { continue };
+            if facts.tensors[sums].dtype != dtype::INT32 {
+                continue;
+            }
+            let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
+            let each = shape(numbers).get(q.axis).copied();
+            let fits =
+                |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
+            q.scale = scale_after(graph, sums).filter(fits);
         }
     }
 

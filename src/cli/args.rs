@@ -8,11 +8,12 @@ use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Axes, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
+use super::eval_args::Eval;
 use super::values;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    pruned
+  0    pruned, or whatever else was asked for
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
@@ -49,12 +50,17 @@ pub struct Cli {
 pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
+    /// Tell how good, how fast and how large models are
+    Eval(Eval),
     /// List the importance criteria
     Criteria,
     /// List the schemes
     Schemes,
     /// List the kinds of axes
     Axes,
+    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
+    #[cfg(feature = "data")]
+    CheckData(Box<super::data::CheckData>),
     /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
         /// Name of a criterion, scheme or kind of axis

@@ -32,6 +32,10 @@ fn parse(node: &crate::onnx::proto::NodeProto) -> Option<(Vec<Vec<char>>, Vec<ch
 }
 
 impl Operator for Einsum {
+    fn about(&self) -> &'static str {
+        "every letter is one axis; an ellipsis freezes"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (inputs, output) = parse(cx.node)?;
         let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();

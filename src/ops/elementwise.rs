@@ -77,6 +77,18 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
 }
 
 impl Operator for Elementwise {
+    fn about(&self) -> &'static str {
+        "each position by itself; a broadcast axis of size 1 couples nothing"
+    }
+
+    fn factors(&self) -> &'static [usize] {
+        match self.fold {
+            Fold::Mul => &[0, 1],
+            Fold::Cast | Fold::Same => &[0],
+            _ => &[],
+        }
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();
@@ -94,6 +106,7 @@ impl Operator for Elementwise {
             _ => match cx.node.op_type() {
                 "IsNaN" | "IsInf" => dtype::BOOL,
                 "CastLike" => cx.dtype(1),
+                "BitCast" => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
                 _ => cx.dtype(0),
             },
         };
@@ -185,7 +198,7 @@ impl Elementwise {
             index
         };
         let as_float = |v: &Value| matches!(v, Value::Floats(_));
-        let data = if self.fold == Fold::Where { &inputs[1..] } else { &inputs[..] };
+        let data = if self.fold == Fold::Where { inputs.get(1..)? } else { &inputs[..] };
         if data.iter().any(|(v, _)| as_float(v)) {
             let column = |p: usize| -> Option<Vec<f64>> {
                 inputs
@@ -205,7 +218,7 @@ impl Elementwise {
             });
         }
         if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
-            let v = inputs[0].0.pick(0..len)?;
+            let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
             return Some(Value::Floats(floats?));

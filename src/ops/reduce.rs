@@ -22,6 +22,10 @@ fn reduced(shape: &[Dim], over: &[usize], keep: bool) -> Vec<Dim> {
 }
 
 impl Operator for Reduce {
+    fn about(&self) -> &'static str {
+        "mixes across the reduced axes, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let shape = cx.shape(0)?.to_vec();
         let over = match cx.axes(1, shape.len())? {
@@ -75,6 +79,10 @@ impl Operator for Reduce {
 }
 
 impl Operator for ArgReduce {
+    fn about(&self) -> &'static str {
+        "the searched axis freezes, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let shape = cx.shape(0)?.to_vec();
         let over = axis(cx.int("axis").unwrap_or(0), shape.len())?;

@@ -137,6 +137,10 @@ fn read(
 }
 
 impl Operator for Slice {
+    fn about(&self) -> &'static str {
+        "a contiguous range is a part of a sum; strides freeze; bounds are derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let dtype = cx.dtype(0);

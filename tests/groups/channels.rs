@@ -132,3 +132,20 @@ fn space_to_depth_repeats_channels_by_block() {
     ];
     assert_eq!(groups(channels::space_to_depth()), expected);
 }
+
+#[test]
+fn channels_pass_what_works_along_other_axes() {
+    use crate::zoo::positions::*;
+    let chain = "conv1.weight 8: conv1.weight@0 conv1.bias@0 conv2.weight@1";
+    let all = [running_sum, triangle, largest, backwards, masked, middle, sampled, regions];
+    for (k, build) in all.into_iter().enumerate() {
+        assert_eq!(groups(build())[0], chain, "network {k}");
+    }
+    assert_eq!(groups(picked_rows())[0], chain.replace(" 8:", " 8 mixed:"));
+    assert_eq!(groups(columns_to_picture())[0], "conv1.weight 8: conv1.weight@0x4 conv1.bias@0x4 conv2.weight@1");
+    let expected = [
+        "conv1.weight 8: conv1.weight@0 conv1.bias@0 offsets.weight@1 deform.weight@1",
+        "deform.weight 8: deform.weight@0 deform.bias@0 conv2.weight@1",
+    ];
+    assert_eq!(groups(deformed())[..2], expected);
+}

@@ -10,7 +10,11 @@ mod zoo;
 mod attention;
 mod branches;
 mod channels;
+mod control;
+mod fused;
 mod kinds;
+mod quantized;
+mod recurrent;
 mod storage;
 
 use onnx_prune::analysis::{Analysis, Kind};

@@ -1,7 +1,7 @@
 //! Ways to store weights, to spell sizes, and what is said of groups.
 
 use crate::zoo::{branches, channels, shaping, storage};
-use crate::{frozen, groups, load};
+use crate::{groups, load};
 use onnx_prune::analysis::Analysis;
 use onnx_prune::ops::Role;
 use onnx_prune::{criteria, planning};
@@ -73,11 +73,9 @@ fn identity_is_looked_through() {
 }
 
 #[test]
-fn quantized_weights_freeze_their_own_axes() {
-    let m = storage::dequantized();
-    let expected = ["plain.weight 6: plain.weight@0 plain.bias@0 head.weight@1"];
-    assert_eq!(groups(m.clone()), expected);
-    assert!(frozen(m).contains(&"8 quantized weight: plain.weight@1".to_owned()));
+fn quantized_weights_are_weights() {
+    let expected = ["stored 8: stored@0 plain.weight@1", "plain.weight 6: plain.weight@0 plain.bias@0 head.weight@1"];
+    assert_eq!(groups(storage::dequantized()), expected);
 }
 
 #[test]
@@ -128,4 +126,20 @@ fn a_model_without_groups_is_an_error_of_planning() {
         panic!("a plan for nothing")
     };
     assert!(why.contains("graph input"), "{why}");
+}
+
+#[test]
+fn functions_of_the_model_are_written_out() {
+    let expected = [
+        "first.weight 8: first.weight@0 second.weight@1",
+        "second.weight 6: second.weight@0 second.bias@0 head.weight@1",
+    ];
+    let m = storage::called_functions();
+    assert_eq!(groups(m.clone()), expected);
+    let model = load(m);
+    assert!(model.proto.functions.is_empty());
+    assert!(model.warnings.iter().any(|w| w.contains("3 calls of functions")), "{:?}", model.warnings);
+    let slopes: Vec<f32> =
+        model.graph().unwrap().node.iter().filter_map(|n| onnx_prune::onnx::attr_f(n, "alpha")).collect();
+    assert_eq!(slopes, [0.5, 0.2]);
 }

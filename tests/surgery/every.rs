@@ -71,7 +71,27 @@ fn multiples_of_four() {
 
 #[test]
 fn whole_heads() {
-    let attention = ["fused_qkv", "separate_qkv", "grouped_query", "rotary", "scale_from_shape", "einsum_attention"];
+    let attention = [
+        "fused_qkv",
+        "separate_qkv",
+        "grouped_query",
+        "rotary",
+        "scale_from_shape",
+        "einsum_attention",
+        "one_key_for_all",
+        "cross_attention",
+        "talking_heads",
+        "relative_bias",
+        "attention_op",
+        "attention_op_grouped",
+        "attention_op_cached",
+        "rotary_op",
+        "multi_head",
+        "multi_head_cross",
+        "group_query",
+        "group_query_packed",
+        "packed_attention",
+    ];
     for z in zoo::ALL.iter().filter(|z| attention.contains(&z.name)) {
         let options = Options { axes: Axes::whole_heads(), ..half().options };
         let (outcome, _) = pruned(z.name, &(z.build)(), &Request { options, ..half() });

@@ -8,6 +8,7 @@ mod common;
 mod zoo;
 
 mod every;
+mod fused;
 mod kept;
 mod types;
 
@@ -126,10 +127,12 @@ fn tolerance(m: &ModelProto) -> f64 {
 }
 
 fn elements(m: &ModelProto) -> i64 {
-    let g = m.graph.as_ref().unwrap();
-    let inline = g.node.iter().flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
-    let floats = |t: &&onnx::proto::TensorProto| onnx::DType::try_from(t.data_type()).unwrap().is_float();
-    g.initializer.iter().chain(inline).filter(floats).map(|t| t.dims.iter().product::<i64>()).sum()
+    let graphs = bodies(m.graph.as_ref().unwrap());
+    let inline = graphs.iter().flat_map(|g| &g.node).flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
+    // Positions and sizes are 64-bit integers.
+    let weights = |t: &&onnx::proto::TensorProto| t.data_type() != onnx::DType::Int64 as i32;
+    let held = graphs.iter().flat_map(|g| &g.initializer);
+    held.chain(inline).filter(weights).map(|t| t.dims.iter().product::<i64>()).sum()
 }
 
 /// A graph and all bodies in it.

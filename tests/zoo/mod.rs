@@ -4,7 +4,13 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod control;
+pub mod fused;
+pub mod heads;
 pub mod kinds;
+pub mod positions;
+pub mod quantized;
+pub mod recurrent;
 pub mod shaping;
 pub mod storage;
 
@@ -32,10 +38,19 @@ animals! {
         shared_conv grouped_after_concat;
     attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm transposed_after_norm
         decomposed_layer_norm softmax_bins scale_from_shape einsum_attention;
+    heads: one_key_for_all cross_attention talking_heads window_attention relative_bias attention_op
+        attention_op_grouped attention_op_cached rotary_op rotary_op_in_part;
+    fused: multi_head multi_head_cross group_query group_query_packed packed_attention skip_norm
+        skip_simplified_norm embed_norm fused_conv fused_dense experts experts_interleaved;
     kinds: gated_layers normed_convolutions spatial_attention multi_query normed_heads single_head mixture
         einsum_mixture;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
-        initializers_as_inputs decorated dequantized;
+        initializers_as_inputs decorated dequantized called_functions;
+    recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
+    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
+    positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
+        deformed;
+    control: branches branch_with_shapes rounds scanned growing;
 }
