@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Scheme, Target};
+use onnx_prune::planning::{Axes, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
+use super::eval_args::Eval;
 use super::values;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    pruned
+  0    pruned, or whatever else was asked for
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
@@ -49,13 +50,20 @@ pub struct Cli {
 pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
+    /// Tell how good, how fast and how large models are
+    Eval(Eval),
     /// List the importance criteria
     Criteria,
     /// List the schemes
     Schemes,
-    /// Print the manual page of a criterion or scheme
+    /// List the kinds of axes
+    Axes,
+    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
+    #[cfg(feature = "data")]
+    CheckData(Box<super::data::CheckData>),
+    /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
-        /// Name of a criterion or scheme
+        /// Name of a criterion, scheme or kind of axis
         name: String,
     },
 }
@@ -153,8 +161,11 @@ pub struct WhatArgs {
     /// Remove this share of groups that have a matching weight (repeatable; the last match counts)
     #[arg(long, value_name = "GLOB=SHARE", value_parser = values::ratio_for)]
     pub ratio_for: Vec<(String, f64)>,
-    /// Remove whole attention heads instead of channels within heads
-    #[arg(long)]
+    /// Kinds of axes that may shrink, of those that the command axes lists; also default and all
+    #[arg(long, value_name = "KIND,...", default_value = "default")]
+    pub axes: Axes,
+    /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
+    #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
@@ -165,7 +176,7 @@ pub struct WhatArgs {
         value_name = "JSON",
         conflicts_with_all = [
             "criterion", "scheme", "reduction", "normalization", "steps", "round_to", "floor", "protect", "only",
-            "ratio_for", "heads",
+            "ratio_for", "axes", "heads",
         ]
     )]
     pub recipe: Option<PathBuf>,

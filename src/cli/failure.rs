@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use onnx_prune::evaluation;
 use onnx_prune::planning;
 use onnx_prune::prune;
 use onnx_prune::runtime;
@@ -35,10 +37,28 @@ pub enum Failure {
 impl<E: Error + 'static> From<E> for Failure {
     fn from(e: E) -> Self {
         let any: &(dyn Error + 'static) = &e;
-        match any.downcast_ref::<prune::Error>() {
-            Some(prune::Error::Planning(planning::Error::Interrupted)) => Failure::Interrupted,
+        let pruning = any.downcast_ref::<prune::Error>();
+        let evaluation = any.downcast_ref::<evaluation::Error>();
+        match (pruning, evaluation) {
+            (Some(prune::Error::Planning(planning::Error::Interrupted)), _) => Failure::Interrupted,
+            (_, Some(evaluation::Error::Interrupted)) => Failure::Interrupted,
             _ => Failure::Error(Box::new(e)),
         }
+    }
+}
+
+/// A file that stands in the way, with its name.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {}", path.display())]
+pub struct FileError {
+    what: &'static str,
+    path: PathBuf,
+    source: Box<dyn Error>,
+}
+
+impl FileError {
+    pub fn new(what: &'static str, path: &Path, source: impl Into<Box<dyn Error>>) -> Self {
+        FileError { what, path: path.to_owned(), source: source.into() }
     }
 }
 

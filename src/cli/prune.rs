@@ -1,6 +1,6 @@
 //! `onnx-prune MODEL`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use onnx_prune::prune::{Output, Progress, Request, prune};
 use onnx_prune::report::{self, Pending, Recipe};
 
 use super::args::Prune;
-use super::failure::{Failure, exit};
+use super::failure::{Failure, FileError, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
 use super::summary::summary;
@@ -90,17 +90,8 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// A file that stands in the way, with its name.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} {}", path.display())]
-struct FileError {
-    what: &'static str,
-    path: PathBuf,
-    source: Box<dyn std::error::Error>,
-}
-
 fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
-    let fail = |source| FileError { what: "cannot read the recipe", path: path.to_owned(), source };
+    let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))
 }
@@ -110,8 +101,7 @@ fn reserve(path: &Path) -> Result<Pending, FileError> {
 }
 
 fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
-    let path = path.unwrap_or(Path::new("")).to_owned();
-    FileError { what: "cannot write the report", path, source: e.into() }
+    FileError::new("cannot write the report", path.unwrap_or(Path::new("")), e)
 }
 
 fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
@@ -130,7 +120,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
             protect: what.protect.clone(),
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
-            attention: if what.heads { Axes::Heads } else { Axes::HeadDim },
+            axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
         },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),

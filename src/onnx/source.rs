@@ -16,7 +16,11 @@ pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
         let what = if meta.is_dir() { "it is a folder" } else { "it is not a regular file" };
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
     }
-    let file = File::open(path)?;
+    map_open(&File::open(path)?)
+}
+
+/// Maps an open file.
+pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
     // An empty file cannot be mapped.
     if file.metadata()?.len() == 0 {
         return Ok(Bytes::new());
@@ -24,7 +28,7 @@ pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
     // SAFETY: the map is read-only and private to this process. Another program that shortens the file in place
     // while it is mapped ends this one by a signal; replacing the file by a rename, as all careful writers do and
     // as saving here does, leaves the mapped file alive.
-    let map = unsafe { Mmap::map(&file)? };
+    let map = unsafe { Mmap::map(file)? };
     Ok(Bytes::from_owner(map))
 }
 
