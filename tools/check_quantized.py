@@ -92,7 +92,7 @@ def runs(before: Path, after: Path) -> str:
 def overlap(float_report: dict, report: dict) -> float:
     """Share of the float model's removed channels that the quantized model loses too, group by group."""
     gone = [
-        {g["name"].removesuffix("_quantized"): set(range(g["before"])) - set(g["kept"]) for g in r["groups"]}
+        {g["name"].replace("_quantized", ""): set(range(g["before"])) - set(g["kept"]) for g in r["groups"]}
         for r in (float_report, report)
     ]
     both = sum(len(removed & gone[1].get(name, set())) for name, removed in gone[0].items())

@@ -31,6 +31,7 @@ fn states_are_made_of_units() {
         "encoder.W ffn 8: encoder.W@1x4 encoder.R@1x4 encoder.R@2 encoder.B@1x8 decoder.W@1x4 decoder.R@1x4 decoder.R@2 decoder.B@1x8 head.weight@1",
     ];
     assert_eq!(groups(recurrent::states_handed_on()), expected);
-    let expected = ["cell.W ffn 8: cell.W@1x4 cell.R@1x4 cell.R@2 cell.B@1x8 cell.h@2 cell.c@2 cell.P@1x3 head.weight@1"];
+    let expected =
+        ["cell.W ffn 8: cell.W@1x4 cell.R@1x4 cell.R@2 cell.B@1x8 cell.h@2 cell.c@2 cell.P@1x3 head.weight@1"];
     assert_eq!(groups(recurrent::all_optional()), expected);
 }
