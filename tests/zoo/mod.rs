@@ -49,7 +49,7 @@ animals! {
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized called_functions;
     recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
-    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
+    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic dynamic_windows blocks_of_four dynamic_fused;
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
     control: branches branch_with_shapes rounds scanned growing;
