@@ -16,7 +16,7 @@ pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, TensorId};
 pub use groups::{Frozen, Group, Item, Kind, Variant};
-pub use relations::Relations;
+pub use relations::{Relations, Use};
 
 use crate::onnx::Model;
 

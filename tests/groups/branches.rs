@@ -1,6 +1,6 @@
 //! Channels put together and taken apart, and what stands in the way.
 
-use crate::zoo::{branches, shaping};
+use crate::zoo::{branches, settled, shaping};
 use crate::{frozen, groups};
 
 #[test]
@@ -128,4 +128,15 @@ fn an_unknown_operator_freezes_what_it_touches_only() {
     assert_eq!(groups(m.clone()), expected);
     assert!(frozen(m.clone()).contains(&"12 operator without a rule: touched.weight@0 touched.bias@0".to_owned()));
     assert!(frozen(m.clone()).contains(&"12 operator without a rule: after.weight@1".to_owned()));
+}
+
+#[test]
+fn what_no_input_decides_freezes_nothing() {
+    let expected = [
+        "patch.weight 4: patch.weight@0 patch.bias@0 inner.weight@0",
+        "patch.weight#2 4: patch.weight@0 patch.bias@0 inner.weight@0",
+        "inner.weight 12: inner.weight@1 inner.bias@0 head.weight@1",
+    ];
+    assert_eq!(groups(settled::counted_positions()), expected);
+    assert_eq!(groups(settled::counted_to_a_size()), expected);
 }

@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod settled;
 pub mod shaping;
 pub mod storage;
 
@@ -33,6 +34,7 @@ animals! {
         softmax_bins scale_from_shape einsum_attention;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
+    settled: counted_positions counted_to_a_size written_by_index;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized;
 }
