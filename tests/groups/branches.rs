@@ -133,8 +133,7 @@ fn an_unknown_operator_freezes_what_it_touches_only() {
 #[test]
 fn what_no_input_decides_freezes_nothing() {
     let expected = [
-        "patch.weight 4: patch.weight@0 patch.bias@0 inner.weight@0",
-        "patch.weight#2 4: patch.weight@0 patch.bias@0 inner.weight@0",
+        "patch.weight 8: patch.weight@0 patch.bias@0 inner.weight@0",
         "inner.weight 12: inner.weight@1 inner.bias@0 head.weight@1",
     ];
     assert_eq!(groups(settled::counted_positions()), expected);
