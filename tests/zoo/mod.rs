@@ -30,7 +30,7 @@ animals! {
         flatten_to_gemm squeeze_excite instance_norm group_norm pixel_shuffle space_to_depth;
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
-    attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
+    attention: fused_qkv separate_qkv grouped_query rotary rotary_pairs tied_embedding layer_norm decomposed_layer_norm
         softmax_bins scale_from_shape einsum_attention;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
