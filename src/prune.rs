@@ -8,7 +8,7 @@ use crate::analysis::{Analysis, Shapes, peak_activation_bytes};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Aim, Options, Plan, Scheme, Step, Target};
-use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, overview};
+use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, Verification, overview};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Choice, Runtime, SessionOptions};
@@ -194,11 +194,16 @@ pub fn prune(
         }
         seconds.write += clock.elapsed().as_secs_f64();
     }
-    report.verification = check.filter(|_| request.verify).map(|c| c.verdict);
+    report.verification = check.filter(|_| request.verify).map(|c| verification(c.verdict));
     latency_advice(&report, request, &mut warnings);
     report.warnings = warnings;
     report.seconds = seconds;
     Ok(Outcome { report, written })
+}
+
+fn verification(v: rewriting::Verdict) -> Verification {
+    let rewriting::Verdict { difference, compared, mixed, outputs } = v;
+    Verification { difference, compared, mixed, outputs }
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {
@@ -319,13 +324,17 @@ fn check_staged(
 ) -> Result<Option<Check>, Error> {
     let session = SessionOptions { threads: request.threads, ..SessionOptions::default() };
     let options = CheckOptions { seed: request.score.seed, session: session.clone(), ..CheckOptions::default() };
-    match rewriting::verify(a, kept, path, runtime, &options) {
+    let checked = rewriting::verify(a, kept, path, runtime, &options);
+    // A runtime that cannot run the original says nothing about the pruned model.
+    if matches!(checked, Err(rewriting::Error::Runtime(_)))
+        && let Err(why) = run_original(a, runtime, &session)
+    {
+        let other = if runtime.name() == "tract" { "; onnxruntime may, see --ort-library" } else { "" };
+        warnings.push(format!("not verified: {} cannot run the original model ({why}){other}", runtime.name()));
+        return Ok(None);
+    }
+    match checked {
         Ok(check) => Ok(Some(check)),
-        // A runtime that cannot run the original says nothing about the pruned model.
-        Err(rewriting::Error::Runtime(e)) if !runs_original(a, runtime, &session) => {
-            warnings.push(format!("not verified: {} cannot run the original model ({e})", runtime.name()));
-            Ok(None)
-        }
         Err(e) if !request.verify => {
             warnings.push(format!("latency not measured: {e}"));
             Ok(None)
@@ -345,19 +354,18 @@ fn check_staged(
     }
 }
 
-fn runs_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> bool {
-    let Ok(inputs) = rewriting::concrete_inputs(a, 0) else { return false };
-    let opened = match &a.graph.model.path {
-        Some(path) => runtime.open(path, session),
+fn run_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> Result<(), Error> {
+    let inputs = rewriting::concrete_inputs(a, 0)?;
+    let mut opened = match &a.graph.model.path {
+        Some(path) => runtime.open(path, session)?,
         None => {
             let mut bytes = Vec::new();
-            if onnx::write_to(a.graph.model, &mut bytes).is_err() {
-                return false;
-            }
-            runtime.open_bytes(&bytes, None, session)
+            onnx::write_to(a.graph.model, &mut bytes)?;
+            runtime.open_bytes(&bytes, None, session)?
         }
     };
-    opened.and_then(|mut s| s.run(&inputs)).is_ok()
+    opened.run(&inputs)?;
+    Ok(())
 }
 
 fn measure(

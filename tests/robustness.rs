@@ -5,34 +5,15 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::request::request;
 use common::*;
+use onnx_prune::analysis::Kind;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
-use onnx_prune::planning::{self, Options, Target};
-use onnx_prune::prune::{Output, Request, Silent, prune};
-use onnx_prune::runtime::Choice;
-use onnx_prune::{criteria, ops};
+use onnx_prune::ops;
+use onnx_prune::prune::{Output, Silent, prune};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-fn request() -> Request {
-    Request {
-        criterion: criteria::find("l2").unwrap(),
-        scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        target: Target::Ratio(0.5),
-        options: Options { steps: 3, ..Default::default() },
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
-        force: true,
-        verify: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        threads: None,
-    }
-}
 
 fn ints(name: &str, v: &[i64]) -> AttributeProto {
     AttributeProto {
@@ -122,12 +103,12 @@ fn the_zoo_itself_is_pruned() {
     let mut m = Model::from_bytes(bytes(&zoo())).unwrap();
     let outcome = prune(&mut m, &request(), Output::None, &mut Silent).unwrap();
     assert!(outcome.report.after.params < 0.6 * outcome.report.before.params);
-    assert!(outcome.report.groups.iter().any(|g| g.kind == "heads"), "{:?}", outcome.report.groups);
+    assert!(outcome.report.groups.iter().any(|g| g.kind == Kind::Heads), "{:?}", outcome.report.groups);
 }
 
 #[test]
 fn thousands_of_wrong_graphs_neither_panic_nor_hang() {
-    let names: Vec<&str> = ops::names().collect();
+    let names: Vec<(&str, &str)> = ops::names().collect();
     let extreme = [0, 1, -1, 2, 3, 7, -8, i64::MAX, i64::MIN, i64::MAX / 2, 1 << 31, 1 << 40];
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let (mut slowest, mut done) = (Duration::ZERO, 0);
@@ -138,7 +119,11 @@ fn thousands_of_wrong_graphs_neither_panic_nor_hang() {
             let i = rng.random_range(0..g.node.len());
             let any = extreme[rng.random_range(0..extreme.len())];
             match rng.random_range(0..9) {
-                0 => g.node[i].op_type = Some(names[rng.random_range(0..names.len())].to_owned()),
+                0 => {
+                    let (domain, name) = names[rng.random_range(0..names.len())];
+                    g.node[i].domain = Some(domain.to_owned());
+                    g.node[i].op_type = Some(name.to_owned());
+                }
                 1 if !g.node[i].input.is_empty() => {
                     let tensors: Vec<String> = g.node.iter().flat_map(|n| n.output.clone()).collect();
                     let k = rng.random_range(0..g.node[i].input.len());

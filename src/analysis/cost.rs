@@ -9,7 +9,7 @@ use super::relations::Relations;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
 use crate::onnx::DType;
 use crate::onnx::proto::TensorProto;
-use crate::ops::{self, CostCx, Fact, dtype};
+use crate::ops::{CostCx, Fact, dtype};
 
 /// Cost functions. All take one channel count per group.
 #[derive(Clone, Debug, Default)]
@@ -65,8 +65,8 @@ impl Costs {
 }
 
 fn node_macs(graph: &Graph, facts: &Facts, relations: &Relations, i: usize) -> Vec<Monomial> {
-    let node = &graph.nodes()[i];
-    let op = ops::find(node.domain(), node.op_type()).filter(|_| facts.inferred[i]);
+    let node = graph.nodes()[i];
+    let op = graph.operator(i).filter(|_| facts.inferred[i]);
     let Some(op) = op else { return Vec::new() };
     let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =

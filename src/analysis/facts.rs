@@ -1,6 +1,6 @@
 //! Shape inference: one walk over the nodes, each asked what comes out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::{Error, Result};
 use super::graph::{Graph, TensorId};
@@ -9,7 +9,7 @@ use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
-use crate::ops::{self, Fact, InferCx, MAX_VALUE, Value, dtype};
+use crate::ops::{Fact, InferCx, MAX_VALUE, Operator, Value, dtype};
 
 /// Sizes for inputs as the user gave them, by input name. A single entry with an empty name is for the only input.
 pub type Shapes = Vec<(String, Vec<i64>)>;
@@ -25,7 +25,12 @@ pub struct Facts {
     pub bindings: Bindings,
     /// Whether each node's operator could tell what comes out.
     pub inferred: Vec<bool>,
+    /// Sizes that differ from round to round of a loop.
+    pub varying: BTreeSet<Varying>,
 }
+
+/// A tensor and its axis.
+pub type Varying = (TensorId, usize);
 
 /// Float contents are only followed where they are few: scales and the like.
 const MAX_FLOATS: usize = 64;
@@ -49,16 +54,17 @@ impl Facts {
     /// What inputs, constants and value infos of the file say, before any operator is asked.
     pub fn seed(graph: &Graph) -> Facts {
         let mut facts = Facts { tensors: vec![Fact::default(); graph.names.len()], ..Default::default() };
-        let p = graph.proto;
-        for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
-            if let Some(id) = graph.id(v.name()) {
-                facts.tensors[id] = declared(v, &mut facts.symbols);
+        for (scope, p) in graph.scopes.iter().map(|s| s.proto).enumerate() {
+            for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
+                if let Some(id) = graph.lookup(scope, v.name()) {
+                    facts.tensors[id] = declared(v, &mut facts.symbols);
+                }
             }
-        }
-        for s in &p.sparse_initializer {
-            if let Some(id) = s.values.as_ref().and_then(|v| graph.id(v.name())) {
-                let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
-                facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
+            for s in &p.sparse_initializer {
+                if let Some(id) = s.values.as_ref().and_then(|v| graph.lookup(scope, v.name())) {
+                    let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
+                    facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
+                }
             }
         }
         for (id, c) in graph.constants.iter().enumerate() {
@@ -72,27 +78,51 @@ impl Facts {
     /// Asks every node in turn. Where an operator has no answer, what the file declares stays.
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
-        for i in 0..graph.nodes().len() {
-            let inferred = facts.infer_node(graph, i);
+        let mut i = 0;
+        while i < graph.nodes().len() {
+            let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
+            let known = facts.varying.len();
+            facts.varying.extend(varying);
+            i = match graph.entry_of(i) {
+                // A size was taken to be the same in every round of a loop and is not: the bodies are walked again.
+                Some(entry) if facts.varying.len() > known => entry,
+                _ => i + 1,
+            };
+            facts.inferred.truncate(i);
         }
         facts
     }
 
-    fn infer_node(&mut self, graph: &Graph, i: usize) -> bool {
+    /// Whether the operator could tell what comes out, and which sizes differ from round to round.
+    fn infer_node(&mut self, graph: &Graph, seed: &Facts, i: usize) -> (bool, Vec<Varying>) {
         if graph.is_constant_node(i) {
-            return true;
+            return (true, Vec::new());
         }
-        let node = &graph.nodes()[i];
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &self.tensors[t])).collect();
-        let outputs = infer_one(node, graph.opset_of(node), inputs, &mut self.symbols);
+        let (node, op) = (graph.nodes()[i], graph.operator(i));
+        let opset = graph.opset_of(node);
+        let mut symbols = std::mem::take(&mut self.symbols);
+        let (outputs, varying) = infer_one(node, op, opset, inputs, graph.outputs[i].len(), &mut symbols);
         let inferred = outputs.iter().all(|f| f.shape.is_some());
-        for (id, new) in graph.outputs[i].iter().zip(outputs) {
+        for (id, mut new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
-                merge(&mut self.tensors[id], new, &self.symbols);
+                self.loosen(&mut symbols, id, &mut new);
+                self.tensors[id] = merge(&seed.tensors[id], new, &symbols);
             }
         }
-        inferred
+        self.symbols = symbols;
+        let tensor = |(k, axis): (usize, usize)| Some((graph.inputs[i].get(k).copied().flatten()?, axis));
+        (inferred, varying.into_iter().filter_map(tensor).collect())
+    }
+
+    /// Opens the sizes that differ from round to round.
+    pub fn loosen(&self, symbols: &mut Symbols, id: TensorId, fact: &mut Fact) {
+        for &(_, k) in self.varying.range((id, 0)..=(id, usize::MAX)) {
+            if let Some(d) = fact.shape.as_mut().and_then(|s| s.get_mut(k)) {
+                *d = symbols.unknown(format!("round:{id}:{k}"));
+            }
+        }
     }
 
     /// Numbers for all named sizes: what the user gives, else batch 1 and a stated guess.
@@ -183,37 +213,38 @@ fn guess(axis: usize, rank: usize) -> i64 {
     }
 }
 
-/// Asks the operator of one node.
+/// Asks an operator what comes out of its node, and which sizes among the inputs differ from round to round of it.
 pub fn infer_one(
     node: &onnx::proto::NodeProto,
+    op: Option<&dyn Operator>,
     opset: i64,
     inputs: Vec<Option<&Fact>>,
+    outputs: usize,
     symbols: &mut Symbols,
-) -> Vec<Fact> {
-    let outputs = vec![Fact::default(); node.output.len()];
-    let mut cx = InferCx { node, opset, inputs, outputs, symbols };
-    match ops::find(node.domain(), node.op_type()).and_then(|op| op.infer(&mut cx)) {
-        Some(()) => cx.outputs,
-        None => vec![Fact::default(); node.output.len()],
+) -> (Vec<Fact>, Vec<(usize, usize)>) {
+    let mut cx = InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
+    match op.and_then(|op| op.infer(&mut cx)) {
+        Some(()) => (cx.outputs, cx.varying),
+        None => (vec![Fact::default(); outputs], cx.varying),
     }
 }
 
 /// An inferred fact over a declared one: what follows from the inputs is believed first.
-fn merge(declared: &mut Fact, inferred: Fact, symbols: &Symbols) {
+fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
     let dtype = if inferred.dtype != 0 { inferred.dtype } else { declared.dtype };
-    let shape = match (inferred.shape, declared.shape.take()) {
+    let shape = match (inferred.shape, &declared.shape) {
         (Some(mut new), Some(old)) if new.len() == old.len() => {
             for (n, o) in new.iter_mut().zip(old) {
                 if symbols.is_unknown(n) {
-                    *n = o;
+                    *n = o.clone();
                 }
             }
             Some(new)
         }
         (Some(new), _) => Some(new),
-        (None, old) => old,
+        (None, old) => old.clone(),
     };
-    *declared = Fact { dtype, shape, value: inferred.value };
+    Fact { dtype, shape, value: inferred.value }
 }
 
 fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::error::Result;
+use super::relations::Quantization;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
+use crate::ops::{self, Operator};
 
 /// Index of a tensor in [`Graph::names`].
 pub type TensorId = usize;
@@ -13,8 +15,10 @@ pub type TensorId = usize;
 /// Where a constant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// An initializer of the graph.
+    /// An initializer of the main graph.
     Initializer(usize),
+    /// An initializer of a body, with its tensor.
+    Body(TensorId),
     /// A Constant node.
     Node(usize),
 }
@@ -28,15 +32,36 @@ pub struct Constant<'m> {
     pub origin: Origin,
 }
 
-/// The main graph of a model, indexed.
+/// A graph of the model: the main one, or the body of a control-flow node.
+pub struct Scope<'m> {
+    /// The graph as it stands in the file.
+    pub proto: &'m GraphProto,
+    /// The scope around it.
+    pub parent: Option<usize>,
+    ids: HashMap<&'m str, TensorId>,
+}
+
+/// The graph of a model, indexed, with the bodies of its control flow.
+///
+/// Nodes are numbered in the order in which they are walked. A node with bodies comes twice: first as the entry of
+/// its bodies, which writes what they are given; then, after their nodes, as itself. As itself it also reads the
+/// inputs and outputs of its bodies, which stand behind its own inputs.
 pub struct Graph<'m> {
     /// The model.
     pub model: &'m Model,
-    /// The graph as it stands in the file.
+    /// The main graph as it stands in the file.
     pub proto: &'m GraphProto,
     /// Names of tensors.
     pub names: Vec<&'m str>,
-    ids: HashMap<&'m str, TensorId>,
+    /// The main graph, then all bodies that are walked.
+    pub scopes: Vec<Scope<'m>>,
+    nodes: Vec<&'m NodeProto>,
+    /// Scope of each node, and its place there.
+    places: Vec<(usize, usize)>,
+    /// The node that each entry belongs to, and the other way round; `None` for nodes without bodies.
+    partner: Vec<Option<usize>>,
+    /// Bodies of each node, in the order of its attributes. Entries have none.
+    pub bodies: Vec<Vec<usize>>,
     /// Inputs of each node; `None` where an optional input is left out.
     pub inputs: Vec<Vec<Option<TensorId>>>,
     /// Outputs of each node.
@@ -45,20 +70,20 @@ pub struct Graph<'m> {
     pub producer: Vec<Option<usize>>,
     /// Constants, seen through Identity nodes.
     pub constants: Vec<Option<Constant<'m>>>,
-    /// Tensors of this graph that the bodies of each node's subgraphs read.
+    /// Tensors that the bodies of each node read, where those are not walked.
     pub captured: Vec<Vec<TensorId>>,
     opsets: HashMap<String, i64>,
 }
 
 impl<'m> Graph<'m> {
-    /// Indexes the main graph.
+    /// Indexes the graph.
     ///
     /// # Errors
     /// When the graph is missing, a tensor is undefined or produced twice.
     pub fn new(model: &'m Model) -> Result<Self> {
         static EMPTY: std::sync::LazyLock<GraphProto> = std::sync::LazyLock::new(GraphProto::default);
         let proto = model.proto.graph.as_ref().unwrap_or(&EMPTY);
-        let index = GraphIndex::new(proto)?;
+        GraphIndex::new(proto)?;
         let opsets = model
             .proto
             .opset_import
@@ -71,7 +96,11 @@ impl<'m> Graph<'m> {
             model,
             proto,
             names: Vec::new(),
-            ids: HashMap::new(),
+            scopes: Vec::new(),
+            nodes: Vec::new(),
+            places: Vec::new(),
+            partner: Vec::new(),
+            bodies: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             producer: Vec::new(),
@@ -79,50 +108,97 @@ impl<'m> Graph<'m> {
             captured: Vec::new(),
             opsets,
         };
-        for v in &proto.input {
-            g.intern(v.name());
-        }
-        for (i, t) in proto.initializer.iter().enumerate() {
-            let id = g.intern(t.name());
-            g.constants[id] = Some(Constant { tensor: Cow::Borrowed(t), origin: Origin::Initializer(i) });
-        }
-        for s in &proto.sparse_initializer {
-            if let Some(v) = &s.values {
-                g.intern(v.name());
-            }
-        }
-        for (i, node) in proto.node.iter().enumerate() {
-            let ids = |g: &mut Self, names: &'m [String]| -> Vec<Option<TensorId>> {
-                names.iter().map(|n| (!n.is_empty()).then(|| g.intern(n))).collect()
-            };
-            let inputs = ids(&mut g, &node.input);
-            let outputs = ids(&mut g, &node.output);
-            for id in outputs.iter().flatten() {
-                g.producer[*id] = Some(i);
-            }
-            if let (Some(Some(out)), true) = (outputs.first(), canonical(node.domain()).is_empty()) {
-                let constant = match node.op_type() {
-                    "Constant" => constant_of(node, i),
-                    "Identity" => inputs.first().copied().flatten().and_then(|id| g.constants[id].clone()),
-                    _ => None,
-                };
-                g.constants[*out] = constant;
-            }
-            g.inputs.push(inputs);
-            g.outputs.push(outputs);
-        }
-        g.captured = vec![Vec::new(); proto.node.len()];
-        for (name, nodes) in &index.captured {
-            if let Some(&id) = g.ids.get(name.as_str()) {
-                nodes.iter().for_each(|n| g.captured[*n].push(id));
-            }
-        }
+        let main = g.add_scope(proto, None);
+        g.add_nodes(main);
         Ok(g)
     }
 
-    fn intern(&mut self, name: &'m str) -> TensorId {
+    /// Adds a graph with its inputs and initializers.
+    fn add_scope(&mut self, proto: &'m GraphProto, parent: Option<usize>) -> usize {
+        let scope = self.scopes.len();
+        self.scopes.push(Scope { proto, parent, ids: HashMap::new() });
+        for v in &proto.input {
+            self.define(scope, v.name());
+        }
+        for (index, t) in proto.initializer.iter().enumerate() {
+            let id = self.define(scope, t.name());
+            let origin = if scope == 0 { Origin::Initializer(index) } else { Origin::Body(id) };
+            self.constants[id] = Some(Constant { tensor: Cow::Borrowed(t), origin });
+        }
+        for v in proto.sparse_initializer.iter().filter_map(|s| s.values.as_ref()) {
+            self.define(scope, v.name());
+        }
+        scope
+    }
+
+    fn add_nodes(&mut self, scope: usize) {
+        let proto = self.scopes[scope].proto;
+        for (place, node) in proto.node.iter().enumerate() {
+            let read = |g: &mut Self, n: &'m String| {
+                (!n.is_empty()).then(|| g.lookup(scope, n).unwrap_or_else(|| g.define(scope, n)))
+            };
+            let mut inputs: Vec<Option<TensorId>> = node.input.iter().map(|n| read(self, n)).collect();
+            let control = ops::find(node.domain(), node.op_type()).is_some_and(|op| op.enters().is_some());
+            let (mut bodies, mut entry) = (Vec::new(), None);
+            if control {
+                bodies = onnx::walk::bodies(node).map(|b| self.add_scope(b, Some(scope))).collect();
+                let given: Vec<Option<TensorId>> = bodies.iter().flat_map(|b| self.given(*b)).collect();
+                entry = Some(self.push((scope, place), node, inputs.clone(), given.clone()));
+                bodies.iter().for_each(|b| self.add_nodes(*b));
+                inputs.extend(given);
+                for b in &bodies {
+                    let outputs = &self.scopes[*b].proto.output;
+                    inputs.extend(outputs.iter().map(|v| self.lookup(*b, v.name())));
+                }
+            }
+            let outputs: Vec<Option<TensorId>> =
+                node.output.iter().map(|n| (!n.is_empty()).then(|| self.define(scope, n))).collect();
+            if let (Some(Some(out)), true) = (outputs.first(), canonical(node.domain()).is_empty()) {
+                let constant = match node.op_type() {
+                    "Constant" => constant_of(node, self.nodes.len()),
+                    "Identity" => inputs.first().copied().flatten().and_then(|id| self.constants[id].clone()),
+                    _ => None,
+                };
+                self.constants[*out] = constant;
+            }
+            let captured = if control { Default::default() } else { onnx::captures(node) };
+            let captured = captured.into_iter().filter_map(|n| self.lookup(scope, n)).collect();
+            let i = self.push((scope, place), node, inputs, outputs);
+            (self.bodies[i], self.captured[i], self.partner[i]) = (bodies, captured, entry);
+            if let Some(e) = entry {
+                self.partner[e] = Some(i);
+            }
+        }
+    }
+
+    /// Inputs of a body that its node gives.
+    fn given(&self, scope: usize) -> Vec<Option<TensorId>> {
+        let s = &self.scopes[scope];
+        s.proto.input.iter().map(|v| s.ids.get(v.name()).copied()).collect()
+    }
+
+    fn push(
+        &mut self,
+        place: (usize, usize),
+        node: &'m NodeProto,
+        inputs: Vec<Option<TensorId>>,
+        outputs: Vec<Option<TensorId>>,
+    ) -> usize {
+        let i = self.nodes.len();
+        outputs.iter().flatten().for_each(|id| self.producer[*id] = Some(i));
+        self.nodes.push(node);
+        self.places.push(place);
+        self.partner.push(None);
+        self.bodies.push(Vec::new());
+        self.captured.push(Vec::new());
+        self.inputs.push(inputs);
+        self.outputs.push(outputs);
+        i
+    }
+
+    fn define(&mut self, scope: usize, name: &'m str) -> TensorId {
         let next = self.names.len();
-        let id = *self.ids.entry(name).or_insert(next);
+        let id = *self.scopes[scope].ids.entry(name).or_insert(next);
         if id == next {
             self.names.push(name);
             self.producer.push(None);
@@ -131,19 +207,47 @@ impl<'m> Graph<'m> {
         id
     }
 
-    /// The tensor of that name.
-    pub fn id(&self, name: &str) -> Option<TensorId> {
-        self.ids.get(name).copied()
+    /// The tensor that a name means in a scope.
+    pub fn lookup(&self, scope: usize, name: &str) -> Option<TensorId> {
+        let s = self.scopes.get(scope)?;
+        s.ids.get(name).copied().or_else(|| self.lookup(s.parent?, name))
     }
 
-    /// The nodes, in the order of the file.
-    pub fn nodes(&self) -> &'m [NodeProto] {
-        &self.proto.node
+    /// The tensor of the main graph of that name.
+    pub fn id(&self, name: &str) -> Option<TensorId> {
+        self.lookup(0, name)
+    }
+
+    /// The nodes, in the order in which they are walked.
+    pub fn nodes(&self) -> &[&'m NodeProto] {
+        &self.nodes
+    }
+
+    /// The scope that a node stands in.
+    pub fn scope_of(&self, node: usize) -> usize {
+        self.places[node].0
+    }
+
+    /// The entry of a node's bodies, if it has any.
+    pub fn entry_of(&self, node: usize) -> Option<usize> {
+        self.partner[node].filter(|e| *e < node)
+    }
+
+    /// Whether this is the entry of a node's bodies.
+    pub fn is_entry(&self, node: usize) -> bool {
+        self.partner[node].is_some_and(|own| own > node)
+    }
+
+    /// What is known of a node's operator.
+    pub fn operator(&self, node: usize) -> Option<&'static dyn Operator> {
+        let n = self.nodes[node];
+        let op = ops::find(n.domain(), n.op_type())?;
+        if self.is_entry(node) { op.enters() } else { Some(op) }
     }
 
     /// The node's name for messages.
     pub fn label(&self, node: usize) -> String {
-        onnx::node_label(&self.proto.node[node], node)
+        onnx::node_label(self.nodes[node], self.places[node].1)
     }
 
     /// Version of the operator set that a node belongs to.
@@ -154,6 +258,12 @@ impl<'m> Graph<'m> {
     /// Whether node `i` only gives a constant, itself or through Identity.
     pub fn is_constant_node(&self, i: usize) -> bool {
         self.outputs[i].len() == 1 && self.outputs[i][0].is_some_and(|o| self.constants[o].is_some())
+    }
+
+    /// Scale and zero point as far as the file gives them.
+    pub fn affine(&self, q: &Quantization) -> onnx::Affine<'_> {
+        let of = |id: Option<TensorId>| id.and_then(|id| self.constants[id].as_ref()).map(|c| c.tensor.as_ref());
+        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis }
     }
 
     /// Tensors that a caller gives: graph inputs that have no initializer.

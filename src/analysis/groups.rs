@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::Result;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::relations::{Relations, Use};
+use super::kinds::{self, Kind};
+use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
 use crate::ops::{Role, dtype};
 
@@ -20,6 +21,15 @@ pub struct Variant {
     pub uses: Vec<Use>,
     /// Roles of the axes, [`Role::Carried`] where no use says more.
     pub roles: Vec<Role>,
+    /// How its numbers stand for real ones, where they are no floats.
+    pub quantized: Option<Quantization>,
+}
+
+impl Variant {
+    /// Whether it is a scale or a zero point.
+    pub fn is_parameter(&self) -> bool {
+        self.roles.contains(&Role::Quantization)
+    }
 }
 
 /// A place that carries a group's channels.
@@ -33,20 +43,6 @@ pub struct Item {
     pub role: Role,
     /// Position along the axis → channel, [`NOT_HERE`] where it carries none of this group.
     pub channel: Vec<u32>,
-}
-
-/// What an atom is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Channels of convolutions and neurons of layers.
-    Channel,
-    /// Attention heads: products of activations are taken for each by itself.
-    Heads,
-    /// Channels within each head.
-    HeadDim,
-    /// Bins that a Softmax normalises.
-    Distribution,
 }
 
 /// Channels that can only go together.
@@ -105,7 +101,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         let flags = terms.flags(atom);
         let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
-            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a] != Role::Carried);
+            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
                 frozen.push(Frozen { size, places: places.iter().map(place).collect(), kind, at });
             }
@@ -135,9 +131,9 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         *n += 1;
         let name = if *n == 1 { base } else { format!("{base}#{n}") };
         let structure = structure(&variants, &items, facts);
-        groups.push(Group { atom, name, size, kind: Kind::Channel, flags, items, structure });
+        groups.push(Group { atom, name, size, kind: Kind::Conv, flags, items, structure });
     }
-    kinds(&mut groups, &variants, relations);
+    kinds::assign(&mut groups, &variants, relations);
     // The order of the file, so that lists and ties read naturally.
     groups.sort_by_key(|g| g.items.iter().map(|i| variants[i.variant].uses[0]).min());
     Ok((variants, groups, frozen))
@@ -145,24 +141,29 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
 
 fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
     let terms = &relations.terms;
-    let mut index: HashMap<(TensorId, Vec<Vec<Term>>), usize> = HashMap::new();
+    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>);
+    let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
     // Identity is looked through: name the tensor that holds the contents.
     let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
         super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
+        super::graph::Origin::Body(id) => Some(id),
         super::graph::Origin::Node(n) => graph.outputs[n][0],
     };
     for (node, inputs) in graph.inputs.iter().enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
-            if graph.constants[id].is_none() || !dtype::is_float(facts.tensors[id].dtype) {
+            let at = Use { node, input };
+            let quantized = relations.quantized.get(&at).copied();
+            let number = dtype::is_float(facts.tensors[id].dtype) || quantized.is_some();
+            if graph.constants[id].is_none() || !number {
                 continue;
             }
             let tensor = origin(id).unwrap_or(id);
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
-            let at = Use { node, input };
-            let v = *index.entry((tensor, signature)).or_insert_with(|| {
-                variants.push(Variant { tensor, roles: vec![Role::Carried; axes.len()], axes, uses: Vec::new() });
+            let v = *index.entry((tensor, signature, quantized)).or_insert_with(|| {
+                let roles = vec![Role::Carried; axes.len()];
+                variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized });
                 variants.len() - 1
             });
             variants[v].uses.push(at);
@@ -189,7 +190,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
 fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
     let mut parts: Vec<String> = items
         .iter()
-        .filter(|i| i.role != Role::Carried)
+        .filter(|i| i.role.is_scored())
         .map(|i| {
             let shape = facts.tensors[variants[i.variant].tensor].known_shape().unwrap_or_default();
             let kernel: Vec<String> = shape.iter().skip(2).map(usize::to_string).collect();
@@ -198,30 +199,6 @@ fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
         .collect();
     parts.sort();
     parts.join(" ")
-}
-
-/// Heads are what products of activations are taken over; what shares an axis with heads is a head's inside.
-fn kinds(groups: &mut [Group], variants: &[Variant], relations: &Relations) {
-    let terms = &relations.terms;
-    let mut beside_heads = std::collections::HashSet::new();
-    for g in groups.iter_mut() {
-        g.kind = match g.flags {
-            Flags { distribution: true, .. } => Kind::Distribution,
-            Flags { batched: true, .. } => Kind::Heads,
-            _ => Kind::Channel,
-        };
-    }
-    for t in variants.iter().flat_map(|v| &v.axes) {
-        for part in terms.segments(*t) {
-            let factors = terms.factors(part);
-            if factors.len() > 1 && factors.iter().any(|f| terms.leaves(*f).iter().any(|l| terms.flags(*l).batched)) {
-                beside_heads.extend(factors.iter().flat_map(|f| terms.leaves(*f)));
-            }
-        }
-    }
-    for g in groups.iter_mut().filter(|g| g.kind == Kind::Channel && beside_heads.contains(&g.atom)) {
-        g.kind = Kind::HeadDim;
-    }
 }
 
 impl Item {

@@ -8,15 +8,18 @@ mod error;
 mod facts;
 mod graph;
 mod groups;
+mod kinds;
 mod relations;
+mod scales;
 
 pub use activations::peak_activation_bytes;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
-pub use graph::{Constant, Graph, Origin, TensorId};
-pub use groups::{Frozen, Group, Item, Kind, Variant};
-pub use relations::{Relations, Use};
+pub use graph::{Constant, Graph, Origin, Scope, TensorId};
+pub use groups::{Frozen, Group, Item, Variant};
+pub use kinds::{Kind, UnknownKind};
+pub use relations::{Quantization, Relations, Use};
 
 use crate::onnx::Model;
 

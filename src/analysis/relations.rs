@@ -1,12 +1,13 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
+use super::scales::scale_after;
 use crate::algebra::{Reason, Term, Terms};
-use crate::ops::{self, Fact, RelateCx, Role, dtype};
+use crate::ops::{Fact, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -22,6 +23,17 @@ pub struct Use {
     pub input: usize,
 }
 
+/// How whole numbers stand for real ones: real = (q − zero point) · scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Quantization {
+    /// The scale, where it is known.
+    pub scale: Option<TensorId>,
+    /// The zero point, where it is not 0.
+    pub zero_point: Option<TensorId>,
+    /// The axis that both follow, unless they are one number.
+    pub axis: usize,
+}
+
 /// The solved relations of a graph.
 pub struct Relations {
     /// The arena.
@@ -32,6 +44,10 @@ pub struct Relations {
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
+    /// Constants of whole numbers that rules take for real ones, by use.
+    pub quantized: BTreeMap<Use, Quantization>,
+    /// Tensors that nodes compute from constants only.
+    pub derived: Vec<bool>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -42,7 +58,6 @@ impl Relations {
         let mut walker = Walker {
             graph,
             facts,
-            derived: vec![false; graph.names.len()],
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
             out: Relations {
@@ -50,6 +65,8 @@ impl Relations {
                 tensors: vec![None; graph.names.len()],
                 uses: Vec::with_capacity(graph.nodes().len()),
                 roles: BTreeMap::new(),
+                quantized: BTreeMap::new(),
+                derived: vec![false; graph.names.len()],
                 without_rule: BTreeMap::new(),
             },
         };
@@ -59,6 +76,7 @@ impl Relations {
         }
         walker.outputs();
         walker.roles();
+        walker.scales();
         walker.out
     }
 
@@ -85,8 +103,6 @@ impl Relations {
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
-    /// Tensors computed from constants only.
-    derived: Vec<bool>,
     /// Tensors that no input decides: constants, sizes, and what is computed from these only.
     settled: Vec<bool>,
     /// Roles at tensors that are computed from constants.
@@ -123,17 +139,18 @@ impl Walker<'_, '_> {
         if self.graph.constants[id].is_none() {
             return self.out.tensors[id].clone();
         }
-        let fact = &self.facts.tensors[id];
-        if dtype::is_float(fact.dtype) {
-            let shape = fact.shape.clone()?;
-            return Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect());
-        }
-        let kind = match fact.dtype {
-            2 | 3 | 17..=26 => QUANTIZED,
-            _ => "constant that holds no floats",
+        let shape = self.facts.tensors[id].shape.clone()?;
+        Some(shape.into_iter().map(|d| self.out.terms.atom(d)).collect())
+    }
+
+    /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
+    fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
+        let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
+            true => QUANTIZED,
+            false => "constant that holds no floats",
         };
         let reason = Reason { kind, at: self.graph.names[id].into() };
-        self.frozen_axes(id, &reason)
+        axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
     }
 
     /// What no input decides is as good as a constant where it meets what an input decides: an axis that its own
@@ -160,11 +177,10 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn settle(&mut self, i: usize) {
+    fn settle(&mut self, i: usize, plain: bool) {
         let graph = self.graph;
         let inputs = &graph.inputs[i];
-        let all =
-            !inputs.is_empty() && graph.captured[i].is_empty() && inputs.iter().flatten().all(|id| self.settled[*id]);
+        let all = plain && !inputs.is_empty() && inputs.iter().flatten().all(|id| self.settled[*id]);
         for id in graph.outputs[i].iter().flatten() {
             self.settled[*id] |= all || self.facts.tensors[*id].value.is_some();
         }
@@ -176,29 +192,33 @@ impl Walker<'_, '_> {
             return;
         }
         let (graph, facts) = (self.graph, self.facts);
-        let node = &graph.nodes()[i];
+        let node = graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let mut axes_in: Vec<Option<Axes>> =
             graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
         self.own_axes(i, &mut axes_in);
-        self.settle(i);
-        let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
+        self.settle(i, plain);
+        let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
+        let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
+        let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
+        let whole = |id: &Option<TensorId>, axes: &Option<Axes>| {
+            id.is_some_and(|id| graph.constants[id].is_some() || self.out.tensors[id] == *axes)
+        };
         let weight: Vec<bool> = graph.inputs[i]
             .iter()
+            .zip(&constants)
             .zip(&axes_in)
-            .map(|(id, axes)| {
-                let whole = |id: TensorId| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
-                id.is_some_and(|id| constant(id) && whole(id) && dtype::is_float(facts.tensors[id].dtype))
-            })
+            .map(|((id, c), axes)| *c && float(id) && whole(id, axes))
             .collect();
-        if !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
-            graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
+        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+            graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
-        let rule = ops::find(node.domain(), node.op_type());
+        let rule = graph.operator(i);
         let usable = rule.filter(|_| facts.inferred[i]);
         let mut cx = RelateCx {
             node,
@@ -207,22 +227,31 @@ impl Walker<'_, '_> {
             outputs,
             terms: &mut self.out.terms,
             axes_in,
-            axes_out: vec![None; node.output.len()],
+            axes_out: vec![None; graph.outputs[i].len()],
+            constant: constants,
             weight,
+            quantized: Vec::new(),
             roles: Vec::new(),
             label: label.clone(),
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
-        let (axes_in, mut axes_out, roles) = (cx.axes_in, cx.axes_out, cx.roles);
-        let kind = if rule.is_some() { "form of an operator without a rule" } else { "operator without a rule" };
+        let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
+        let deliberate = rule.and_then(|op| op.frozen());
+        let kind = match (rule, deliberate) {
+            (_, Some(why)) => why,
+            (Some(_), None) => "form of an operator without a rule",
+            (None, None) => "operator without a rule",
+        };
         let reason = Reason { kind, at: label };
-        if !related {
+        if !related && deliberate.is_none() {
             let name = if node.domain().is_empty() {
                 node.op_type().to_owned()
             } else {
                 format!("{}.{}", node.domain(), node.op_type())
             };
             *self.out.without_rule.entry(name).or_default() += 1;
+        }
+        if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
         }
@@ -248,6 +277,20 @@ impl Walker<'_, '_> {
                 }
             };
         }
+        for (k, axes) in axes_in.iter().enumerate() {
+            let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
+            if graph.constants[id].is_none() || dtype::is_float(facts.tensors[id].dtype) {
+                continue;
+            }
+            match quantized.iter().find(|(q, _)| *q == k) {
+                Some((_, by)) if related => {
+                    let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
+                    let by = Quantization { scale: at(by.scale), zero_point: at(by.zero_point), axis: by.axis };
+                    self.out.quantized.insert(Use { node: i, input: k }, by);
+                }
+                _ => self.keep_contents(id, axes),
+            }
+        }
         self.out.uses.push(axes_in);
         for r in roles {
             let at = Use { node: i, input: r.input };
@@ -255,6 +298,25 @@ impl Walker<'_, '_> {
                 Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
                 _ => self.notes.push((at, r.axis, r.role)),
             }
+        }
+    }
+
+    /// Finds the scales of numbers that are summed up as they are.
+    fn scales(&mut self) {
+        let (graph, facts) = (self.graph, self.facts);
+        let zeros: BTreeSet<TensorId> = self.out.quantized.values().filter_map(|q| q.zero_point).collect();
+        for (at, q) in self.out.quantized.iter_mut().filter(|(_, q)| q.scale.is_none()) {
+            let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
+            let sums = graph.outputs[at.node].first().copied().flatten();
+            let (Some(numbers), Some(sums)) = (numbers, sums) else { continue };
+            if facts.tensors[sums].dtype != dtype::INT32 {
+                continue;
+            }
+            let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
+            let each = shape(numbers).get(q.axis).copied();
+            let fits =
+                |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
+            q.scale = scale_after(graph, sums).filter(fits);
         }
     }
 
@@ -267,7 +329,11 @@ impl Walker<'_, '_> {
             let leaves = self.out.terms.leaves(t);
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
+            let mut seen = HashSet::new();
             while let Some(n) = queue.pop() {
+                if !seen.insert(n) {
+                    continue;
+                }
                 for (k, id) in self.graph.inputs[n].iter().enumerate() {
                     let Some(id) = *id else { continue };
                     if self.graph.constants[id].is_none() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Scheme, Target};
+use onnx_prune::planning::{Axes, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
 use super::values;
@@ -53,9 +53,11 @@ pub enum Command {
     Criteria,
     /// List the schemes
     Schemes,
-    /// Print the manual page of a criterion or scheme
+    /// List the kinds of axes
+    Axes,
+    /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
-        /// Name of a criterion or scheme
+        /// Name of a criterion, scheme or kind of axis
         name: String,
     },
 }
@@ -153,8 +155,11 @@ pub struct WhatArgs {
     /// Remove this share of groups that have a matching weight (repeatable; the last match counts)
     #[arg(long, value_name = "GLOB=SHARE", value_parser = values::ratio_for)]
     pub ratio_for: Vec<(String, f64)>,
-    /// Remove whole attention heads instead of channels within heads
-    #[arg(long)]
+    /// Kinds of axes that may shrink, of those that the command axes lists; also default and all
+    #[arg(long, value_name = "KIND,...", default_value = "default")]
+    pub axes: Axes,
+    /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
+    #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
@@ -165,7 +170,7 @@ pub struct WhatArgs {
         value_name = "JSON",
         conflicts_with_all = [
             "criterion", "scheme", "reduction", "normalization", "steps", "round_to", "floor", "protect", "only",
-            "ratio_for", "heads",
+            "ratio_for", "axes", "heads",
         ]
     )]
     pub recipe: Option<PathBuf>,

@@ -1,6 +1,7 @@
 //! The command line: parse, show, map errors to exit codes.
 
 mod args;
+mod axes;
 mod criteria;
 mod explain;
 mod failure;
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
+        Some(Command::Axes) => axes::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::filters::{Filters, columns, take_dead};
 use super::item::Positions;
-use super::pairs::{BLOCK, Block, Partial, Pass};
+use super::pairs::{BLOCK, Block, Gone, Partial, Pass};
 use super::survivors::Survivors;
 use super::weight::{Value, with_values};
 use super::{Error, Weight};
@@ -18,9 +18,8 @@ use super::{Error, Weight};
 /// Updates after which rounding of f32 could show: the triangle is then built anew.
 const UPDATES: usize = 500;
 
-/// One value of a column costs the update about as much time as this many cost a matrix product: with
-/// 1024 filters of 2048 values, the two ways meet at 300 removed columns.
-const GEMM_GAIN: usize = 6;
+/// From so many gone columns on, what they add to the distances is one matrix product.
+const MANY: usize = 16;
 
 /// Below this part of what it was when summed, a sum is made again, not subtracted from.
 const CANCELLATION: f64 = 0.1;
@@ -145,7 +144,7 @@ impl ItemDistances {
             living.into_iter().any(|(&c, _)| positions.of(c as usize).iter().any(|&p| pending[p as usize]))
         };
         self.updates += usize::from(!gone.is_empty());
-        if self.rebuild || maimed || self.updates > UPDATES || gone.len() * GEMM_GAIN > self.columns.len() + 64 {
+        if self.rebuild || maimed || self.updates > UPDATES || gone.len() > self.columns.len() {
             self.build(&filters);
         } else if !gone.is_empty() || dead * 8 > self.channels.len() || !self.subtract(&was) {
             self.sweep(&filters, &gone);
@@ -158,21 +157,11 @@ impl ItemDistances {
         let n = self.channels.len();
         let ranks = filters.ranks(&self.channels);
         let depth = ranks.len() * self.columns.len();
-        let mut a = vec![0f32; n * depth];
-        if depth > 0 {
-            a.par_chunks_mut(depth).zip(&self.channels).for_each(|(row, &channel)| {
-                filters.pack(channel, &ranks, &self.columns, 1.0, row);
-            });
-        }
+        let mut a = pack(filters, &self.channels, &ranks, &self.columns, 1.0);
         self.scale = rescale(&mut a);
         center(&mut a, depth);
-        let norms = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() as f32;
-        self.base = (0..n).into_par_iter().map(|i| norms(&a[i * depth..(i + 1) * depth])).collect();
-        let base = &self.base;
-        self.blocks = (0..n.div_ceil(BLOCK))
-            .into_par_iter()
-            .map(|b| gram_block(&a, depth, base, b * BLOCK, BLOCK.min(n - b * BLOCK)))
-            .collect();
+        let starts: Vec<usize> = (0..n).step_by(BLOCK).collect();
+        (self.base, self.blocks) = triangle(&a, depth, &starts, n);
         drop(a);
         self.updates = 0;
         self.sweep(filters, &[]);
@@ -185,12 +174,19 @@ impl ItemDistances {
         let live = std::mem::take(&mut self.live);
         self.keep(&live);
         let n = self.channels.len();
-        let gone = gather(filters, &self.channels, gone, self.scale);
+        let ranks = if gone.is_empty() { Vec::new() } else { filters.ranks(&self.channels) };
+        let (few, many);
+        let gone = if gone.len() < MANY {
+            few = gather(filters, &self.channels, &ranks, gone, self.scale);
+            Gone::Columns(&few)
+        } else {
+            many = self.taken(filters, &ranks, gone, &live);
+            Gone::Blocks(&many)
+        };
         let square = f64::from(self.scale) * f64::from(self.scale);
         let columns = &self.columns;
         let exact = |a: u32, b: u32| (filters.squared_distance(a, b, columns) * square) as f32;
-        let pass =
-            Pass { live: &live, runs: &runs, channels: &self.channels, base: &self.base, gone: &gone, exact: &exact };
+        let pass = Pass { live: &live, runs: &runs, channels: &self.channels, base: &self.base, gone, exact: &exact };
         let partials: Vec<Partial> = self.blocks.par_iter_mut().with_max_len(1).map(|b| b.pass(&pass)).collect();
         let recomputed: usize = partials.iter().map(|p| p.recomputed).sum();
         self.rebuild = recomputed > 16.max(n * n / 128);
@@ -210,6 +206,16 @@ impl ItemDistances {
         }
         self.fresh.clone_from(&self.sums);
         self.live = vec![true; n];
+    }
+
+    /// What the gone columns add to the squared distances of the living rows, in blocks as they will be.
+    fn taken<V: Value>(&self, filters: &Filters<V>, ranks: &[usize], gone: &[usize], live: &[bool]) -> Vec<Block> {
+        let mut a = pack(filters, &self.channels, ranks, gone, self.scale);
+        let depth = ranks.len() * gone.len();
+        center(&mut a, depth);
+        let living = |to: usize| live[..to].iter().filter(|l| **l).count();
+        let starts: Vec<usize> = self.blocks.iter().map(|b| living(b.first)).collect();
+        triangle(&a, depth, &starts, self.channels.len()).1
     }
 
     /// Subtracts the distances to the rows that died; false where a sum lost too many digits to it.
@@ -255,17 +261,25 @@ impl ItemDistances {
     }
 }
 
-/// Values of the gone columns, one column (of each rank) after another, each over all channels.
-fn gather<V: Value>(filters: &Filters<V>, channels: &[u32], gone: &[usize], scale: f32) -> Vec<f32> {
-    if gone.is_empty() {
-        return Vec::new();
+/// Values of some columns, row after row: channels × (`ranks` × `columns`).
+fn pack<V: Value>(filters: &Filters<V>, channels: &[u32], ranks: &[usize], columns: &[usize], scale: f32) -> Vec<f32> {
+    let depth = ranks.len() * columns.len();
+    let mut a = vec![0f32; channels.len() * depth];
+    if depth > 0 {
+        a.par_chunks_mut(depth).zip(channels).for_each(|(row, &channel)| {
+            filters.pack(channel, ranks, columns, scale, row);
+        });
     }
-    let (n, ranks) = (channels.len(), filters.ranks(channels));
-    let depth = ranks.len() * gone.len();
+    a
+}
+
+/// Values of the gone columns, one column (of each rank) after another, each over all channels.
+fn gather<V: Value>(filters: &Filters<V>, channels: &[u32], ranks: &[usize], gone: &[usize], scale: f32) -> Vec<f32> {
+    let (n, depth) = (channels.len(), ranks.len() * gone.len());
     let mut columns = vec![0f32; depth * n];
     let mut row = vec![0f32; depth];
     for (i, &channel) in channels.iter().enumerate() {
-        filters.pack(channel, &ranks, gone, scale, &mut row);
+        filters.pack(channel, ranks, gone, scale, &mut row);
         for (q, &v) in row.iter().enumerate() {
             columns[q * n + i] = v;
         }
@@ -308,6 +322,18 @@ fn center(a: &mut [f32], depth: usize) {
     }
 }
 
+/// Squared norms of the `n` rows of `a`, and their squared distances in blocks that begin at `starts`.
+fn triangle(a: &[f32], depth: usize, starts: &[usize], n: usize) -> (Vec<f32>, Vec<Block>) {
+    let norm = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() as f32;
+    let base: Vec<f32> = (0..n).into_par_iter().map(|i| norm(&a[i * depth..(i + 1) * depth])).collect();
+    let block = |(k, &first): (usize, &usize)| {
+        let last = starts.get(k + 1).copied().unwrap_or(n);
+        gram_block(a, depth, &base, first, last - first)
+    };
+    let blocks = starts.par_iter().enumerate().with_max_len(1).map(block).collect();
+    (base, blocks)
+}
+
 /// Squared distances of `rows` rows from `first` to all rows before each, by one matrix product.
 fn gram_block(a: &[f32], depth: usize, base: &[f32], first: usize, rows: usize) -> Block {
     let last = first + rows;
@@ -316,7 +342,7 @@ fn gram_block(a: &[f32], depth: usize, base: &[f32], first: usize, rows: usize) 
     if let (Ok(own), Ok(all)) = (view(first, last), view(0, last)) {
         general_mat_mul(1.0, &own, &all.t(), 0.0, &mut gram);
     }
-    let mut data = Vec::with_capacity((last * (last - 1) - first * first.saturating_sub(1)) / 2);
+    let mut data = Vec::with_capacity((last * last.saturating_sub(1) - first * first.saturating_sub(1)) / 2);
     for (row, i) in gram.outer_iter().zip(first..last) {
         let own = base[i];
         data.extend(row.iter().zip(base).take(i).map(|(g, b)| (own + b - 2.0 * g).max(0.0)));

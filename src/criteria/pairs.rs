@@ -35,10 +35,19 @@ pub(super) struct Pass<'a> {
     pub(super) channels: &'a [u32],
     /// Squared norm of each new row when the triangle was built.
     pub(super) base: &'a [f32],
-    /// Columns to take away: `gone` × new rows.
-    pub(super) gone: &'a [f32],
+    /// Columns to take away.
+    pub(super) gone: Gone<'a>,
     /// Squared distance of two channels, from the filters.
     pub(super) exact: &'a (dyn Fn(u32, u32) -> f32 + Sync),
+}
+
+/// Columns that a pass takes away from the squared distances.
+#[derive(Clone, Copy)]
+pub(super) enum Gone<'a> {
+    /// Few: column after column, each over all new rows.
+    Columns(&'a [f32]),
+    /// Many: what they add to the squared distances, in blocks laid out as these will be.
+    Blocks(&'a [Block]),
 }
 
 /// What a pass over a block adds to the sums.
@@ -72,6 +81,10 @@ impl Block {
         let last = self.first + self.rows;
         let living = pass.live[..self.first].iter().filter(|l| **l).count();
         let mut new = living;
+        let taken = match pass.gone {
+            Gone::Columns(_) => None,
+            Gone::Blocks(blocks) => blocks.iter().find(|b| b.first == living && b.rows > 0).map(|b| b.data.as_slice()),
+        };
         let mut partial = Partial { own: Vec::new(), others: Vec::new(), recomputed: 0 };
         partial.others.resize(pass.live[..last].iter().filter(|l| **l).count(), 0.0);
         let (mut read, mut write) = (0, 0);
@@ -82,7 +95,8 @@ impl Block {
                     let len = len.min(old - from);
                     for start in (0..len).step_by(CHUNK) {
                         let n = CHUNK.min(len - start);
-                        sum += self.chunk(pass, new, to + start, read + from + start, write, n, &mut partial);
+                        let at = At { i: new, k: to + start, read: read + from + start, write, n };
+                        sum += self.chunk(pass, at, taken, &mut partial);
                         write += n;
                     }
                 }
@@ -99,28 +113,35 @@ impl Block {
         partial
     }
 
-    /// Updates `n` values of row `i` (new) from column `k` (new), moving them from `read` to `write`.
-    #[allow(clippy::too_many_arguments)]
-    fn chunk(
-        &mut self,
-        pass: &Pass,
-        i: usize,
-        k: usize,
-        read: usize,
-        write: usize,
-        n: usize,
-        partial: &mut Partial,
-    ) -> f64 {
+    /// Updates some values of one row, and gives the sum of their roots.
+    fn chunk(&mut self, pass: &Pass, at: At, taken: Option<&[f32]>, partial: &mut Partial) -> f64 {
+        let At { i, k, read, write, n } = at;
         if read != write {
             self.data.copy_within(read..read + n, write);
         }
         let d = &mut self.data[write..write + n];
-        subtract(d, pass.gone, pass.channels.len(), i, k);
+        match (pass.gone, taken) {
+            (Gone::Columns(gone), _) => subtract(d, gone, pass.channels.len(), i, k),
+            (Gone::Blocks(_), Some(taken)) => {
+                d.iter_mut().zip(&taken[write..]).for_each(|(d, t)| *d = (*d - t).max(0.0));
+            }
+            (Gone::Blocks(_), None) => {}
+        }
         if suspicious(d, pass.base[i], &pass.base[k..k + n]) {
             partial.recomputed += recompute(&mut self.exact, pass, i, k, d);
         }
         add_roots(d, &mut partial.others[k..k + n])
     }
+}
+
+/// Some values of a row: `n` from column `k` of row `i` (both new), moved from `read` to `write`.
+#[derive(Clone, Copy)]
+struct At {
+    i: usize,
+    k: usize,
+    read: usize,
+    write: usize,
+    n: usize,
 }
 
 /// Replaces values that cancellation may have spoilt, and counts them.

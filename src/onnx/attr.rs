@@ -49,6 +49,12 @@ pub fn set_attr_i(node: &mut NodeProto, name: &str, value: i64) {
     replace(node, value);
 }
 
+/// Sets a float attribute, in the place of an older one of that name.
+pub fn set_attr_f(node: &mut NodeProto, name: &str, value: f32) {
+    let value = AttributeProto { r#type: Some(AttributeType::Float as i32), f: Some(value), ..named(name) };
+    replace(node, value);
+}
+
 /// Sets a list of integers, in the place of an older attribute of that name.
 pub fn set_attr_ints(node: &mut NodeProto, name: &str, values: &[i64]) {
     let value = AttributeProto { r#type: Some(AttributeType::Ints as i32), ints: values.to_vec(), ..named(name) };

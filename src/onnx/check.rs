@@ -2,7 +2,7 @@
 
 use super::attr::{imported, plain};
 use super::proto::ModelProto;
-use super::{Error, Result, order, tensor, walk};
+use super::{Error, Result, inline, order, tensor, walk};
 
 /// Oldest IR version that is understood.
 pub const OLDEST_IR: i64 = 3;
@@ -13,9 +13,14 @@ pub const OLDEST_OPSET: i64 = 7;
 /// Newest default operator set that is known.
 pub const NEWEST_OPSET: i64 = 28;
 
-/// Versions, tensor sizes, single assignment, order. Sorts nodes that stand out of order. Returns warnings.
+/// Versions, tensor sizes, single assignment, order. Writes out functions and sorts nodes that stand out of order.
+/// Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
+    match inline::inline(model) {
+        0 => {}
+        n => warnings.push(format!("{n} calls of functions of the model were written out")),
+    }
     walk::tensors(model, &mut |t, _| tensor::check(t))?;
     walk::sparse_tensors(model, &mut tensor::check_sparse)?;
     if let Some(graph) = model.graph.as_mut() {

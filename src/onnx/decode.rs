@@ -144,7 +144,7 @@ fn narrow(w: i32, dtype: DType) -> i64 {
 }
 
 /// Elements narrower than a byte, as a bit stream, lowest bits first.
-fn codes(bytes: &[u8], bits: usize, count: usize) -> impl Iterator<Item = u8> {
+pub(super) fn codes(bytes: &[u8], bits: usize, count: usize) -> impl Iterator<Item = u8> {
     let mask = ((1u16 << bits) - 1) as u8;
     (0..count).map(move |i| {
         let at = i * bits;

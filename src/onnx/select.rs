@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::dtype::DType;
+use super::narrow::{packed, unpacked};
 use super::proto::TensorProto;
 use super::tensor::{Storage, dtype, product, shape, storage};
 use super::{Error, Result};
@@ -12,20 +13,21 @@ use super::{Error, Result};
 const PARALLEL: usize = 1 << 20;
 
 /// Keeps the given positions along each axis (`None` keeps all), in the given order, in the same element type and
-/// the same storage. Errors on positions out of range and on elements narrower than a byte, unless all are kept.
+/// the same storage (elements narrower than a byte in `raw_data`). Errors on positions out of range.
 pub fn take(t: &TensorProto, keep: &[Option<&[usize]>]) -> Result<TensorProto> {
     let dims = checked(t, keep)?;
     let is_all = |(k, &d): (&Option<&[usize]>, &usize)| k.is_none_or(|k| k.len() == d && k.iter().copied().eq(0..d));
     if keep.iter().zip(&dims).all(is_all) {
         return Ok(t.clone());
     }
-    let dtype = whole_bytes(t)?;
+    let dtype = dtype(t)?;
     let kept: Vec<usize> = keep.iter().zip(&dims).map(|(k, &d)| k.map_or(d, <[usize]>::len)).collect();
     let mut out = shell(t);
     out.dims = kept.iter().map(|&d| d as i64).collect();
     let unit = dtype.entries_for(1).unwrap_or(1);
     let gather = |unit| Gather::new(&dims, keep, &kept, unit).ok_or_else(|| Error::tensor(t.name(), "overflow"));
     match storage(t)? {
+        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&gather(1)?.run(&unpacked(t)?), dtype.bits())),
         Storage::Raw(raw) => out.raw_data = Some(Bytes::from(gather(dtype.bits() / 8)?.run(raw))),
         Storage::Float(v) => out.float_data = gather(unit)?.run(v),
         Storage::Int32(v) => out.int32_data = gather(unit)?.run(v),
@@ -37,20 +39,21 @@ pub fn take(t: &TensorProto, keep: &[Option<&[usize]>]) -> Result<TensorProto> {
     Ok(out)
 }
 
-/// A copy in which every element whose position along any axis is listed is zero. Errors on positions out of range,
-/// on elements narrower than a byte, and on types without a zero (strings, float8e8m0).
+/// A copy in which every element whose position along any axis is listed is zero. Errors on positions out of range
+/// and on types without a zero (strings, float8e8m0).
 pub fn zero(t: &TensorProto, gone: &[Option<&[usize]>]) -> Result<TensorProto> {
     let dims = checked(t, gone)?;
     if gone.iter().all(|g| g.is_none_or(<[usize]>::is_empty)) {
         return Ok(t.clone());
     }
-    let dtype = whole_bytes(t)?;
+    let dtype = dtype(t)?;
     if matches!(dtype, DType::String | DType::Float8e8m0) {
         return Err(Error::tensor(t.name(), format!("{} has no zero", dtype.name())));
     }
     let mut out = shell(t);
     let unit = dtype.entries_for(1).unwrap_or(1);
     match storage(t)? {
+        _ if dtype.bits() % 8 != 0 => out.raw_data = Some(packed(&clear(&unpacked(t)?, &dims, gone, 1), dtype.bits())),
         Storage::Raw(raw) => out.raw_data = Some(Bytes::from(clear(raw, &dims, gone, dtype.bits() / 8))),
         Storage::Float(v) => out.float_data = clear(v, &dims, gone, unit),
         Storage::Int32(v) => out.int32_data = clear(v, &dims, gone, unit),
@@ -89,14 +92,6 @@ fn checked(t: &TensorProto, positions: &[Option<&[usize]>]) -> Result<Vec<usize>
     }
     storage(t)?;
     Ok(dims)
-}
-
-fn whole_bytes(t: &TensorProto) -> Result<DType> {
-    let dtype = dtype(t)?;
-    if dtype.bits() % 8 != 0 {
-        return Err(Error::tensor(t.name(), format!("elements of {} cannot be cut out one by one", dtype.name())));
-    }
-    Ok(dtype)
 }
 
 /// One axis of a gather, sizes in entries.

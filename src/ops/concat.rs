@@ -22,6 +22,10 @@ fn joined(cx: &InferCx) -> Option<Value> {
 }
 
 impl Operator for Concat {
+    fn about(&self) -> &'static str {
+        "the joined axis is the sum of its parts"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let mut shape = cx.shape(0)?.to_vec();
         let a = cx.axis(0, 1)?;

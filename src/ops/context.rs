@@ -11,6 +11,9 @@ use super::fact::{Fact, Value, axis};
 /// What a weight's axis does in the operator that uses it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Role {
+    /// Scale or zero point of quantized numbers: follows, and says nothing of their size. It comes first because it
+    /// holds whatever else is said of the numbers.
+    Quantization,
     /// Writes the channel: rows of a contraction weight.
     Out,
     /// Reads the channel: columns of a contraction weight.
@@ -21,8 +24,17 @@ pub enum Role {
     Norm,
     /// Writes the channel as a table of vectors: an embedding.
     Embedding,
+    /// Divides the channel: follows along unscored, and may not become zero.
+    Divisor,
     /// Follows along unscored: bias, running statistics, element-wise constants.
     Carried,
+}
+
+impl Role {
+    /// Whether the axis says how much its channels matter.
+    pub fn is_scored(self) -> bool {
+        !matches!(self, Role::Divisor | Role::Carried | Role::Quantization)
+    }
 }
 
 /// Shape and value inference of one node.
@@ -37,6 +49,8 @@ pub struct InferCx<'a> {
     pub outputs: Vec<Fact>,
     /// The table of symbols.
     pub symbols: &'a mut Symbols,
+    /// Inputs and axes whose sizes differ from round to round of a loop, to be filled in by it.
+    pub varying: Vec<(usize, usize)>,
 }
 
 /// Access to inputs and attributes that all contexts share.
@@ -138,6 +152,15 @@ impl InferCx<'_> {
         self.fact(i)?.value.as_ref()
     }
 
+    /// Asks another operator, whose inputs are these of this node's.
+    pub fn through(&mut self, inputs: &[usize], ask: impl FnOnce(&mut Self) -> Option<()>) -> Option<()> {
+        let picked = inputs.iter().map(|i| self.inputs.get(*i).copied().flatten()).collect();
+        let all = std::mem::replace(&mut self.inputs, picked);
+        let answer = ask(self);
+        self.inputs = all;
+        answer
+    }
+
     /// A size that only a run can tell, named after output `o`.
     pub fn unknown(&mut self, o: usize, k: usize) -> Dim {
         let name = self.node.output.get(o).cloned().unwrap_or_default();
@@ -156,6 +179,17 @@ pub struct RoleNote {
     pub role: Role,
 }
 
+/// Whole numbers that stand for real ones, with the inputs that say how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantized {
+    /// Input of the scale.
+    pub scale: Option<usize>,
+    /// Input of the zero point.
+    pub zero_point: Option<usize>,
+    /// The axis that both follow, unless they are one number.
+    pub axis: usize,
+}
+
 /// Relating the axes of one node.
 pub struct RelateCx<'a> {
     /// The node.
@@ -172,8 +206,12 @@ pub struct RelateCx<'a> {
     pub axes_in: Vec<Option<Vec<Term>>>,
     /// Axis terms of the outputs, to be filled in.
     pub axes_out: Vec<Option<Vec<Term>>>,
-    /// Whether each input is a weight: constant, float, not computed from activations.
+    /// Whether each input is constant, or computed from constants.
+    pub constant: Vec<bool>,
+    /// Whether each input is a weight: constant, and float or quantized.
     pub weight: Vec<bool>,
+    /// Inputs that hold quantized numbers, to be filled in. Other constants that are no floats cannot shrink.
+    pub quantized: Vec<(usize, Quantized)>,
     /// Roles of weight axes, to be filled in.
     pub roles: Vec<RoleNote>,
     /// The node's name for messages.
@@ -227,9 +265,46 @@ impl RelateCx<'_> {
         Some(shape.iter().map(|d| self.frozen(d, kind)).collect())
     }
 
+    /// Asks another operator, whose inputs are these of this node's.
+    pub fn through(&mut self, inputs: &[usize], ask: impl FnOnce(&mut Self) -> Option<()>) -> Option<()> {
+        fn picked<T: Clone + Default>(all: &[T], inputs: &[usize]) -> Vec<T> {
+            inputs.iter().map(|i| all.get(*i).cloned().unwrap_or_default()).collect()
+        }
+        let facts = picked(&self.inputs, inputs);
+        let facts = std::mem::replace(&mut self.inputs, facts);
+        let axes = picked(&self.axes_in, inputs);
+        let axes = std::mem::replace(&mut self.axes_in, axes);
+        let weight = picked(&self.weight, inputs);
+        let weight = std::mem::replace(&mut self.weight, weight);
+        let constant = picked(&self.constant, inputs);
+        let constant = std::mem::replace(&mut self.constant, constant);
+        let roles = std::mem::take(&mut self.roles);
+        let answer = ask(self);
+        (self.inputs, self.axes_in, self.weight, self.constant) = (facts, axes, weight, constant);
+        let theirs = std::mem::replace(&mut self.roles, roles);
+        self.roles.extend(theirs.into_iter().map(|r| RoleNote { input: inputs[r.input], ..r }));
+        answer
+    }
+
     /// Flags an axis.
     pub fn mark(&mut self, t: Term, change: impl Fn(&mut Flags)) {
         self.terms.mark(t, change);
+    }
+
+    /// Says that input `i` holds numbers, and how they stand for real ones: they may shrink like floats.
+    pub fn quantized(&mut self, i: usize, by: Quantized) {
+        if let (Some(weight), Some(constant)) = (self.weight.get_mut(i), self.constant.get(i)) {
+            *weight = *constant;
+            self.quantized.push((i, by));
+        }
+    }
+
+    /// Says that input `i` is a scale or a zero point.
+    pub fn parameter(&mut self, i: usize) {
+        self.quantized(i, Quantized { scale: None, zero_point: None, axis: 0 });
+        for axis in 0..self.rank(i).unwrap_or(0) {
+            self.role(i, axis, Role::Quantization);
+        }
     }
 
     /// Notes the role of a weight's axis; an axis that a weight writes can be pruned.
@@ -266,6 +341,11 @@ impl CostCx<'_> {
     /// One product of axis sizes.
     pub fn product(axes: Vec<Term>) -> Vec<Monomial> {
         vec![Monomial { coefficient: 1.0, axes }]
+    }
+
+    /// Axis terms of input `i`.
+    pub fn input(&self, i: usize) -> Option<&[Term]> {
+        self.axes_in.get(i)?.as_deref()
     }
 }
 
@@ -321,6 +401,16 @@ impl RewriteCx<'_> {
     /// Number of positions of an axis below `p` that stay.
     pub fn below(&self, t: Term, p: i64) -> Option<Dim> {
         self.terms.kept_below(t, self.kept, p).map(Dim::from)
+    }
+
+    /// Number of blocks of `size` positions each of an axis of which something stays.
+    pub fn blocks(&self, t: Term, size: i64) -> Option<i64> {
+        let Some(positions) = self.terms.kept_positions(t, self.kept) else {
+            return self.terms.size(t).known()?.checked_div(size);
+        };
+        let size = usize::try_from(size).ok().filter(|n| *n > 0)?;
+        let blocks: std::collections::HashSet<usize> = positions.into_iter().map(|p| p / size).collect();
+        i64::try_from(blocks.len()).ok()
     }
 
     /// Makes input `i` the constant `data` (int64 of this shape).

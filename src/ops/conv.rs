@@ -10,6 +10,35 @@ use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 pub struct Conv {
     /// Whether this is the transposed convolution.
     pub transposed: bool,
+    /// Where channels of input and output are; weights have them first.
+    pub layout: Layout,
+}
+
+/// Order of a picture's axes.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Layout {
+    /// [batch, channels, spatial…].
+    ChannelsFirst,
+    /// [batch, spatial…, channels].
+    ChannelsLast,
+}
+
+impl Layout {
+    /// The axis of channels, and the first spatial one.
+    pub fn axes(self, rank: usize) -> (usize, usize) {
+        match self {
+            Layout::ChannelsFirst => (1, 2),
+            Layout::ChannelsLast => (rank.saturating_sub(1), 1),
+        }
+    }
+
+    /// Puts the axes in order.
+    pub fn arrange<T>(self, batch: T, channels: T, spatial: Vec<T>) -> Vec<T> {
+        let mut axes = vec![batch];
+        axes.extend(spatial);
+        axes.insert(self.axes(axes.len() + 1).0, channels);
+        axes
+    }
 }
 
 /// Window attributes of convolutions and pools, with the defaults of the format.
@@ -90,14 +119,18 @@ impl Conv {
 }
 
 impl Operator for Conv {
+    fn about(&self) -> &'static str {
+        "a contraction; groups are a factor of both channel axes, depthwise follows its input"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (x, w) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let g = Dim::from(Self::group(cx.node));
         let window = self.window(cx.node, &w).filter(|w| w.kernel.len() + 2 == x.len())?;
         let channels = if self.transposed { w[1].times(&g) } else { w[0].clone() };
-        let mut shape = vec![x[0].clone(), channels];
-        for k in 0..window.kernel.len() {
-            shape.push(if self.transposed {
+        let mut spatial = Vec::new();
+        for (k, size) in x[self.layout.axes(x.len()).1..].iter().enumerate().take(window.kernel.len()) {
+            spatial.push(if self.transposed {
                 let n = window.kernel.len();
                 let extra = cx.ints("output_padding").and_then(|v| v.get(k).copied()).unwrap_or(0);
                 let stride = Dim::from(window.strides[k]);
@@ -105,42 +138,44 @@ impl Operator for Conv {
                 {
                     Dim::from(size)
                 } else if window.auto_pad.starts_with("SAME") {
-                    x[k + 2].times(&stride)
+                    size.times(&stride)
                 } else {
                     let reach = window.dilations[k].saturating_mul(window.kernel[k].saturating_sub(1));
                     let pads = window.pads[k].saturating_add(window.pads[k + n]);
                     let fixed = reach.saturating_add(1).saturating_add(extra).saturating_sub(pads);
-                    x[k + 2].minus(&Dim::from(1i64)).times(&stride).plus(&Dim::from(fixed))
+                    size.minus(&Dim::from(1i64)).times(&stride).plus(&Dim::from(fixed))
                 }
             } else {
-                window.size(cx.symbols, &x[k + 2], k)
+                window.size(cx.symbols, size, k)
             });
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
+        cx.set(0, dtype, self.layout.arrange(x[0].clone(), channels, spatial));
         Some(())
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (x, w) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
+        let (channel, from) = self.layout.axes(x.len());
+        let (input, size) = (x[channel], &shape[channel]);
         let window = self.window(cx.node, cx.shape(1)?)?;
         let g = Self::group(cx.node);
         for &t in w.get(2..)? {
             cx.freeze(t, "kernel axis");
         }
-        let out = cx.terms.atom(shape[1].clone());
+        let out = cx.terms.atom(size.clone());
         let (i, o) = if self.transposed { (0, 1) } else { (1, 0) };
         if g == 1 {
-            cx.unify(x[1], w[i]);
+            cx.unify(input, w[i]);
             cx.unify(out, w[o]);
             cx.role(1, i, Role::In);
         } else {
             let per_group = |d: &Dim| d.div_exact(&Dim::from(g));
-            let (ci, co) = (per_group(&cx.terms.size(x[1]))?, per_group(&shape[1])?);
+            let (ci, co) = (per_group(&cx.terms.size(input))?, per_group(size)?);
             let (groups, ci, co) = (cx.terms.atom(Dim::from(g)), cx.terms.atom(ci), cx.terms.atom(co));
             let (inputs, outputs) = (cx.terms.product(&[groups, ci]), cx.terms.product(&[groups, co]));
-            cx.unify(x[1], inputs);
+            cx.unify(input, inputs);
             cx.unify(out, outputs);
             if self.transposed {
                 cx.unify(w[0], inputs);
@@ -156,20 +191,30 @@ impl Operator for Conv {
             }
         }
         // A depthwise filter neither writes nor reads a channel, it scales one: it follows, unscored.
-        let depthwise = g > 1 && cx.shape(1)?.get(1)?.is(1) && shape[1].is(g);
+        let depthwise = g > 1 && cx.shape(1)?.get(1)?.is(1) && size.is(g);
         cx.role(1, o, if depthwise { Role::Carried } else { Role::Out });
+        if !depthwise {
+            [x[1], out].into_iter().for_each(|t| cx.mark(t, |f| f.convolved = true));
+        }
         if let Some(b) = cx.input(2) {
             cx.unify(out, *b.first()?);
             cx.role(2, 0, Role::Carried);
         }
-        let mut axes = vec![x[0], out];
+        let mut spatial = Vec::new();
         for k in 0..window.kernel.len() {
-            axes.push(if window.passes(k) && !self.transposed {
-                x[k + 2]
+            spatial.push(if window.passes(k) && !self.transposed {
+                x[k + from]
             } else {
-                cx.freeze(x[k + 2], "spatial axis");
-                cx.frozen(&shape[k + 2], "spatial axis")
+                cx.freeze(x[k + from], "spatial axis");
+                cx.frozen(&shape[k + from], "spatial axis")
             });
+        }
+        let axes = self.layout.arrange(x[0], out, spatial);
+        // A fused convolution adds a tensor like its output.
+        if let Some(added) = cx.input(3) {
+            for (&a, &t) in axes.iter().zip(&added) {
+                cx.unify(a, t);
+            }
         }
         cx.set(0, axes);
         Some(())
@@ -195,7 +240,8 @@ impl Operator for Conv {
                 if self.transposed { cx.axes_in.first()?.as_ref()? } else { cx.axes_out.first().copied()?? };
             let mut axes = w.clone();
             axes.push(*positions.first()?);
-            axes.extend(positions.get(2..)?);
+            let from = self.layout.axes(positions.len()).1;
+            axes.extend(positions.get(from..)?.iter().take(w.len().saturating_sub(2)));
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()

@@ -10,8 +10,14 @@ use super::context::{InferCx, RelateCx};
 pub struct DepthToSpace;
 /// `SpaceToDepth`.
 pub struct SpaceToDepth;
+/// `Col2Im`: columns of blocks, added up into a picture.
+pub struct Col2Im;
 
 impl Operator for DepthToSpace {
+    fn about(&self) -> &'static str {
+        "channels are a product with the block of pixels"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
@@ -40,6 +46,10 @@ impl Operator for DepthToSpace {
 }
 
 impl Operator for SpaceToDepth {
+    fn about(&self) -> &'static str {
+        "channels are a product with the block of pixels"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
@@ -57,6 +67,33 @@ impl Operator for SpaceToDepth {
         let block = cx.frozen(&Dim::from(b.checked_mul(b)?), "block of pixels");
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], cx.terms.product(&[block, x[1]])];
+        axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
+        cx.set(0, axes);
+        Some(())
+    }
+}
+
+impl Operator for Col2Im {
+    fn about(&self) -> &'static str {
+        "channels are a product with the block of pixels"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (x, dt) = (cx.shape(0)?.to_vec(), cx.dtype(0));
+        let (size, block) = (cx.dims(1)?.to_vec(), Dim::product(cx.dims(2)?));
+        let [n, c, _] = x.as_slice() else { return None };
+        let shape = [n.clone(), c.div_exact(&block)?].into_iter().chain(size).collect();
+        cx.set(0, dt, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let channels = cx.out_shape(0)?.get(1)?.clone();
+        let (channel, block) = cx.terms.split_product(*x.get(1)?, &channels)?;
+        cx.freeze(block, "block of pixels");
+        x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+        let mut axes = vec![x[0], channel];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
         cx.set(0, axes);
         Some(())

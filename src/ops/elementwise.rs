@@ -1,6 +1,6 @@
 //! Operators that act on each position by itself: unary functions, and broadcast functions of several inputs.
 
-use crate::algebra::{Dim, Symbols};
+use crate::algebra::{Dim, Symbols, Term};
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
@@ -33,6 +33,8 @@ pub enum Fold {
     Reciprocal,
     Floor,
     Ceil,
+    Round,
+    Clip,
     Where,
     Same,
     Cast,
@@ -77,6 +79,18 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
 }
 
 impl Operator for Elementwise {
+    fn about(&self) -> &'static str {
+        "each position by itself; a broadcast axis of size 1 couples nothing"
+    }
+
+    fn factors(&self) -> &'static [usize] {
+        match self.fold {
+            Fold::Mul => &[0, 1],
+            Fold::Cast | Fold::Same => &[0],
+            _ => &[],
+        }
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
         let mut shape: Vec<Dim> = Vec::new();
@@ -94,6 +108,7 @@ impl Operator for Elementwise {
             _ => match cx.node.op_type() {
                 "IsNaN" | "IsInf" => dtype::BOOL,
                 "CastLike" => cx.dtype(1),
+                "BitCast" => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
                 _ => cx.dtype(0),
             },
         };
@@ -108,19 +123,49 @@ impl Operator for Elementwise {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
-        let mut out = vec![None; shape.len()];
+        let adds = matches!(cx.node.op_type(), "Add" | "Sum");
+        let role = |i: usize| match (cx.node.op_type(), i) {
+            ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
+            _ => Role::Carried,
+        };
+        let roles = [role(0), role(1)];
+        let mut out: Vec<Option<Term>> = vec![None; shape.len()];
+        let mut ones = Vec::new();
+        // The axis was given by an activation, not by a constant alone.
+        let mut active = vec![false; shape.len()];
         for i in 0..self.data_inputs.min(cx.inputs.len()) {
             let Some(axes) = cx.input(i) else { continue };
             let offset = shape.len().checked_sub(axes.len())?;
             for (k, &t) in axes.iter().enumerate() {
-                if cx.terms.size(t) != shape[offset + k] {
+                let at = offset + k;
+                if let Some(from) = cx.terms.reduced(t) {
+                    ones.push((at, from));
+                }
+                if cx.terms.size(t) != shape[at] {
                     continue;
                 }
-                match out[offset + k] {
-                    None => out[offset + k] = Some(t),
-                    Some(o) => cx.unify(o, t),
+                match out[at] {
+                    None => out[at] = Some(t),
+                    // Of axes of one, those that a reduction left say more.
+                    Some(o) if shape[at].is(1) => out[at] = cx.terms.reduced(o).map(|_| o).or(Some(t)),
+                    Some(o) => {
+                        // A value and a function of itself share their axis already: only other layers' outputs do not.
+                        let apart = cx.terms.resolve(o) != cx.terms.resolve(t);
+                        cx.unify(o, t);
+                        if adds && apart && active[at] && !cx.weight[i] {
+                            cx.mark(o, |f| f.added = true);
+                        }
+                    }
                 }
-                cx.role(i, k, Role::Carried);
+                active[at] |= !cx.weight[i];
+                cx.role(i, k, roles.get(i).copied().unwrap_or(Role::Carried));
+            }
+        }
+        for (at, from) in ones {
+            if let Some(o) = out[at]
+                && cx.terms.leaves(from).iter().any(|l| cx.terms.carries(o, *l))
+            {
+                cx.mark(o, |f| f.normalized = true);
             }
         }
         let axes: Vec<_> = (0..shape.len())
@@ -135,8 +180,10 @@ impl Operator for Elementwise {
 
 impl Elementwise {
     fn fold_values(&self, cx: &mut InferCx, n: usize, shape: &[Dim], dtype: i32) -> Option<Value> {
-        if self.fold == Fold::None {
-            return None;
+        match self.fold {
+            Fold::None => return None,
+            Fold::Clip => return clipped(cx),
+            _ => {}
         }
         let shape = known(shape)?;
         let len: usize = shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b)).filter(|l| *l <= MAX_VALUE)?;
@@ -155,7 +202,7 @@ impl Elementwise {
             index
         };
         let as_float = |v: &Value| matches!(v, Value::Floats(_));
-        let data = if self.fold == Fold::Where { &inputs[1..] } else { &inputs[..] };
+        let data = if self.fold == Fold::Where { inputs.get(1..)? } else { &inputs[..] };
         if data.iter().any(|(v, _)| as_float(v)) {
             let column = |p: usize| -> Option<Vec<f64>> {
                 inputs
@@ -169,16 +216,16 @@ impl Elementwise {
             let out: Option<Vec<f64>> = (0..len).map(|p| fold_floats(self.fold, &column(p)?)).collect();
             let out = out?;
             return Some(if dtype::is_float(dtype) {
-                Value::Floats(out)
+                Value::Floats(rounded(out, dtype))
             } else {
                 Value::Ints(out.into_iter().map(|x| Dim::from(x as i64)).collect())
             });
         }
         if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
-            let v = inputs[0].0.pick(0..len)?;
+            let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
-            return Some(Value::Floats(floats?));
+            return Some(Value::Floats(rounded(floats?, dtype)));
         }
         let mut out = Vec::with_capacity(len);
         for p in 0..len {
@@ -193,6 +240,35 @@ impl Elementwise {
         }
         Some(Value::Ints(out))
     }
+}
+
+/// Single precision where the graph computes in it: sizes are rounded from such numbers.
+fn rounded(values: Vec<f64>, dtype: i32) -> Vec<f64> {
+    match dtype {
+        dtype::FLOAT => values.into_iter().map(|x| f64::from(x as f32)).collect(),
+        _ => values,
+    }
+}
+
+/// `Clip`, whose bounds are attributes before operator set 11.
+fn clipped(cx: &InferCx) -> Option<Value> {
+    let bound = |i: usize, name: &str, open: f64| -> Option<f64> {
+        if !cx.has(i) {
+            return Some(crate::onnx::attr_f(cx.node, name).map_or(open, f64::from));
+        }
+        match cx.value(i)? {
+            Value::Floats(v) => v.first().copied(),
+            Value::Ints(v) => v.first()?.known().map(|n| n as f64),
+        }
+    };
+    let (low, high) = (bound(1, "min", f64::NEG_INFINITY)?, bound(2, "max", f64::INFINITY)?);
+    Some(match cx.value(0)? {
+        Value::Floats(v) => Value::Floats(v.iter().map(|x| x.max(low).min(high)).collect()),
+        Value::Ints(v) => {
+            let clip = |d: &Dim| Some(Dim::from((d.known()? as f64).max(low).min(high) as i64));
+            Value::Ints(v.iter().map(clip).collect::<Option<_>>()?)
+        }
+    })
 }
 
 /// Row-major strides of `from` seen through its broadcast to `to`.
@@ -223,6 +299,7 @@ fn fold_floats(fold: Fold, v: &[f64]) -> Option<f64> {
         (Fold::Reciprocal, [a]) => 1.0 / a,
         (Fold::Floor, [a]) => a.floor(),
         (Fold::Ceil, [a]) => a.ceil(),
+        (Fold::Round, [a]) => a.round_ties_even(),
         (Fold::Same, [a, ..]) => *a,
         // Casts to integers truncate towards zero.
         (Fold::Cast, [a]) => *a,
@@ -262,7 +339,7 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         (Fold::Neg, [a]) => Dim::from(0i64).minus(a),
         (Fold::Abs, [a]) => Dim::from(a.known()?.checked_abs()?),
         (Fold::Not, [a]) => Dim::from(i64::from(a.known()? == 0)),
-        (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil, [a, ..]) => a.clone(),
+        (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil | Fold::Round, [a, ..]) => a.clone(),
         (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
         // A size is never negative, which is how exporters ask "was this dimension given as -1?".

@@ -13,6 +13,10 @@ pub struct Expand;
 pub struct Tile;
 
 impl Operator for Expand {
+    fn about(&self) -> &'static str {
+        "copies of one element follow; the shape operand is derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let operand = match cx.dims(1) {
@@ -88,6 +92,10 @@ impl Operator for Expand {
 }
 
 impl Operator for Tile {
+    fn about(&self) -> &'static str {
+        "a repeated axis is a product with the number of copies"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let shape = match cx.dims(1) {

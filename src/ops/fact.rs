@@ -10,10 +10,16 @@ pub mod dtype {
     pub const UINT8: i32 = 2;
     pub const INT32: i32 = 6;
     pub const INT64: i32 = 7;
+    pub const STRING: i32 = 8;
     pub const BOOL: i32 = 9;
     pub const FLOAT16: i32 = 10;
     pub const DOUBLE: i32 = 11;
     pub const BFLOAT16: i32 = 16;
+
+    /// Whether the type is one that weights are quantized to: at most 8 bits, or 16-bit integers.
+    pub fn is_quantized(t: i32) -> bool {
+        matches!(t, UINT8..=5 | 17..)
+    }
 
     /// Whether the type is a floating-point type that scores are computed from.
     pub fn is_float(t: i32) -> bool {

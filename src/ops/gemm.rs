@@ -14,6 +14,10 @@ fn outer(transposed: Option<i64>, first: bool) -> usize {
 }
 
 impl Operator for Gemm {
+    fn about(&self) -> &'static str {
+        "a contraction; the bias follows"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
         let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];

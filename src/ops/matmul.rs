@@ -1,34 +1,50 @@
 //! MatMul with NumPy's broadcasting of batch axes.
 
 use crate::algebra::{Dim, Monomial, Term};
+use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::elementwise::broadcast;
 
-/// `MatMul`.
+/// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;
 
+/// Whether an operand comes with its last two axes in the other order.
+fn transposed(node: &NodeProto, name: &str) -> bool {
+    onnx::attr_i(node, name).is_some_and(|t| t != 0)
+}
+
+/// The contracted axis of an operand of that rank, and the other axis of its matrices; a vector has none.
+fn matrix(rank: usize, contracted_last: bool) -> Option<(usize, Option<usize>)> {
+    match (rank, contracted_last) {
+        (0, _) => None,
+        (1, _) => Some((0, None)),
+        (_, true) => Some((rank - 1, Some(rank - 2))),
+        (_, false) => Some((rank - 2, Some(rank - 1))),
+    }
+}
+
+/// Contracted and other axis of both operands.
+fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>); 2]> {
+    if transposed(node, "transBatchA") || transposed(node, "transBatchB") {
+        return None;
+    }
+    Some([matrix(ranks[0], !transposed(node, "transA"))?, matrix(ranks[1], transposed(node, "transB"))?])
+}
+
 impl Operator for MatMul {
+    fn about(&self) -> &'static str {
+        "a contraction; batch axes broadcast"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let (mut a, mut b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
-        let (left_vector, right_vector) = (a.len() == 1, b.len() == 1);
-        if a.is_empty() || b.is_empty() {
-            return None;
-        }
-        if left_vector {
-            a.insert(0, Dim::from(1i64));
-        }
-        if right_vector {
-            b.push(Dim::from(1i64));
-        }
-        let mut shape = broadcast(cx.symbols, &a[..a.len() - 2], &b[..b.len() - 2]);
-        if !left_vector {
-            shape.push(a[a.len() - 2].clone());
-        }
-        if !right_vector {
-            shape.push(b[b.len() - 1].clone());
-        }
+        let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
+        let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
+        let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
+        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b));
+        shape.extend(rows.map(|r| a[r].clone()));
+        shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
         Some(())
@@ -37,23 +53,34 @@ impl Operator for MatMul {
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
-        let contracted_b = b.len().saturating_sub(2);
-        cx.unify(*a.last()?, *b.get(contracted_b)?);
-        cx.role(0, a.len() - 1, Role::In);
-        cx.role(1, contracted_b, Role::In);
-        let (mut tail, mut batch_a, mut batch_b) = (Vec::new(), &a[..0], &b[..0]);
-        if a.len() > 1 {
-            tail.push(a[a.len() - 2]);
-            cx.role(0, a.len() - 2, Role::Out);
-            batch_a = &a[..a.len() - 2];
+        let places = places(cx.node, [a.len(), b.len()])?;
+        cx.unify(a[places[0].0], b[places[1].0]);
+        let mut tail = Vec::new();
+        for (input, (axes, (contracted, other))) in [&a, &b].into_iter().zip(places).enumerate() {
+            cx.role(input, contracted, Role::In);
+            if let Some(other) = other {
+                tail.push(axes[other]);
+                cx.role(input, other, Role::Out);
+            }
         }
-        if b.len() > 1 {
-            tail.push(b[b.len() - 1]);
-            cx.role(1, b.len() - 1, Role::Out);
-            batch_b = &b[..b.len() - 2];
+        if let Some(bias) = cx.input(2) {
+            cx.unify(*tail.last()?, *bias.first()?);
+            cx.role(2, 0, Role::Carried);
         }
+        let (batch_a, batch_b) = (&a[..a.len().saturating_sub(2)], &b[..b.len().saturating_sub(2)]);
         let batch = shape.len().checked_sub(tail.len())?;
         let activations = !cx.weight.iter().any(|w| *w);
+        if activations {
+            cx.mark(*a.last()?, |f| f.compared = true);
+        }
+        for (input, own) in [(0, batch_a), (1, batch_b)] {
+            for (k, &t) in own.iter().enumerate() {
+                cx.role(input, k, Role::Out);
+                if cx.weight[input] {
+                    cx.mark(t, |f| f.separate = true);
+                }
+            }
+        }
         let mut axes = Vec::new();
         for (k, size) in shape[..batch].iter().enumerate() {
             let at = |axes: &[Term]| (k + axes.len()).checked_sub(batch).map(|i| axes[i]);
@@ -80,7 +107,9 @@ impl Operator for MatMul {
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
             let mut axes = cx.axes_out.first().copied()??.to_vec();
-            axes.push(*cx.axes_in.first()?.as_ref()?.last()?);
+            let (a, b) = (cx.input(0)?, cx.input(1)?);
+            let [(contracted, _), _] = places(cx.node, [a.len(), b.len()])?;
+            axes.push(*a.get(contracted)?);
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()

@@ -4,34 +4,48 @@
 //! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
 //! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
 
+mod along;
+mod attention;
 mod concat;
+mod constant;
 mod context;
+mod control;
 mod conv;
+mod deform;
 mod depth_space;
 mod einsum;
 mod elementwise;
 mod expand;
+mod experts;
 mod fact;
+mod gated;
 mod gather;
 mod gemm;
 mod matmul;
+mod microsoft;
 mod normalization;
+mod one_hot;
 mod opaque;
+mod over;
 mod pad;
 mod pool;
+mod position_bias;
 mod quantize;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
+mod rotary;
 mod scatter;
 mod shape;
+mod skip_norm;
 mod slice;
 mod softmax;
 mod split;
 mod table;
 mod transpose;
 
-pub use context::{CostCx, InferCx, RelateCx, RewriteCx, Role, RoleNote};
+pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
@@ -54,6 +68,28 @@ pub trait Operator: Sync {
     /// Multiply-accumulates; contractions only.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
+    }
+
+    /// Inputs whose product comes out, position by position: a scale among them belongs to the others.
+    fn factors(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// Why no axis that this operator touches may shrink, where that is all there is to say of it.
+    fn frozen(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the rule does, in a few words: the operator's line in `docs/OPERATORS.md`. Empty where all of it is
+    /// [`frozen`](Operator::frozen).
+    fn about(&self) -> &'static str {
+        ""
+    }
+
+    /// For control flow: what its bodies are given, as an operator whose outputs are their inputs. Bodies are walked
+    /// after it, and then the node itself is asked, with the inputs and outputs of its bodies behind its own inputs.
+    fn enters(&self) -> Option<&'static dyn Operator> {
+        None
     }
 
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.

@@ -1,7 +1,11 @@
 //! Normalisations: per channel (BatchNormalization, InstanceNormalization) and across channels.
 
+use crate::algebra::{Dim, Term};
+use crate::onnx::{self, proto::NodeProto};
+
 use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
+use super::conv::Layout;
 
 /// `BatchNormalization` and `InstanceNormalization`: each channel by itself.
 pub struct PerChannel {
@@ -13,12 +17,19 @@ pub struct PerChannel {
 pub struct LayerNorm;
 
 /// `GroupNormalization`: statistics over each group of channels.
-pub struct GroupNorm;
+pub struct GroupNorm {
+    /// Whether this is onnxruntime's `GroupNorm` or `SkipGroupNorm`: channels last, and a skip and a bias added before.
+    pub fused: bool,
+}
 
 /// `LRN`, `LpNormalization`, `MeanVarianceNormalization`: statistics over channels, no parameters.
 pub struct AcrossChannels;
 
 impl Operator for PerChannel {
+    fn about(&self) -> &'static str {
+        "scale, bias and statistics follow the channels"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         if cx.node.op_type() == "BatchNormalization" {
@@ -41,7 +52,8 @@ impl Operator for PerChannel {
             }
         }
         if self.role != Role::BatchNorm {
-            x.get(2..)?.iter().for_each(|t| cx.freeze(*t, "spatial axis"));
+            // Usually pictures; exporters put whole groups of channels there to spell a group normalisation.
+            x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
         }
         for o in 1..cx.axes_out.len() {
             cx.set(o, vec![channel]);
@@ -52,6 +64,10 @@ impl Operator for PerChannel {
 }
 
 impl Operator for LayerNorm {
+    fn about(&self) -> &'static str {
+        "mixes across the normalised axes; scale and bias follow"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()?;
         let (axis, shape) = (cx.axis(0, -1)?, cx.shape(0)?.to_vec());
@@ -76,7 +92,12 @@ impl Operator for LayerNorm {
                 }
             }
         }
-        x[axis..].iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
+        for &t in &x[axis..] {
+            cx.mark(t, |f| {
+                f.mixed = true;
+                f.normalized = true;
+            });
+        }
         for o in 1..cx.axes_out.len() {
             let mut axes = x[..axis].to_vec();
             axes.extend(cx.frozen_tail(o, axis, "statistics of a normalisation").unwrap_or_default());
@@ -87,25 +108,57 @@ impl Operator for LayerNorm {
     }
 }
 
+impl GroupNorm {
+    fn layout(&self, node: &NodeProto) -> Layout {
+        let last = self.fused && onnx::attr_i(node, "channels_last") != Some(0);
+        if last { Layout::ChannelsLast } else { Layout::ChannelsFirst }
+    }
+
+    /// Ties what is added before the normalisation: a tensor like the input, or one with a value for each channel.
+    fn skip(cx: &mut RelateCx, x: &[Term], channel: Term) {
+        let Some(skip) = cx.input(3) else { return };
+        match &skip[..] {
+            [_, each] => cx.unify(channel, *each),
+            all => {
+                for (&a, &t) in x.iter().zip(all) {
+                    if cx.terms.size(a) == cx.terms.size(t) {
+                        cx.unify(a, t);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Operator for GroupNorm {
+    fn about(&self) -> &'static str {
+        "channels are a product with the groups, whose number stays"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()
+        cx.same_as_input()?;
+        let (dtype, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
+        cx.set(1, dtype, shape);
+        Some(())
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let x = cx.input(0)?;
-        let groups = crate::algebra::Dim::from(cx.int("num_groups")?);
-        let channel = *x.get(1)?;
+        let groups = Dim::from(cx.int(if self.fused { "groups" } else { "num_groups" })?);
+        let channel = *x.get(self.layout(cx.node).axes(x.len()).0)?;
         let reason = cx.reason("groups of a normalisation");
+        cx.set(0, x.clone());
+        cx.set(1, x.clone());
+        if self.fused {
+            Self::skip(cx, &x, channel);
+        }
         let Some((g, _)) = cx.terms.split_product(channel, &groups) else {
             cx.freeze(channel, "groups of a normalisation");
-            cx.set(0, x);
             return Some(());
         };
         cx.terms.freeze(g, &reason);
-        for i in 1..3 {
+        for (i, role) in [(1, Role::Norm), (2, Role::Carried), (4, Role::Carried)] {
             if let Some(p) = cx.input(i) {
-                let role = if i == 1 { Role::Norm } else { Role::Carried };
                 // Scale and bias have one element per channel, or (before opset 21) one per group.
                 let t = *p.first()?;
                 let target = if cx.terms.size(t) == cx.terms.size(channel) { channel } else { g };
@@ -114,12 +167,15 @@ impl Operator for GroupNorm {
             }
         }
         cx.mark(channel, |f| f.mixed = true);
-        cx.set(0, x);
         Some(())
     }
 }
 
 impl Operator for AcrossChannels {
+    fn about(&self) -> &'static str {
+        "mixes across the axes; the neighbours of LRN freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }

@@ -1,51 +1,171 @@
-//! Operators whose shapes are known and whose axes are frozen, each for a reason.
+//! Operators that are known and left alone: nothing they touch may shrink, each for a reason.
 
 use crate::algebra::Dim;
+use crate::onnx;
 
 use super::Operator;
 use super::context::{InferCx, RelateCx};
-use super::fact::{axis, dtype};
+use super::fact::dtype;
 
-/// The output has the input's shape; nothing of it may shrink.
-pub struct SameShape(pub &'static str);
-/// `TopK`: sorts along one axis; the others pass through.
-pub struct TopK;
+/// Frozen for this reason; what the file declares of its outputs is believed.
+pub struct Frozen(pub &'static str);
 
-impl Operator for SameShape {
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()
+/// Frozen for this reason, with outputs whose types and shapes follow from the inputs.
+pub struct Shaped(pub &'static str, pub fn(&mut InferCx) -> Option<()>);
+
+impl Operator for Frozen {
+    fn infer(&self, _cx: &mut InferCx) -> Option<()> {
+        None
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let x = cx.input(0)?;
-        x.iter().for_each(|t| cx.freeze(*t, self.0));
-        cx.set(0, x);
-        Some(())
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
+    }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(self.0)
     }
 }
 
-impl Operator for TopK {
+impl Operator for Shaped {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let mut shape = cx.shape(0)?.to_vec();
-        let a = axis(cx.int("axis").unwrap_or(-1), shape.len())?;
-        shape[a] = match cx.int("k").map(Dim::from).or_else(|| cx.dims(1)?.first().cloned()) {
-            Some(k) => k,
-            None => cx.unknown(0, a),
-        };
-        let dt = cx.dtype(0);
-        cx.set(0, dt, shape.clone());
-        cx.set(1, dtype::INT64, shape);
-        Some(())
+        self.1(cx)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let mut x = cx.input(0)?;
-        let a = axis(cx.int("axis").unwrap_or(-1), x.len())?;
-        cx.freeze(x[a], "sorted axis");
-        let size = cx.out_shape(0)?.get(a)?.clone();
-        x[a] = cx.frozen(&size, "sorted axis");
-        cx.set(0, x.clone());
-        cx.set(1, x);
-        Some(())
+    // The walker freezes all axes where a rule says nothing of them.
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
     }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(self.0)
+    }
+}
+
+/// The output is like the input.
+pub fn same(cx: &mut InferCx) -> Option<()> {
+    cx.same_as_input()
+}
+
+/// The element type that an attribute gives, else this one.
+fn given(cx: &InferCx, name: &str, default: i32) -> i32 {
+    cx.int(name).filter(|t| *t != 0).map_or(default, |t| t as i32)
+}
+
+/// The shape of the input, of the type that `dtype` gives.
+pub fn typed(cx: &mut InferCx) -> Option<()> {
+    let (dt, shape) = (given(cx, "dtype", cx.dtype(0)), cx.shape(0)?.to_vec());
+    cx.set(0, dt, shape);
+    Some(())
+}
+
+/// The shape that the attribute `shape` gives.
+pub fn by_attribute(cx: &mut InferCx) -> Option<()> {
+    let shape = cx.ints("shape").unwrap_or_default().into_iter().map(Dim::from).collect();
+    cx.set(0, given(cx, "dtype", dtype::FLOAT), shape);
+    Some(())
+}
+
+/// One axis as long as the number in input 0.
+pub fn window(cx: &mut InferCx) -> Option<()> {
+    let size = match cx.dims(0).and_then(|d| d.first().cloned()) {
+        Some(n) => n,
+        None => cx.unknown(0, 0),
+    };
+    cx.set(0, given(cx, "output_datatype", dtype::FLOAT), vec![size]);
+    Some(())
+}
+
+/// Spectrum bins by mel bins.
+pub fn mel_matrix(cx: &mut InferCx) -> Option<()> {
+    let number = |cx: &InferCx, i: usize| cx.numbers(i)?.first().copied();
+    let (mels, length) = (number(cx, 0)?, number(cx, 1)?);
+    let bins = length.checked_div(2)?.checked_add(1)?;
+    cx.set(0, given(cx, "output_datatype", dtype::FLOAT), vec![Dim::from(bins), Dim::from(mels)]);
+    Some(())
+}
+
+/// Samples of each row.
+pub fn multinomial(cx: &mut InferCx) -> Option<()> {
+    let shape = vec![cx.shape(0)?.first()?.clone(), Dim::from(cx.int("sample_size").unwrap_or(1))];
+    cx.set(0, given(cx, "dtype", dtype::INT32), shape);
+    Some(())
+}
+
+/// A loss: of each position, or one number.
+pub fn loss(cx: &mut InferCx) -> Option<()> {
+    let each = onnx::attr_s(cx.node, "reduction") == Some("none");
+    let (dt, scores, shape) = (cx.dtype(0), cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
+    cx.set(0, dt, if each { shape } else { Vec::new() });
+    cx.set(1, dt, scores);
+    Some(())
+}
+
+/// Boxes that stay: batch, class, box of each.
+pub fn picked_boxes(cx: &mut InferCx) -> Option<()> {
+    let n = cx.unknown(0, 0);
+    cx.set(0, dtype::INT64, vec![n, Dim::from(3i64)]);
+    Some(())
+}
+
+/// Coordinates of the elements that are not zero.
+pub fn coordinates(cx: &mut InferCx) -> Option<()> {
+    let (rank, n) = (cx.rank(0)?, cx.unknown(0, 1));
+    cx.set(0, dtype::INT64, vec![Dim::from(rank), n]);
+    Some(())
+}
+
+/// A grid of positions: as many axes as the size operand, and the coordinates.
+pub fn grid(cx: &mut InferCx) -> Option<()> {
+    let size = cx.dims(1)?.to_vec();
+    let (batch, space) = (size.first()?.clone(), size.get(2..)?);
+    let shape = [&[batch], space, &[Dim::from(space.len())]].concat();
+    let dt = cx.dtype(0);
+    cx.set(0, dt, shape);
+    Some(())
+}
+
+/// A picture of unknown size.
+pub fn picture(cx: &mut InferCx) -> Option<()> {
+    let colors = if onnx::attr_s(cx.node, "pixel_format") == Some("Grayscale") { 1i64 } else { 3 };
+    let shape = vec![cx.unknown(0, 0), cx.unknown(0, 1), Dim::from(colors)];
+    cx.set(0, dtype::UINT8, shape);
+    Some(())
+}
+
+/// One truth value of the input's shape, or one for all of it.
+pub fn truth(cx: &mut InferCx) -> Option<()> {
+    let shape = if cx.node.op_type() == "OptionalHasElement" { Vec::new() } else { cx.shape(0)?.to_vec() };
+    cx.set(0, dtype::BOOL, shape);
+    Some(())
+}
+
+/// One whole number.
+pub fn count(cx: &mut InferCx) -> Option<()> {
+    cx.set(0, dtype::INT64, Vec::new());
+    Some(())
+}
+
+/// The positions that a maximum was taken from, filled in again.
+pub fn unpooled(cx: &mut InferCx) -> Option<()> {
+    let x = cx.shape(0)?.to_vec();
+    let dt = cx.dtype(0);
+    let shape = match cx.dims(2) {
+        Some(given) => given.to_vec(),
+        None => {
+            let w = super::conv::Window::of(cx.node, cx.ints("kernel_shape")?);
+            let n = w.kernel.len();
+            let mut shape = x.get(..2)?.to_vec();
+            for (k, d) in x.get(2..)?.iter().enumerate() {
+                let (kernel, stride) = (*w.kernel.get(k)?, *w.strides.get(k)?);
+                let pads = w.pads.get(k)?.saturating_add(*w.pads.get(k + n)?);
+                shape.push(
+                    d.minus(&Dim::from(1i64)).times(&Dim::from(stride)).plus(&Dim::from(kernel.saturating_sub(pads))),
+                );
+            }
+            shape
+        }
+    };
+    cx.set(0, dt, shape);
+    Some(())
 }

@@ -32,6 +32,10 @@ macro_rules! amounts {
 }
 
 impl Operator for Pad {
+    fn about(&self) -> &'static str {
+        "constant padding is a sum with free ends; other modes freeze the padded axes"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (dtype, mut shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let known: Option<Vec<(usize, Dim, Dim)>> = (|| Some(amounts!(cx, cx.dims(1).map(<[Dim]>::to_vec))))();

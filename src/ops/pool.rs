@@ -13,6 +13,10 @@ pub struct Pool;
 pub struct GlobalPool;
 
 impl Operator for Pool {
+    fn about(&self) -> &'static str {
+        "batch and channels pass, spatial axes freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let w = Window::of(cx.node, cx.ints("kernel_shape")?);
@@ -54,6 +58,10 @@ impl Operator for Pool {
 }
 
 impl Operator for GlobalPool {
+    fn about(&self) -> &'static str {
+        "batch and channels pass, spatial axes freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let shape = x.iter().enumerate().map(|(k, d)| if k < 2 { d.clone() } else { Dim::from(1i64) }).collect();

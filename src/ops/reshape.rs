@@ -62,6 +62,10 @@ fn regroup(cx: &mut RelateCx) -> Option<()> {
 }
 
 impl Operator for Reshape {
+    fn about(&self) -> &'static str {
+        "factors regroup; the shape operand is derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let operand = match cx.ints("shape") {
             Some(v) => v.into_iter().map(Dim::from).collect(),
@@ -128,6 +132,10 @@ impl Operator for Reshape {
 }
 
 impl Operator for Flatten {
+    fn about(&self) -> &'static str {
+        "factors regroup"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let a = cx.int("axis").unwrap_or(1);
@@ -142,6 +150,10 @@ impl Operator for Flatten {
 }
 
 impl Operator for Squeeze {
+    fn about(&self) -> &'static str {
+        "axes of size 1 go, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let gone = cx.axes(1, x.len())?;
@@ -170,6 +182,10 @@ impl Operator for Squeeze {
 }
 
 impl Operator for Unsqueeze {
+    fn about(&self) -> &'static str {
+        "axes of size 1 come, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let new = new_axes(cx.numbers(1).or_else(|| cx.ints("axes"))?, x.len())?;

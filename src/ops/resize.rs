@@ -27,6 +27,10 @@ impl Resize {
 }
 
 impl Operator for Resize {
+    fn about(&self) -> &'static str {
+        "axes of unchanged size pass, the others freeze; the size operand is derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let axes: Vec<usize> = match cx.ints("axes") {

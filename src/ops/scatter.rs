@@ -1,6 +1,6 @@
 //! Scatter and gather by computed positions.
 
-use crate::algebra::Dim;
+use crate::algebra::{Dim, Term};
 
 use super::Operator;
 use super::context::{InferCx, RelateCx};
@@ -11,8 +11,14 @@ pub struct ScatterNd;
 pub struct GatherNd;
 /// `GatherElements`, `ScatterElements`: positions of one axis come from a tensor.
 pub struct ByElement;
+/// `TensorScatter`: a stretch of a cache is written.
+pub struct TensorScatter;
 
 impl Operator for ScatterNd {
+    fn about(&self) -> &'static str {
+        "indexed axes freeze, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         cx.same_as_input()
     }
@@ -33,6 +39,10 @@ impl Operator for ScatterNd {
 }
 
 impl Operator for GatherNd {
+    fn about(&self) -> &'static str {
+        "indexed axes freeze, the others pass"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (x, indices) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let (last, lead) = indices.split_last()?;
@@ -58,6 +68,10 @@ impl Operator for GatherNd {
 }
 
 impl Operator for ByElement {
+    fn about(&self) -> &'static str {
+        "the indexed axis freezes, the others pass where indices have all their positions"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let from = if cx.node.op_type() == "GatherElements" { 1 } else { 0 };
         let (dtype, shape): (i32, Vec<Dim>) = (cx.dtype(0), cx.shape(from)?.to_vec());
@@ -66,13 +80,45 @@ impl Operator for ByElement {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        for i in 0..cx.inputs.len() {
-            for t in cx.input(i).unwrap_or_default() {
-                cx.freeze(t, "picked by index");
+        let (x, a) = (cx.input(0)?, cx.axis(0, 0)?);
+        let others: Vec<Vec<Term>> = (1..cx.inputs.len()).map(|i| cx.input(i)).collect::<Option<_>>()?;
+        let mut axes = cx.frozen_tail(0, 0, "picked by index")?;
+        for (k, &t) in x.iter().enumerate() {
+            let mine: Vec<Term> = others.iter().map(|o| o.get(k).copied()).collect::<Option<_>>()?;
+            let size = cx.terms.size(t);
+            if k != a && mine.iter().all(|m| cx.terms.size(*m) == size) {
+                mine.iter().for_each(|m| cx.unify(t, *m));
+                *axes.get_mut(k)? = t;
+            } else {
+                mine.iter().chain([&t]).for_each(|t| cx.freeze(*t, "picked by index"));
             }
         }
-        let axes = cx.frozen_tail(0, 0, "picked by index")?;
         cx.set(0, axes);
+        Some(())
+    }
+}
+
+impl Operator for TensorScatter {
+    fn about(&self) -> &'static str {
+        "the written axis freezes, the others pass"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        cx.same_as_input()
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (cache, update) = (cx.input(0)?, cx.input(1)?);
+        let a = cx.axis(0, -2)?;
+        for (k, (&t, &u)) in cache.iter().zip(&update).enumerate() {
+            if k == a {
+                cx.freeze(t, "written by index");
+                cx.freeze(u, "written by index");
+            } else {
+                cx.unify(t, u);
+            }
+        }
+        cx.set(0, cache);
         Some(())
     }
 }

@@ -17,6 +17,10 @@ pub struct ConstantOfShape;
 pub struct Range;
 
 impl Operator for Shape {
+    fn about(&self) -> &'static str {
+        "asking for a size couples nothing"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let shape = cx.shape(0)?.to_vec();
         let n = shape.len() as i64;
@@ -36,6 +40,10 @@ impl Operator for Shape {
 }
 
 impl Operator for Size {
+    fn about(&self) -> &'static str {
+        "asking for a size couples nothing"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let total = Dim::product(cx.shape(0)?);
         *cx.outputs.first_mut()? = Fact::ints(Vec::new(), vec![total]);
@@ -49,6 +57,10 @@ impl Operator for Size {
 }
 
 impl Operator for ConstantOfShape {
+    fn about(&self) -> &'static str {
+        "equal elements, any number will do; the shape operand is derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let shape = match cx.dims(0) {
             Some(d) => d.to_vec(),
@@ -100,6 +112,10 @@ impl Operator for ConstantOfShape {
 }
 
 impl Operator for Range {
+    fn about(&self) -> &'static str {
+        "positions as values freeze"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let dt = cx.dtype(0);
         let one = |cx: &InferCx, i: usize| cx.dims(i).and_then(|d| d.first().cloned());

@@ -146,6 +146,10 @@ fn read(
 }
 
 impl Operator for Slice {
+    fn about(&self) -> &'static str {
+        "a contiguous range is a part of a sum; every so many positions are a column of a product; bounds are derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let dtype = cx.dtype(0);

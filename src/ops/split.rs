@@ -10,6 +10,10 @@ use super::context::{InferCx, RelateCx, RewriteCx};
 pub struct Split;
 
 impl Operator for Split {
+    fn about(&self) -> &'static str {
+        "the axis is the sum of its parts; sizes are derived"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let a = cx.axis(0, 0)?;

@@ -19,6 +19,10 @@ pub fn permutation(perm: Option<Vec<i64>>, rank: usize) -> Option<Vec<usize>> {
 }
 
 impl Operator for Transpose {
+    fn about(&self) -> &'static str {
+        "axes change places"
+    }
+
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let x = cx.shape(0)?.to_vec();
         let perm = permutation(cx.ints("perm"), x.len())?;

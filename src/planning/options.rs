@@ -2,16 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which inside of attention may shrink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Axes {
-    /// The same channels of every head.
-    #[default]
-    HeadDim,
-    /// Whole heads (or whole key/value groups).
-    Heads,
-}
+use super::axes::Axes;
 
 /// Options of planning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,8 +20,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// Fixed ratios of removed channels for groups with a matching weight; the last match counts.
     pub ratio_for: Vec<(String, f64)>,
-    /// What of attention may shrink.
-    pub attention: Axes,
+    /// Kinds of axes that may shrink.
+    pub axes: Axes,
 }
 
 impl Default for Options {
@@ -42,7 +33,7 @@ impl Default for Options {
             protect: Vec::new(),
             only: Vec::new(),
             ratio_for: Vec::new(),
-            attention: Axes::default(),
+            axes: Axes::default(),
         }
     }
 }

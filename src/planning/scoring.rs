@@ -1,8 +1,9 @@
 //! Contents of weights for scoring.
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Variant};
 use crate::criteria::{GroupItems, Item, Role as Scored, Weight, WeightData};
 use crate::onnx;
+use crate::onnx::proto::TensorProto;
 use crate::ops::{Role, dtype};
 
 /// The weights and groups of a model as criteria see them.
@@ -21,7 +22,7 @@ pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Erro
         let t = c.tensor.as_ref();
         let data = match &t.raw_data {
             Some(raw) if t.data_type() == dtype::FLOAT && !raw.is_empty() => WeightData::Bytes(raw.clone()),
-            _ => WeightData::Floats(onnx::to_f32(t)?.into_owned()),
+            _ => WeightData::Floats(numbers(a, v, t)?),
         };
         weights.push(Weight { name, shape: onnx::shape(t)?, data });
     }
@@ -37,12 +38,20 @@ pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Erro
     Ok((weights, groups.collect()))
 }
 
+/// The real numbers that a weight holds or stands for.
+fn numbers(a: &Analysis, v: &Variant, t: &TensorProto) -> Result<Vec<f32>, onnx::Error> {
+    match v.quantized {
+        Some(q) => onnx::dequantize(t, &a.graph.affine(&q)),
+        None => Ok(onnx::to_f32(t)?.into_owned()),
+    }
+}
+
 fn scored(role: Role) -> Scored {
     match role {
         Role::Out | Role::Embedding => Scored::Out,
         Role::In => Scored::In,
         Role::BatchNorm => Scored::BatchNorm,
         Role::Norm => Scored::Norm,
-        Role::Carried => Scored::Carried,
+        Role::Divisor | Role::Carried | Role::Quantization => Scored::Carried,
     }
 }

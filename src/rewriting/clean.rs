@@ -45,21 +45,32 @@ pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto
 /// Brings declared shapes up to date: of intermediate tensors by their axes, of initializers by
 /// their contents.
 pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
-    let terms = &a.relations.terms;
-    for v in &mut graph.value_info {
-        let Some(axes) = a.graph.id(v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else { continue };
-        let sizes: Vec<Option<i64>> = axes
-            .iter()
-            .map(|t| if terms.shrinks(*t, kept) { terms.kept_size(*t, kept).known() } else { None })
-            .collect();
-        resize(v, &sizes);
-    }
+    declare_axes(a, kept, 0, graph.value_info.iter_mut());
     let contents: BTreeMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
     // Some exporters declare initializers among the intermediate tensors too.
     for v in graph.input.iter_mut().chain(&mut graph.value_info) {
         if let Some(t) = contents.get(v.name()) {
             resize(v, &t.dims.iter().map(|d| Some(*d)).collect::<Vec<_>>());
         }
+    }
+}
+
+/// The same within a body, whose inputs and outputs may shrink too.
+pub fn declare_body(a: &Analysis, kept: &Kept, scope: usize, body: &mut GraphProto) {
+    declare_axes(a, kept, scope, body.value_info.iter_mut().chain(&mut body.input).chain(&mut body.output));
+}
+
+fn declare_axes<'v>(a: &Analysis, kept: &Kept, scope: usize, all: impl Iterator<Item = &'v mut ValueInfoProto>) {
+    let terms = &a.relations.terms;
+    for v in all {
+        let Some(axes) = a.graph.lookup(scope, v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else {
+            continue;
+        };
+        let sizes: Vec<Option<i64>> = axes
+            .iter()
+            .map(|t| if terms.shrinks(*t, kept) { terms.kept_size(*t, kept).known() } else { None })
+            .collect();
+        resize(v, &sizes);
     }
 }
 
@@ -75,19 +86,7 @@ fn resize(v: &mut ValueInfoProto, sizes: &[Option<i64>]) {
 
 /// Drops what no output depends on. Nodes that may have effects of their own have outputs too, so this is all.
 pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
-    let mut needed: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
-    let mut alive = vec![false; graph.node.len()];
-    for (i, n) in graph.node.iter().enumerate().rev() {
-        if n.output.iter().any(|o| needed.contains(o)) {
-            alive[i] = true;
-            reads(n, &mut needed);
-        }
-    }
-    let mut i = 0;
-    graph.node.retain(|_| {
-        i += 1;
-        alive[i - 1]
-    });
+    let needed = drop_dead_nodes(graph);
     let mut gone: HashSet<String> = HashSet::new();
     graph.initializer.retain(|t| {
         let stays = needed.contains(t.name());
@@ -110,6 +109,36 @@ pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
     let known = |name: &str| made.contains(name) || held.contains(name) || needed.contains(name);
     graph.value_info.retain(|v| made.contains(v.name()) || held.contains(v.name()));
     graph.quantization_annotation.retain(|q| known(q.tensor_name()));
+}
+
+/// Drops nodes, and initializers of bodies; gives the names that are read.
+fn drop_dead_nodes(graph: &mut GraphProto) -> HashSet<String> {
+    let mut needed: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
+    let mut alive = vec![false; graph.node.len()];
+    for (i, n) in graph.node.iter_mut().enumerate().rev() {
+        if n.output.iter().any(|o| needed.contains(o)) {
+            alive[i] = true;
+            for body in onnx::walk::bodies_mut(n) {
+                drop_dead_in_body(body);
+            }
+            reads(n, &mut needed);
+        }
+    }
+    let mut i = 0;
+    graph.node.retain(|_| {
+        i += 1;
+        alive[i - 1]
+    });
+    needed
+}
+
+/// In a body, an initializer may also be an input's default: then it stays.
+fn drop_dead_in_body(body: &mut GraphProto) {
+    let needed = drop_dead_nodes(body);
+    let inputs: HashSet<&str> = body.input.iter().map(|v| v.name()).collect();
+    body.initializer.retain(|t| needed.contains(t.name()) || inputs.contains(t.name()));
+    let made: HashSet<&str> = body.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+    body.value_info.retain(|v| made.contains(v.name()) || needed.contains(v.name()));
 }
 
 /// All that a node reads, its bodies included.

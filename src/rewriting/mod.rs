@@ -1,5 +1,6 @@
 //! Surgery and verification: the only place, beside the file format, that changes a model.
 
+mod assembly;
 mod clean;
 mod error;
 mod surgery;

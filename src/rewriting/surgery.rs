@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
+use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, Names, cut};
-use crate::algebra::{Dim, Kept, Symbols};
-use crate::analysis::{Analysis, Use, infer_one, of_constant};
+use crate::algebra::{Dim, Kept, Symbols, Term};
+use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
 use crate::onnx;
 use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
-use crate::ops::{self, Fact, RewriteCx, Value};
+use crate::ops::{self, Fact, Operator, RewriteCx, Value};
 
 /// The model with only `kept` channels.
 ///
@@ -29,7 +30,7 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
         symbols: a.facts.symbols.clone(),
         names,
         tensors: Vec::new(),
-        nodes: Vec::with_capacity(a.graph.nodes().len()),
+        nodes: Assembly::new(&a.graph),
     };
     for t in weights.replaced.values().chain(&weights.added) {
         walker.new_facts.insert(t.name().to_owned(), of_constant(t));
@@ -40,7 +41,7 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let Walker { nodes, tensors, .. } = walker;
     let mut proto = clean::copy_without_weights(a, &weights.replaced);
     if let Some(graph) = &mut proto.graph {
-        graph.node = nodes;
+        graph.node = nodes.main();
         graph.initializer.extend(weights.added.into_iter().chain(tensors));
         clean::declare(a, kept, graph);
         clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
@@ -59,6 +60,20 @@ fn seed(a: &Analysis) -> Vec<Fact> {
     facts
 }
 
+/// Facts of a node's inputs, by name in its scope, and of the ends of its bodies.
+fn inputs<'f>(
+    facts: &'f [Fact],
+    new_facts: &'f HashMap<String, Fact>,
+    graph: &Graph,
+    scope: usize,
+    names: &[String],
+    ends: &[Option<TensorId>],
+) -> Vec<Option<&'f Fact>> {
+    let named = |n: &String| new_facts.get(n).or_else(|| graph.lookup(scope, n).map(|id| &facts[id]));
+    let own = names.iter().map(|n| if n.is_empty() { None } else { named(n) });
+    own.chain(ends.iter().map(|id| id.map(|id| &facts[id]))).collect()
+}
+
 struct Walker<'a, 'm> {
     a: &'a Analysis<'m>,
     kept: &'a Kept,
@@ -69,7 +84,7 @@ struct Walker<'a, 'm> {
     symbols: Symbols,
     names: Names,
     tensors: Vec<TensorProto>,
-    nodes: Vec<NodeProto>,
+    nodes: Assembly,
 }
 
 impl Walker<'_, '_> {
@@ -79,17 +94,19 @@ impl Walker<'_, '_> {
 
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
+        let scope = g.scope_of(i);
         let mut node = g.nodes()[i].clone();
         if g.is_constant_node(i) {
-            self.nodes.push(node);
+            self.nodes.push(g, i, node);
             return Ok(());
         }
+        let ends = g.inputs[i].get(node.input.len()..).unwrap_or_default();
         for (k, name) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 name.clone_from(new);
             }
         }
-        let op = ops::find(node.domain(), node.op_type());
+        let op = g.operator(i);
         let operands = op.map_or(&[][..], ops::Operator::shape_operands);
         self.pin(i, &mut node, operands)?;
         self.pick(i, &mut node)?;
@@ -101,17 +118,7 @@ impl Walker<'_, '_> {
         let mut new_tensors = Vec::new();
         if let Some(op) = op {
             let names = &mut self.names;
-            let input_names = node.input.clone();
-            let inputs = input_names
-                .iter()
-                .map(|n| {
-                    if n.is_empty() {
-                        None
-                    } else {
-                        self.new_facts.get(n).or_else(|| g.id(n).map(|id| &self.facts[id]))
-                    }
-                })
-                .collect();
+            let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), ends);
             let mut fresh = |base: &str| names.fresh(base);
             let mut cx = RewriteCx {
                 node: &mut node,
@@ -135,10 +142,14 @@ impl Walker<'_, '_> {
         for t in new_tensors {
             self.add_tensor(t);
         }
-        new_nodes.into_iter().for_each(|n| self.add_node(n));
-        let facts = self.infer(&node, opset);
-        for ((id, fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
+        new_nodes.into_iter().for_each(|n| self.add_node(n, scope));
+        let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
+        for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
+            id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));
+        }
+        for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
             let Some(id) = *id else { continue };
+            self.fill(&mut fact, axes);
             self.check(i, id, &fact, axes)?;
             let old = &a.facts.tensors[id];
             // Where inference has no answer, the axes do: all that is known stays known.
@@ -152,22 +163,39 @@ impl Walker<'_, '_> {
             let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
             self.facts[id] = Fact { dtype, shape, value: fact.value };
         }
-        self.nodes.push(node);
+        for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
+            clean::declare_body(a, self.kept, *scope, body);
+        }
+        self.nodes.push(g, i, node);
         Ok(())
     }
 
-    fn infer(&mut self, node: &NodeProto, opset: i64) -> Vec<Fact> {
-        let (facts, new_facts, graph) = (&self.facts, &self.new_facts, &self.a.graph);
-        let inputs = node
-            .input
-            .iter()
-            .map(|n| if n.is_empty() { None } else { new_facts.get(n).or_else(|| graph.id(n).map(|id| &facts[id])) })
-            .collect();
-        infer_one(node, opset, inputs, &mut self.symbols)
+    fn infer(
+        &mut self,
+        node: &NodeProto,
+        op: Option<&dyn Operator>,
+        opset: i64,
+        scope: usize,
+        ends: &[Option<TensorId>],
+        outputs: usize,
+    ) -> Vec<Fact> {
+        let inputs = inputs(&self.facts, &self.new_facts, &self.a.graph, scope, &node.input, ends);
+        infer_one(node, op, opset, inputs, outputs, &mut self.symbols).0
+    }
+
+    /// Where only a run can tell a size, what the file declared of it stays, as long as nothing of it goes.
+    fn fill(&self, fact: &mut Fact, axes: Option<&[Term]>) {
+        let (Some(shape), Some(axes)) = (&mut fact.shape, axes) else { return };
+        for (d, &t) in shape.iter_mut().zip(axes) {
+            let terms = &self.a.relations.terms;
+            if self.symbols.is_unknown(d) && !terms.shrinks(t, self.kept) {
+                *d = terms.size(t);
+            }
+        }
     }
 
     /// The inferred shape must be the one that the axis terms predict.
-    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[crate::algebra::Term]>) -> Result<()> {
+    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
         let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
         let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
         // Run-time sizes may be spelled in another way; numbers may not differ.
@@ -191,7 +219,8 @@ impl Walker<'_, '_> {
         }
         for k in 0..node.input.len() {
             let Some(id) = g.inputs[i].get(k).copied().flatten() else { continue };
-            if operands.contains(&k) || g.constants[id].is_some() {
+            // What is computed from weights alone follows them.
+            if operands.contains(&k) || g.constants[id].is_some() || self.a.relations.derived[id] {
                 continue;
             }
             let (old, new) = (&self.a.facts.tensors[id], &self.facts[id]);
@@ -225,7 +254,7 @@ impl Walker<'_, '_> {
                     ..Default::default()
                 };
                 onnx::set_attr_i(&mut gather, "axis", axis as i64);
-                self.add_node(gather);
+                self.add_node(gather, a.graph.scope_of(i));
                 node.input[k] = out;
             }
         }
@@ -256,10 +285,10 @@ impl Walker<'_, '_> {
         }
     }
 
-    fn add_node(&mut self, n: NodeProto) {
-        let facts = self.infer(&n, 18);
+    fn add_node(&mut self, n: NodeProto, scope: usize) {
+        let facts = self.infer(&n, ops::find(n.domain(), n.op_type()), 18, scope, &[], n.output.len());
         self.new_facts.extend(n.output.iter().cloned().zip(facts));
-        self.nodes.push(n);
+        self.nodes.insert(scope, n);
     }
 
     fn add_tensor(&mut self, t: TensorProto) {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Origin, TensorId};
+use crate::analysis::{Analysis, Origin, Quantization, TensorId};
 use crate::onnx;
 use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::ops::Role;
 
 /// What becomes of removed positions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub struct NewWeights {
 
 /// Kept positions by axis, `None` where all are kept.
 type Cut = Vec<Option<Vec<usize>>>;
+
+/// Uses with equal keys read one tensor.
+type Key = (Cut, Option<Quantization>);
 
 /// Free names in a graph.
 pub struct Names {
@@ -70,10 +74,15 @@ fn names_in(g: &GraphProto, taken: &mut HashSet<String>) {
 /// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
     let terms = &a.relations.terms;
-    let mut by_tensor: BTreeMap<TensorId, BTreeMap<Cut, Vec<usize>>> = BTreeMap::new();
+    let mut by_tensor: BTreeMap<TensorId, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
     for (v, variant) in a.variants.iter().enumerate() {
-        let cut: Cut = variant.axes.iter().map(|t| terms.kept_positions(*t, kept)).collect();
-        by_tensor.entry(variant.tensor).or_default().entry(cut).or_default().push(v);
+        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors.
+        let silent = mode == Mode::Silence;
+        let stays = |role: Role| silent && (variant.is_parameter() || role == Role::Divisor);
+        let axes = variant.axes.iter().zip(&variant.roles);
+        let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
+        let key = (cut, variant.quantized.filter(|_| silent));
+        by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
     }
     let elsewhere = read_elsewhere(a);
     let mut new = NewWeights::default();
@@ -81,8 +90,8 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
         let Some(constant) = &a.graph.constants[tensor] else { continue };
         let untouched = |cut: &Cut| cut.iter().all(Option::is_none);
         // The old name goes to the first cut where nobody needs the old contents.
-        let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(untouched);
-        for (cut, members) in cuts {
+        let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(|(cut, _)| untouched(cut));
+        for ((cut, quantized), members) in cuts {
             if untouched(&cut) {
                 continue;
             }
@@ -102,7 +111,11 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
                             Some((0..*n).filter(|i| !k.contains(i)).collect())
                         })
                         .collect();
-                    onnx::zero(t, &gone.iter().map(Option::as_deref).collect::<Vec<_>>())?
+                    let gone: Vec<Option<&[usize]>> = gone.iter().map(Option::as_deref).collect();
+                    match quantized {
+                        Some(q) => onnx::silence(t, &gone, &a.graph.affine(&q))?,
+                        None => onnx::zero(t, &gone)?,
+                    }
                 }
             };
             let old = a.graph.names[tensor];

@@ -93,6 +93,8 @@ pub struct Builder {
     pub opset: i64,
     pub ir: i64,
     pub dtype: DType,
+    /// What every name begins with: names in bodies must differ from those outside.
+    pub prefix: String,
     seed: u64,
     count: usize,
 }
@@ -100,7 +102,15 @@ pub struct Builder {
 impl Builder {
     pub fn new(opset: i64) -> Builder {
         let graph = GraphProto { name: Some("main".into()), ..Default::default() };
-        Builder { graph, opset, ir: 8, dtype: DType::Float, seed: 0x9e37_79b9_7f4a_7c15, count: 0 }
+        Builder {
+            graph,
+            opset,
+            ir: 8,
+            dtype: DType::Float,
+            prefix: String::new(),
+            seed: 0x9e37_79b9_7f4a_7c15,
+            count: 0,
+        }
     }
 
     /// The same graph with other random weights.
@@ -128,7 +138,11 @@ impl Builder {
 
     /// Makes `value` an output.
     pub fn output(&mut self, value: &str, dims: &str) {
-        self.graph.output.push(declared(value, self.dtype, dims));
+        self.output_of(value, self.dtype, dims);
+    }
+
+    pub fn output_of(&mut self, value: &str, dtype: DType, dims: &str) {
+        self.graph.output.push(declared(value, dtype, dims));
     }
 
     /// An intermediate value's declaration.
@@ -150,16 +164,35 @@ impl Builder {
         name.to_owned()
     }
 
+    /// An initializer of another element type, with these bytes.
+    pub fn codes(&mut self, name: &str, dims: &[i64], dtype: DType, data: &[u8]) -> String {
+        let t = TensorProto {
+            name: Some(name.into()),
+            dims: dims.to_vec(),
+            data_type: Some(dtype as i32),
+            raw_data: Some(data.to_vec().into()),
+            ..Default::default()
+        };
+        self.graph.initializer.push(t);
+        name.to_owned()
+    }
+
+    /// A truth value.
+    pub fn truth(&mut self, value: bool) -> String {
+        let name = self.fresh("truth");
+        self.codes(&name, &[], DType::Bool, &[value.into()])
+    }
+
     /// An initializer with random contents.
     pub fn weight(&mut self, name: &str, dims: &[i64]) -> String {
         let data = self.random(dims);
-        self.filled(name, dims, &data)
+        self.filled(&format!("{}{name}", self.prefix), dims, &data)
     }
 
     /// A new name with this beginning.
     pub fn fresh(&mut self, base: &str) -> String {
         self.count += 1;
-        format!("{base}_{}", self.count)
+        format!("{}{base}_{}", self.prefix, self.count)
     }
 
     pub fn ints(&mut self, values: &[i64]) -> String {
@@ -179,19 +212,22 @@ impl Builder {
         self.filled(&name, &[], &[value])
     }
 
-    /// A node with one output. An input that is left out is the empty name.
+    /// A node with one output. An input that is left out is the empty name; a domain stands before the operator, as in
+    /// `com.microsoft.Gelu`.
     pub fn op(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>) -> String {
         self.ops(op, inputs, attrs, 1).remove(0)
     }
 
     /// A node with several outputs.
     pub fn ops(&mut self, op: &str, inputs: &[&str], attrs: Vec<(&str, A)>, outputs: usize) -> Vec<String> {
+        let (domain, op) = op.rsplit_once('.').unwrap_or(("", op));
         let name = self.fresh(op);
         let out: Vec<String> =
             (0..outputs).map(|k| if outputs == 1 { format!("{name}.out") } else { format!("{name}.out{k}") }).collect();
         self.graph.node.push(NodeProto {
             name: Some(name),
             op_type: Some(op.into()),
+            domain: (!domain.is_empty()).then(|| domain.to_owned()),
             input: inputs.iter().map(|s| s.to_string()).collect(),
             output: out.clone(),
             attribute: attrs.into_iter().map(|(n, v)| attr(n, v)).collect(),
@@ -247,7 +283,7 @@ impl Builder {
             let scale = (to as f32 / from as f32).sqrt();
             self.random(&[from, to]).iter().map(|v| v * scale).collect()
         };
-        let w = self.filled(&format!("{name}.weight"), &[from, to], &data);
+        let w = self.filled(&format!("{}{name}.weight", self.prefix), &[from, to], &data);
         let b = self.weight(&format!("{name}.bias"), &[to]);
         let y = self.op("MatMul", &[x, &w], vec![]);
         self.op("Add", &[&y, &b], vec![])
@@ -365,9 +401,17 @@ impl Builder {
     }
 
     pub fn model(self) -> ModelProto {
+        let mut domains: Vec<&str> = self.graph.node.iter().map(|n| n.domain()).filter(|d| !d.is_empty()).collect();
+        domains.sort_unstable();
+        domains.dedup();
+        let versions = [("", self.opset)].into_iter().chain(domains.into_iter().map(|d| (d, 1)));
+        let import = |(domain, version): (&str, i64)| OperatorSetIdProto {
+            domain: Some(domain.to_owned()),
+            version: Some(version),
+        };
         ModelProto {
             ir_version: Some(self.ir),
-            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(self.opset) }],
+            opset_import: versions.map(import).collect(),
             producer_name: Some("test".into()),
             graph: Some(self.graph),
             ..Default::default()

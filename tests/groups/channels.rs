@@ -76,7 +76,7 @@ fn transposed_convolutions_have_groups_too() {
 fn flattening_gives_each_channel_49_positions() {
     let expected = [
         "conv.weight 8: conv.weight@0 conv.bias@0 fc1.weight@1x49",
-        "fc1.weight 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
+        "fc1.weight ffn 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
     ];
     assert_eq!(groups(channels::flatten_to_gemm()), expected);
 }
@@ -88,6 +88,11 @@ fn squeeze_and_excite_couples_the_scaled_channels() {
         "reduce.weight 4: reduce.weight@0 reduce.bias@0 expand.weight@1",
     ];
     assert_eq!(groups(channels::squeeze_excite()), expected);
+}
+
+#[test]
+fn divisors_follow_their_channels() {
+    assert_eq!(groups(channels::divided()), ["conv.weight 8: conv.weight@0 conv.bias@0 std@0 var@1 head.weight@1"]);
 }
 
 #[test]
@@ -126,4 +131,21 @@ fn space_to_depth_repeats_channels_by_block() {
         "after.weight 8: after.weight@0 after.bias@0 head.weight@1",
     ];
     assert_eq!(groups(channels::space_to_depth()), expected);
+}
+
+#[test]
+fn channels_pass_what_works_along_other_axes() {
+    use crate::zoo::positions::*;
+    let chain = "conv1.weight 8: conv1.weight@0 conv1.bias@0 conv2.weight@1";
+    let all = [running_sum, triangle, largest, backwards, masked, middle, sampled, regions];
+    for (k, build) in all.into_iter().enumerate() {
+        assert_eq!(groups(build())[0], chain, "network {k}");
+    }
+    assert_eq!(groups(picked_rows())[0], chain.replace(" 8:", " 8 mixed:"));
+    assert_eq!(groups(columns_to_picture())[0], "conv1.weight 8: conv1.weight@0x4 conv1.bias@0x4 conv2.weight@1");
+    let expected = [
+        "conv1.weight 8: conv1.weight@0 conv1.bias@0 offsets.weight@1 deform.weight@1",
+        "deform.weight 8: deform.weight@0 deform.bias@0 conv2.weight@1",
+    ];
+    assert_eq!(groups(deformed())[..2], expected);
 }

@@ -1,7 +1,7 @@
 //! Ways to store weights, to spell sizes, and what is said of groups.
 
 use crate::zoo::{branches, channels, shaping, storage};
-use crate::{frozen, groups, load};
+use crate::{groups, load};
 use onnx_prune::analysis::Analysis;
 use onnx_prune::ops::Role;
 use onnx_prune::{criteria, planning};
@@ -10,7 +10,7 @@ use onnx_prune::{criteria, planning};
 fn channels_pass_through_shape_arithmetic() {
     let expected = [
         "patch.weight 8: patch.weight@0 patch.bias@0 inner.weight@0 outer.weight@1 outer.bias@0 last.weight@1",
-        "inner.weight 12: inner.weight@1 inner.bias@0 outer.weight@0",
+        "inner.weight ffn 12: inner.weight@1 inner.bias@0 outer.weight@0",
     ];
     assert_eq!(groups(shaping::run_time_sizes()), expected);
 }
@@ -35,8 +35,10 @@ fn sizes_as_attributes_and_as_operands_say_the_same() {
 
 #[test]
 fn layers_without_pictures() {
-    let expected =
-        ["fc1.weight 16: fc1.weight@0 fc1.bias@0 fc2.weight@0", "fc2.weight 12: fc2.weight@1 fc2.bias@0 fc3.weight@1"];
+    let expected = [
+        "fc1.weight ffn 16: fc1.weight@0 fc1.bias@0 fc2.weight@0",
+        "fc2.weight ffn 12: fc2.weight@1 fc2.bias@0 fc3.weight@1",
+    ];
     assert_eq!(groups(shaping::dense_input()), expected);
 }
 
@@ -71,11 +73,9 @@ fn identity_is_looked_through() {
 }
 
 #[test]
-fn quantized_weights_freeze_their_own_axes() {
-    let m = storage::dequantized();
-    let expected = ["plain.weight 6: plain.weight@0 plain.bias@0 head.weight@1"];
-    assert_eq!(groups(m.clone()), expected);
-    assert!(frozen(m).contains(&"8 quantized weight: plain.weight@1".to_owned()));
+fn quantized_weights_are_weights() {
+    let expected = ["stored 8: stored@0 plain.weight@1", "plain.weight 6: plain.weight@0 plain.bias@0 head.weight@1"];
+    assert_eq!(groups(storage::dequantized()), expected);
 }
 
 #[test]
@@ -126,4 +126,20 @@ fn a_model_without_groups_is_an_error_of_planning() {
         panic!("a plan for nothing")
     };
     assert!(why.contains("graph input"), "{why}");
+}
+
+#[test]
+fn functions_of_the_model_are_written_out() {
+    let expected = [
+        "first.weight 8: first.weight@0 second.weight@1",
+        "second.weight 6: second.weight@0 second.bias@0 head.weight@1",
+    ];
+    let m = storage::called_functions();
+    assert_eq!(groups(m.clone()), expected);
+    let model = load(m);
+    assert!(model.proto.functions.is_empty());
+    assert!(model.warnings.iter().any(|w| w.contains("3 calls of functions")), "{:?}", model.warnings);
+    let slopes: Vec<f32> =
+        model.graph().unwrap().node.iter().filter_map(|n| onnx_prune::onnx::attr_f(n, "alpha")).collect();
+    assert_eq!(slopes, [0.5, 0.2]);
 }

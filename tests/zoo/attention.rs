@@ -4,24 +4,24 @@ use crate::common::builder::*;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
 
-const TOKENS: i64 = 6;
+pub const TOKENS: i64 = 6;
 
 /// Twelve numbers per token, embedded in 16.
-fn start() -> (Builder, String) {
+pub fn start() -> (Builder, String) {
     let mut b = Builder::new(17);
     let x = b.input("x", "batch 6 12");
     let e = b.linear("embed", &x, 12, 16);
     (b, e)
 }
 
-fn finish(mut b: Builder, x: &str) -> ModelProto {
+pub fn finish(mut b: Builder, x: &str) -> ModelProto {
     let y = b.linear("head", x, 16, 10);
     b.output(&y, "batch 6 10");
     b.model()
 }
 
 /// softmax(q·kᵀ / scale)·v, heads joined again to `width`.
-fn attend(b: &mut Builder, q: &str, k: &str, v: &str, width: i64) -> String {
+pub fn attend(b: &mut Builder, q: &str, k: &str, v: &str, width: i64) -> String {
     let k = b.transpose(k, &[0, 1, 3, 2]);
     let s = b.matmul(q, &k);
     let scale = b.scalar(0.5);
@@ -33,9 +33,18 @@ fn attend(b: &mut Builder, q: &str, k: &str, v: &str, width: i64) -> String {
 }
 
 /// [batch, tokens, heads · dim] → [batch, heads, tokens, dim].
-fn heads(b: &mut Builder, x: &str, heads: i64, dim: i64) -> String {
+pub fn heads(b: &mut Builder, x: &str, heads: i64, dim: i64) -> String {
     let r = b.reshape(x, &[-1, TOKENS, heads, dim]);
     b.transpose(&r, &[0, 2, 1, 3])
+}
+
+/// Tables of cosines and sines for each token, [tokens, pairs].
+pub fn angles(b: &mut Builder, pairs: i64) -> [String; 2] {
+    let table = |b: &mut Builder, name: &str, f: fn(f32) -> f32| {
+        let data: Vec<f32> = (0..TOKENS * pairs).map(|i| f((i / pairs) as f32 / (1 + i % pairs) as f32)).collect();
+        b.filled(name, &[TOKENS, pairs], &data)
+    };
+    [table(b, "cos", f32::cos), table(b, "sin", f32::sin)]
 }
 
 /// One layer for queries, keys and values: 3 · 2 heads · 8.
@@ -166,6 +175,19 @@ pub fn layer_norm() -> ModelProto {
     let h = b.linear("up", &n, 16, 24);
     let h = b.op("Tanh", &[&h], vec![]);
     let h = b.linear("down", &h, 24, 16);
+    let y = b.add(&e, &h);
+    finish(b, &y)
+}
+
+/// A normalised stream that a transposed weight reads, small enough for its contents to be followed.
+pub fn transposed_after_norm() -> ModelProto {
+    let (mut b, e) = start();
+    let n = b.layernorm("norm", &e, 16);
+    let w = b.weight("up.weight", &[4, 16]);
+    let w = b.transpose(&w, &[1, 0]);
+    let h = b.matmul(&n, &w);
+    let h = b.relu(&h);
+    let h = b.linear("down", &h, 4, 16);
     let y = b.add(&e, &h);
     finish(b, &y)
 }

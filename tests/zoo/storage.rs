@@ -150,3 +150,50 @@ pub fn nothing_prunable() -> ModelProto {
     b.output(&y, "batch 10");
     b.model()
 }
+
+/// A layer that is a function of the model, called twice, by a function that is called once; its negative slope is an
+/// attribute of the call, or the function's own.
+pub fn called_functions() -> ModelProto {
+    let (mut b, x) = start(17);
+    let mut layer = FunctionProto {
+        name: Some("Layer".into()),
+        domain: Some("local".into()),
+        input: vec!["x".into(), "w".into(), "bias".into()],
+        output: vec!["y".into()],
+        attribute_proto: vec![attr("alpha", A::F(0.2))],
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(17) }],
+        ..Default::default()
+    };
+    let mut conv = crate::common::node("Conv", &["x", "w", "bias"], &["h"]);
+    conv.attribute = vec![attr("pads", A::Is(&[1; 4]))];
+    let mut leaky = crate::common::node("LeakyRelu", &["h"], &["y"]);
+    leaky.attribute = vec![AttributeProto {
+        r#type: Some(attribute_proto::AttributeType::Float as i32),
+        ref_attr_name: Some("alpha".into()),
+        ..attr("alpha", A::F(0.0))
+    }];
+    leaky.attribute[0].f = None;
+    layer.node = vec![conv, leaky];
+    let mut inner = crate::common::node("Layer", &["x", "w1", ""], &["h"]);
+    inner.domain = Some("local".into());
+    inner.attribute = vec![attr("alpha", A::F(0.5))];
+    let mut outer = crate::common::node("Layer", &["h", "w2", "b2"], &["y"]);
+    outer.domain = Some("local".into());
+    let pair = FunctionProto {
+        name: Some("Pair".into()),
+        domain: Some("local".into()),
+        input: vec!["x".into(), "w1".into(), "w2".into(), "b2".into()],
+        output: vec!["y".into()],
+        node: vec![inner, outer],
+        opset_import: vec![OperatorSetIdProto { domain: Some("local".into()), version: Some(1) }],
+        ..Default::default()
+    };
+    let (w1, w2) = (b.weight("first.weight", &[8, 3, 3, 3]), b.weight("second.weight", &[6, 8, 3, 3]));
+    let bias = b.weight("second.bias", &[6]);
+    let y = b.op("Pair", &[&x, &w1, &w2, &bias], vec![]);
+    b.graph.node.last_mut().unwrap().domain = Some("local".into());
+    let mut m = head(b, &y, 6);
+    m.opset_import.push(OperatorSetIdProto { domain: Some("local".into()), version: Some(1) });
+    m.functions = vec![layer, pair];
+    m
+}

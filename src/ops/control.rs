@@ -1,0 +1,341 @@
+//! If, Loop, Scan: what goes into a body is what its node is given, what comes out of it is what the node gives.
+//! Bodies are walked like any other nodes; here stands only how their ends meet the node's.
+
+use crate::algebra::{Dim, Symbols, Term};
+use crate::onnx;
+use crate::onnx::proto::type_proto::Value as Type;
+use crate::onnx::proto::{NodeProto, ValueInfoProto};
+
+use super::Operator;
+use super::context::{InferCx, RelateCx};
+use super::fact::{axis, dtype};
+
+/// `If`.
+pub struct If;
+/// `Loop`.
+pub struct Loop;
+/// `Scan`.
+pub struct Scan;
+
+/// The beginning of a branch.
+struct EnterIf;
+/// The beginning of a round of `Loop`.
+struct EnterLoop;
+/// The beginning of a round of `Scan`.
+struct EnterScan;
+
+/// Why sizes that differ between rounds or branches do not shrink.
+const UNEQUAL: &str = "differs between rounds or branches";
+
+/// Where the inputs and outputs of a node's bodies stand among its inputs.
+struct Ends {
+    /// The first input of the first body.
+    given: usize,
+    /// The first output of each body, with how many it has.
+    made: Vec<(usize, usize)>,
+}
+
+impl Ends {
+    fn of(node: &NodeProto) -> Ends {
+        let given = node.input.len();
+        let mut at = given + onnx::walk::bodies(node).map(|b| b.input.len()).sum::<usize>();
+        let mut made = Vec::new();
+        for body in onnx::walk::bodies(node) {
+            made.push((at, body.output.len()));
+            at += body.output.len();
+        }
+        Ends { given, made }
+    }
+}
+
+/// The first outputs of the branches that may be taken: of one where the condition is known, as it is where exporters
+/// ask for a rank or a size.
+fn branches(ends: &Ends, condition: Option<Vec<i64>>) -> Option<Vec<usize>> {
+    let [(yes, _), (no, _)] = ends.made[..] else { return None };
+    Some(match condition.as_deref() {
+        Some([0]) => vec![no],
+        Some([_]) => vec![yes],
+        _ => vec![yes, no],
+    })
+}
+
+/// Both sizes where they agree, else one that only a run can tell.
+fn either(symbols: &mut Symbols, a: &[Dim], b: &[Dim], name: &str) -> Option<Vec<Dim>> {
+    let one =
+        |(k, (x, y)): (usize, (&Dim, &Dim))| if x == y { x.clone() } else { symbols.unknown(format!("{name}:{k}")) };
+    (a.len() == b.len()).then(|| a.iter().zip(b).enumerate().map(one).collect())
+}
+
+/// Makes tensors one, axis by axis, as axes of the given sizes; sizes that differ freeze.
+fn meet(cx: &mut RelateCx, tensors: &[Vec<Term>], shape: &[Dim]) -> Option<Vec<Term>> {
+    let mut out = Vec::new();
+    for (k, size) in shape.iter().enumerate() {
+        let all: Vec<Term> = tensors.iter().map(|t| t.get(k).copied()).collect::<Option<_>>()?;
+        let equal = all.iter().all(|t| cx.terms.size(*t) == *size);
+        match all.split_first().filter(|_| equal) {
+            Some((first, rest)) => {
+                rest.iter().for_each(|t| cx.unify(*first, *t));
+                out.push(*first);
+            }
+            None => {
+                all.iter().for_each(|t| cx.freeze(*t, UNEQUAL));
+                out.push(cx.frozen(size, UNEQUAL));
+            }
+        }
+    }
+    Some(out)
+}
+
+/// What is handed from round to round: output `o` of the node, from its input `first`; the body takes it as input
+/// `given` and gives it as input `made` of the node.
+fn infer_carried(cx: &mut InferCx, o: usize, given: usize, made: usize) -> Option<()> {
+    let (a, b) = (cx.shape(given)?.to_vec(), cx.shape(made)?.to_vec());
+    if a.len() != b.len() {
+        return None;
+    }
+    for (k, (x, y)) in a.iter().zip(&b).enumerate() {
+        if x != y && !cx.symbols.is_unknown(x) {
+            cx.varying.push((given, k));
+        }
+    }
+    let name = cx.node.output.get(o).cloned().unwrap_or_default();
+    let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(given));
+    cx.set(o, dtype, shape);
+    Some(())
+}
+
+fn relate_carried(cx: &mut RelateCx, o: usize, first: usize, given: usize, made: usize) -> Option<()> {
+    let shape = cx.out_shape(o)?.to_vec();
+    let tensors = [cx.input(first)?, cx.input(given)?, cx.input(made)?];
+    let axes = meet(cx, &tensors, &shape)?;
+    cx.set(o, axes);
+    Some(())
+}
+
+/// Hands input `i` of the node to input `o` of the body, without its contents, which differ from round to round.
+fn infer_handed(cx: &mut InferCx, i: usize, o: usize) -> Option<()> {
+    let (dtype, shape) = (cx.dtype(i), cx.shape(i)?.to_vec());
+    cx.set(o, dtype, shape);
+    Some(())
+}
+
+fn relate_handed(cx: &mut RelateCx, i: usize, o: usize) -> Option<()> {
+    let shape = cx.out_shape(o)?.to_vec();
+    let x = cx.input(i)?;
+    let axes = meet(cx, &[x], &shape)?;
+    cx.set(o, axes);
+    Some(())
+}
+
+impl Operator for EnterIf {
+    fn infer(&self, _cx: &mut InferCx) -> Option<()> {
+        Some(())
+    }
+
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        Some(())
+    }
+}
+
+impl Operator for If {
+    fn about(&self) -> &'static str {
+        "bodies are walked; what both branches give is one; a branch that is never taken is not asked"
+    }
+
+    fn enters(&self) -> Option<&'static dyn Operator> {
+        Some(&EnterIf)
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
+        let (first, last) = (*taken.first()?, *taken.last()?);
+        for o in 0..cx.outputs.len() {
+            let (a, b) = (cx.shape(first + o)?.to_vec(), cx.shape(last + o)?.to_vec());
+            let name = cx.node.output.get(o).cloned().unwrap_or_default();
+            let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(first + o));
+            let value = cx.value(first + o).filter(|_| first == last).cloned();
+            cx.set(o, dtype, shape);
+            if let Some(v) = value {
+                cx.set_value(o, v);
+            }
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
+        for o in 0..cx.axes_out.len() {
+            let shape = cx.out_shape(o)?.to_vec();
+            let given = taken.iter().map(|b| cx.input(b + o)).collect::<Option<Vec<_>>>()?;
+            let axes = meet(cx, &given, &shape)?;
+            cx.set(o, axes);
+        }
+        Some(())
+    }
+}
+
+/// Number of axes that a declaration gives.
+fn rank(v: &ValueInfoProto) -> usize {
+    match v.r#type.as_ref().and_then(|t| t.value.as_ref()) {
+        Some(Type::TensorType(t)) => t.shape.as_ref().map_or(0, |s| s.dim.len()),
+        _ => 0,
+    }
+}
+
+/// Inputs of `Loop` before what is handed from round to round: number of rounds, condition.
+const HEAD: usize = 2;
+
+impl Operator for EnterLoop {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let body = onnx::walk::bodies(cx.node).next()?;
+        // Number of the round and condition: single numbers, which some writers declare with an axis of 1.
+        for (o, dt) in [dtype::INT64, dtype::BOOL].into_iter().enumerate() {
+            let rank = body.input.get(o).map_or(0, rank);
+            cx.set(o, dt, vec![Dim::from(1i64); rank]);
+        }
+        (HEAD..cx.outputs.len()).try_for_each(|k| infer_handed(cx, k, k))
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        for o in 0..HEAD {
+            let axes = cx.frozen_tail(o, 0, "number of the round")?;
+            cx.set(o, axes);
+        }
+        (HEAD..cx.axes_out.len()).try_for_each(|k| relate_handed(cx, k, k))
+    }
+}
+
+impl Operator for Loop {
+    fn about(&self) -> &'static str {
+        "the body is walked; what goes from round to round is one, rounds that are put together freeze"
+    }
+
+    fn enters(&self) -> Option<&'static dyn Operator> {
+        Some(&EnterLoop)
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let ends = Ends::of(cx.node);
+        let carried = ends.given.checked_sub(HEAD)?;
+        let [(made, _)] = ends.made[..] else { return None };
+        for o in 0..cx.outputs.len() {
+            if o < carried {
+                infer_carried(cx, o, ends.given + HEAD + o, made + 1 + o)?;
+                continue;
+            }
+            let rounds = cx.unknown(o, 0);
+            let shape = [&[rounds], cx.shape(made + 1 + o)?].concat();
+            let dtype = cx.dtype(made + 1 + o);
+            cx.set(o, dtype, shape);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let ends = Ends::of(cx.node);
+        let carried = ends.given.checked_sub(HEAD)?;
+        let [(made, _)] = ends.made[..] else { return None };
+        for o in 0..cx.axes_out.len() {
+            if o < carried {
+                relate_carried(cx, o, HEAD + o, ends.given + HEAD + o, made + 1 + o)?;
+                continue;
+            }
+            let each = cx.input(made + 1 + o)?;
+            let rounds = cx.out_shape(o)?.first()?.clone();
+            let rounds = cx.frozen(&rounds, "number of rounds");
+            cx.set(o, [&[rounds], &each[..]].concat());
+        }
+        Some(())
+    }
+}
+
+/// States of `Scan`, and for each scanned tensor the axis that its rounds run along.
+struct Scanned {
+    states: usize,
+    axes: Vec<usize>,
+}
+
+impl Scanned {
+    /// What goes in: input by input after the states.
+    fn read(node: &NodeProto, opset: i64, rank: impl Fn(usize) -> Option<usize>) -> Option<Scanned> {
+        // Before operator set 9 all tensors had a batch axis in front.
+        let count = usize::try_from(onnx::attr_i(node, "num_scan_inputs")?).ok().filter(|_| opset >= 9)?;
+        let states = node.input.len().checked_sub(count)?;
+        let given = onnx::attr_ints(node, "scan_input_axes");
+        let of = |k: usize| axis(given.and_then(|v| v.get(k).copied()).unwrap_or(0), rank(states + k)?);
+        Some(Scanned { states, axes: (0..count).map(of).collect::<Option<_>>()? })
+    }
+
+    /// The axis that rounds of output `k` after the states are put together along.
+    fn written(node: &NodeProto, k: usize, rank: usize) -> Option<usize> {
+        axis(onnx::attr_ints(node, "scan_output_axes").and_then(|v| v.get(k).copied()).unwrap_or(0), rank)
+    }
+}
+
+impl Operator for EnterScan {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let s = Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?;
+        (0..s.states).try_for_each(|k| infer_handed(cx, k, k))?;
+        for (k, a) in s.axes.into_iter().enumerate() {
+            let (dtype, mut shape) = (cx.dtype(s.states + k), cx.shape(s.states + k)?.to_vec());
+            shape.remove(a);
+            cx.set(s.states + k, dtype, shape);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let s = Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?;
+        (0..s.states).try_for_each(|k| relate_handed(cx, k, k))?;
+        for (k, a) in s.axes.into_iter().enumerate() {
+            let mut axes = cx.input(s.states + k)?;
+            cx.freeze(axes.remove(a), "number of rounds");
+            cx.set(s.states + k, axes);
+        }
+        Some(())
+    }
+}
+
+impl Operator for Scan {
+    fn about(&self) -> &'static str {
+        "the body is walked; states go from round to round as one, the scanned axis freezes"
+    }
+
+    fn enters(&self) -> Option<&'static dyn Operator> {
+        Some(&EnterScan)
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
+        let [(made, _)] = ends.made[..] else { return None };
+        let rounds = cx.shape(s.states)?.get(*s.axes.first()?)?.clone();
+        for o in 0..cx.outputs.len() {
+            if o < s.states {
+                infer_carried(cx, o, ends.given + o, made + o)?;
+                continue;
+            }
+            let (dtype, mut shape) = (cx.dtype(made + o), cx.shape(made + o)?.to_vec());
+            shape.insert(Scanned::written(cx.node, o - s.states, shape.len() + 1)?, rounds.clone());
+            cx.set(o, dtype, shape);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
+        let [(made, _)] = ends.made[..] else { return None };
+        for o in 0..cx.axes_out.len() {
+            if o < s.states {
+                relate_carried(cx, o, o, ends.given + o, made + o)?;
+                continue;
+            }
+            let mut axes = cx.input(made + o)?;
+            let at = Scanned::written(cx.node, o - s.states, axes.len() + 1)?;
+            let rounds = cx.out_shape(o)?.get(at)?.clone();
+            let rounds = cx.frozen(&rounds, "number of rounds");
+            axes.insert(at, rounds);
+            cx.set(o, axes);
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,127 @@
+//! LSTM, GRU and RNN: every gate has the hidden units, so gates are an outer factor of the hidden axis. Both
+//! directions keep the same units, because one tensor holds the weights of both.
+
+use crate::algebra::{Dim, Monomial, Term};
+use crate::onnx;
+
+use super::Operator;
+use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+
+/// A recurrent operator.
+pub struct Recurrent {
+    /// Gates that a cell computes.
+    pub gates: i64,
+    /// Whether a cell state goes from step to step beside the output.
+    pub cell: bool,
+}
+
+/// What each input holds. States and peepholes are optional.
+const X: usize = 0;
+const WEIGHTS: usize = 1;
+const RECURRENCE: usize = 2;
+const BIAS: usize = 3;
+const LENGTHS: usize = 4;
+const HIDDEN_STATE: usize = 5;
+const CELL_STATE: usize = 6;
+const PEEPHOLES: usize = 7;
+
+/// Peepholes of input, output and forget gate.
+const PEEPHOLE_GATES: i64 = 3;
+
+/// Time first, or (layout 1) batch first, in which case directions come after the batch too.
+fn batch_first(layout: Option<i64>) -> bool {
+    layout == Some(1)
+}
+
+impl Operator for Recurrent {
+    fn about(&self) -> &'static str {
+        "hidden units are a factor of every gate, of the states and of the output; `hidden_size` follows"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let (x, r) = (cx.shape(X)?.to_vec(), cx.shape(RECURRENCE)?.to_vec());
+        let ([first, second, _], [directions, _, hidden]) = (&x[..], &r[..]) else { return None };
+        let (dtype, d, h) = (cx.dtype(X), directions.clone(), hidden.clone());
+        let (all, state) = if batch_first(cx.int("layout")) {
+            (vec![first.clone(), second.clone(), d.clone(), h.clone()], vec![first.clone(), d, h])
+        } else {
+            (vec![first.clone(), d.clone(), second.clone(), h.clone()], vec![d, second.clone(), h])
+        };
+        cx.set(0, dtype, all);
+        cx.set(1, dtype, state.clone());
+        if self.cell {
+            cx.set(2, dtype, state);
+        }
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (x, w, r) = (cx.input(X)?, cx.input(WEIGHTS)?, cx.input(RECURRENCE)?);
+        let ([first, second, features], [directions, gates, read], [_, regates, hidden]) = (&x[..], &w[..], &r[..])
+        else {
+            return None;
+        };
+        let hidden = *hidden;
+        let of_gates = |cx: &mut RelateCx, n: i64, t: Term| {
+            let gates = cx.frozen(&Dim::from(n), "gates of a cell");
+            let product = cx.terms.product(&[gates, hidden]);
+            cx.unify(t, product);
+        };
+        cx.unify(*features, *read);
+        of_gates(cx, self.gates, *gates);
+        of_gates(cx, self.gates, *regates);
+        for (input, n) in [(BIAS, 2 * self.gates), (PEEPHOLES, PEEPHOLE_GATES)] {
+            if let Some(p) = cx.input(input) {
+                of_gates(cx, n, *p.get(1)?);
+                cx.role(input, 1, Role::Carried);
+            }
+        }
+        for (input, axis, role) in [(WEIGHTS, 1, Role::Out), (WEIGHTS, 2, Role::In), (RECURRENCE, 1, Role::Out)] {
+            cx.role(input, axis, role);
+        }
+        cx.role(RECURRENCE, 2, Role::In);
+        for input in [WEIGHTS, RECURRENCE, BIAS, PEEPHOLES] {
+            if let Some(t) = cx.input(input).and_then(|a| a.first().copied()) {
+                cx.freeze(t, "directions");
+            }
+        }
+
+        let batch_first = batch_first(cx.int("layout"));
+        let (time, batch) = if batch_first { (*second, *first) } else { (*first, *second) };
+        // What a cell has seen depends on all steps before it.
+        cx.freeze(time, "steps in time");
+        let (all, state) = if batch_first {
+            (vec![batch, time, *directions, hidden], vec![batch, *directions, hidden])
+        } else {
+            (vec![time, *directions, batch, hidden], vec![*directions, batch, hidden])
+        };
+        if let Some(t) = cx.input(LENGTHS).and_then(|a| a.first().copied()) {
+            cx.unify(batch, t);
+        }
+        for input in [HIDDEN_STATE, CELL_STATE] {
+            for (k, (&t, &s)) in cx.input(input).unwrap_or_default().iter().zip(&state).enumerate() {
+                cx.unify(s, t);
+                cx.role(input, k, Role::Carried);
+            }
+        }
+        cx.set(0, all);
+        cx.set(1, state.clone());
+        cx.set(2, state);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let hidden = cx.shape(RECURRENCE)?.get(2)?.known()?;
+        onnx::set_attr_i(cx.node, "hidden_size", hidden);
+        Some(())
+    }
+
+    fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
+        let count = |weights: usize| {
+            let (x, w) = (cx.axes_in.get(X)?.as_ref()?, cx.axes_in.get(weights)?.as_ref()?);
+            // Every weight multiplies once for each step of each sample.
+            Some(Monomial { coefficient: 1.0, axes: [&x[..2], w].concat() })
+        };
+        [WEIGHTS, RECURRENCE].into_iter().filter_map(count).collect()
+    }
+}

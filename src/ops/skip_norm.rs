@@ -1,0 +1,98 @@
+//! Normalisations over the last axis that onnxruntime joins with what comes before: a sum, an embedding.
+
+use crate::algebra::Term;
+
+use super::Operator;
+use super::context::{InferCx, RelateCx, Role};
+use super::fact::dtype;
+
+/// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.
+pub struct SkipNorm;
+
+/// `EmbedLayerNormalization`: tokens and segments; tables of words, positions and segments; scale and bias.
+pub struct EmbedNorm;
+
+/// Ties a vector to the normalised axis.
+fn vector(cx: &mut RelateCx, input: usize, width: Term, role: Role) -> Option<()> {
+    if let Some(p) = cx.input(input) {
+        cx.unify(width, *p.first()?);
+        cx.role(input, 0, role);
+    }
+    Some(())
+}
+
+impl Operator for SkipNorm {
+    fn about(&self) -> &'static str {
+        "mixes across the last axis; scale, bias and the sum follow"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        cx.same_as_input()?;
+        let (own, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
+        let mut statistics = shape.clone();
+        *statistics.last_mut()? = 1i64.into();
+        cx.set(1, dtype::FLOAT, statistics.clone());
+        cx.set(2, dtype::FLOAT, statistics);
+        cx.set(3, own, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let (x, skip) = (cx.input(0)?, cx.input(1)?);
+        let (width, rest) = x.split_last()?;
+        // The skip may be one for all samples of a batch.
+        let offset = x.len().checked_sub(skip.len())?;
+        for (k, &t) in skip.iter().enumerate() {
+            if cx.terms.size(t) == cx.terms.size(x[offset + k]) {
+                cx.unify(x[offset + k], t);
+            }
+            cx.role(1, k, Role::Carried);
+        }
+        vector(cx, 2, *width, Role::Norm)?;
+        vector(cx, 3, *width, Role::Carried)?;
+        vector(cx, 4, *width, Role::Carried)?;
+        cx.mark(*width, |f| f.mixed = true);
+        for o in 1..3 {
+            let one = cx.frozen_tail(o, rest.len(), "statistics of a normalisation").unwrap_or_default();
+            cx.set(o, [rest, &one].concat());
+        }
+        cx.set(0, x.clone());
+        cx.set(3, x);
+        Some(())
+    }
+}
+
+impl Operator for EmbedNorm {
+    fn about(&self) -> &'static str {
+        "embeddings, mixed across their width; scale and bias follow"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let ids = cx.shape(0)?.to_vec();
+        let shape = [&ids[..], cx.shape(2)?.get(1..)?].concat();
+        let table = cx.dtype(2);
+        cx.set(0, table, shape.clone());
+        cx.set(1, dtype::INT32, vec![ids.first()?.clone()]);
+        cx.set(2, table, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let ids = cx.input(0)?;
+        let width = *cx.input(2)?.get(1)?;
+        for input in 2..5 {
+            let Some(table) = cx.input(input) else { continue };
+            cx.freeze(*table.first()?, "picked by index");
+            cx.unify(width, *table.get(1)?);
+            cx.role(input, 1, Role::Embedding);
+        }
+        vector(cx, 5, width, Role::Norm)?;
+        vector(cx, 6, width, Role::Carried)?;
+        cx.mark(width, |f| f.mixed = true);
+        let out = [&ids[..], &[width]].concat();
+        cx.set(0, out.clone());
+        cx.set(1, ids.get(..1)?.to_vec());
+        cx.set(2, out);
+        Some(())
+    }
+}

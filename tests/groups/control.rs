@@ -1,0 +1,41 @@
+//! Channels that bodies of control flow read, carry and give.
+
+use crate::groups;
+use crate::zoo::control;
+
+#[test]
+fn weights_in_branches_go_with_those_outside() {
+    let expected = [
+        "captured.weight 8: captured.weight@0 captured.bias@0 yesown.weight@1 outer.weight@1",
+        "yesown.weight 12: yesown.weight@0 yesown.bias@0 outer.weight@0 head.weight@1",
+    ];
+    assert_eq!(groups(control::branches()), expected);
+}
+
+#[test]
+fn reshapes_in_branches_refine_what_they_read() {
+    let expected = [
+        "captured.weight 2: captured.weight@0x4 captured.bias@0x4 head.weight@1x4",
+        "captured.weight#2 4: captured.weight@0x2 captured.bias@0x2 head.weight@1x2",
+    ];
+    assert_eq!(groups(control::branch_with_shapes()), expected);
+}
+
+#[test]
+fn what_goes_from_round_to_round_is_one() {
+    let expected = [
+        "stem.weight 8: stem.weight@0 stem.bias@0 roundinner.weight@1 outer.weight@0 head.weight@1",
+        "roundinner.weight 6: roundinner.weight@0 roundinner.bias@0 outer.weight@1",
+    ];
+    assert_eq!(groups(control::rounds()), expected);
+    let expected = [
+        "stepinput.weight 8: h0@1 stepinput.weight@1 stepstate.weight@0 stepinput.bias@0 stepstate.weight@1 stepstate.bias@0 h0@1 head.weight@0",
+    ];
+    assert_eq!(groups(control::scanned()).len(), expected.len());
+}
+
+#[test]
+fn sizes_that_grow_are_not_taken_for_fixed() {
+    let expected = ["first.weight 8: first.weight@1 first.bias@0 roundrow.weight@1 roundrow.bias@0 head.weight@1"];
+    assert_eq!(groups(control::growing()), expected);
+}

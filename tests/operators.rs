@@ -1,0 +1,88 @@
+//! Every operator has a deliberate answer, and `docs/OPERATORS.md` says which.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use onnx_prune::ops;
+
+const LIST: &str = include_str!("../schemas/onnx-operators.txt");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/OPERATORS.md");
+
+const INTRO: &str = "\
+# Operators
+
+What becomes of each operator: the rule that says which of its axes are which, or why all of them are frozen. An
+operator that is not listed here is frozen too, and the report names it. *Since* is the operator set that first had
+it; *until* the one that took it away.
+
+This page is written by `UPDATE_DOCS=1 cargo test --test operators`.
+";
+
+/// Operators of the newest release: since when, and until when, if they are gone.
+fn released() -> BTreeMap<&'static str, (u32, Option<u32>)> {
+    let line = |l: &'static str| {
+        let mut words = l.split(' ');
+        let (name, since) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
+        (name, (since, words.nth(1).map(|w| w.parse().unwrap())))
+    };
+    LIST.lines().filter(|l| !l.starts_with('#')).map(line).collect()
+}
+
+fn answer(domain: &str, name: &str) -> String {
+    let op = ops::find(domain, name).unwrap();
+    match op.frozen() {
+        Some(why) => format!("frozen: {why}"),
+        None => op.about().to_owned(),
+    }
+}
+
+fn page() -> String {
+    let released = released();
+    let mut out = INTRO.to_owned();
+    let domains: BTreeMap<&str, Vec<&str>> = ops::names().fold(BTreeMap::new(), |mut all, (domain, name)| {
+        all.entry(domain).or_default().push(name);
+        all
+    });
+    for (domain, names) in domains {
+        let own = domain.is_empty();
+        let (title, head, rule) = match own {
+            true => ("ai.onnx", "| operator | since | answer |", "| --- | --- | --- |"),
+            false => (domain, "| operator | answer |", "| --- | --- |"),
+        };
+        write!(out, "\n## {title}\n\n{head}\n{rule}\n").unwrap();
+        for name in names {
+            let answer = answer(domain, name);
+            match released.get(name).filter(|_| own) {
+                Some((since, Some(until))) => writeln!(out, "| {name} | {since}, until {until} | {answer} |"),
+                Some((since, None)) => writeln!(out, "| {name} | {since} | {answer} |"),
+                None if own => writeln!(out, "| {name} | in no release | {answer} |"),
+                None => writeln!(out, "| {name} | {answer} |"),
+            }
+            .unwrap();
+        }
+    }
+    out
+}
+
+#[test]
+fn every_operator_has_an_answer() {
+    let known: Vec<(&str, &str)> = ops::names().collect();
+    let missing: Vec<&str> = released().into_keys().filter(|name| !known.contains(&("", name))).collect();
+    assert!(missing.is_empty(), "no line in the table for {missing:?}");
+    for (domain, name) in known {
+        let text = answer(domain, name);
+        assert!(text.len() > "frozen: ".len(), "{domain} {name} says nothing");
+    }
+}
+
+#[test]
+fn the_page_is_current() {
+    let page = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(PAGE, &page).unwrap();
+    }
+    let there = std::fs::read_to_string(PAGE).unwrap_or_default();
+    assert!(there == page, "docs/OPERATORS.md is out of date: UPDATE_DOCS=1 cargo test --test operators");
+}

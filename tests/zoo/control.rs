@@ -1,0 +1,129 @@
+//! Bodies of control flow that read, carry and give channels.
+
+use super::channels::{head, start};
+use crate::common::builder::*;
+use onnx_prune::onnx::DType;
+use onnx_prune::onnx::proto::{GraphProto, ModelProto};
+
+/// A body with these inputs and outputs, of what `b` has gathered since it was made.
+fn body(b: Builder, name: &str) -> GraphProto {
+    GraphProto { name: Some(name.into()), ..b.graph }
+}
+
+/// A builder for the inside of `outer`, with names of its own.
+fn inside(outer: &mut Builder, name: &str) -> Builder {
+    let mut b = Builder::new(outer.opset).seeded(name.len() as u64 + 1);
+    b.prefix = name.to_owned();
+    b
+}
+
+fn flag(b: &mut Builder) -> String {
+    b.input_of("flag", DType::Bool, "")
+}
+
+/// Both branches read channels of the outer graph, by weights of the outer graph and of their own.
+pub fn branches() -> ModelProto {
+    let (mut b, x) = start(17);
+    let flag = flag(&mut b);
+    let a = b.conv("captured", &x, 3, 8, same(3));
+    let outer = b.weight("outer.weight", &[12, 8, 3, 3]);
+    let mut yes = inside(&mut b, "yes");
+    let c = yes.conv("own", &a, 8, 12, same(1));
+    let c = yes.relu(&c);
+    yes.output(&c, "batch 12 8 8");
+    let mut no = inside(&mut b, "no");
+    let c = no.conv_with(&a, &[&outer], same(3));
+    no.output(&c, "batch 12 8 8");
+    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
+    head(b, &c, 12)
+}
+
+/// A branch whose reshape follows the captured channels.
+pub fn branch_with_shapes() -> ModelProto {
+    let (mut b, x) = start(17);
+    let flag = flag(&mut b);
+    let a = b.conv("captured", &x, 3, 8, same(3));
+    let mut yes = inside(&mut b, "yes");
+    let r = yes.reshape(&a, &[0, 2, 4, 64]);
+    let r = yes.relu(&r);
+    let r = yes.reshape(&r, &[-1, 8, 8, 8]);
+    yes.output(&r, "batch 8 8 8");
+    let mut no = inside(&mut b, "no");
+    let r = no.sigmoid(&a);
+    no.output(&r, "batch 8 8 8");
+    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
+    head(b, &c, 8)
+}
+
+/// A state that three rounds refine, by weights of the body and of the outer graph.
+pub fn rounds() -> ModelProto {
+    let (mut b, x) = start(17);
+    let a = b.conv("stem", &x, 3, 8, same(3));
+    let outer = b.weight("outer.weight", &[8, 6, 1, 1]);
+    let (count, go) = (b.scalar_int(3), b.truth(true));
+    let mut round = inside(&mut b, "round");
+    round.input_of("i", DType::Int64, "");
+    let c = round.input_of("c", DType::Bool, "");
+    let s = round.input("s", "batch 8 8 8");
+    let h = round.conv("inner", &s, 8, 6, same(3));
+    let h = round.relu(&h);
+    let h = round.conv_with(&h, &[&outer], same(1));
+    let h = round.add(&h, &s);
+    let c = round.op("Identity", &[&c], vec![]);
+    round.output_of(&c, DType::Bool, "");
+    round.output(&h, "batch 8 8 8");
+    let round = body(round, "round");
+    let y = b.op("Loop", &[&count, &go, &a], vec![("body", A::G(round))]);
+    head(b, &y, 8)
+}
+
+/// A cell written out: a state that begins as zeros, step by step over time, all states kept.
+pub fn scanned() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "6 2 5");
+    let h0 = b.filled("h0", &[2, 8], &[0.0; 16]);
+    let mut step = inside(&mut b, "step");
+    let h = step.input("h", "2 8");
+    let e = step.input("e", "2 5");
+    let (from_input, from_state) = (step.linear("input", &e, 5, 8), step.linear("state", &h, 8, 8));
+    let s = step.add(&from_input, &from_state);
+    let s = step.op("Tanh", &[&s], vec![]);
+    let kept = step.op("Identity", &[&s], vec![]);
+    step.output(&s, "2 8");
+    step.output(&kept, "2 8");
+    let step = body(step, "step");
+    let out = b.ops("Scan", &[&h0, &x], vec![("num_scan_inputs", A::I(1)), ("body", A::G(step))], 2);
+    let m = b.mean(&out[1], &[0], false);
+    let s = b.add(&m, &out[0]);
+    let y = b.gemm("head", &s, 8, 10);
+    b.output(&y, "2 10");
+    b.model()
+}
+
+/// A list that grows by a row in every round: its length is not what it began with.
+pub fn growing() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "1 5");
+    let first = b.linear("first", &x, 5, 8);
+    let (count, go) = (b.scalar_int(3), b.truth(true));
+    let mut round = inside(&mut b, "round");
+    round.input_of("i", DType::Int64, "");
+    let c = round.input_of("c", DType::Bool, "");
+    let s = round.input("s", "rows 8");
+    let size = round.op("Shape", &[&s], vec![]);
+    let flat = round.reshape(&s, &[-1]);
+    let again = round.op("Reshape", &[&flat, &size], vec![]);
+    let row = round.linear("row", &x, 5, 8);
+    let more = round.concat(0, &[&again, &row]);
+    let c = round.op("Identity", &[&c], vec![]);
+    round.output_of(&c, DType::Bool, "");
+    round.output(&more, "more 8");
+    let round = body(round, "round");
+    let y = b.op("Loop", &[&count, &go, &first], vec![("body", A::G(round))]);
+    let m = b.op("ReduceMax", &[&y], vec![("axes", A::Is(&[0])), ("keepdims", A::I(1))]);
+    let y = b.gemm("head", &m, 8, 10);
+    b.output(&y, "1 10");
+    b.model()
+}

@@ -1,0 +1,165 @@
+//! Quantized weights and activations, in the ways in which files hold them.
+
+use super::channels::start;
+use crate::common::builder::*;
+use onnx_prune::onnx::DType;
+use onnx_prune::onnx::proto::{ModelProto, OperatorSetIdProto};
+
+/// Which numbers weights are.
+#[derive(Clone, Copy)]
+struct Kind {
+    dtype: DType,
+    /// A scale for each output channel, else one for all.
+    each: bool,
+    /// Numbers that stand for 0.
+    zero: i8,
+}
+
+const EACH: Kind = Kind { dtype: DType::Int8, each: true, zero: 0 };
+const ALL: Kind = Kind { dtype: DType::Uint8, each: false, zero: -126 };
+
+/// A weight as whole numbers: names of the numbers, the scale and the zero point.
+fn weight(b: &mut Builder, name: &str, dims: &[i64], axis: usize, kind: Kind) -> [String; 3] {
+    let n = if kind.each { dims[axis] } else { 1 };
+    let shape: &[i64] = if kind.each { &[n] } else { &[] };
+    let numbers: Vec<u8> = b.random(dims).iter().map(|v| (((v * 40.0) as i8).wrapping_add(kind.zero)) as u8).collect();
+    let scales: Vec<f32> = (0..n).map(|_| 0.02 + 0.01 * b.draw()).collect();
+    let zeros: Vec<u8> =
+        (0..n).map(|k| if kind.zero == 0 { 0 } else { (kind.zero as u8).wrapping_add(k as u8) }).collect();
+    [
+        b.codes(&format!("{name}.q"), dims, kind.dtype, &numbers),
+        b.filled(&format!("{name}.scale"), shape, &scales),
+        b.codes(&format!("{name}.zero"), shape, kind.dtype, &zeros),
+    ]
+}
+
+fn bias(b: &mut Builder, name: &str, n: i64) -> String {
+    let data: Vec<u8> = (0..n).flat_map(|_| ((b.draw() * 40.0) as i32).to_le_bytes()).collect();
+    b.codes(&format!("{name}.bias"), &[n], DType::Int32, &data)
+}
+
+/// Scale and zero point of activations.
+fn grid(b: &mut Builder) -> [String; 2] {
+    let name = b.fresh("grid");
+    [b.filled(&format!("{name}.scale"), &[], &[0.03]), b.codes(&format!("{name}.zero"), &[], DType::Uint8, &[120])]
+}
+
+fn rounded(b: &mut Builder, x: &str) -> String {
+    let [s, z] = grid(b);
+    let q = b.op("QuantizeLinear", &[x, &s, &z], vec![]);
+    b.op("DequantizeLinear", &[&q, &s, &z], vec![])
+}
+
+fn conv(b: &mut Builder, name: &str, x: &str, from: i64, to: i64, kind: Kind) -> String {
+    let [q, s, z] = weight(b, name, &[to, from, 3, 3], 0, kind);
+    let w = b.op("DequantizeLinear", &[&q, &s, &z], vec![("axis", A::I(0))]);
+    let c = bias(b, name, to);
+    let c = b.op("DequantizeLinear", &[&c, &s], vec![("axis", A::I(0))]);
+    b.conv_with(x, &[&w, &c], same(3))
+}
+
+fn pairs(kind: Kind) -> ModelProto {
+    let (mut b, x) = start(17);
+    let x = rounded(&mut b, &x);
+    let a = conv(&mut b, "first", &x, 3, 8, kind);
+    let a = b.relu(&a);
+    let a = rounded(&mut b, &a);
+    let c = conv(&mut b, "second", &a, 8, 12, kind);
+    let c = b.relu(&c);
+    let c = rounded(&mut b, &c);
+    let v = b.global_pool(&c);
+    let v = rounded(&mut b, &v);
+    let [q, s, z] = weight(&mut b, "head", &[12, 10], 1, kind);
+    let w = b.op("DequantizeLinear", &[&q, &s, &z], vec![("axis", A::I(1))]);
+    let y = b.matmul(&v, &w);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// Pairs of QuantizeLinear and DequantizeLinear, a scale for each output channel.
+pub fn pairs_per_channel() -> ModelProto {
+    pairs(EACH)
+}
+
+/// The same with one scale and a zero point that is not 0.
+pub fn pairs_per_tensor() -> ModelProto {
+    pairs(ALL)
+}
+
+/// Operators over quantized numbers.
+pub fn whole_numbers() -> ModelProto {
+    let (mut b, x) = start(17);
+    let [xs, xz] = grid(&mut b);
+    let mut q = b.op("QuantizeLinear", &[&x, &xs, &xz], vec![]);
+    let mut before = [xs, xz];
+    for (name, from, to) in [("first", 3, 8), ("second", 8, 12)] {
+        let [w, s, z] = weight(&mut b, name, &[to, from, 3, 3], 0, EACH);
+        let c = bias(&mut b, name, to);
+        let [ys, yz] = grid(&mut b);
+        let inputs = [&q, &before[0], &before[1], &w, &s, &z, &ys, &yz, &c].map(String::as_str);
+        q = b.op("QLinearConv", &inputs, vec![("pads", A::Is(&[1; 4]))]);
+        before = [ys, yz];
+    }
+    let q = b.op("MaxPool", &[&q], vec![("kernel_shape", A::Is(&[8, 8]))]);
+    let q = b.op("Flatten", &[&q], vec![]);
+    let [w, s, z] = weight(&mut b, "head", &[12, 10], 1, Kind { zero: 3, ..EACH });
+    let [ys, yz] = grid(&mut b);
+    let inputs = [&q, &before[0], &before[1], &w, &s, &z, &ys, &yz].map(String::as_str);
+    let q = b.op("QLinearMatMul", &inputs, vec![]);
+    let y = b.op("DequantizeLinear", &[&q, &ys, &yz], vec![]);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// Activations are quantized as they come; sums of whole numbers become real again by both scales.
+pub fn dynamic() -> ModelProto {
+    let mut b = Builder::new(17);
+    let mut x = b.input("x", "batch 20");
+    for (name, from, to) in [("first", 20, 16), ("second", 16, 10)] {
+        let q = b.ops("DynamicQuantizeLinear", &[&x], vec![], 3);
+        let [w, s, z] = weight(&mut b, name, &[from, to], 1, Kind { zero: 0, ..EACH });
+        let sums = b.op("MatMulInteger", &[&q[0], &w, &q[2], &z], vec![]);
+        let sums = b.op("Cast", &[&sums], vec![("to", A::I(DType::Float as i64))]);
+        let scale = b.mul(&q[1], &s);
+        let y = b.mul(&sums, &scale);
+        let c = b.weight(&format!("{name}.bias"), &[to]);
+        let y = b.add(&y, &c);
+        x = if to == 10 { y } else { b.relu(&y) };
+    }
+    b.output(&x, "batch 10");
+    b.model()
+}
+
+/// 4-bit weights with a scale for each block of four inputs, which go together.
+pub fn blocks_of_four() -> ModelProto {
+    let mut b = Builder::new(21);
+    b.ir = 10;
+    let x = b.input("x", "batch 20");
+    let h = b.linear("first", &x, 20, 16);
+    let h = b.relu(&h);
+    let numbers: Vec<u8> = (0..16 * 10 / 2).map(|_| (b.draw() * 127.0) as i8 as u8).collect();
+    let q = b.codes("second.q", &[16, 10], DType::Int4, &numbers);
+    let scales: Vec<f32> = (0..4 * 10).map(|_| 0.1 + 0.05 * b.draw()).collect();
+    let s = b.filled("second.scale", &[4, 10], &scales);
+    let w = b.op("DequantizeLinear", &[&q, &s], vec![("axis", A::I(0)), ("block_size", A::I(4))]);
+    let y = b.matmul(&h, &w);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// A fused dynamic product in onnxruntime's domain.
+pub fn dynamic_fused() -> ModelProto {
+    let mut b = Builder::new(17);
+    let mut x = b.input("x", "batch 20");
+    for (name, from, to) in [("first", 20, 16), ("second", 16, 10)] {
+        let [w, s, z] = weight(&mut b, name, &[from, to], 1, EACH);
+        let c = b.weight(&format!("{name}.bias"), &[to]);
+        let y = b.op("DynamicQuantizeMatMul", &[&x, &w, &s, &z, &c], vec![]);
+        b.graph.node.last_mut().unwrap().domain = Some("com.microsoft".into());
+        x = if to == 10 { y } else { b.relu(&y) };
+    }
+    b.output(&x, "batch 10");
+    let mut m = b.model();
+    m.opset_import.push(OperatorSetIdProto { domain: Some("com.microsoft".into()), version: Some(1) });
+    m
+}
