@@ -140,3 +140,20 @@ fn what_no_input_decides_freezes_nothing() {
     assert_eq!(groups(settled::counted_positions()), expected);
     assert_eq!(groups(settled::counted_to_a_size()), expected);
 }
+
+#[test]
+fn a_group_normalisation_in_other_words_is_mixed_across() {
+    let expected = [
+        "conv1.weight 8 mixed: conv1.weight@0 conv1.bias@0 scale@0 shift@0 conv2.weight@1",
+        "conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1",
+    ];
+    assert_eq!(groups(settled::one_group_norm()), expected);
+}
+
+#[test]
+fn sizes_are_followed_through_real_numbers_and_branches() {
+    let second = "conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1";
+    let first = "conv1.weight 8: conv1.weight@0 conv1.bias@0 conv2.weight@1";
+    assert_eq!(groups(settled::padded_by_arithmetic()), [first, second]);
+    assert_eq!(groups(settled::copies_by_one_hot()), [first, second]);
+}

@@ -47,12 +47,13 @@ animals! {
         einsum_mixture;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
-    settled: counted_positions counted_to_a_size written_by_index;
+    settled: counted_positions counted_to_a_size written_by_index padded_by_arithmetic one_group_norm
+        copies_by_one_hot;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized called_functions;
     recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
     quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
-    control: branches branch_with_shapes rounds scanned growing;
+    control: branches branch_with_shapes never_taken rounds scanned growing;
 }
