@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch_pruning.pruner import function
 
 import program
-from model_zoo import build
+from zoo import build
 from torch_pruning_side import IMPORTANCE, pruner
 
 RATIO = 0.5

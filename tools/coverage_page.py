@@ -76,10 +76,10 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
     schemes = ordered({r["scheme"] for r in rows})
     command = (
         f"tools/.venv/bin/python tools/coverage.py --criteria {' '.join(criteria)} "
-        f"--speedups {' '.join(speedups)} --scheme {schemes[0]} --markdown docs/COVERAGE.md"
+        f"--speedups {' '.join(speedups)} --scheme {schemes[0]} --markdown docs/COVERAGE_MATRIX.md"
     )
     lines = [
-        "# Coverage", "",
+        "# Coverage of the criteria", "",
         f"{len(passed)} of {len(rows)} runs came out, on {len(by_model)} model files; on {whole} files all of",
         "them. A run is one model file, one criterion and one target. It counts when the program",
         "reached the target and verified its result (silenced equals removed), the ONNX checker",

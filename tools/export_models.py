@@ -1,32 +1,43 @@
 #!/usr/bin/env python3
-"""Export the test models to ONNX with both exporters of PyTorch.
+"""Export the models of the zoo to ONNX with both exporters of PyTorch.
 
 Every model gives up to three files:
 
 * ``NAME_dynamo.onnx``: the default exporter (``dynamo=True``);
 * ``NAME_ts.onnx``: the TorchScript exporter, BatchNorm folded into convolutions;
-* ``NAME_tsbn.onnx``: the same with BatchNormalization kept (models that have it).
+* ``NAME_tsbn.onnx``: the same with BatchNormalization kept (where the zoo asks for it).
 
 The batch dimension is dynamic, named ``batch``; where an exporter cannot do that the
 file has batch 1 and its line says so. Each file is run in onnxruntime against PyTorch
-before it is put in place. Weights are random, seeded and the same on every run.
+before it is put in place, unless --quick is given, which also calibrates on two samples
+only: that is enough where a file is the reference for its own pruned form. Weights are random, seeded and the same on every run.
 
-Usage: python tools/export_models.py [--out DIR] [--only GLOB] [--list] [--force]
-       [--threads N]
+Each file is made by a process of its own, and how it went is a line of ``exports.jsonl``
+beside the files. What exists or has failed is not tried again without --force.
+
+Usage: python tools/export_models.py [SOURCE ...] [--out DIR] [--only GLOB ...]
+       [--variants ts dynamo tsbn] [--list] [--force] [--quick]
+       [--threads N] [--limit SECONDS]
+
+A source is a file of ``tools/zoo``; the default is ``matrix``. The files of other sources
+lie in a folder of the source's name inside DIR.
 """
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
+import json
 import logging
+import multiprocessing
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import onnxruntime as ort
@@ -34,34 +45,72 @@ import torch
 from torch import Tensor, nn
 from torch.onnx import TrainingMode
 
-from model_zoo import MODELS, build, first_tensor
+import zoo
+from zoo.entry import Entry
 
 VARIANTS = ("dynamo", "ts", "tsbn")
 DEFAULT_OUT = Path(__file__).resolve().parent.parent / "target" / "models"
+TABLE = "exports.jsonl"
 TOLERANCE = 1e-3  # of the largest absolute output
+INLINE_LIMIT = 1_800_000_000  # bytes of weights in one file; more become external data
+QUICK_BATCH = 2  # for calibration with --quick
 STACK_TRACE = "pkg.torch.onnx.stack_trace"
-INPUT, OUTPUT = "input", "output"
+OUTPUT = "output"
+
+Example = dict[str, Tensor]
 
 
-def export(model: nn.Module, example: Tensor, variant: str, dynamic: bool, path: Path) -> None:
+@dataclass
+class Export:
+    """One file, and how its export went."""
+
+    name: str
+    variant: str
+    ok: bool = False
+    dynamic: bool = False
+    notes: list[str] = field(default_factory=list)
+    opset: int = 0
+    size: int = 0  # bytes
+    difference: float | None = None
+    scale: float | None = None  # the largest output
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        head = f"{self.name:28} {self.variant:6} {self.seconds:6.1f} s"
+        if not self.ok:
+            return " ".join([head, " ERROR ", *self.notes])
+        static = [] if self.dynamic else ["STATIC BATCH 1", *self.notes]
+        checked = [] if self.scale is None else [f"max diff {self.difference:.1e} of {self.scale:.3g}"]
+        size = f"{self.size / 1e6:7.1f} MB"
+        return " ".join([f"{head} opset {self.opset} {size}  ok ", *checked, *static])
+
+
+def export(model: nn.Module, example: Example, variant: str, dynamic: bool, path: Path) -> None:
     """Write `model` to `path` with the exporter and settings of `variant`."""
-    names = {"input_names": [INPUT], "output_names": [OUTPUT]}
+    names = {"input_names": list(example), "output_names": [OUTPUT]}
+    values = tuple(example.values())
     if variant == "dynamo":
-        # Torch specialises sizes of 1, so a dynamic batch is traced with two images.
-        args = example.repeat(2, 1, 1, 1) if dynamic else example
-        shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
+        shapes = None
+        if dynamic:
+            # Torch specialises sizes of 1, so a dynamic batch is traced with two samples.
+            values = tuple(x.repeat(2, *[1] * (x.dim() - 1)) for x in values)
+            shapes = tuple({0: torch.export.Dim("batch")} for _ in values)
         torch.onnx.export(
-            model, (args,), path, dynamo=True, external_data=False, dynamic_shapes=shapes,
+            model, values, path, dynamo=True, external_data=large(model), dynamic_shapes=shapes,
             verbose=False, **names,
         )  # fmt: skip
         return
     keep = variant == "tsbn"
-    axes = {INPUT: {0: "batch"}, OUTPUT: {0: "batch"}} if dynamic else None
+    axes = {name: {0: "batch"} for name in (*example, OUTPUT)} if dynamic else None
     torch.onnx.export(
-        model, (example,), path, dynamo=False, dynamic_axes=axes,
+        model, values, path, dynamo=False, dynamic_axes=axes,
         training=TrainingMode.PRESERVE if keep else TrainingMode.EVAL,
         do_constant_folding=not keep, **names,
     )  # fmt: skip
+
+
+def large(model: nn.Module) -> bool:
+    return sum(p.numel() * p.element_size() for p in model.parameters()) > INLINE_LIMIT
 
 
 def graphs_of(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.FunctionProto]:
@@ -97,7 +146,7 @@ def strip(model: onnx.ModelProto) -> None:
             clean(item)
 
 
-def check(path: Path, model: nn.Module, example: Tensor, dynamic: bool) -> tuple[float, float]:
+def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[float, float]:
     """Compare the file with `model`: the largest difference and the largest output."""
     onnx.checker.check_model(path)
     options = ort.SessionOptions()
@@ -107,85 +156,154 @@ def check(path: Path, model: nn.Module, example: Tensor, dynamic: bool) -> tuple
     rng = torch.Generator().manual_seed(1)
     worst = scale = 0.0
     for batch in (1, 3) if dynamic else (1,):
-        x = torch.randn((batch, *example.shape[1:]), generator=rng)
+        values = entry.inputs(rng, batch)
         with torch.no_grad():
-            want = first_tensor(model(x))
-        got = torch.from_numpy(session.run(None, {INPUT: x.numpy()})[0])
+            want = zoo.first_tensor(model(*values.values()))
+        given = {i.name for i in session.get_inputs()}  # an exporter may drop an unused one
+        feed = {name: x.numpy() for name, x in values.items() if name in given}
+        got = torch.from_numpy(session.run(None, feed)[0])
         if got.shape != want.shape:
             raise ValueError(f"shape {tuple(got.shape)}, not {tuple(want.shape)}")
-        worst = max(worst, float((got - want).abs().max()))
-        scale = max(scale, float(want.abs().max()))
+        if want.numel():
+            worst = max(worst, float((got - want).abs().max()))
+            scale = max(scale, float(want.abs().max()))
     if not worst <= TOLERANCE * scale:
         raise ValueError(f"differs by {worst:.2g} at outputs up to {scale:.2g}")
     return worst, scale
 
 
-def one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:160]}"
+def one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    # The default exporter puts the cause under a list of what it tried.
+    cause = next((line for line in lines if line.startswith("Exception summary")), None)
+    chosen = lines[lines.index(cause) + 1 :] if cause else lines
+    return f"{type(error).__name__}: {(chosen or [''])[0][:160]}"
 
 
-def export_file(name: str, variant: str, model: nn.Module, example: Tensor, out: Path) -> bool:
-    """Export, clean and check one file, move it to `out`, print its line."""
-    start = time.monotonic()
-    notes: list[str] = []
-    final = out / f"{name}_{variant}.onnx"
-    for dynamic in (True, False):
+def export_file(
+    made: Export, model: nn.Module, example: Example, entry: Entry, out: Path, quick: bool
+) -> None:
+    """Export, clean and check one file, and move it to `out`."""
+    final = out / f"{made.name}_{made.variant}.onnx"
+    for dynamic in (True, False) if entry.open_batch else (False,):
         try:
             with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
-                path = Path(folder) / final.name
-                export(model, example, variant, dynamic, path)
+                path = Path(folder) / "raw" / final.name
+                path.parent.mkdir()
+                export(model, example, made.variant, dynamic, path)
+                external = large(model)
                 proto = onnx.load(path)
                 strip(proto)
-                onnx.save(proto, path)
-                worst, scale = check(path, model, example, dynamic)
-                path.replace(final)
+                path = Path(folder) / final.name
+                onnx.save(
+                    proto, path, save_as_external_data=external,
+                    location=f"{final.name}.data" if external else None,
+                )  # fmt: skip
+                made.opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
+                del proto
+                if not quick:
+                    made.difference, made.scale = check(path, model, entry, dynamic)
+                made.size = sum(p.stat().st_size for p in Path(folder).glob(f"{final.name}*"))
+                for part in sorted(Path(folder).glob(f"{final.name}*"), reverse=True):
+                    part.replace(out / part.name)
         except Exception as error:  # one model must not stop the others
-            notes.append(f"{'dynamic' if dynamic else 'static'} batch: {one_line(error)}")
+            made.notes.append(f"{'dynamic' if dynamic else 'static'} batch: {one_line(error)}")
             continue
-        opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
-        print(
-            f"{name:24} {variant:6} opset {opset} {final.stat().st_size / 1e6:7.1f} MB "
-            f"{time.monotonic() - start:6.1f} s  ok  max diff {worst:.1e} of {scale:.3g}",
-            *([] if dynamic else ["STATIC BATCH 1", *notes]),
-            flush=True,
-        )
-        return True
-    print(f"{name:24} {variant:6} {time.monotonic() - start:6.1f} s  ERROR ", *notes, flush=True)
-    return False
+        made.ok, made.dynamic = True, dynamic
+        return
+
+
+class Way(NamedTuple):
+    """How files are made."""
+
+    out: Path
+    threads: int
+    limit: float  # seconds for one file
+    quick: bool
+
+
+def work(entry: Entry, name: str, variant: str, way: Way) -> None:
+    """Make one file and add its line to the table; the whole life of a child process."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(way.threads)
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel has no ONNX form
+    start = time.monotonic()
+    made = Export(name, variant)
+    try:
+        batch = QUICK_BATCH if way.quick else zoo.CALIBRATION_BATCH
+        model, example = zoo.realise(entry, batch)
+        export_file(made, model, example, entry, way.out, way.quick)
+    except Exception as error:
+        made.notes.append(f"not built: {one_line(error)}")
+    made.seconds = round(time.monotonic() - start, 1)
+    record(made, way.out)
+
+
+def record(made: Export, out: Path) -> None:
+    with (out / TABLE).open("a") as table:
+        table.write(json.dumps(asdict(made)) + "\n")
+    print(made.text(), flush=True)
+
+
+def tried(out: Path) -> list[tuple[str, str]]:
+    """The files whose export is in the table of `out`."""
+    table = out / TABLE
+    lines = table.read_text().splitlines() if table.exists() else []
+    return [(row["name"], row["variant"]) for row in map(json.loads, lines)]
+
+
+def make(entry: Entry, name: str, variant: str, way: Way) -> None:
+    """Make one file in a process of its own, which may die or take too long."""
+    start = time.monotonic()
+    before = tried(way.out).count((name, variant))
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=work, args=(entry, name, variant, way))
+    child.start()
+    child.join(way.limit)
+    if child.is_alive():
+        child.kill()
+        child.join()
+        why = f"not done after {way.limit:.0f} s"
+    else:
+        why = f"the process ended with code {child.exitcode}"
+    if tried(way.out).count((name, variant)) == before:
+        seconds = round(time.monotonic() - start, 1)
+        record(Export(name, variant, notes=[why], seconds=seconds), way.out)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Export the test models to ONNX.")
+    parser = argparse.ArgumentParser(description="Export the models of the zoo to ONNX.")
+    parser.add_argument("sources", nargs="*", default=["matrix"], metavar="SOURCE")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT, help="folder for the files")
-    parser.add_argument("--only", metavar="GLOB", default="*", help="files, as NAME_VARIANT")
+    parser.add_argument("--only", nargs="+", metavar="GLOB", default=["*"], help="as NAME_VARIANT")
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--list", action="store_true", help="list the files and stop")
-    parser.add_argument("--force", action="store_true", help="export again what exists")
+    parser.add_argument("--force", action="store_true", help="export again what was tried")
     parser.add_argument("--threads", type=int, default=1, help="threads used by PyTorch")
+    parser.add_argument("--quick", action="store_true", help="no comparison with PyTorch")
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds for one file")
     args = parser.parse_args()
 
-    warnings.filterwarnings("ignore")
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(args.threads)
-    torch.backends.mha.set_fastpath_enabled(False)  # the fused kernel has no ONNX form
-    if not args.list:
-        args.out.mkdir(parents=True, exist_ok=True)
-
     failed = False
-    for name, source in MODELS.items():
-        variants = VARIANTS if source.batch_norm else VARIANTS[:2]
-        todo = [v for v in variants if fnmatch.fnmatch(f"{name}_{v}", args.only)]
-        if args.list:
-            for variant in todo:
-                print(f"{name}_{variant}")
-            continue
-        if not args.force:
-            todo = [v for v in todo if not (args.out / f"{name}_{v}.onnx").exists()]
-        if not todo:
-            continue
-        model, example = build(name)
-        for variant in todo:
-            failed |= not export_file(name, variant, model, example, args.out)
+    for source in args.sources:
+        out = args.out if source == "matrix" else args.out / source
+        if not args.list:
+            out.mkdir(parents=True, exist_ok=True)
+        done = [] if args.force or args.list else tried(out)
+        way = Way(out, args.threads, args.limit, args.quick)
+        for name, entry in zoo.models(source).items():
+            for variant in args.variants:
+                if variant == "tsbn" and not entry.batch_norm:
+                    continue
+                file = f"{name}_{variant}"
+                if not any(fnmatch.fnmatch(file, glob) for glob in args.only):
+                    continue
+                if args.list:
+                    print(file)
+                elif args.force or not ((name, variant) in done or (out / f"{file}.onnx").exists()):
+                    make(entry, name, variant, way)
+                    failed |= not (out / f"{file}.onnx").exists()
     return int(failed)
 
 

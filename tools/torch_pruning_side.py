@@ -21,7 +21,7 @@ import torch
 import torch_pruning as tp
 from torch import Tensor, nn
 
-from model_zoo import build
+from zoo import build
 
 IMPORTANCE = {
     "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),

@@ -2,10 +2,18 @@
 
 use super::Operator;
 use super::context::{InferCx, RelateCx};
-use super::fact::axis;
+use super::fact::{MAX_VALUE, Value, axis};
 
 /// `OneHot`.
 pub struct OneHot;
+
+/// The one row of a single index: exporters write "all ones, but this size there" so.
+fn vector(cx: &InferCx) -> Option<Value> {
+    let (index, depth) = (cx.numbers(0)?, usize::try_from(*cx.numbers(1)?.first()?).ok()?);
+    let ([index], true) = (&index[..], depth <= MAX_VALUE) else { return None };
+    let index = axis(*index, depth)?;
+    cx.value(2)?.pick((0..depth).map(|k| usize::from(k == index)))
+}
 
 impl Operator for OneHot {
     fn about(&self) -> &'static str {
@@ -21,7 +29,11 @@ impl Operator for OneHot {
         };
         shape.insert(at, depth);
         let dt = cx.dtype(2);
+        let value = vector(cx);
         cx.set(0, dt, shape);
+        if let Some(v) = value {
+            cx.set_value(0, v);
+        }
         Some(())
     }
 

@@ -1,4 +1,4 @@
-//! Slice: a contiguous part of a sum; strided parts freeze.
+//! Slice: a contiguous part of a sum, or every so many positions: one column of a product.
 
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
@@ -18,10 +18,12 @@ struct Cut {
     step: i64,
 }
 
-/// The axis stays whole, becomes a contiguous range of known bounds, or something else.
+/// The axis stays whole, becomes a contiguous range of known bounds, keeps one position of each block of a step's
+/// length, or something else.
 enum Range {
     Whole,
     Part(i64, i64),
+    Column,
     Other,
 }
 
@@ -31,7 +33,7 @@ const FAR: i64 = i32::MAX as i64;
 impl Cut {
     fn range(&self, size: &Dim) -> Range {
         if self.step != 1 {
-            return Range::Other;
+            return if self.is_column(size) { Range::Column } else { Range::Other };
         }
         let to_end = self.end == *size || self.end.known().is_some_and(|e| e >= FAR);
         if self.start.is(0) && to_end {
@@ -53,12 +55,19 @@ impl Cut {
         }
     }
 
+    fn is_column(&self, size: &Dim) -> bool {
+        let (Some(n), Some(s)) = (size.known(), self.start.known()) else { return false };
+        let end = if self.end == *size { Some(n) } else { self.end.known() };
+        let whole_blocks = self.step > 1 && n % self.step == 0 && (0..self.step).contains(&s);
+        whole_blocks && end.is_some_and(|e| self.count(n, s, e) == n / self.step)
+    }
+
     /// Number of positions that stay of `size`; `None` where only a run can tell.
     fn len(&self, symbols: &mut Symbols, size: &Dim) -> Option<Dim> {
         match self.range(size) {
             Range::Whole => return Some(size.clone()),
             Range::Part(s, e) => return Some(Dim::from(e - s)),
-            Range::Other => {}
+            Range::Column | Range::Other => {}
         }
         if let (Some(n), Some(s), Some(e)) = (size.known(), self.start.known(), self.end.known()) {
             return Some(Dim::from(self.count(n, s, e)));
@@ -138,7 +147,7 @@ fn read(
 
 impl Operator for Slice {
     fn about(&self) -> &'static str {
-        "a contiguous range is a part of a sum; strides freeze; bounds are derived"
+        "a contiguous range is a part of a sum; every so many positions are a column of a product; bounds are derived"
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -192,6 +201,11 @@ impl Operator for Slice {
                     let (_, rest) = cx.terms.split_sum(t, s)?;
                     Some(cx.terms.split_sum(rest, e - s)?.0)
                 })(),
+                Range::Column => size.div_exact(&Dim::from(cut.step)).and_then(|blocks| {
+                    let (blocks, within) = cx.terms.split_product(t, &blocks)?;
+                    cx.freeze(within, "sliced with a stride");
+                    Some(blocks)
+                }),
                 Range::Other => None,
             };
             axes[cut.axis] = match part {
@@ -226,8 +240,8 @@ impl Operator for Slice {
             if let Range::Part(s, e) = cut.range(&before[cut.axis]) {
                 (starts[j], ends[j]) = (cx.below(t, s)?, cx.below(t, e)?);
             } else if ends[j].known().is_some_and(|e| e < FAR) {
-                // The whole axis, spelled with its old size.
-                (starts[j], ends[j]) = (Dim::from(0i64), cx.terms.kept_size(t, cx.kept));
+                // To the end of the axis, spelled with its old size.
+                ends[j] = cx.terms.kept_size(t, cx.kept);
             }
         }
         if starts == old_starts && ends == old_ends {

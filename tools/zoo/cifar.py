@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .entry import Entry, image
+
 VGG19_STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,) * 4)
 
 
@@ -104,3 +106,14 @@ def resnet50() -> nn.Module:
 
 def vgg19_bn() -> nn.Module:
     return CifarVgg19()
+
+
+MAKERS = {"resnet18": resnet18, "resnet50": resnet50, "vgg19_bn": vgg19_bn}
+
+
+def entry(name: str) -> Entry:
+    return Entry(MAKERS[name], image(32), f"from_cifar:{name}", batch_norm=True)
+
+
+def models() -> dict[str, Entry]:
+    return {name: entry(name) for name in MAKERS}
