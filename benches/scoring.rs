@@ -18,7 +18,7 @@ struct Model {
 impl Model {
     fn group(&mut self, channels: usize) -> usize {
         let name = format!("g{}", self.groups.len());
-        self.groups.push(GroupItems { name, channels, items: Vec::new() });
+        self.groups.push(GroupItems { name, channels, items: Vec::new(), statistics: Default::default() });
         self.groups.len() - 1
     }
 

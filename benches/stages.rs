@@ -80,6 +80,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         target: Target::Speedup(2.0),
         options: &options,
         fixed_bytes: 0.0,
+        statistics: &[],
     };
     planning::plan(a, &aim, &mut |_| true).unwrap()
 }

@@ -1,17 +1,21 @@
 //! The whole job: load, analyse, plan, rewrite, write, verify, measure, report.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::analysis::{Analysis, Shapes, peak_activation_bytes};
-use crate::criteria::{self, Criterion, ScoreOptions};
+use crate::criteria::{self, Criterion, Measure, ScoreOptions};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Aim, Options, Plan, Scheme, Step, Target};
+use crate::recover::{Means, recover};
 use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, Verification, overview};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Choice, Runtime, SessionOptions};
+use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted};
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +39,12 @@ pub enum Error {
     /// The runtime.
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
+    /// Statistics of activations.
+    #[error(transparent)]
+    Statistics(#[from] statistics::Error),
+    /// Recovery was asked for without data.
+    #[error("least squares and statistics of normalisations come from data: give some with --data")]
+    NoData,
 }
 
 /// What to do.
@@ -68,6 +78,10 @@ pub struct Request {
     pub library: Option<PathBuf>,
     /// Threads of the runtime.
     pub threads: Option<usize>,
+    /// Calibration data, for criteria that look at activations and for what `recover` asks.
+    pub data: Option<Arc<dyn Source>>,
+    /// How accuracy is won back from the data after pruning.
+    pub recover: Means,
 }
 
 /// Where the result goes.
@@ -86,6 +100,10 @@ pub trait Progress {
     fn stage(&mut self, name: &'static str) -> bool;
     /// A step of planning is done.
     fn step(&mut self, step: Step) -> bool;
+    /// So many samples of calibration data went through the model.
+    fn samples(&mut self, _done: usize) -> bool {
+        true
+    }
 }
 
 /// Says nothing, never stops.
@@ -131,9 +149,12 @@ pub fn prune(
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
+    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+
     begin(progress, "plan")?;
     let clock = Instant::now();
-    let mut plan = make_plan(&a, request, progress)?;
+    let mut plan = make_plan(&a, request, &statistics, progress)?;
+    drop(statistics);
     seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
     // Scoring has read all weights.
@@ -142,7 +163,7 @@ pub fn prune(
     begin(progress, "rewrite")?;
     let clock = Instant::now();
     let kept = plan.kept_atoms(&a);
-    let pruned = with_layout(model, rewriting::prune(&a, &kept)?);
+    let mut pruned = with_layout(model, rewriting::prune(&a, &kept)?);
     seconds.rewrite = clock.elapsed().as_secs_f64();
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
@@ -156,7 +177,7 @@ pub fn prune(
         };
         begin(progress, "write")?;
         let clock = Instant::now();
-        let staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+        let mut staged = save::stage(&pruned, &target, &SaveOptions::default())?;
         report.after.bytes = staged.bytes();
         seconds.write = clock.elapsed().as_secs_f64();
 
@@ -180,6 +201,19 @@ pub fn prune(
                 Err(e) if !request.verify => warnings.push(format!("latency not measured: {e}")),
                 Err(e) => return Err(e.into()),
             }
+        }
+        // What is won back changes values only, and only of a model that is right without it.
+        if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
+            begin(progress, "recover")?;
+            let clock = Instant::now();
+            let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+            let progress = RefCell::new(&mut *progress);
+            let told = |n| progress.borrow_mut().samples(n);
+            let calibration = calibration(source, &*runtime, request, &told);
+            report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
+            staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+            report.after.bytes = staged.bytes();
+            seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
@@ -225,7 +259,54 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
     }
 }
 
-fn make_plan(a: &Analysis, request: &Request, progress: &mut dyn Progress) -> Result<Plan, Error> {
+fn calibration<'a>(
+    source: &'a dyn Source,
+    runtime: &'a dyn Runtime,
+    request: &Request,
+    progress: &'a dyn Fn(usize) -> bool,
+) -> Calibration<'a> {
+    Calibration {
+        source,
+        runtime,
+        session: SessionOptions { threads: request.threads, ..SessionOptions::default() },
+        seed: request.score.seed,
+        positions: Calibration::POSITIONS,
+        progress,
+    }
+}
+
+/// What the criterion wants to know of the data.
+fn calibrate(
+    a: &Analysis,
+    request: &Request,
+    progress: &mut dyn Progress,
+    seconds: &mut Timings,
+) -> Result<Vec<GroupStatistics>, Error> {
+    if request.recover.any() && request.data.is_none() {
+        return Err(Error::NoData);
+    }
+    let measure = request.criterion.plan().measure;
+    let wanted = Wanted { grams: measure == Measure::Shares, ranks: measure == Measure::Ranks };
+    let Some(source) = request.data.as_deref().filter(|_| wanted != Wanted::default() && request.recipe.is_none())
+    else {
+        return Ok(Vec::new());
+    };
+    begin(progress, "calibrate")?;
+    let clock = Instant::now();
+    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+    let progress = RefCell::new(progress);
+    let told = |n| progress.borrow_mut().samples(n);
+    let statistics = statistics::collect(a, wanted, &calibration(source, &*runtime, request, &told))?;
+    seconds.calibrate = clock.elapsed().as_secs_f64();
+    Ok(statistics)
+}
+
+fn make_plan(
+    a: &Analysis,
+    request: &Request,
+    statistics: &[GroupStatistics],
+    progress: &mut dyn Progress,
+) -> Result<Plan, Error> {
     if let Some(recipe) = &request.recipe {
         let recorded: Vec<_> = recipe.groups.iter().map(|g| (g.name.clone(), g.before, g.kept.clone())).collect();
         return Ok(planning::replay(a, request.target, &recorded)?);
@@ -241,6 +322,7 @@ fn make_plan(a: &Analysis, request: &Request, progress: &mut dyn Progress) -> Re
             target: request.target,
             options: &request.options,
             fixed_bytes: beside,
+            statistics,
         };
         let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
         let Target::Size(limit) = request.target else { return Ok(plan) };
@@ -287,6 +369,8 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
                 target: request.target,
                 seed: request.score.seed,
                 strip_debug: request.strip_debug,
+                refit: request.recover.refit,
+                recalibrate_bn: request.recover.recalibrate,
                 ..r.settings.clone()
             },
             None => Settings {
@@ -298,6 +382,8 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
                 normalization: format!("{:?}", request.score.normalization).to_lowercase(),
                 options: request.options.clone(),
                 strip_debug: request.strip_debug,
+                refit: request.recover.refit,
+                recalibrate_bn: request.recover.recalibrate,
             },
         },
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
@@ -310,6 +396,7 @@ fn start_report(a: &Analysis, request: &Request, plan: &Plan, missed: Option<Str
         groups: all.groups,
         frozen: all.frozen,
         verification: None,
+        recovery: None,
         latency: None,
         seconds: Timings::default(),
         warnings: Vec::new(),

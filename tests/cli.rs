@@ -358,3 +358,73 @@ fn kinds_that_may_not_shrink_stay() {
     assert_eq!(b.names(), ["model.onnx"]);
     code(&b.prune(&["model.onnx", "--axes", "conv", "--speedup", "2x", "-o", "small.onnx"]), 0);
 }
+
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+/// Eight inputs as NumPy writes them.
+fn numbers(bench: &Bench) {
+    let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 3, 8, 8), }".to_owned();
+    while !(10 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend((0..8 * 192u32).flat_map(|i| (((i * 7919) % 1009) as f32 / 504.0 - 1.0).to_le_bytes()));
+    std::fs::write(bench.path("x.npy"), bytes).unwrap();
+}
+
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+#[test]
+fn data_decides_and_makes_up() {
+    let bench = Bench::new();
+    numbers(&bench);
+    let thinet = ["model.onnx", "--criterion", "thinet", "--ratio", "0.25", "-o", "small.onnx"];
+    let without = bench.prune(&thinet);
+    code(&without, 1);
+    assert!(text(&without.stderr).contains("--data"), "{}", text(&without.stderr));
+    code(&bench.prune(&["model.onnx", "--ratio", "0.25", "-o", "small.onnx", "--refit"]), 2);
+
+    let with = [&thinet[..], &["--data", "x.npy", "--refit", "--rescore", "every:3", "--no-latency"]].concat();
+    let done = bench.run(&with);
+    code(&done, 0);
+    assert!(text(&done.stdout).contains("layers refitted"), "{}", text(&done.stdout));
+    assert!(read(&bench.path("small.onnx")).len() < read(&bench.path("model.onnx")).len());
+    code(&bench.run(&[&thinet[..], &["--rescore", "sometimes"]].concat()), 2);
+}
+
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+#[test]
+fn normalisations_are_put_back() {
+    let bench = Bench::new();
+    numbers(&bench);
+    code(&bench.run(&["insert-bn", "model.onnx", "-o", "bn.onnx"]), 2);
+    let done = bench.run(&["insert-bn", "model.onnx", "-o", "bn.onnx", "--data", "x.npy"]);
+    code(&done, 0);
+    assert!(text(&done.stdout).starts_with("2 batch normalisations"), "{}", text(&done.stdout));
+    code(&bench.prune(&["bn.onnx", "--criterion", "bnscale", "--ratio", "0.25", "-o", "small.onnx"]), 0);
+}
+
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+#[test]
+fn data_is_read_as_the_model_would_be_given_it() {
+    let b = Bench::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let model = format!("{fixtures}/fashion_resnet.onnx");
+    let read = |more: &[&str]| b.run(&[&["check-data", &model, "--data", fixtures], more].concat());
+    let output = read(&["--preprocess", "unit", "--batch", "50"]);
+    code(&output, 0);
+    let page = text(&output.stdout);
+    assert!(page.contains("500 good, 0 left out") && page.contains("image [50, 1, 28, 28]"), "{page}");
+    for (more, expected, word) in [
+        (&[][..], 1, "--preprocess"),
+        (&["--preprocess", "imagenet"][..], 1, "normalize has 3"),
+        (&["--preprocess", "nonsense"][..], 2, "no preset"),
+        (&["--preprocess", "unit", "--split", "train"][..], 1, "no split 'train'"),
+        (&["--preprocess", "unit", "--split", "[80%]"][..], 2, "no split"),
+    ] {
+        let output = read(more);
+        code(&output, expected);
+        assert!(text(&output.stderr).contains(word), "{more:?}: {}", text(&output.stderr));
+    }
+}

@@ -4,14 +4,17 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
+use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::recover::Means;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
+use onnx_prune::statistics::{InMemory, Source};
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -54,8 +57,24 @@ fn right(logits: &Tensor) -> usize {
     rows.zip(labels).filter(|(row, label)| best(row) == usize::from(*label)).count()
 }
 
-fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
-    let request = Request {
+/// The first 192 pictures in batches of 64.
+fn data() -> Arc<dyn Source> {
+    let (pictures, (_, labels)) = (pictures(), idx("fashion-labels-idx1-ubyte.gz", 1));
+    let pixels = pictures.as_f32().unwrap();
+    let batch = |k: usize| Batch {
+        inputs: vec![(
+            "image".to_owned(),
+            Tensor::new([64, 1, 28, 28], pixels[k * 64 * 784..(k + 1) * 64 * 784].to_vec()).unwrap(),
+        )],
+        targets: labels[k * 64..(k + 1) * 64].iter().map(|l| Label::Class(usize::from(*l))).collect(),
+        names: (0..64).map(|i| (k * 64 + i).to_string()).collect(),
+        frames: Vec::new(),
+    };
+    Arc::new(InMemory((0..3).map(batch).collect()))
+}
+
+fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> Request {
+    Request {
         criterion,
         scheme: planning::find_scheme(scheme).unwrap(),
         score: Default::default(),
@@ -70,10 +89,19 @@ fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (O
         runtime: Choice::Auto,
         library: None,
         threads: None,
-    };
+        data: Some(data()),
+        recover: Default::default(),
+    }
+}
+
+fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
+    run(&request(criterion, scheme, target))
+}
+
+fn run(request: &Request) -> (Outcome, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();
-    let outcome = prune(&mut model, &request, Output::Stream(&mut bytes), &mut Silent).unwrap();
+    let outcome = prune(&mut model, request, Output::Stream(&mut bytes), &mut Silent).unwrap();
     (outcome, bytes)
 }
 
@@ -148,4 +176,20 @@ fn targets_of_parameters_and_size_are_met_closely() {
     assert!((0.49..=0.5).contains(&share), "{share}");
     let (_, bytes) = pruned(l2, "protected-global", Target::Size(800_000));
     assert!((780_000..=800_000).contains(&bytes.len()), "{}", bytes.len());
+}
+
+#[test]
+fn data_wins_accuracy_back() {
+    let request = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(2.0));
+    let recover = Means { refit: true, recalibrate: false };
+    let (plain, plain_bytes) = run(&request);
+    let (better, better_bytes) = run(&Request { recover, ..request });
+    let (before, after) = (right(&logits(&plain_bytes)), right(&logits(&better_bytes)));
+    assert!(after > before + 10, "{before} {after}");
+    // The same channels stay, and the report tells what the data says.
+    let kept = |o: &Outcome| o.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>();
+    assert_eq!(kept(&plain), kept(&better));
+    let recovery = better.report.recovery.unwrap();
+    assert!(recovery.pruned < recovery.refitted && recovery.refitted <= recovery.original, "{recovery:?}");
+    assert!(recovery.layers > Some(5) && recovery.layers_left == 0, "{recovery:?}");
 }

@@ -90,14 +90,13 @@ def runs(before: Path, after: Path) -> str:
 
 
 def overlap(float_report: dict, report: dict) -> float:
-    """Share of the float model's removed channels that the quantized model loses too, by size and order of groups."""
+    """Share of the float model's removed channels that the quantized model loses too, group by group."""
     gone = [
-        [set(range(g["before"])) - set(g["kept"]) for g in r["groups"]] for r in (float_report, report)
+        {g["name"].replace("_quantized", ""): set(range(g["before"])) - set(g["kept"]) for g in r["groups"]}
+        for r in (float_report, report)
     ]
-    if [len(g) for g in gone[0]] == [] or len(gone[0]) != len(gone[1]):
-        return float("nan")
-    both = sum(len(a & b) for a, b in zip(*gone))
-    return both / max(1, sum(len(a) for a in gone[0]))
+    both = sum(len(removed & gone[1].get(name, set())) for name, removed in gone[0].items())
+    return both / max(1, sum(len(removed) for removed in gone[0].values()))
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ pub use facts::{Facts, Shapes, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
-pub use relations::{Quantization, Relations};
+pub use relations::{Quantization, Relations, Use};
 
 use crate::onnx::Model;
 

@@ -12,6 +12,8 @@ use crate::ops::{Fact, RelateCx, Role, dtype};
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
 
+const QUANTIZED: &str = "quantized weight";
+
 /// Where a weight is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Use {
@@ -56,6 +58,7 @@ impl Relations {
         let mut walker = Walker {
             graph,
             facts,
+            settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
             picked: vec![false; graph.names.len()],
             out: Relations {
@@ -78,6 +81,16 @@ impl Relations {
         walker.out
     }
 
+    /// The axes of a node's input that are not those of the tensor it reads, with their terms: there the node reads
+    /// some positions of what no input decides.
+    pub fn picked(&self, graph: &Graph, at: Use) -> Vec<(usize, Term)> {
+        let tensor = graph.inputs[at.node].get(at.input).copied().flatten().filter(|id| graph.constants[*id].is_none());
+        let whole = tensor.and_then(|id| self.tensors[id].as_ref());
+        let own = self.uses[at.node].get(at.input).and_then(Option::as_ref);
+        let pairs = whole.into_iter().flatten().zip(own.into_iter().flatten());
+        pairs.enumerate().filter(|(_, (w, o))| w != o).map(|(axis, (_, o))| (axis, *o)).collect()
+    }
+
     /// What the user should know.
     pub fn warnings(&self) -> Vec<String> {
         let list: Vec<String> = self.without_rule.iter().map(|(op, n)| format!("{op} ({n})")).collect();
@@ -91,6 +104,8 @@ impl Relations {
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
+    /// Tensors that no input decides: constants, sizes, and what is computed from these only.
+    settled: Vec<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
@@ -134,11 +149,44 @@ impl Walker<'_, '_> {
     /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
     fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
         let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
-            true => "quantized weight",
+            true => QUANTIZED,
             false => "constant that holds no floats",
         };
         let reason = Reason { kind, at: self.graph.names[id].into() };
         axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
+    }
+
+    /// What no input decides is as good as a constant where it meets what an input decides: an axis that its own
+    /// computation froze (positions counted up, a mask written by index) is a fresh one there, and where that shrinks
+    /// the positions are picked ([`Relations::picked`]).
+    fn own_axes(&mut self, i: usize, axes_in: &mut [Option<Axes>]) {
+        let graph = self.graph;
+        if graph.inputs[i].iter().flatten().all(|id| self.settled[*id]) {
+            return;
+        }
+        for (id, axes) in graph.inputs[i].iter().zip(axes_in) {
+            let Some(id) = id.filter(|id| self.settled[*id] && graph.constants[*id].is_none()) else { continue };
+            if !dtype::is_float(self.facts.tensors[id].dtype) {
+                continue;
+            }
+            for t in axes.iter_mut().flatten() {
+                let terms = &mut self.out.terms;
+                let size = terms.size(*t);
+                let stuck = |t: &Term| terms.frozen(*t).is_some_and(|r| r.kind != QUANTIZED);
+                if size.known() > Some(1) && terms.leaves(*t).iter().any(stuck) {
+                    *t = terms.atom(size);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, i: usize, plain: bool) {
+        let graph = self.graph;
+        let inputs = &graph.inputs[i];
+        let all = plain && !inputs.is_empty() && inputs.iter().flatten().all(|id| self.settled[*id]);
+        for id in graph.outputs[i].iter().flatten() {
+            self.settled[*id] |= all || self.facts.tensors[*id].value.is_some();
+        }
     }
 
     fn node(&mut self, i: usize) {
@@ -149,15 +197,26 @@ impl Walker<'_, '_> {
         let (graph, facts) = (self.graph, self.facts);
         let node = graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
-        let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
+        let mut axes_in: Vec<Option<Axes>> =
+            graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
+        self.own_axes(i, &mut axes_in);
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
+        self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
-        let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
-        let weight: Vec<bool> = graph.inputs[i].iter().map(|id| holds(id) && float(id)).collect();
-        let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
-            && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
+        let whole = |id: &Option<TensorId>, axes: &Option<Axes>| {
+            id.is_some_and(|id| graph.constants[id].is_some() || self.out.tensors[id] == *axes)
+        };
+        let weight: Vec<bool> = graph.inputs[i]
+            .iter()
+            .zip(&constants)
+            .zip(&axes_in)
+            .map(|((id, c), axes)| float(id) && (*c && whole(id, axes) || id.is_some_and(|id| self.picked[id])))
+            .collect();
+        let holds = |id: &TensorId| constant(*id) || self.picked[*id];
+        let mut given = graph.inputs[i].iter().flatten();
+        let passes_on = given.clone().all(holds) && given.any(|id| self.picked[*id]);
         if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Axes, Scheme, Target};
+use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
+#[cfg(feature = "data")]
+use super::calibration::CalibrationArgs;
+use super::eval_args::Eval;
 use super::values;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    pruned
+  0    pruned, or whatever else was asked for
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
@@ -49,12 +52,20 @@ pub struct Cli {
 pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
+    /// Tell how good, how fast and how large models are
+    Eval(Eval),
     /// List the importance criteria
     Criteria,
     /// List the schemes
     Schemes,
     /// List the kinds of axes
     Axes,
+    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
+    #[cfg(feature = "data")]
+    CheckData(Box<super::data::CheckData>),
+    /// Put batch normalisations back that an exporter folded away
+    #[cfg(feature = "data")]
+    InsertBn(Box<super::calibration::InsertBn>),
     /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
         /// Name of a criterion, scheme or kind of axis
@@ -95,6 +106,9 @@ pub struct Prune {
     pub what: WhatArgs,
     #[command(flatten, next_help_heading = "Model")]
     pub about: ModelArgs,
+    #[cfg(feature = "data")]
+    #[command(flatten, next_help_heading = "Calibration data")]
+    pub calibration: CalibrationArgs,
     #[command(flatten, next_help_heading = "Verification and latency")]
     pub check: CheckArgs,
     #[command(flatten, next_help_heading = "Output")]
@@ -140,6 +154,9 @@ pub struct WhatArgs {
     /// Linear steps from the whole model to an empty one; scores are renewed between them
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
     pub steps: usize,
+    /// In which of the steps scores are renewed: always, once or every:N
+    #[arg(long, value_name = "WHEN", default_value = "always")]
+    pub rescore: Rescore,
     /// Kept channels are multiples of N
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::positive)]
     pub round_to: usize,
@@ -169,7 +186,7 @@ pub struct WhatArgs {
         long,
         value_name = "JSON",
         conflicts_with_all = [
-            "criterion", "scheme", "reduction", "normalization", "steps", "round_to", "floor", "protect", "only",
+            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect", "only",
             "ratio_for", "axes", "heads",
         ]
     )]

@@ -2,13 +2,18 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use onnx_prune::evaluation;
+use onnx_prune::insert_bn;
 use onnx_prune::planning;
 use onnx_prune::prune;
+use onnx_prune::rewriting;
 use onnx_prune::runtime;
+use onnx_prune::statistics;
 
 use super::args::Cli;
 
@@ -34,11 +39,39 @@ pub enum Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(e: E) -> Self {
+        use prune::Error::{Planning, Rewriting, Statistics};
         let any: &(dyn Error + 'static) = &e;
-        match any.downcast_ref::<prune::Error>() {
-            Some(prune::Error::Planning(planning::Error::Interrupted)) => Failure::Interrupted,
-            _ => Failure::Error(Box::new(e)),
+        let stopped = |e: &statistics::Error| matches!(e, statistics::Error::Interrupted);
+        let rewriting = |e: &rewriting::Error| matches!(e, rewriting::Error::Statistics(e) if stopped(e));
+        let pruning = any.downcast_ref::<prune::Error>().is_some_and(|e| match e {
+            Planning(planning::Error::Interrupted) => true,
+            Statistics(e) => stopped(e),
+            Rewriting(e) => rewriting(e),
+            _ => false,
+        });
+        let inserting = any
+            .downcast_ref::<insert_bn::Error>()
+            .is_some_and(|e| matches!(e, insert_bn::Error::Rewriting(e) if rewriting(e)));
+        let evaluating = matches!(any.downcast_ref::<evaluation::Error>(), Some(evaluation::Error::Interrupted));
+        match pruning || inserting || evaluating {
+            true => Failure::Interrupted,
+            false => Failure::Error(Box::new(e)),
         }
+    }
+}
+
+/// A file that stands in the way, with its name.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {}", path.display())]
+pub struct FileError {
+    what: &'static str,
+    path: PathBuf,
+    source: Box<dyn Error>,
+}
+
+impl FileError {
+    pub fn new(what: &'static str, path: &Path, source: impl Into<Box<dyn Error>>) -> Self {
+        FileError { what, path: path.to_owned(), source: source.into() }
     }
 }
 

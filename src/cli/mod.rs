@@ -2,7 +2,13 @@
 
 mod args;
 mod axes;
+#[cfg(feature = "data")]
+mod calibration;
 mod criteria;
+#[cfg(feature = "data")]
+mod data;
+mod eval;
+mod eval_args;
 mod explain;
 mod failure;
 mod input;
@@ -26,9 +32,14 @@ pub fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
+        Some(Command::Eval(args)) => eval::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
         Some(Command::Axes) => axes::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
+        #[cfg(feature = "data")]
+        Some(Command::CheckData(args)) => data::check(&args),
+        #[cfg(feature = "data")]
+        Some(Command::InsertBn(args)) => calibration::run(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
         None => prune::run(&cli.prune),
     };

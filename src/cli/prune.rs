@@ -1,16 +1,19 @@
 //! `onnx-prune MODEL`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onnx_prune::criteria::ScoreOptions;
 use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, prune};
+use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
+use onnx_prune::statistics::Source;
 
 use super::args::Prune;
-use super::failure::{Failure, exit};
+use super::failure::{Failure, FileError, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
 use super::summary::summary;
@@ -32,7 +35,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let mut model = input::load(model_path)?;
     let load = clock.elapsed().as_secs_f64();
 
-    let request = request(args, target, recipe);
+    let request = request(args, target, recipe)?;
     let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
     progress.stage("load");
     let mut stdout;
@@ -90,17 +93,8 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// A file that stands in the way, with its name.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} {}", path.display())]
-struct FileError {
-    what: &'static str,
-    path: PathBuf,
-    source: Box<dyn std::error::Error>,
-}
-
 fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
-    let fail = |source| FileError { what: "cannot read the recipe", path: path.to_owned(), source };
+    let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))
 }
@@ -110,21 +104,26 @@ fn reserve(path: &Path) -> Result<Pending, FileError> {
 }
 
 fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
-    let path = path.unwrap_or(Path::new("")).to_owned();
-    FileError { what: "cannot write the report", path, source: e.into() }
+    FileError::new("cannot write the report", path.unwrap_or(Path::new("")), e)
 }
 
-fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
+fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    Request {
+    let (data, means) = calibration(args, seed)?;
+    let recover = Means {
+        refit: means.refit || recorded.is_some_and(|s| s.refit),
+        recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+    };
+    Ok(Request {
         criterion: what.criterion,
         scheme: what.scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         options: Options {
             steps: what.steps,
+            rescore: what.rescore,
             round_to: what.round_to,
             floor: what.floor,
             protect: what.protect.clone(),
@@ -134,12 +133,27 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Request {
         },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
-        recipe,
         force: args.out.force,
         verify: !check.no_verify,
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         threads: check.threads,
-    }
+        data,
+        recover,
+        recipe,
+    })
+}
+
+/// Calibration data, and what is done with it after pruning.
+#[cfg(feature = "data")]
+fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+    let given = &args.calibration;
+    let source = super::calibration::source(&given.data, seed, args.check.threads)?;
+    Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+}
+
+#[cfg(not(feature = "data"))]
+fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+    Ok((None, Means::default()))
 }

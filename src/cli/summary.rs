@@ -21,6 +21,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     }
     out.push('\n');
     writeln!(out, "{}", text::verification(r.verification.as_ref()))?;
+    if let Some(recovery) = &r.recovery {
+        writeln!(out, "{}", text::recovery(recovery))?;
+    }
     writeln!(out, "{}", text::reached(r))?;
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;
@@ -32,14 +35,16 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
 }
 
 fn seconds(t: &Timings) -> String {
-    let Timings { load, analyse, plan, rewrite, write, verify, latency } = *t;
+    let Timings { load, analyse, calibrate, plan, rewrite, write, verify, recover, latency } = *t;
     let all = [
         ("load", load),
         ("analyse", analyse),
+        ("calibrate", calibrate),
         ("plan", plan),
         ("rewrite", rewrite),
         ("write", write),
         ("verify", verify),
+        ("recover", recover),
         ("latency", latency),
     ];
     let list: Vec<String> = all.iter().map(|(name, s)| format!("{name} {}", text::milliseconds(s * 1e3))).collect();

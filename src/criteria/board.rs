@@ -35,8 +35,8 @@ pub(super) struct ItemState {
 pub(super) struct GroupState {
     pub(super) items: Vec<ItemState>,
     pub(super) alive: Vec<bool>,
-    /// Draws of the channels, where the criterion draws.
-    pub(super) draws: Option<Vec<f64>>,
+    /// Scores that do not change with what is removed: draws, statistics.
+    pub(super) given: Option<Vec<f64>>,
     /// Whether the criterion itself scores the group, not its fallback.
     pub(super) own_plan: bool,
     pub(super) stale: bool,
@@ -150,8 +150,14 @@ impl Scoreboard {
 impl GroupState {
     fn score(&mut self, states: &[State], criterion: &dyn Criterion, options: ScoreOptions) {
         let survivors: Vec<usize> = (0..self.alive.len()).filter(|&c| self.alive[c]).collect();
-        let mut scores = match &self.draws {
-            Some(draws) => survivors.iter().map(|&c| draws[c]).collect(),
+        let mut scores = match &self.given {
+            Some(given) => {
+                let mut scores: Vec<f64> = survivors.iter().map(|&c| given[c]).collect();
+                if self.items.iter().any(|i| i.source != Source::Unread) {
+                    order_equals(&mut scores, &self.reduce(states, &survivors, options.reduction));
+                }
+                scores
+            }
             None => self.reduce(states, &survivors, options.reduction),
         };
         if self.own_plan {
@@ -181,6 +187,20 @@ impl GroupState {
             scores.iter_mut().for_each(|s| *s /= count as f64);
         }
         scores
+    }
+}
+
+/// Orders equal scores by `second`, moving none past another, and none by more than a thousandth of the largest.
+fn order_equals(scores: &mut [f64], second: &[f64]) {
+    let mut sorted = scores.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let gap = sorted.windows(2).map(|w| w[1] - w[0]).filter(|g| *g > 0.0).fold(f64::INFINITY, f64::min);
+    let largest = sorted.last().copied().unwrap_or(0.0).abs();
+    let scale = second.iter().copied().fold(0.0, f64::max);
+    if scale > 0.0 {
+        // Equals that are all 0 are moved by an amount that any other score dwarfs.
+        let room = (0.5 * gap).min(1e-3 * if largest > 0.0 { largest } else { 1e-6 });
+        scores.iter_mut().zip(second).for_each(|(s, t)| *s += room * t / scale);
     }
 }
 

@@ -21,10 +21,16 @@ pub enum Error {
     /// The batch-normalisation criterion found no batch normalisation in any group.
     #[error(
         "no group has a BatchNormalization scale to score. Exporters fold BatchNorm into the convolution before it; \
-         export with training=TrainingMode.PRESERVE and do_constant_folding=False to keep it, or choose another \
-         criterion (l2 reads the convolutions themselves)"
+         put it back with onnx-prune insert-bn, export with training=TrainingMode.PRESERVE and \
+         do_constant_folding=False to keep it, or choose another criterion (l2 reads the convolutions themselves)"
     )]
     NoBatchNorm,
+    /// The criterion looks at activations, and there is no data to make some.
+    #[error("{criterion} looks at activations: give calibration data with --data")]
+    NoData {
+        /// The criterion's name.
+        criterion: &'static str,
+    },
     /// A weight's data and shape disagree.
     #[error("weight '{weight}' of shape {shape:?} holds {found} values")]
     Shape {

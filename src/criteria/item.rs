@@ -1,5 +1,7 @@
 //! What a criterion sees of a dependency group: places in weights that carry its channels.
 
+use crate::statistics::GroupStatistics;
+
 /// What an axis of a weight means to the group that owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -67,6 +69,8 @@ pub struct GroupItems {
     pub channels: usize,
     /// All the places, scored or not.
     pub items: Vec<Item>,
+    /// What the data says of the group; empty without data.
+    pub statistics: GroupStatistics,
 }
 
 /// The inverse of [`Item::channel`]: positions of each channel, ascending.

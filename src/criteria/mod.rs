@@ -1,20 +1,24 @@
 //! Importance criteria and the incremental frame that scores dependency groups with them.
 //!
-//! A criterion sees weights and groups, never nodes. One criterion is one file and one line in
-//! [`criteria`]; its doc comment is its manual page. [`Scoreboard`] keeps the scores of all groups up
+//! A criterion sees weights, groups and statistics, never nodes. One criterion is one file and one line in
+//! [`criteria`]; its doc comment is its manual page. What data says of a group comes with the group, already reduced
+//! ([`crate::statistics`]). [`Scoreboard`] keeps the scores of all groups up
 //! to date while channels are removed, without ever scanning the weights again.
 
 mod bnscale;
 mod board;
+mod cp;
 mod distances;
 mod error;
 mod filters;
 mod fpgm;
 mod frame;
+mod hrank;
 mod item;
 mod l1;
 mod l2;
 mod lamp;
+mod lasso;
 mod manual;
 mod marginals;
 mod pairs;
@@ -22,19 +26,23 @@ mod random;
 mod setup;
 mod state;
 mod survivors;
+mod thinet;
 mod weight;
 
 pub use bnscale::BnScale;
 pub use board::Scoreboard;
+pub use cp::Cp;
 pub use error::Error;
 pub use fpgm::Fpgm;
 pub use frame::{Normalization, Reduction, ScoreOptions};
+pub use hrank::HRank;
 pub use item::{GroupItems, Item, NOT_MINE, Role, Roles};
 pub use l1::L1;
 pub use l2::L2;
 pub use lamp::Lamp;
 pub use manual::HEADINGS;
 pub use random::Random;
+pub use thinet::ThiNet;
 pub use weight::{Weight, WeightData};
 
 /// What a criterion must be given: a set.
@@ -75,6 +83,17 @@ pub enum Measure {
     Distances,
     /// A number drawn for the channel; reads no item.
     Draw,
+    /// Mean rank of the channel's feature maps on data; reads no item.
+    Ranks,
+    /// What [`Criterion::of_shares`] makes of the channels' shares in what reads them, on data; reads no item.
+    Shares,
+}
+
+impl Measure {
+    /// Whether the measure reads items, and so changes with what is removed; others are taken once.
+    pub(crate) fn reads_items(self) -> bool {
+        matches!(self, Measure::SumAbs | Measure::SumSquares | Measure::Distances)
+    }
 }
 
 /// What a criterion measures, and on which items.
@@ -107,6 +126,17 @@ pub trait Criterion: Sync {
         None
     }
 
+    /// What orders channels that score the same.
+    fn ties(&self) -> Option<Plan> {
+        None
+    }
+
+    /// One score per channel from [`Measure::Shares`]: the Gram matrix ⟨Z_c, Z_d⟩ of the shares Z that the channels
+    /// have in the outputs of the layers that read them, row-major.
+    fn of_shares(&self, _gram: &[f64], channels: usize) -> Vec<f64> {
+        vec![0.0; channels]
+    }
+
     /// The error where *no* group has an item that is read; `None` where the fallback will do.
     fn nothing_to_read(&self) -> Option<Error> {
         None
@@ -118,7 +148,7 @@ pub trait Criterion: Sync {
 
 /// All criteria, in the order in which they are listed to users.
 pub fn criteria() -> &'static [&'static dyn Criterion] {
-    &[&L1, &L2, &Lamp, &Fpgm, &BnScale, &Random]
+    &[&L1, &L2, &Lamp, &Fpgm, &BnScale, &Random, &HRank, &Cp, &ThiNet]
 }
 
 /// The criterion of that name.

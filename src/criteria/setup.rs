@@ -41,6 +41,18 @@ pub(super) fn prepare(
 ) -> Result<Parts, Error> {
     check(&weights, &groups)?;
     let (plans, notes) = plans(criterion, &groups)?;
+    // What is read of items: the plan, or what orders equals where the plan reads none.
+    let none = Plan { measure: Measure::Draw, roles: Roles::NONE };
+    let read: Vec<Plan> = plans
+        .iter()
+        .map(|p| {
+            if p.measure.reads_items() {
+                *p
+            } else {
+                criterion.ties().filter(|_| *p == criterion.plan()).unwrap_or(none)
+            }
+        })
+        .collect();
 
     let positions: Vec<Vec<Arc<Positions>>> = groups
         .iter()
@@ -50,7 +62,7 @@ pub(super) fn prepare(
     let mut requests: BTreeMap<Key, Request> = BTreeMap::new();
     // Index of each item among the compared ones of its state.
     let mut compared: Vec<Vec<usize>> = Vec::with_capacity(groups.len());
-    for ((group, plan), positions) in groups.iter().zip(&plans).zip(&positions) {
+    for ((group, plan), positions) in groups.iter().zip(&read).zip(&positions) {
         let mut indices = Vec::with_capacity(group.items.len());
         for (item, positions) in group.items.iter().zip(positions) {
             insert(&mut tracked[item.weight], item.axis);
@@ -89,7 +101,10 @@ pub(super) fn prepare(
 
     let mut readers = vec![Vec::new(); states.len()];
     let mut built = Vec::with_capacity(groups.len());
-    for (g, ((group, plan), positions)) in groups.into_iter().zip(&plans).zip(positions).enumerate() {
+    let given: Vec<Option<Vec<f64>>> =
+        groups.par_iter().zip(&plans).map(|(group, plan)| given(criterion, *plan, group, options.seed)).collect();
+    for (g, (((group, plan), given), positions)) in groups.into_iter().zip(&read).zip(given).zip(positions).enumerate()
+    {
         let mut items = Vec::with_capacity(group.items.len());
         for ((item, positions), &index) in group.items.iter().zip(positions).zip(&compared[g]) {
             let track = tracked[item.weight].iter().position(|&a| a == item.axis).unwrap_or(0);
@@ -106,12 +121,11 @@ pub(super) fn prepare(
             }
             items.push(state);
         }
-        let draws = (plan.measure == Measure::Draw).then(|| random::draws(options.seed, &group.name, group.channels));
         built.push(GroupState {
             items,
             alive: vec![true; group.channels],
-            draws,
-            own_plan: *plan == criterion.plan(),
+            given,
+            own_plan: plans[g] == criterion.plan(),
             stale: true,
             scores: vec![f64::NAN; group.channels],
         });
@@ -121,7 +135,27 @@ pub(super) fn prepare(
 
 impl Plan {
     fn reads(&self, item: &Item) -> bool {
-        self.measure != Measure::Draw && self.roles.contains(item.role)
+        self.measure.reads_items() && self.roles.contains(item.role)
+    }
+
+    /// Whether there is anything of the group to measure.
+    fn applies(&self, group: &GroupItems) -> bool {
+        match self.measure {
+            Measure::Draw => true,
+            Measure::Ranks => group.statistics.ranks.as_ref().is_some_and(|r| r.len() == group.channels),
+            Measure::Shares => group.statistics.gram.as_ref().is_some_and(|g| g.len() == group.channels.pow(2)),
+            Measure::SumAbs | Measure::SumSquares | Measure::Distances => group.items.iter().any(|i| self.reads(i)),
+        }
+    }
+}
+
+/// Scores that are taken once and stay, where the plan reads no item.
+fn given(criterion: &dyn Criterion, plan: Plan, group: &GroupItems, seed: u64) -> Option<Vec<f64>> {
+    match plan.measure {
+        Measure::Draw => Some(random::draws(seed, &group.name, group.channels)),
+        Measure::Ranks => group.statistics.ranks.clone(),
+        Measure::Shares => group.statistics.gram.as_ref().map(|gram| criterion.of_shares(gram, group.channels)),
+        Measure::SumAbs | Measure::SumSquares | Measure::Distances => None,
     }
 }
 
@@ -141,7 +175,8 @@ fn build(weight: Arc<Weight>, measure: Measure, tracked: &[usize], request: &Req
             return Ok(State::Distances(Distances::new(weight, survivors, items)?));
         }
         Measure::SumAbs => Power::One,
-        Measure::SumSquares | Measure::Draw => Power::Two,
+        // The rest read no item and are never asked for.
+        Measure::SumSquares | Measure::Draw | Measure::Ranks | Measure::Shares => Power::Two,
     };
     Ok(State::Sums(Marginals::new(weight, power, survivors, &scored)?))
 }
@@ -149,11 +184,8 @@ fn build(weight: Arc<Weight>, measure: Measure, tracked: &[usize], request: &Req
 /// The plan that scores each group, and a note for each group that is not scored by the criterion's own.
 fn plans(criterion: &'static dyn Criterion, groups: &[GroupItems]) -> Result<(Vec<Plan>, Vec<String>), Error> {
     let own = criterion.plan();
-    let reads = |plan: Plan, group: &GroupItems| {
-        plan.measure == Measure::Draw || group.items.iter().any(|item| plan.reads(item))
-    };
     if !groups.is_empty()
-        && !groups.iter().any(|g| reads(own, g))
+        && !groups.iter().any(|g| own.applies(g))
         && let Some(error) = criterion.nothing_to_read()
     {
         return Err(error);
@@ -162,18 +194,18 @@ fn plans(criterion: &'static dyn Criterion, groups: &[GroupItems]) -> Result<(Ve
     let plans = groups
         .iter()
         .map(|group| {
-            if reads(own, group) {
+            if own.applies(group) {
                 return own;
             }
             let name = &group.name;
-            match criterion.fallback().filter(|plan| reads(*plan, group)) {
+            match criterion.fallback().filter(|plan| plan.applies(group)) {
                 Some(plan) => {
                     notes.push(format!("group '{name}': nothing that {} reads; scored by l2", criterion.name()));
                     plan
                 }
                 None => {
                     notes.push(format!("group '{name}': no weight to score; all its channels score 0"));
-                    Plan { measure: own.measure, roles: Roles::NONE }
+                    Plan { measure: Measure::SumSquares, roles: Roles::NONE }
                 }
             }
         })

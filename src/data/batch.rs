@@ -3,14 +3,17 @@
 use crate::runtime::Tensor;
 
 /// Samples that go through a model together.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// The model's inputs by name; the first axis counts the samples.
+    /// The model's inputs by name; the first axis counts the samples. A model that fixes that axis gets the last
+    /// batch filled up with copies of its last sample: rows behind [`Batch::len`] answer nothing.
     pub inputs: Vec<(String, Tensor)>,
     /// One for each sample, in order.
     pub targets: Vec<Target>,
     /// Name of each sample in its data set: a file, a key, an index.
     pub names: Vec<String>,
+    /// Where each picture lies in what the model sees, in order; empty where samples are no pictures.
+    pub frames: Vec<Frame>,
 }
 
 impl Batch {
@@ -48,4 +51,39 @@ pub struct BoundingBox {
     pub class: usize,
     /// Whether it is a crowd that no detection must match (COCO's `iscrowd`).
     pub crowd: bool,
+    /// Area of its outline, where the data set gives one: COCO's small, medium and large go by it.
+    pub area: Option<f32>,
+}
+
+/// How a picture was laid into the model's input: `seen = original · scale + offset`, for x and y. A mirrored
+/// picture has a negative scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// Width and height of the original in pixels.
+    pub size: [usize; 2],
+    /// Factors for x and y.
+    pub scale: [f32; 2],
+    /// Pixels to the right and downwards.
+    pub offset: [f32; 2],
+}
+
+impl Frame {
+    /// A picture as it is.
+    pub fn whole(width: usize, height: usize) -> Self {
+        Frame { size: [width, height], scale: [1.0; 2], offset: [0.0; 2] }
+    }
+
+    /// A point of the model's input in pixels of the original.
+    pub fn original(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        [(x - self.offset[0]) / self.scale[0], (y - self.offset[1]) / self.scale[1]]
+    }
+
+    /// Applies `seen · scale + offset` after what happened so far.
+    #[cfg(feature = "data")]
+    pub(super) fn then(&mut self, scale: [f32; 2], offset: [f32; 2]) {
+        for axis in 0..2 {
+            self.scale[axis] *= scale[axis];
+            self.offset[axis] = self.offset[axis] * scale[axis] + offset[axis];
+        }
+    }
 }

@@ -1,5 +1,73 @@
 //! Data sets: samples on disk, made into batches that a model can be given. Nothing of pruning here.
+//!
+//! [`open`] finds out what lies at a path and gives a [`Dataset`]; a [`Preprocess`] declares what happens to each
+//! sample; a [`Loader`] decodes ahead of the model on all cores and gives [`Batch`]es.
+//!
+//! ```no_run
+//! # #[cfg(feature = "data")]
+//! # fn run(session: &dyn onnx_prune::runtime::Session) -> onnx_prune::data::Result<()> {
+//! use onnx_prune::data::{self, Loader, LoaderOptions, OpenOptions, Preprocess};
+//! let dataset = data::open("cifar10-jpeg.tar.gz".as_ref(), &OpenOptions::default())?;
+//! let loader = Loader::new(dataset, Some(&Preprocess::Cifar), session.inputs(), LoaderOptions::default())?;
+//! for batch in loader.batches() {
+//!     let batch = batch?;
+//!     println!("{} samples", batch.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
 
-pub use batch::{Batch, BoundingBox, Target};
+pub use batch::{Batch, BoundingBox, Frame, Target};
+
+#[cfg(feature = "data")]
+mod ahead;
+#[cfg(feature = "data")]
+mod convert;
+#[cfg(feature = "data")]
+mod dataset;
+#[cfg(feature = "data")]
+mod decode;
+mod error;
+#[cfg(feature = "data")]
+mod fit;
+#[cfg(feature = "data")]
+mod formats;
+#[cfg(feature = "data")]
+mod linear;
+#[cfg(feature = "data")]
+mod loader;
+#[cfg(feature = "data")]
+mod open;
+#[cfg(feature = "data")]
+mod picture;
+#[cfg(feature = "data")]
+mod pipeline;
+#[cfg(feature = "data")]
+mod prepare;
+#[cfg(feature = "data")]
+mod resample;
+#[cfg(feature = "data")]
+mod split;
+#[cfg(feature = "data")]
+pub mod steps;
+#[cfg(feature = "data")]
+mod tokens;
+#[cfg(feature = "data")]
+mod tree;
+
+pub use error::{Error, Result};
+#[cfg(feature = "data")]
+pub use {
+    dataset::{Content, Dataset, Sample},
+    decode::decode,
+    fit::check_classes,
+    formats::known as formats,
+    loader::{BadSample, Batches, Loader, LoaderOptions},
+    open::{Limits, OpenOptions, open},
+    picture::Picture,
+    pipeline::{Layout, Pipeline, Preprocess, Tokens},
+    resample::{Interpolation, resize},
+    split::{Purpose, Split},
+};

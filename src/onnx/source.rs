@@ -22,7 +22,10 @@ impl Maps {
             let what = if meta.is_dir() { "it is a folder" } else { "it is not a regular file" };
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
         }
-        let file = File::open(path)?;
+        self.map_open(&File::open(path)?)
+    }
+
+    fn map_open(&mut self, file: &File) -> std::io::Result<Bytes> {
         // An empty file cannot be mapped.
         if file.metadata()?.len() == 0 {
             return Ok(Bytes::new());
@@ -30,7 +33,7 @@ impl Maps {
         // SAFETY: the map is read-only and private to this process. Another program that shortens the file in place
         // while it is mapped ends this one by a signal; replacing the file by a rename, as all careful writers do
         // and as saving here does, leaves the mapped file alive.
-        let map = Arc::new(unsafe { Mmap::map(&file)? });
+        let map = Arc::new(unsafe { Mmap::map(file)? });
         self.0.push(Arc::clone(&map));
         Ok(Bytes::from_owner(Mapped(map)))
     }
@@ -69,6 +72,17 @@ impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Maps a regular file.
+pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
+    Maps::default().map(path)
+}
+
+/// Maps an open file.
+#[cfg(feature = "data")]
+pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
+    Maps::default().map_open(file)
 }
 
 /// Maps a model file; folders and empty files are told apart from broken ones.

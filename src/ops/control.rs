@@ -48,6 +48,17 @@ impl Ends {
     }
 }
 
+/// The first outputs of the branches that may be taken: of one where the condition is known, as it is where exporters
+/// ask for a rank or a size.
+fn branches(ends: &Ends, condition: Option<Vec<i64>>) -> Option<Vec<usize>> {
+    let [(yes, _), (no, _)] = ends.made[..] else { return None };
+    Some(match condition.as_deref() {
+        Some([0]) => vec![no],
+        Some([_]) => vec![yes],
+        _ => vec![yes, no],
+    })
+}
+
 /// Both sizes where they agree, else one that only a run can tell.
 fn either(symbols: &mut Symbols, a: &[Dim], b: &[Dim], name: &str) -> Option<Vec<Dim>> {
     let one =
@@ -128,7 +139,7 @@ impl Operator for EnterIf {
 
 impl Operator for If {
     fn about(&self) -> &'static str {
-        "bodies are walked; what both branches give is one"
+        "bodies are walked; what both branches give is one; a branch that is never taken is not asked"
     }
 
     fn enters(&self) -> Option<&'static dyn Operator> {
@@ -136,24 +147,27 @@ impl Operator for If {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let ends = Ends::of(cx.node);
-        let [(yes, _), (no, _)] = ends.made[..] else { return None };
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
+        let (first, last) = (*taken.first()?, *taken.last()?);
         for o in 0..cx.outputs.len() {
-            let (a, b) = (cx.shape(yes + o)?.to_vec(), cx.shape(no + o)?.to_vec());
+            let (a, b) = (cx.shape(first + o)?.to_vec(), cx.shape(last + o)?.to_vec());
             let name = cx.node.output.get(o).cloned().unwrap_or_default();
-            let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(yes + o));
+            let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(first + o));
+            let value = cx.value(first + o).filter(|_| first == last).cloned();
             cx.set(o, dtype, shape);
+            if let Some(v) = value {
+                cx.set_value(o, v);
+            }
         }
         Some(())
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let ends = Ends::of(cx.node);
-        let [(yes, _), (no, _)] = ends.made[..] else { return None };
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
         for o in 0..cx.axes_out.len() {
             let shape = cx.out_shape(o)?.to_vec();
-            let branches = [cx.input(yes + o)?, cx.input(no + o)?];
-            let axes = meet(cx, &branches, &shape)?;
+            let given = taken.iter().map(|b| cx.input(b + o)).collect::<Option<Vec<_>>>()?;
+            let axes = meet(cx, &given, &shape)?;
             cx.set(o, axes);
         }
         Some(())

@@ -5,6 +5,7 @@ use crate::onnx;
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::contraction::Contraction;
 
 /// `Conv` (weight [out, in/g, k…]) or `ConvTranspose` (weight [in, out/g, k…]).
 pub struct Conv {
@@ -42,6 +43,7 @@ impl Layout {
 }
 
 /// Window attributes of convolutions and pools, with the defaults of the format.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
     /// Kernel size per spatial axis.
     pub kernel: Vec<i64>,
@@ -245,5 +247,22 @@ impl Operator for Conv {
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()
+    }
+
+    fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
+        if self.transposed {
+            return None;
+        }
+        Some(Contraction {
+            data: 0,
+            data_axis: 1,
+            weight: 1,
+            out_axis: 0,
+            in_axis: 1,
+            bias: Some(2),
+            groups: usize::try_from(Self::group(cx.node)).ok()?,
+            window: Some(self.window(cx.node, cx.shape(1)?)?),
+            scale: 1.0,
+        })
     }
 }

@@ -33,6 +33,8 @@ pub enum Fold {
     Reciprocal,
     Floor,
     Ceil,
+    Round,
+    Clip,
     Where,
     Same,
     Cast,
@@ -178,8 +180,10 @@ impl Operator for Elementwise {
 
 impl Elementwise {
     fn fold_values(&self, cx: &mut InferCx, n: usize, shape: &[Dim], dtype: i32) -> Option<Value> {
-        if self.fold == Fold::None {
-            return None;
+        match self.fold {
+            Fold::None => return None,
+            Fold::Clip => return clipped(cx),
+            _ => {}
         }
         let shape = known(shape)?;
         let len: usize = shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b)).filter(|l| *l <= MAX_VALUE)?;
@@ -212,7 +216,7 @@ impl Elementwise {
             let out: Option<Vec<f64>> = (0..len).map(|p| fold_floats(self.fold, &column(p)?)).collect();
             let out = out?;
             return Some(if dtype::is_float(dtype) {
-                Value::Floats(out)
+                Value::Floats(rounded(out, dtype))
             } else {
                 Value::Ints(out.into_iter().map(|x| Dim::from(x as i64)).collect())
             });
@@ -221,7 +225,7 @@ impl Elementwise {
             let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
-            return Some(Value::Floats(floats?));
+            return Some(Value::Floats(rounded(floats?, dtype)));
         }
         let mut out = Vec::with_capacity(len);
         for p in 0..len {
@@ -236,6 +240,35 @@ impl Elementwise {
         }
         Some(Value::Ints(out))
     }
+}
+
+/// Single precision where the graph computes in it: sizes are rounded from such numbers.
+fn rounded(values: Vec<f64>, dtype: i32) -> Vec<f64> {
+    match dtype {
+        dtype::FLOAT => values.into_iter().map(|x| f64::from(x as f32)).collect(),
+        _ => values,
+    }
+}
+
+/// `Clip`, whose bounds are attributes before operator set 11.
+fn clipped(cx: &InferCx) -> Option<Value> {
+    let bound = |i: usize, name: &str, open: f64| -> Option<f64> {
+        if !cx.has(i) {
+            return Some(crate::onnx::attr_f(cx.node, name).map_or(open, f64::from));
+        }
+        match cx.value(i)? {
+            Value::Floats(v) => v.first().copied(),
+            Value::Ints(v) => v.first()?.known().map(|n| n as f64),
+        }
+    };
+    let (low, high) = (bound(1, "min", f64::NEG_INFINITY)?, bound(2, "max", f64::INFINITY)?);
+    Some(match cx.value(0)? {
+        Value::Floats(v) => Value::Floats(v.iter().map(|x| x.max(low).min(high)).collect()),
+        Value::Ints(v) => {
+            let clip = |d: &Dim| Some(Dim::from((d.known()? as f64).max(low).min(high) as i64));
+            Value::Ints(v.iter().map(clip).collect::<Option<_>>()?)
+        }
+    })
 }
 
 /// Row-major strides of `from` seen through its broadcast to `to`.
@@ -266,6 +299,7 @@ fn fold_floats(fold: Fold, v: &[f64]) -> Option<f64> {
         (Fold::Reciprocal, [a]) => 1.0 / a,
         (Fold::Floor, [a]) => a.floor(),
         (Fold::Ceil, [a]) => a.ceil(),
+        (Fold::Round, [a]) => a.round_ties_even(),
         (Fold::Same, [a, ..]) => *a,
         // Casts to integers truncate towards zero.
         (Fold::Cast, [a]) => *a,
@@ -305,7 +339,7 @@ fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
         (Fold::Neg, [a]) => Dim::from(0i64).minus(a),
         (Fold::Abs, [a]) => Dim::from(a.known()?.checked_abs()?),
         (Fold::Not, [a]) => Dim::from(i64::from(a.known()? == 0)),
-        (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil, [a, ..]) => a.clone(),
+        (Fold::Same | Fold::Cast | Fold::Floor | Fold::Ceil | Fold::Round, [a, ..]) => a.clone(),
         (Fold::Where, [c, a, b]) => if c.known()? != 0 { a } else { b }.clone(),
         (Fold::Equal, [a, b]) if a == b => Dim::from(1i64),
         // A size is never negative, which is how exporters ask "was this dimension given as -1?".

@@ -4,6 +4,7 @@ use crate::algebra::Monomial;
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::contraction::Contraction;
 
 /// `Gemm`.
 pub struct Gemm;
@@ -56,5 +57,23 @@ impl Operator for Gemm {
             Some(vec![*a.first()?, *a.get(1)?, *cx.axes_in.get(1)?.as_ref()?.get(n)?])
         };
         count().map(CostCx::product).unwrap_or_default()
+    }
+
+    fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
+        let n = outer(cx.int("transB"), false);
+        let rows = outer(cx.int("transA"), true);
+        // Patches are read along the rows of A, and a bias that counts once per output is a vector.
+        let vector = crate::onnx::attr_f(cx.node, "beta").unwrap_or(1.0) == 1.0 && cx.rank(2) == Some(1);
+        (rows == 0).then(|| Contraction {
+            data: 0,
+            data_axis: 1,
+            weight: 1,
+            out_axis: n,
+            in_axis: 1 - n,
+            bias: vector.then_some(2),
+            groups: 1,
+            window: None,
+            scale: crate::onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
+        })
     }
 }

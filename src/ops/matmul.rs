@@ -5,6 +5,7 @@ use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::contraction::Contraction;
 use super::elementwise::broadcast;
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
@@ -113,5 +114,20 @@ impl Operator for MatMul {
             Some(axes)
         };
         count().map(CostCx::product).unwrap_or_default()
+    }
+
+    fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
+        let data_axis = cx.rank(0)?.checked_sub(1)?;
+        (cx.rank(1)? == 2 && data_axis > 0).then_some(Contraction {
+            data: 0,
+            data_axis,
+            weight: 1,
+            out_axis: 1,
+            in_axis: 0,
+            bias: None,
+            groups: 1,
+            window: None,
+            scale: 1.0,
+        })
     }
 }

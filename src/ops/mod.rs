@@ -9,6 +9,7 @@ mod attention;
 mod concat;
 mod constant;
 mod context;
+mod contraction;
 mod control;
 mod conv;
 mod deform;
@@ -46,6 +47,8 @@ mod table;
 mod transpose;
 
 pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
+pub use contraction::Contraction;
+pub use conv::Window;
 pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
@@ -68,6 +71,11 @@ pub trait Operator: Sync {
     /// Multiply-accumulates; contractions only.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
+    }
+
+    /// The node as a product of its weight with patches of its input; `None` where it is no such product.
+    fn contraction(&self, _cx: &CostCx) -> Option<Contraction> {
+        None
     }
 
     /// Inputs whose product comes out, position by position: a scale among them belongs to the others.

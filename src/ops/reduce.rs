@@ -21,6 +21,31 @@ fn reduced(shape: &[Dim], over: &[usize], keep: bool) -> Vec<Dim> {
     shape.iter().enumerate().filter_map(size).collect()
 }
 
+/// A vector of sizes as one number: shape arithmetic.
+fn whole(cx: &InferCx) -> Option<Value> {
+    let op = cx.node.op_type();
+    Some(match cx.value(0)? {
+        Value::Ints(v) => {
+            let numbers = || v.iter().map(Dim::known).collect::<Option<Vec<_>>>();
+            Value::Ints(vec![match op {
+                "ReduceProd" => Dim::product(v),
+                "ReduceSum" => v.iter().fold(Dim::from(0i64), |a, b| a.plus(b)),
+                "ReduceMax" => numbers()?.into_iter().max()?.into(),
+                "ReduceMin" => numbers()?.into_iter().min()?.into(),
+                _ => return None,
+            }])
+        }
+        Value::Floats(v) => {
+            let reduced = match op {
+                "ReduceMax" => v.iter().copied().reduce(f64::max),
+                "ReduceMin" => v.iter().copied().reduce(f64::min),
+                _ => None,
+            };
+            Value::Floats(vec![reduced?])
+        }
+    })
+}
+
 impl Operator for Reduce {
     fn about(&self) -> &'static str {
         "mixes across the reduced axes, the others pass"
@@ -36,18 +61,10 @@ impl Operator for Reduce {
         let keep = cx.int("keepdims").unwrap_or(1) != 0;
         let dt = cx.dtype(0);
         cx.set(0, dt, reduced(&shape, &over, keep));
-        // A product or sum of a shape vector is shape arithmetic.
-        if let (Some(v), true) = (cx.dims(0).map(<[Dim]>::to_vec), over.len() == shape.len()) {
-            let folded = match cx.node.op_type() {
-                "ReduceProd" => Some(Dim::product(&v)),
-                "ReduceSum" => Some(v.iter().fold(Dim::from(0i64), |a, b| a.plus(b))),
-                "ReduceMax" => v.iter().map(Dim::known).collect::<Option<Vec<_>>>()?.into_iter().max().map(Dim::from),
-                "ReduceMin" => v.iter().map(Dim::known).collect::<Option<Vec<_>>>()?.into_iter().min().map(Dim::from),
-                _ => None,
-            };
-            if let Some(d) = folded {
-                cx.set_value(0, Value::Ints(vec![d]));
-            }
+        if over.len() == shape.len()
+            && let Some(value) = whole(cx)
+        {
+            cx.set_value(0, value);
         }
         Some(())
     }

@@ -111,6 +111,17 @@ impl Operator for ConstantOfShape {
     }
 }
 
+/// The real numbers that a `Range` counts, where all bounds are known and they are not too many.
+fn counted(cx: &InferCx) -> Option<Vec<f64>> {
+    let one = |i: usize| match cx.value(i)? {
+        Value::Floats(v) => v.first().copied(),
+        Value::Ints(v) => v.first()?.known().map(|n| n as f64),
+    };
+    let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
+    let n = ((limit - start) / step).ceil().max(0.0);
+    (n <= MAX_VALUE as f64).then(|| (0..n as usize).map(|k| start + k as f64 * step).collect())
+}
+
 impl Operator for Range {
     fn about(&self) -> &'static str {
         "positions as values freeze"
@@ -121,6 +132,11 @@ impl Operator for Range {
         let one = |cx: &InferCx, i: usize| cx.dims(i).and_then(|d| d.first().cloned());
         let (start, limit, step) = (one(cx, 0), one(cx, 1), one(cx, 2));
         let (Some(start), Some(limit), Some(step)) = (start, limit, step) else {
+            if let Some(v) = counted(cx) {
+                cx.set(0, dt, vec![Dim::from(v.len())]);
+                cx.set_value(0, Value::Floats(v));
+                return Some(());
+            }
             let n = cx.unknown(0, 0);
             cx.set(0, dt, vec![n]);
             return Some(());

@@ -147,7 +147,7 @@ fn read(
 
 impl Operator for Slice {
     fn about(&self) -> &'static str {
-        "a contiguous range is a part of a sum; strides freeze; bounds are derived"
+        "a contiguous range is a part of a sum; every so many positions are a column of a product; bounds are derived"
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {

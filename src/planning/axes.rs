@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Kind, UnknownKind};
 
-/// A choice of kinds. By default, what costs accuracy least: the inside of layers and of heads. The residual width, whole heads,
-/// experts and bins are shared or carry meanings of their own, and shrink only on request.
+/// A choice of kinds. By default the inside of layers and of heads; the residual width, whole heads, experts and bins
+/// are shared by many layers or carry meanings of their own, and shrink only on request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Axes(BTreeSet<Kind>);

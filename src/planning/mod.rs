@@ -15,7 +15,7 @@ mod target;
 
 pub use axes::Axes;
 pub use error::{Error, Result};
-pub use options::Options;
+pub use options::{Options, Rescore};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
 pub use target::{Measured, Target};

@@ -12,7 +12,8 @@ use super::select::{State, Unit, give_back, ranking, shortest};
 use super::target::{Measured, Target};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::criteria::{Criterion, ScoreOptions, Scoreboard};
+use crate::criteria::{Criterion, Needs, ScoreOptions, Scoreboard};
+use crate::statistics::GroupStatistics;
 
 /// Progress of a plan after one step.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,8 @@ pub struct Aim<'o> {
     pub options: &'o Options,
     /// Bytes that the file takes beside weights.
     pub fixed_bytes: f64,
+    /// What data says of each group; empty without data.
+    pub statistics: &'o [GroupStatistics],
 }
 
 /// The channels that stay.
@@ -101,13 +104,16 @@ fn holds(measured: Measured, target: Target) -> bool {
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes } = *aim;
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics } = *aim;
     let limits = limits(a, scheme, o)?;
     let full = a.full_counts();
     if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
         return Err(obstacle::nothing(a, o));
     }
-    let (weights, groups) = scoring::inputs(a)?;
+    if criterion.needs().contains(Needs::ACTIVATIONS) && statistics.is_empty() {
+        return Err(crate::criteria::Error::NoData { criterion: criterion.name() }.into());
+    }
+    let (weights, groups) = scoring::inputs(a, statistics)?;
     let mut board = Scoreboard::new(criterion, weights, groups, score)?;
     let structures: Vec<&str> = a.groups.iter().map(|g| g.structure.as_str()).collect();
     let prunable: usize = limits.iter().zip(&full).filter(|(l, n)| l.least < **n).map(|(_, n)| n).sum();
@@ -132,7 +138,9 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
         if reached(&state.counts) {
             break;
         }
-        board.refresh();
+        if o.rescore.due(t - 1) {
+            board.refresh();
+        }
         let units = ranking(&state, &limits, o.round_to, scheme, &structures, |g| board.scores(g));
         let share = end * t as f64 / steps as f64;
         let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();

@@ -5,12 +5,13 @@ use crate::criteria::{GroupItems, Item, Role as Scored, Weight, WeightData};
 use crate::onnx;
 use crate::onnx::proto::TensorProto;
 use crate::ops::{Role, dtype};
+use crate::statistics::GroupStatistics;
 
-/// The weights and groups of a model as criteria see them.
+/// The weights and groups of a model as criteria see them, with what data says of each group, where there is data.
 ///
 /// # Errors
 /// When a weight's contents do not fit its shape.
-pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Error> {
+pub fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Error> {
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.names[v.tensor].to_owned();
@@ -29,7 +30,7 @@ pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Erro
         };
         weights.push(Weight { name, shape: onnx::shape(t)?, data });
     }
-    let groups = a.groups.iter().map(|g| GroupItems {
+    let groups = a.groups.iter().enumerate().map(|(k, g)| GroupItems {
         name: g.name.clone(),
         channels: g.size,
         items: g
@@ -37,6 +38,7 @@ pub fn inputs(a: &Analysis) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Erro
             .iter()
             .map(|i| Item { weight: i.variant, axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
             .collect(),
+        statistics: statistics.get(k).cloned().unwrap_or_default(),
     });
     Ok((weights, groups.collect()))
 }

@@ -91,6 +91,9 @@ pub struct Timings {
     pub load: f64,
     /// Shapes, relations, groups, cost polynomials.
     pub analyse: f64,
+    /// Statistics of activations.
+    #[serde(default)]
+    pub calibrate: f64,
     /// Scoring, ranking and selection, all steps.
     pub plan: f64,
     /// Surgery and second shape inference.
@@ -99,8 +102,30 @@ pub struct Timings {
     pub write: f64,
     /// Silenced equals removed.
     pub verify: f64,
+    /// Least squares and statistics of batch normalisations.
+    #[serde(default)]
+    pub recover: f64,
     /// Latency measurement.
     pub latency: f64,
+}
+
+/// What data won back after pruning. Shares of right answers are on the calibration data, where it has classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Right answers of the original.
+    pub original: Option<f64>,
+    /// Right answers right after pruning.
+    pub pruned: Option<f64>,
+    /// Layers with new weights by least squares.
+    pub layers: Option<usize>,
+    /// Layers that read a group that shrank and keep their weights.
+    pub layers_left: usize,
+    /// Right answers after the least squares.
+    pub refitted: Option<f64>,
+    /// Batch normalisations with new statistics.
+    pub normalizations: Option<usize>,
+    /// Right answers after that.
+    pub recalibrated: Option<f64>,
 }
 
 /// What a run was asked to do.
@@ -123,6 +148,12 @@ pub struct Settings {
     pub options: Options,
     /// Whether debug metadata was removed.
     pub strip_debug: bool,
+    /// Whether the layers that read what shrank were solved again.
+    #[serde(default)]
+    pub refit: bool,
+    /// Whether batch normalisations got new statistics.
+    #[serde(default)]
+    pub recalibrate_bn: bool,
 }
 
 /// The whole report.
@@ -154,6 +185,8 @@ pub struct Report {
     pub frozen: Vec<FrozenAxes>,
     /// The check of silenced against removed.
     pub verification: Option<Verification>,
+    /// What data won back.
+    pub recovery: Option<Recovery>,
     /// Latency before and after.
     pub latency: Option<LatencyReport>,
     /// Seconds by stage.

@@ -1,6 +1,6 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
-use super::data::{GroupChange, Report, Verification};
+use super::data::{GroupChange, Recovery, Report, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::planning::Measured;
 
@@ -131,6 +131,26 @@ pub fn verification(v: Option<&Verification>) -> String {
         (n, m) => format!("{} and {}", groups(n, "silenced in the original"), groups(m, "reordered (mixed) give")),
     };
     format!("verified: {outputs}; {how} the same, largest difference {:.1e} of the largest output", v.difference)
+}
+
+/// What data won back.
+pub fn recovery(r: &Recovery) -> String {
+    let mut done = Vec::new();
+    if let Some(n) = r.layers {
+        let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
+        done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
+    }
+    if let Some(n) = r.normalizations {
+        done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
+    }
+    let figures =
+        [("original", r.original), ("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
+    let figures: Vec<String> =
+        figures.iter().filter_map(|(what, x)| Some(format!("{what} {}", percent((*x)?)))).collect();
+    match figures.is_empty() {
+        true => done.join(", "),
+        false => format!("{}; right on the calibration data: {}", done.join(", "), figures.join(", ")),
+    }
 }
 
 /// The figure that was reached.

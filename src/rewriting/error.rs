@@ -13,6 +13,12 @@ pub enum Error {
     /// A runtime refused.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
+    /// The graph is inconsistent.
+    #[error(transparent)]
+    Analysis(#[from] crate::analysis::Error),
+    /// Activations could not be had.
+    #[error(transparent)]
+    Statistics(#[from] crate::statistics::Error),
     /// A node could not follow the axes that shrank.
     #[error("node {node}: {why}")]
     Node {

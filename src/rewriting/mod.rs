@@ -3,10 +3,17 @@
 mod assembly;
 mod clean;
 mod error;
+mod insert;
+mod recalibrate;
+mod refit;
+mod replace;
 mod surgery;
 mod verify;
 mod weights;
 
 pub use error::{Error, Result};
+pub use insert::insert_batch_norm;
+pub use recalibrate::recalibrate;
+pub use refit::{Refitted, refit};
 pub use surgery::prune;
 pub use verify::{Check, CheckOptions, Verdict, concrete_inputs, silenced, verify};

@@ -7,7 +7,7 @@ use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, Names, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
-use crate::analysis::{Analysis, Graph, TensorId, infer_one, of_constant};
+use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
 use crate::onnx;
 use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
 use crate::ops::{self, Fact, Operator, RewriteCx, Value};
@@ -109,6 +109,7 @@ impl Walker<'_, '_> {
         let op = g.operator(i);
         let operands = op.map_or(&[][..], ops::Operator::shape_operands);
         self.pin(i, &mut node, operands)?;
+        self.pick(i, &mut node)?;
 
         let opset = g.opset_of(&node);
         let axes_out: Vec<Option<&[_]>> =
@@ -141,11 +142,7 @@ impl Walker<'_, '_> {
         for t in new_tensors {
             self.add_tensor(t);
         }
-        for n in new_nodes {
-            let facts = self.infer(&n, ops::find(n.domain(), n.op_type()), 18, scope, &[], n.output.len());
-            self.new_facts.extend(n.output.iter().cloned().zip(facts));
-            self.nodes.insert(scope, n);
-        }
+        new_nodes.into_iter().for_each(|n| self.add_node(n, scope));
         let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
         for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
             id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));
@@ -230,11 +227,41 @@ impl Walker<'_, '_> {
             if old.value.is_none() || old.value == new.value || old.shape != new.shape {
                 continue;
             }
+            // Small weights are followed by value too: what is only in another order is no size.
+            let axes = self.a.relations.uses[i].get(k).and_then(Option::as_ref);
+            if axes.is_some_and(|a| a.iter().any(|t| self.a.relations.terms.shrinks(*t, self.kept))) {
+                continue;
+            }
             let Some(tensor) = self.constant(id, old) else {
                 return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.names[id])));
             };
             node.input[k] = tensor.name().to_owned();
             self.add_tensor(tensor);
+        }
+        Ok(())
+    }
+
+    /// Where a node reads only some positions of what no input decides, another node picks them.
+    fn pick(&mut self, i: usize, node: &mut NodeProto) -> Result<()> {
+        let (a, kept) = (self.a, self.kept);
+        for k in 0..node.input.len() {
+            for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
+                let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
+                let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
+                let (indices, out) = (self.names.fresh("positions"), self.names.fresh(&node.input[k]));
+                let tensor = onnx::from_i64(&indices, &[positions.len()], &positions)?;
+                self.add_tensor(tensor);
+                let mut gather = NodeProto {
+                    name: Some(out.clone()),
+                    op_type: Some("Gather".to_owned()),
+                    input: vec![node.input[k].clone(), indices],
+                    output: vec![out.clone()],
+                    ..Default::default()
+                };
+                onnx::set_attr_i(&mut gather, "axis", axis as i64);
+                self.add_node(gather, a.graph.scope_of(i));
+                node.input[k] = out;
+            }
         }
         Ok(())
     }
@@ -261,6 +288,12 @@ impl Walker<'_, '_> {
                 Some(t)
             }
         }
+    }
+
+    fn add_node(&mut self, n: NodeProto, scope: usize) {
+        let facts = self.infer(&n, ops::find(n.domain(), n.op_type()), 18, scope, &[], n.output.len());
+        self.new_facts.extend(n.output.iter().cloned().zip(facts));
+        self.nodes.insert(scope, n);
     }
 
     fn add_tensor(&mut self, t: TensorProto) {

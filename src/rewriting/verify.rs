@@ -9,9 +9,9 @@ use super::surgery;
 use super::weights::{Mode, Names, cut};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::onnx::{self, Model, SaveOptions, proto::ModelProto, save};
+use crate::onnx::{Model, proto::ModelProto};
 use crate::ops::dtype;
-use crate::runtime::{Runtime, Session, SessionOptions, Tensor};
+use crate::runtime::{self, Runtime, Session, SessionOptions, Tensor};
 
 /// How to check.
 #[derive(Clone, Debug)]
@@ -173,23 +173,9 @@ fn reordered(a: &Analysis, kept: &Kept) -> Kept {
     a.groups.iter().filter_map(of).collect()
 }
 
-/// Opens a model that exists in memory only, through a file so that nothing is copied whole.
 fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &SessionOptions) -> Result<Box<dyn Session>> {
-    let folder = tempfile::tempdir().map_err(|e| Error::Verification(format!("no temporary folder: {e}")))?;
-    let path = folder.path().join("model.onnx");
     let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
-    if model.external.is_none() {
-        // Nobody needs this file after a crash: it is not synced.
-        let file = std::fs::File::create(&path).map_err(|e| Error::Verification(format!("no temporary file: {e}")))?;
-        if onnx::write_to(&model, &mut std::io::BufWriter::new(file)).is_ok() {
-            drop(model);
-            return Ok(runtime.open(&path, options)?);
-        }
-    }
-    let staged = save::stage(&model, &path, &SaveOptions::default())?;
-    // The runtime has copies of its own.
-    drop(model);
-    Ok(runtime.open(staged.model_path(), options)?)
+    Ok(runtime::open_model(runtime, &model, options)?)
 }
 
 type Outputs = [(String, Tensor)];

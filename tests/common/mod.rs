@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod builder;
+pub mod noise;
 pub mod request;
 
 use onnx_prune::onnx::proto::*;

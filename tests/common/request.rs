@@ -22,5 +22,7 @@ pub fn request() -> Request {
         runtime: Choice::Auto,
         library: None,
         threads: Some(1),
+        data: None,
+        recover: Default::default(),
     }
 }

@@ -50,6 +50,17 @@ fn rotary_halves_shrink_together() {
 }
 
 #[test]
+fn rotary_pairs_shrink_together() {
+    let expected = [
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "q.weight heads 2: q.weight@1x8 q.bias@0x8 k.weight@1x8 k.bias@0x8 v.weight@1x8 v.bias@0x8 proj.weight@0x8",
+        "q.weight#2 head-dim 4: q.weight@1x4 q.bias@0x4 cos@3x2 sin@3x2 k.weight@1x4 k.bias@0x4 cos@3x2 sin@3x2",
+        "v.weight head-dim 8: v.weight@1x2 v.bias@0x2 proj.weight@0x2",
+    ];
+    assert_eq!(groups(attention::rotary_pairs()), expected);
+}
+
+#[test]
 fn a_tied_embedding_is_one_group() {
     let m = attention::tied_embedding();
     let expected = [

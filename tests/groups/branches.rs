@@ -1,6 +1,6 @@
 //! Channels put together and taken apart, and what stands in the way.
 
-use crate::zoo::{branches, shaping};
+use crate::zoo::{branches, settled, shaping};
 use crate::{frozen, groups};
 
 #[test]
@@ -129,4 +129,31 @@ fn an_unknown_operator_freezes_what_it_touches_only() {
     assert_eq!(groups(m.clone()), expected);
     assert!(frozen(m.clone()).contains(&"12 operator without a rule: touched.weight@0 touched.bias@0".to_owned()));
     assert!(frozen(m.clone()).contains(&"12 operator without a rule: after.weight@1".to_owned()));
+}
+
+#[test]
+fn what_no_input_decides_freezes_nothing() {
+    let expected = [
+        "patch.weight 8: patch.weight@0 patch.bias@0 inner.weight@0",
+        "inner.weight 12: inner.weight@1 inner.bias@0 head.weight@1",
+    ];
+    assert_eq!(groups(settled::counted_positions()), expected);
+    assert_eq!(groups(settled::counted_to_a_size()), expected);
+}
+
+#[test]
+fn a_group_normalisation_in_other_words_is_mixed_across() {
+    let expected = [
+        "conv1.weight 8 mixed: conv1.weight@0 conv1.bias@0 scale@0 shift@0 conv2.weight@1",
+        "conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1",
+    ];
+    assert_eq!(groups(settled::one_group_norm()), expected);
+}
+
+#[test]
+fn sizes_are_followed_through_real_numbers_and_branches() {
+    let second = "conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1";
+    let first = "conv1.weight 8: conv1.weight@0 conv1.bias@0 conv2.weight@1";
+    assert_eq!(groups(settled::padded_by_arithmetic()), [first, second]);
+    assert_eq!(groups(settled::copies_by_one_hot()), [first, second]);
 }

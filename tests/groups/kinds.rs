@@ -125,6 +125,7 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             target: Target::Speedup(speedup),
             options: &options,
             fixed_bytes: 0.0,
+            statistics: &[],
         };
         planning::plan(&a, &aim, &mut |_| true)
     };

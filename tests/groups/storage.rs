@@ -121,6 +121,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         target: planning::Target::Ratio(0.5),
         options: &options,
         fixed_bytes: 0.0,
+        statistics: &[],
     };
     let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, &mut |_| true) else {
         panic!("a plan for nothing")

@@ -11,6 +11,9 @@ use onnx_prune::rewriting;
 use crate::zoo::{attention, fused, heads};
 use crate::{common, load};
 
+/// A network of the zoo.
+type Build = fn() -> ModelProto;
+
 /// The first node of that type, once the groups that `keep` names have as many channels as it says.
 fn cut(m: &ModelProto, op: &str, keep: impl Fn(&Group) -> Option<u32>) -> NodeProto {
     let model = load(&common::bytes(m));
@@ -54,7 +57,7 @@ fn grouped_heads_go_by_group_or_by_place_within_it() {
 /// Without an attribute the scale is 1/√channels of a head: fewer channels must not change it.
 #[test]
 fn a_scale_that_follows_from_the_width_is_spelled_out() {
-    let cases: [(fn() -> ModelProto, &str, f32, u32); 4] = [
+    let cases: [(Build, &str, f32, u32); 4] = [
         (heads::attention_op, "Attention", 8.0, 3),
         (fused::multi_head, "MultiHeadAttention", 8.0, 3),
         (fused::packed_attention, "Attention", 8.0, 3),
@@ -96,7 +99,7 @@ fn no_more_experts_are_picked_than_there_are() {
 /// A network costs the same whichever operators spell it, before and after.
 #[test]
 fn one_operator_costs_what_its_parts_cost() {
-    let pairs: [(fn() -> ModelProto, fn() -> ModelProto); 2] =
+    let pairs: [(Build, Build); 2] =
         [(heads::attention_op_grouped, attention::grouped_query), (fused::packed_attention, attention::fused_qkv)];
     for (one, parts) in pairs {
         let models = [one(), parts()].map(|m| load(&common::bytes(&m)));

@@ -124,6 +124,34 @@ pub fn rotary() -> ModelProto {
     finish(b, &y)
 }
 
+/// Rotary positions that turn neighbours: even and odd channels of a head are sliced apart and stacked again.
+pub fn rotary_pairs() -> ModelProto {
+    let (mut b, e) = start();
+    let angles: Vec<f32> = (0..TOKENS * 8).map(|i| (i / 8) as f32 / (1 + i % 8 / 2) as f32).collect();
+    let cos: Vec<f32> = angles.iter().map(|a| a.cos()).collect();
+    let sin: Vec<f32> = angles.iter().map(|a| a.sin()).collect();
+    let (cos, sin) = (b.filled("cos", &[1, 1, TOKENS, 8], &cos), b.filled("sin", &[1, 1, TOKENS, 8], &sin));
+    let turned = |b: &mut Builder, name: &str| {
+        let y = b.linear(name, &e, 16, 16);
+        let y = heads(b, &y, 2, 8);
+        let even = b.slices(&y, &[3], &[0], &[i64::MAX], &[2]);
+        let odd = b.slices(&y, &[3], &[1], &[8], &[2]);
+        let odd = b.op("Neg", &[&odd], vec![]);
+        let (odd, even) = (b.unsqueeze(&odd, &[4]), b.unsqueeze(&even, &[4]));
+        let pairs = b.concat(4, &[&odd, &even]);
+        let swapped = b.reshape(&pairs, &[0, 2, TOKENS, 8]);
+        let (p, q) = (b.mul(&y, &cos), b.mul(&swapped, &sin));
+        b.add(&p, &q)
+    };
+    let (q, k) = (turned(&mut b, "q"), turned(&mut b, "k"));
+    let v = b.linear("v", &e, 16, 16);
+    let v = heads(&mut b, &v, 2, 8);
+    let o = attend(&mut b, &q, &k, &v, 16);
+    let o = b.linear("proj", &o, 16, 16);
+    let y = b.add(&e, &o);
+    finish(b, &y)
+}
+
 /// The table of tokens is also the output matrix.
 pub fn tied_embedding() -> ModelProto {
     let mut b = Builder::new(17);

@@ -39,6 +39,26 @@ pub fn branches() -> ModelProto {
     head(b, &c, 12)
 }
 
+/// A branch by the size of an axis, as exporters spell "squeeze if it is one": the other has another rank.
+pub fn never_taken() -> ModelProto {
+    let (mut b, x) = start(18);
+    let a = b.conv("captured", &x, 3, 8, same(3));
+    let s = b.op("Shape", &[&a], vec![]);
+    let height = b.slice(&s, 0, 2, 3);
+    let one = b.ints(&[1]);
+    let flag = b.op("Equal", &[&height, &one], vec![]);
+    let mut yes = inside(&mut b, "yes");
+    let m = yes.mean(&a, &[2], false);
+    yes.output(&m, "batch 8 8");
+    let mut no = inside(&mut b, "no");
+    let r = no.relu(&a);
+    no.output(&r, "batch 8 8 8");
+    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
+    let c = b.conv("conv2", &c, 8, 6, same(3));
+    head(b, &c, 6)
+}
+
 /// A branch whose reshape follows the captured channels.
 pub fn branch_with_shapes() -> ModelProto {
     let (mut b, x) = start(17);

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod positions;
 pub mod quantized;
 pub mod recurrent;
+pub mod settled;
 pub mod shaping;
 pub mod storage;
 
@@ -36,8 +37,9 @@ animals! {
         flatten_to_gemm squeeze_excite divided instance_norm group_norm pixel_shuffle space_to_depth;
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
-    attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm transposed_after_norm
-        decomposed_layer_norm softmax_bins scale_from_shape einsum_attention interleaved experts_by_token;
+    attention: fused_qkv separate_qkv grouped_query rotary rotary_pairs tied_embedding layer_norm
+        transposed_after_norm decomposed_layer_norm softmax_bins scale_from_shape einsum_attention interleaved
+        experts_by_token;
     heads: one_key_for_all cross_attention talking_heads window_attention relative_bias attention_op
         attention_op_grouped attention_op_cached rotary_op rotary_op_in_part;
     fused: multi_head multi_head_cross group_query group_query_packed packed_attention skip_norm
@@ -46,11 +48,13 @@ animals! {
         einsum_mixture;
     shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
+    settled: counted_positions counted_to_a_size written_by_index padded_by_arithmetic one_group_norm
+        copies_by_one_hot;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized called_functions;
     recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
-    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic blocks_of_four dynamic_fused;
+    quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic dynamic_windows blocks_of_four dynamic_fused;
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
-    control: branches branch_with_shapes rounds scanned growing;
+    control: branches branch_with_shapes never_taken rounds scanned growing;
 }

@@ -1,6 +1,6 @@
 //! Quantized weights and activations, in the ways in which files hold them.
 
-use super::channels::start;
+use super::channels::{head, start};
 use crate::common::builder::*;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::{ModelProto, OperatorSetIdProto};
@@ -128,6 +128,24 @@ pub fn dynamic() -> ModelProto {
     }
     b.output(&x, "batch 10");
     b.model()
+}
+
+/// Sums of whole numbers over windows; the bias is brought into shape by a node.
+pub fn dynamic_windows() -> ModelProto {
+    let (mut b, mut x) = start(17);
+    for (name, from, to) in [("first", 3, 8), ("second", 8, 12)] {
+        let q = b.ops("DynamicQuantizeLinear", &[&x], vec![], 3);
+        let [w, s, z] = weight(&mut b, name, &[to, from, 3, 3], 0, ALL);
+        let sums = b.op("ConvInteger", &[&q[0], &w, &q[2], &z], vec![("pads", A::Is(&[1; 4]))]);
+        let sums = b.op("Cast", &[&sums], vec![("to", A::I(DType::Float as i64))]);
+        let scale = b.mul(&q[1], &s);
+        let y = b.mul(&sums, &scale);
+        let c = b.weight(&format!("{name}.bias"), &[to]);
+        let c = b.reshape(&c, &[1, -1, 1, 1]);
+        let y = b.add(&y, &c);
+        x = b.relu(&y);
+    }
+    head(b, &x, 12)
 }
 
 /// 4-bit weights with a scale for each block of four inputs, which go together.

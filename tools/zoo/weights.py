@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor, nn
 
@@ -57,7 +59,8 @@ def calibrate(model: nn.Module, inputs: dict[str, Tensor], rng: torch.Generator)
     for m in norms:
         m.train()
         m.momentum = 1.0
-    model(*inputs.values())
+    with contextlib.suppress(ValueError):  # a map of one value cannot be normalised: the rest stays
+        model(*inputs.values())
     for m, momentum in zip(norms, momenta, strict=True):
         m.eval()
         m.momentum = momentum

@@ -1,6 +1,7 @@
 //! Three-channel cases with scores computed by hand.
 
 use super::*;
+use crate::statistics::GroupStatistics;
 
 /// Group 0: rows of W [3, 2, 2] and γ; group 1: the two columns of W.
 fn parts() -> (Vec<Weight>, Vec<GroupItems>) {
@@ -189,4 +190,66 @@ fn removing_what_is_not_there_does_nothing() {
     b.refresh();
     assert!(b.scores(0).iter().all(|s| s.is_nan()));
     close(b.scores(1), &[0.0, 0.0]);
+}
+
+/// One group of four channels with statistics, and a weight that orders equals.
+fn with_statistics(criterion: &'static dyn Criterion, statistics: GroupStatistics) -> Result<Scoreboard, Error> {
+    let w = weight("w", &[4, 1], &[4.0, 3.0, 2.0, 1.0]);
+    let mut g = group("g", 4, vec![item(0, 0, Role::Out, &[0, 1, 2, 3])]);
+    g.statistics = statistics;
+    Scoreboard::new(criterion, vec![w], vec![g], RAW)
+}
+
+/// Z = (1, 0), (1, 1), (0, 2), (−1, −1): the second and the last cancel.
+fn shares() -> GroupStatistics {
+    #[rustfmt::skip]
+    let gram = vec![
+        1.0, 1.0, 0.0, -1.0,
+        1.0, 2.0, 2.0, -2.0,
+        0.0, 2.0, 4.0, -2.0,
+        -1.0, -2.0, -2.0, 2.0,
+    ];
+    GroupStatistics { gram: Some(gram), ranks: None }
+}
+
+#[test]
+fn thinet() {
+    // First the shortest; then the last, which takes it to (0, −1); then the second, back to (1, 0).
+    let mut b = with_statistics(&ThiNet, shares()).unwrap();
+    close(b.scores(0), &[1.0, 3.0, 4.0, 2.0]);
+    b.remove(0, &[0]);
+    b.refresh();
+    close(b.scores(0), &[f64::NAN, 3.0, 4.0, 2.0]);
+    assert!(b.notes().is_empty());
+}
+
+#[test]
+fn cp() {
+    // Y = (1, 2), targets (1, 3, 4, −3): the third enters at 2·4. With it at β, the residual (1, 2 − 2β) has products
+    // 1, 3 − 2β, 4 − 4β = μ, 2β − 3: the second meets μ at β = 1/2, μ = 2. Y is then in their span: with
+    // α = 2 − 2β' of the second, all that is left is a multiple of both, and the first's product meets μ at 0 only.
+    let b = with_statistics(&Cp, shares()).unwrap();
+    let s = b.scores(0);
+    assert!((s[2] - 8.0).abs() < 1e-9 && (s[1] - 4.0).abs() < 1e-9, "{s:?}");
+    // The last is the second's opposite and adds nothing.
+    assert!(s[3] == 0.0 && s[0] < 4.0, "{s:?}");
+}
+
+#[test]
+fn hrank() {
+    let statistics = GroupStatistics { gram: None, ranks: Some(vec![2.0, 3.5, 2.0, 8.0]) };
+    let b = with_statistics(&HRank, statistics).unwrap();
+    let s = b.scores(0);
+    // Equal ranks go by weight, and stay below what is above them.
+    assert!(s[2] < s[0] && s[0] < 2.01 && s[0] >= 2.0, "{s:?}");
+    assert!((s[1] - 3.5).abs() < 0.01 && (s[3] - 8.0).abs() < 0.01, "{s:?}");
+}
+
+#[test]
+fn without_statistics_weights_decide_and_the_notes_say_so() {
+    for c in criteria().iter().filter(|c| c.needs().contains(Needs::ACTIVATIONS)) {
+        let b = with_statistics(*c, GroupStatistics::default()).unwrap();
+        close(b.scores(0), &[16.0, 9.0, 4.0, 1.0]);
+        assert!(b.notes()[0].contains(c.name()) && b.notes()[0].contains("l2"), "{:?}", b.notes());
+    }
 }

@@ -23,7 +23,7 @@ fn item(weight: usize, axis: usize, role: Role, channel: &[u32]) -> Item {
 }
 
 fn group(name: &str, channels: usize, items: Vec<Item>) -> GroupItems {
-    GroupItems { name: name.to_string(), channels, items }
+    GroupItems { name: name.to_string(), channels, items, statistics: Default::default() }
 }
 
 /// Scores as they are, without normalisation.

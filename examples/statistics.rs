@@ -1,0 +1,150 @@
+//! What activations say of each group of a model, as JSON, and how long it takes to find out.
+//!
+//! `cargo run --release --example statistics -- MODEL INPUTS OUT [--batch N] [--positions N] [--maps FILE]`: INPUTS
+//! holds raw float32 values for the model's only input, sample after sample. `tools/check_activations.py` compares the
+//! numbers with NumPy's. `--maps` writes some feature maps as raw float32 values (height, width, number first).
+
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use onnx_prune::analysis::Analysis;
+use onnx_prune::criteria::{self, Measure};
+use onnx_prune::data::{Batch, Target};
+use onnx_prune::matrix::Ranks;
+use onnx_prune::onnx::{DType, Model};
+use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
+use onnx_prune::statistics::{Batches, Calibration, Source, SourceError, Tap, Wanted, collect, consumers, tapped};
+use serde_json::json;
+
+/// Batches read from a file of raw values as they are asked for.
+struct Raw {
+    path: PathBuf,
+    batch: usize,
+}
+
+impl Source for Raw {
+    fn batches(&self, inputs: &[IoInfo]) -> Result<Batches<'_>, SourceError> {
+        let [input] = inputs else { return Err("the model has several inputs".into()) };
+        let shape = input.shape(&|_, _| 1).ok_or("the input has no rank")?;
+        let each: usize = shape.iter().skip(1).product();
+        let mut file = std::fs::File::open(&self.path)?;
+        let samples = file.metadata()?.len() as usize / 4 / each;
+        let name = input.name.clone();
+        let batch = move |from: usize| {
+            let n = self.batch.min(samples - from);
+            let mut bytes = vec![0u8; n * each * 4];
+            std::io::Read::read_exact(&mut file, &mut bytes)?;
+            let values: Vec<f32> =
+                bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let shape: Vec<usize> = [n].into_iter().chain(shape.iter().skip(1).copied()).collect();
+            Ok(Batch {
+                inputs: vec![(name.clone(), Tensor::new(shape, values)?)],
+                targets: vec![Target::Unknown; n],
+                names: (from..from + n).map(|i| i.to_string()).collect(),
+                frames: Vec::new(),
+            })
+        };
+        Ok(Box::new((0..samples).step_by(self.batch).map(batch)))
+    }
+}
+
+/// Seconds of `work`, and what it gave.
+fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<(f64, T), E> {
+    let clock = Instant::now();
+    let out = work()?;
+    Ok((clock.elapsed().as_secs_f64(), out))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let mut option = |name: &str| {
+        let at = args.iter().position(|a| a == name)?;
+        args.remove(at);
+        (at < args.len()).then(|| args.remove(at))
+    };
+    let batch = option("--batch").map_or(Ok(32), |v| v.parse())?;
+    let positions = option("--positions").map_or(Ok(Calibration::POSITIONS), |v| v.parse())?;
+    let maps = option("--maps");
+    let [model, inputs, out] = &args[..] else { return Err("give MODEL INPUTS OUT".into()) };
+
+    let model = Model::load(Path::new(model))?;
+    let a = Analysis::new(&model, &Vec::new())?;
+    let source = Raw { path: inputs.into(), batch };
+    let selected = runtime::select(Choice::Auto, None)?;
+    let calibration = Calibration {
+        source: &source,
+        runtime: &*selected.runtime,
+        session: SessionOptions::default(),
+        seed: 0,
+        positions,
+        progress: &|_| true,
+    };
+    let forward = || Tap::open(&model, &calibration)?.run(&mut |_, _, _| Ok(()));
+    forward()?;
+    let (plain, _) = timed(forward)?;
+    let (grams, shares) = timed(|| collect(&a, Wanted { grams: true, ranks: false }, &calibration))?;
+    let (ranking, ranks) = timed(|| collect(&a, Wanted { grams: false, ranks: true }, &calibration))?;
+
+    let mut groups = Vec::new();
+    let mut scoring = json!({});
+    for (g, group) in a.groups.iter().enumerate() {
+        groups.push(json!({
+            "name": group.name, "channels": group.size, "gram": shares[g].gram, "ranks": ranks[g].ranks,
+            "scores": {},
+        }));
+    }
+    for c in criteria::criteria().iter().filter(|c| c.plan().measure == Measure::Shares) {
+        let clock = Instant::now();
+        for (g, group) in a.groups.iter().enumerate() {
+            if let Some(gram) = &shares[g].gram {
+                groups[g]["scores"][c.name()] = json!(c.of_shares(gram, group.size));
+            }
+        }
+        scoring[c.name()] = json!(clock.elapsed().as_secs_f64());
+    }
+    if let Some(path) = maps {
+        write_maps(&a, &calibration, Path::new(&path))?;
+    }
+    let seconds = json!({ "forward": plain, "grams": grams, "ranks": ranking, "scores": scoring });
+    println!("{seconds}");
+    let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    peak.lines().filter(|l| l.starts_with("VmHWM")).for_each(|l| println!("{l}"));
+    serde_json::to_writer(std::fs::File::create(out)?, &json!({ "groups": groups, "seconds": seconds }))?;
+    Ok(())
+}
+
+/// The first batch's maps of every tensor that a weight reads, largest first, with their ranks beside them.
+fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let names: Vec<(&str, i32)> = ids.iter().map(|i| (a.graph.names[*i], DType::Float as i32)).collect();
+    let model = tapped(a.graph.model, &names);
+    let file = Mutex::new(std::io::BufWriter::new(std::fs::File::create(path)?));
+    let mut first = true;
+    let mut seconds = 0.0;
+    Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
+        if !std::mem::take(&mut first) {
+            return Ok(());
+        }
+        for (_, t) in outputs.iter().filter(|(n, _)| names.iter().any(|(m, _)| m == n)) {
+            let (&[n, c, h, w], Some(values)) = (t.shape(), t.as_f32()) else { continue };
+            let mut ranks = Ranks::default();
+            let clock = Instant::now();
+            let ranks: Vec<f32> = values.chunks_exact(h * w).map(|m| ranks.rank(m, h, w) as f32).collect();
+            seconds += clock.elapsed().as_secs_f64();
+            let head = [h as f32, w as f32, (n * c) as f32];
+            if let Ok(mut file) = file.lock() {
+                for v in head.iter().chain(&ranks).chain(values) {
+                    let _ = file.write_all(&v.to_le_bytes());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    println!("ranks of the first batch's maps, one thread: {seconds:.4} s");
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! Arguments of calibration data, and `onnx-prune insert-bn`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use onnx_prune::data::{LoaderOptions, Purpose};
+use onnx_prune::insert_bn::{Inserted, insert_bn};
+use onnx_prune::prune::Progress;
+use onnx_prune::runtime::{self, SessionOptions};
+use onnx_prune::statistics::{Calibration, Source, Stored};
+
+use super::args::RuntimeArg;
+use super::data::DataArgs;
+use super::failure::Failure;
+use super::input::{self, is_stream};
+use super::progress::{Shown, interrupt_flag};
+use super::terminal::{Stream, print};
+use super::values;
+
+#[derive(Args)]
+pub struct CalibrationArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// After pruning, solve the least squares of the layers that read what shrank
+    #[arg(long, requires = "data")]
+    pub refit: bool,
+    /// After that, estimate the statistics of batch normalisations again
+    #[arg(long, requires = "data")]
+    pub recalibrate_bn: bool,
+}
+
+/// The data set that was given.
+pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    let Some(path) = &args.data else { return Ok(None) };
+    let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
+    let (batch, samples, max_bad) = (args.batch, args.samples, args.max_bad);
+    let options = LoaderOptions { batch, seed, samples, threads, max_bad, ..LoaderOptions::default() };
+    Ok(Some(Arc::new(Stored { dataset, preprocess: args.preprocess.clone(), options })))
+}
+
+#[derive(Args)]
+pub struct InsertBn {
+    /// Model to put batch normalisations into; - reads standard input
+    pub model: PathBuf,
+    /// Where the new model goes
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Sizes of open input dimensions; a single input needs no name [default: batch 1, guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    pub shapes: Option<values::ShapeList>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub seed: u64,
+    /// Which runtime runs the model; auto is onnxruntime where found, else tract
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    pub runtime: RuntimeArg,
+    /// Where onnxruntime is looked for first
+    #[arg(long, value_name = "PATH")]
+    pub ort_library: Option<PathBuf>,
+    /// Threads of the runtime and of decoding [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub threads: Option<usize>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
+    if is_stream(&args.output) {
+        return Err(Failure::Usage("insert-bn writes a file: give -o a name".to_owned()));
+    }
+    let Some(source) = source(&args.data, args.seed, args.threads)? else {
+        return Err(Failure::Usage("--data is missing: the normalisations' statistics come from it".to_owned()));
+    };
+    let model = input::load(&args.model)?;
+    let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
+    let progress = std::cell::RefCell::new(Shown::new(args.quiet, interrupt_flag()?));
+    progress.borrow_mut().stage("calibrate");
+    let calibration = Calibration {
+        source: &*source,
+        runtime: &*selected.runtime,
+        session: SessionOptions { threads: args.threads, ..SessionOptions::default() },
+        seed: args.seed,
+        positions: Calibration::POSITIONS,
+        progress: &|done| progress.borrow_mut().samples(done, None),
+    };
+    let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
+    let done = insert_bn(&model, &shapes, &calibration, Some(&args.output))?;
+    drop(progress);
+    if !args.quiet {
+        print(Stream::Stdout, &text(&done))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(done: &Inserted) -> String {
+    let Inserted { layers, difference, samples } = done;
+    format!(
+        "{layers} batch normalisations inserted; largest difference on {samples} samples {difference:.1e} of the largest output\n"
+    )
+}

@@ -1,0 +1,65 @@
+//! Picture files to pixels.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageReader, Limits as ImageLimits};
+use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
+
+use super::Limits;
+use super::picture::Picture;
+
+/// Decodes a picture file. JPEG files give the pixels that libjpeg-turbo gives, to the bit; whatever the file says
+/// of rotation is not applied, as in PIL. Grey pictures have one channel, all others three; transparency is dropped.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".into());
+    }
+    if bytes.starts_with(b"\xff\xd8") {
+        return jpeg(bytes, limits);
+    }
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    if reader.format().is_none() {
+        return Err("it is no picture of a known format (JPEG, PNG, BMP, WebP)".into());
+    }
+    let mut bound = ImageLimits::default();
+    bound.max_alloc = Some((limits.pixels as u64).saturating_mul(8));
+    reader.limits(bound);
+    let picture = reader.decode().map_err(|e| e.to_string())?;
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    check_size(width, height, limits)?;
+    let (channels, pixels) = match picture {
+        DynamicImage::ImageLuma8(p) => (1, p.into_raw()),
+        DynamicImage::ImageRgb8(p) => (3, p.into_raw()),
+        p if !p.color().has_color() => (1, p.into_luma8().into_raw()),
+        p => (3, p.into_rgb8().into_raw()),
+    };
+    Picture::new(width, height, channels, pixels).ok_or_else(|| "it has no pixels".into())
+}
+
+fn jpeg(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
+    let bound = DecodeLimits { max_pixels: limits.pixels as u64, max_scans: 512, ..DecodeLimits::default() };
+    let mut decoder = Decoder::new_with_limits(bytes, bound).map_err(|e| e.to_string())?;
+    let header = decoder.header();
+    let (width, height, channels) = (usize::from(header.width), usize::from(header.height), header.components.len());
+    check_size(width, height, limits)?;
+    let format = match channels {
+        1 => PixelFormat::Grayscale,
+        3 => PixelFormat::Rgb,
+        n => return Err(format!("a JPEG picture of {n} colour channels (CMYK?) is not supported")),
+    };
+    decoder.set_output_format(format);
+    let image = decoder.decode_image().map_err(|e| e.to_string())?;
+    // The decoder fills in what is missing and says so; a cut-off file is not a sample.
+    if let Some(w) = image.warnings.first() {
+        return Err(w.to_string());
+    }
+    let channels = if channels == 1 { 1 } else { 3 };
+    Picture::new(image.width, image.height, channels, image.data).ok_or_else(|| "it has no pixels".into())
+}
+
+fn check_size(width: usize, height: usize, limits: &Limits) -> Result<(), String> {
+    match width.checked_mul(height) {
+        Some(n) if n <= limits.pixels => Ok(()),
+        _ => Err(format!("{width} x {height} pixels are more than the {} allowed", limits.pixels)),
+    }
+}

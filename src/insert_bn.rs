@@ -1,0 +1,102 @@
+//! The whole job of putting batch normalisations back: analyse, look at activations, insert, compare, write.
+
+use std::path::Path;
+
+use crate::analysis::{self, Analysis, Shapes};
+use crate::onnx::{self, Model, SaveOptions, save};
+use crate::rewriting;
+use crate::runtime;
+use crate::statistics::{self, Calibration, Tap};
+
+/// Largest difference allowed between the outputs with and without, as a share of the largest output.
+const TOLERANCE: f64 = 1e-3;
+
+/// Why it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model or the output file.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
+    /// The analysis.
+    #[error(transparent)]
+    Analysis(#[from] analysis::Error),
+    /// The surgery, the runtime or the data.
+    #[error(transparent)]
+    Rewriting(#[from] rewriting::Error),
+    /// No layer can take one.
+    #[error("no layer that writes prunable channels lacks a batch normalisation")]
+    Nothing,
+    /// The result is not the same function.
+    #[error(
+        "output '{output}' differs from the original's by {difference:.1e} of its largest value: nothing was written"
+    )]
+    Differs {
+        /// The output.
+        output: String,
+        /// The difference.
+        difference: f64,
+    },
+}
+
+impl From<statistics::Error> for Error {
+    fn from(e: statistics::Error) -> Self {
+        Error::Rewriting(e.into())
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inserted {
+    /// Normalisations inserted.
+    pub layers: usize,
+    /// Largest difference of any output on the data, as a share of the largest output.
+    pub difference: f64,
+    /// Samples that were looked at.
+    pub samples: usize,
+}
+
+/// Writes a model that gives what `model` gives and has a batch normalisation after each layer that writes prunable
+/// channels; without `output` nothing is written.
+///
+/// # Errors
+/// When there is nothing to insert, the data or the runtime fails, or the results differ: then nothing is written.
+pub fn insert_bn(
+    model: &Model,
+    shapes: &Shapes,
+    calibration: &Calibration,
+    output: Option<&Path>,
+) -> Result<Inserted, Error> {
+    let a = Analysis::new(model, shapes)?;
+    let (proto, layers) = rewriting::insert_batch_norm(&a, calibration)?;
+    if layers == 0 {
+        return Err(Error::Nothing);
+    }
+    let new = Model { proto, external: model.external.clone(), unknown: model.unknown.clone(), ..Model::default() };
+    let (difference, samples) = compare(model, &new, calibration)?;
+    if let Some(path) = output {
+        save::stage(&new, path, &SaveOptions::default())?.commit()?;
+    }
+    Ok(Inserted { layers, difference, samples })
+}
+
+/// Largest relative difference of the outputs on all samples, and the number of samples.
+fn compare(before: &Model, after: &Model, calibration: &Calibration) -> Result<(f64, usize), Error> {
+    let mut session = runtime::open_model(calibration.runtime, before, &calibration.session)
+        .map_err(|e| Error::Rewriting(e.into()))?;
+    let (mut worst, mut differs) = (0.0f64, None);
+    let samples = Tap::open(after, calibration)?.run(&mut |batch, got, _| {
+        for ((name, expected), (_, got)) in session.run(&batch.inputs)?.iter().zip(got) {
+            let difference = expected.max_abs_diff(got)? / expected.max_abs().max(1e-12);
+            if difference.is_nan() || difference > TOLERANCE {
+                differs.get_or_insert((name.clone(), difference));
+            }
+            worst = worst.max(difference);
+        }
+        Ok(())
+    })?;
+    match differs {
+        Some((output, difference)) => Err(Error::Differs { output, difference }),
+        None => Ok((worst, samples)),
+    }
+}

@@ -1,0 +1,91 @@
+//! New contents for weights of a model that is being rewritten.
+
+use std::collections::{HashMap, HashSet};
+
+use super::error::Result;
+use crate::onnx::proto::{GraphProto, NodeProto};
+use crate::onnx::{self, DType};
+
+/// The graph's initializers and who reads them.
+pub(super) struct Initializers {
+    index: HashMap<String, usize>,
+    readers: HashMap<String, usize>,
+    taken: HashSet<String>,
+}
+
+impl Initializers {
+    pub(super) fn of(graph: &GraphProto) -> Initializers {
+        let mut readers: HashMap<String, usize> = HashMap::new();
+        let mut taken = HashSet::new();
+        graph.node.iter().for_each(|n| reads(n, &mut readers, &mut taken));
+        graph.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
+        let index: HashMap<String, usize> =
+            graph.initializer.iter().enumerate().map(|(i, t)| (t.name().to_owned(), i)).collect();
+        taken.extend(index.keys().cloned());
+        taken.extend(graph.input.iter().map(|v| v.name().to_owned()));
+        Initializers { index, readers, taken }
+    }
+
+    /// Values of input `input` of a node, if that is an initializer.
+    pub(super) fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
+        let t = graph.initializer.get(*self.index.get(node.input.get(input)?)?)?;
+        Some(onnx::to_f32(t).ok()?.into_owned())
+    }
+
+    /// Gives the input other values in the same shape and type; what others read too keeps its values.
+    ///
+    /// # Errors
+    /// When the values do not fill the shape.
+    pub(super) fn replace(
+        &mut self,
+        graph: &mut GraphProto,
+        node: usize,
+        input: usize,
+        values: &[f32],
+    ) -> Result<bool> {
+        let Some(name) = graph.node.get(node).and_then(|n| n.input.get(input)).cloned() else { return Ok(false) };
+        let Some(&i) = self.index.get(&name) else { return Ok(false) };
+        let (old, shared) = (&graph.initializer[i], self.readers.get(&name).is_some_and(|n| *n > 1));
+        let Ok(dtype) = DType::try_from(old.data_type()) else { return Ok(false) };
+        let new_name = if shared { self.fresh(&name) } else { name.clone() };
+        let mut new = onnx::from_f32(&new_name, &onnx::shape(old)?, values, dtype)?;
+        new.doc_string.clone_from(&old.doc_string);
+        if !shared {
+            graph.initializer[i] = new;
+            return Ok(true);
+        }
+        graph.initializer.push(new);
+        if let Some(n) = self.readers.get_mut(&name) {
+            *n -= 1;
+        }
+        self.index.insert(new_name.clone(), graph.initializer.len() - 1);
+        self.readers.insert(new_name.clone(), 1);
+        graph.node[node].input[input] = new_name;
+        Ok(true)
+    }
+
+    /// A name that is free and starts like `base`.
+    pub(super) fn fresh(&mut self, base: &str) -> String {
+        let mut n = 1;
+        loop {
+            let name = format!("{base}_{n}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+            n += 1;
+        }
+    }
+}
+
+fn reads(n: &NodeProto, readers: &mut HashMap<String, usize>, taken: &mut HashSet<String>) {
+    for name in &n.input {
+        *readers.entry(name.clone()).or_default() += 1;
+        taken.insert(name.clone());
+    }
+    taken.extend(n.output.iter().cloned());
+    for body in onnx::walk::bodies(n) {
+        body.node.iter().for_each(|n| reads(n, readers, taken));
+        body.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
+        taken.extend(body.initializer.iter().map(|t| t.name().to_owned()));
+    }
+}

@@ -1,0 +1,97 @@
+//! The nodes that read groups through a weight.
+
+use std::collections::HashMap;
+
+use crate::analysis::{Analysis, TensorId};
+use crate::onnx;
+use crate::ops::{self, Contraction, CostCx, Role, dtype};
+
+/// A node that reads channels through a constant weight.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// The node.
+    pub node: usize,
+    /// Its weight, as an index into the variants.
+    pub variant: usize,
+    /// What its output is.
+    pub contraction: Contraction,
+    /// The tensor that it takes patches from.
+    pub data: TensorId,
+    /// Outputs, all groups of a grouped convolution together.
+    pub outputs: usize,
+    /// Contracted positions of one group.
+    pub inputs: usize,
+    /// Values under the window.
+    pub kernel: usize,
+}
+
+impl Consumer {
+    /// Numbers in a patch of one group.
+    pub fn width(&self) -> usize {
+        self.inputs * self.kernel
+    }
+
+    /// The weight times its factor, as `outputs` rows of [`width`](Self::width) numbers: contracted position first,
+    /// then the place under the window.
+    ///
+    /// # Errors
+    /// When the contents do not fit the shape.
+    pub fn weight(&self, a: &Analysis) -> onnx::Result<Vec<f32>> {
+        let tensor = a.variants[self.variant].tensor;
+        let Some(constant) = &a.graph.constants[tensor] else { return Ok(Vec::new()) };
+        let mut values = canonical(&onnx::to_f32(&constant.tensor)?, &onnx::shape(&constant.tensor)?, self);
+        if self.contraction.scale != 1.0 {
+            values.iter_mut().for_each(|v| *v *= self.contraction.scale);
+        }
+        Ok(values)
+    }
+}
+
+/// Values of a weight of that shape with its output axis first, then its contracted one, then the kernel axes.
+fn canonical(values: &[f32], shape: &[usize], of: &Consumer) -> Vec<f32> {
+    let (o, i) = (of.contraction.out_axis, of.contraction.in_axis);
+    if (o, i) == (0, 1) {
+        return values.to_vec();
+    }
+    // Only matrices come with the axes the other way round.
+    let (rows, columns) = (shape[0], shape[1]);
+    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
+}
+
+/// The consumers of the groups, in the order of the nodes.
+pub fn consumers(a: &Analysis) -> Vec<Consumer> {
+    let mut read: HashMap<(usize, usize), usize> = HashMap::new();
+    for item in a.groups.iter().flat_map(|g| &g.items).filter(|i| i.role == Role::In) {
+        for u in &a.variants[item.variant].uses {
+            read.insert((u.node, u.input), item.variant);
+        }
+    }
+    let mut nodes: Vec<(usize, usize, usize)> = read.into_iter().map(|((n, i), v)| (n, i, v)).collect();
+    nodes.sort_unstable();
+    nodes.into_iter().filter_map(|(node, input, variant)| consumer(a, node, input, variant)).collect()
+}
+
+fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
+    let (g, node) = (&a.graph, &a.graph.nodes()[i]);
+    let op = ops::find(node.domain(), node.op_type()).filter(|_| a.facts.inferred[i])?;
+    let cx = CostCx {
+        node,
+        opset: g.opset_of(node),
+        inputs: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
+        axes_in: &a.relations.uses[i],
+        axes_out: g.outputs[i].iter().map(|t| t.and_then(|t| a.relations.tensors[t].as_deref())).collect(),
+        terms: &a.relations.terms,
+    };
+    let contraction = op.contraction(&cx).filter(|c| c.weight == input)?;
+    let data = g.inputs[i].get(contraction.data).copied().flatten()?;
+    if g.constants[data].is_some() || !dtype::is_float(a.facts.tensors[data].dtype) {
+        return None;
+    }
+    let shape = a.facts.tensors[a.variants[variant].tensor].known_shape()?;
+    let (outputs, inputs) = (*shape.get(contraction.out_axis)?, *shape.get(contraction.in_axis)?);
+    let matrix = shape.len() == 2 && contraction.window.is_none();
+    let conv = (contraction.out_axis, contraction.in_axis) == (0, 1);
+    let kernel: usize = shape.iter().skip(2).product();
+    let whole = contraction.groups > 0 && outputs.is_multiple_of(contraction.groups);
+    ((matrix || conv) && whole).then_some(Consumer { node: i, variant, contraction, data, outputs, inputs, kernel })
+}

@@ -1,0 +1,37 @@
+//! Why statistics could not be collected.
+
+use super::source::SourceError;
+
+/// Result of collecting statistics.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Errors of collecting statistics.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A weight could not be read.
+    #[error(transparent)]
+    Onnx(#[from] crate::onnx::Error),
+    /// The model could not be opened or run.
+    #[error(transparent)]
+    Runtime(#[from] crate::runtime::Error),
+    /// The data could not be read.
+    #[error("calibration data: {0}")]
+    Data(SourceError),
+    /// There is no sample.
+    #[error("calibration data: there is no sample")]
+    Empty,
+    /// An activation is not what the graph says, or holds NaN or infinite values.
+    #[error("tensor '{tensor}' on sample '{sample}' and those after it in its batch: {why}")]
+    Activation {
+        /// The tensor.
+        tensor: String,
+        /// First sample of the batch.
+        sample: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The caller asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}

@@ -1,0 +1,24 @@
+//! What activations on real data say of each group, reduced as they go by: nothing is stored per sample.
+//!
+//! The collector knows the graph, the groups and a runtime. It adds the tensors that it reads as extra outputs to a
+//! copy of the model, runs batch after batch, and keeps two kinds of sums: second moments of the patches that a node's
+//! weight meets (all that least squares needs), and ranks of feature maps. Every sum has one order, so results do not
+//! depend on the number of threads.
+
+mod collect;
+mod consumers;
+mod error;
+mod maps;
+mod patches;
+mod source;
+#[cfg(feature = "data")]
+mod stored;
+mod tap;
+
+pub use collect::{GroupStatistics, Wanted, collect, moments};
+pub use consumers::{Consumer, consumers};
+pub use error::{Error, Result};
+pub use source::{Batches, Calibration, InMemory, Source, SourceError};
+#[cfg(feature = "data")]
+pub use stored::Stored;
+pub use tap::{Tap, Visit, tapped};

@@ -1,0 +1,75 @@
+//! A copy of a model that also gives intermediate tensors.
+
+use std::collections::HashSet;
+
+use super::error::{Error, Result};
+use super::source::Calibration;
+use crate::data::Batch;
+use crate::onnx::Model;
+use crate::onnx::proto::{TypeProto, ValueInfoProto, type_proto};
+use crate::runtime::{self, Session, Tensor};
+
+/// The model with `tensors` (name and element type) as outputs after its own.
+pub fn tapped(model: &Model, tensors: &[(&str, i32)]) -> Model {
+    let mut proto = model.proto.clone();
+    if let Some(graph) = &mut proto.graph {
+        let mut there: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
+        for (name, dtype) in tensors {
+            if there.insert((*name).to_owned()) {
+                let kind = type_proto::Tensor { elem_type: Some(*dtype), shape: None };
+                graph.output.push(ValueInfoProto {
+                    name: Some((*name).to_owned()),
+                    r#type: Some(TypeProto {
+                        value: Some(type_proto::Value::TensorType(kind)),
+                        ..TypeProto::default()
+                    }),
+                    ..ValueInfoProto::default()
+                });
+            }
+        }
+    }
+    Model { proto, external: model.external.clone(), ..Model::default() }
+}
+
+/// Sees a batch, the outputs of the model on it, and the number of samples before it.
+pub type Visit<'v> = dyn FnMut(&Batch, &[(String, Tensor)], usize) -> Result<()> + 'v;
+
+/// A model that runs on calibration data and hands out tensors.
+pub struct Tap<'a> {
+    session: Box<dyn Session>,
+    calibration: &'a Calibration<'a>,
+}
+
+impl<'a> Tap<'a> {
+    /// Opens a model whose outputs are all that is wanted.
+    ///
+    /// # Errors
+    /// When the runtime refuses it.
+    pub fn open(model: &Model, calibration: &'a Calibration<'a>) -> Result<Tap<'a>> {
+        let session = runtime::open_model(calibration.runtime, model, &calibration.session)?;
+        Ok(Tap { session, calibration })
+    }
+
+    /// Runs all batches; `visit` gets each with its outputs and the number of samples before it. Returns the number
+    /// of samples.
+    ///
+    /// # Errors
+    /// When the data or a run fails, or `visit` does; [`Error::Empty`] without a sample.
+    pub fn run(&mut self, visit: &mut Visit) -> Result<usize> {
+        let mut samples = 0;
+        let inputs = self.session.inputs().to_vec();
+        for batch in self.calibration.source.batches(&inputs).map_err(Error::Data)? {
+            let batch = batch.map_err(Error::Data)?;
+            if batch.is_empty() {
+                continue;
+            }
+            let outputs = self.session.run(&batch.inputs)?;
+            visit(&batch, &outputs, samples)?;
+            samples += batch.len();
+            if !(self.calibration.progress)(samples) {
+                return Err(Error::Interrupted);
+            }
+        }
+        if samples == 0 { Err(Error::Empty) } else { Ok(samples) }
+    }
+}

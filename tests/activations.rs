@@ -1,0 +1,279 @@
+//! Statistics of activations against sums written out, and what is made of them: recovery, batch normalisations put back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+#[path = "common/small.rs"]
+mod small;
+
+use std::sync::Arc;
+
+use common::noise::Noise;
+use onnx_prune::analysis::Analysis;
+use onnx_prune::criteria;
+use onnx_prune::insert_bn::insert_bn;
+use onnx_prune::onnx::proto::*;
+use onnx_prune::onnx::{self, DType, Model};
+use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::prune::{Error, Output, Request, Silent, prune};
+use onnx_prune::recover::Means;
+use onnx_prune::rewriting;
+use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
+use onnx_prune::statistics::{Calibration, Source, Tap, Wanted, collect, tapped};
+
+fn load(proto: &ModelProto) -> Model {
+    Model::from_bytes(common::bytes(proto)).unwrap()
+}
+
+fn selected() -> Selected {
+    runtime::select(Choice::Auto, None).unwrap()
+}
+
+fn calibration<'a>(source: &'a dyn Source, runtime: &'a Selected, positions: usize) -> Calibration<'a> {
+    Calibration {
+        source,
+        runtime: &*runtime.runtime,
+        session: SessionOptions::default(),
+        seed: 1,
+        positions,
+        progress: &|_| true,
+    }
+}
+
+/// The classifier with an open batch size.
+fn classifier() -> ModelProto {
+    let mut m = small::classifier();
+    let g = m.graph.as_mut().unwrap();
+    for v in g.input.iter_mut().chain(&mut g.output) {
+        let Some(type_proto::Value::TensorType(t)) = v.r#type.as_mut().unwrap().value.as_mut() else { panic!() };
+        t.shape.as_mut().unwrap().dim[0].value = None;
+    }
+    m
+}
+
+/// A named output of every batch.
+fn values(model: &Model, name: &str, calibration: &Calibration) -> Vec<Tensor> {
+    let mut out = Vec::new();
+    let model = tapped(model, &[(name, DType::Float as i32)]);
+    let mut tap = Tap::open(&model, calibration).unwrap();
+    tap.run(&mut |_, outputs, _| {
+        out.push(outputs.iter().find(|(n, _)| n == name).unwrap().1.clone());
+        Ok(())
+    })
+    .unwrap();
+    out
+}
+
+fn weight(model: &Model, name: &str) -> Vec<f32> {
+    let t = model.graph().unwrap().initializer.iter().find(|t| t.name() == name).unwrap();
+    onnx::to_f32(t).unwrap().into_owned()
+}
+
+fn close(got: &[f64], wanted: &[f64]) {
+    assert_eq!(got.len(), wanted.len());
+    let scale = wanted.iter().fold(0.0f64, |m, w| m.max(w.abs()));
+    for (k, (g, w)) in got.iter().zip(wanted).enumerate() {
+        assert!((g - w).abs() < 1e-5 * scale, "{k}: {g} is not {w}");
+    }
+}
+
+#[test]
+fn gram_matrices_are_sums_over_all_outputs() {
+    let (model, runtime, noise) = (load(&classifier()), selected(), Noise(3));
+    let cal = calibration(&noise, &runtime, usize::MAX);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let found = collect(&a, Wanted { grams: true, ranks: true }, &cal).unwrap();
+
+    // The second convolution: 3×3, padding 1, 8×8 positions.
+    let w = weight(&model, "second.weight");
+    let mut first = vec![0.0f64; 16 * 16];
+    for x in values(&model, "b", &cal) {
+        let x = x.as_f32().unwrap();
+        for n in 0..2 {
+            for (o, y, c) in (0..24).flat_map(|o| (0..8).flat_map(move |y| (0..8).map(move |x| (o, y, x)))) {
+                let share = |i: usize| -> f64 {
+                    let mut sum = 0.0;
+                    for (ky, kx) in (0..3).flat_map(|ky| (0..3).map(move |kx| (ky, kx))) {
+                        let (py, px) = (y + ky, c + kx);
+                        if (1..=8).contains(&py) && (1..=8).contains(&px) {
+                            let value = x[((n * 16 + i) * 8 + py - 1) * 8 + px - 1];
+                            sum += f64::from(value) * f64::from(w[((o * 16 + i) * 3 + ky) * 3 + kx]);
+                        }
+                    }
+                    sum
+                };
+                let z: Vec<f64> = (0..16).map(share).collect();
+                for (k, g) in first.iter_mut().enumerate() {
+                    *g += z[k / 16] * z[k % 16];
+                }
+            }
+        }
+    }
+    close(found[0].gram.as_ref().unwrap(), &first);
+
+    // The matrix at the end, whose rows are its outputs.
+    let w = weight(&model, "head.weight");
+    let mut second = vec![0.0f64; 24 * 24];
+    for x in values(&model, "flat", &cal) {
+        for row in x.as_f32().unwrap().chunks(24) {
+            for o in 0..10 {
+                for (k, g) in second.iter_mut().enumerate() {
+                    let z = |i: usize| f64::from(row[i]) * f64::from(w[o * 24 + i]);
+                    *g += z(k / 24) * z(k % 24);
+                }
+            }
+        }
+    }
+    close(found[1].gram.as_ref().unwrap(), &second);
+    // Single numbers have no rank to speak of; 8×8 maps do.
+    assert_eq!(found[1].ranks, None);
+    let ranks = found[0].ranks.as_ref().unwrap();
+    assert!(ranks.iter().all(|r| (0.0..=8.0).contains(r)) && ranks.iter().any(|r| *r > 4.0), "{ranks:?}");
+}
+
+#[test]
+fn statistics_do_not_depend_on_threads() {
+    let (model, runtime, noise) = (load(&classifier()), selected(), Noise(4));
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| collect(&a, Wanted { grams: true, ranks: true }, &calibration(&noise, &runtime, 5)).unwrap())
+    };
+    assert_eq!(with(1), with(3));
+}
+
+fn request(criterion: &str) -> Request {
+    Request {
+        criterion: criteria::find(criterion).unwrap(),
+        scheme: planning::find_scheme("local").unwrap(),
+        score: Default::default(),
+        target: Target::Ratio(0.25),
+        options: Options { steps: 2, ..Default::default() },
+        shapes: Vec::new(),
+        recipe: None,
+        strip_debug: false,
+        force: false,
+        verify: true,
+        latency: None,
+        runtime: Choice::Auto,
+        library: None,
+        threads: None,
+        data: Some(Arc::new(Noise(8))),
+        recover: Means::default(),
+    }
+}
+
+#[test]
+fn what_looks_at_activations_asks_for_data() {
+    for c in ["hrank", "cp", "thinet"] {
+        let without = Request { data: None, ..request(c) };
+        let e = prune(&mut load(&classifier()), &without, Output::None, &mut Silent).err().unwrap();
+        assert!(e.to_string().contains(c) && e.to_string().contains("--data"), "{e}");
+        prune(&mut load(&classifier()), &request(c), Output::None, &mut Silent).unwrap();
+    }
+    let without = Request { data: None, recover: Means { refit: true, recalibrate: false }, ..request("l2") };
+    assert!(matches!(prune(&mut load(&classifier()), &without, Output::None, &mut Silent), Err(Error::NoData)));
+}
+
+/// The classifier, with channels 3 and 7 of the first convolution alike.
+fn with_a_copy() -> ModelProto {
+    let mut m = classifier();
+    for t in &mut m.graph.as_mut().unwrap().initializer {
+        let each = match t.name() {
+            "first.weight" => 27,
+            "first.bias" => 1,
+            _ => continue,
+        };
+        let mut v = onnx::to_f32(t).unwrap().into_owned();
+        v.copy_within(3 * each..4 * each, 7 * each);
+        *t = onnx::from_f32(t.name(), &onnx::shape(t).unwrap(), &v, DType::Float).unwrap();
+    }
+    m
+}
+
+#[test]
+fn least_squares_make_up_for_a_lost_copy() {
+    let (model, runtime, noise) = (load(&with_a_copy()), selected(), Noise(8));
+    let cal = calibration(&noise, &runtime, 40);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let kept: Vec<u32> = (0..16).filter(|c| *c != 7).collect();
+    let kept = [(a.groups[0].atom, kept.into())].into_iter().collect();
+    let mut proto = rewriting::prune(&a, &kept).unwrap();
+    let outputs = |proto: &ModelProto| values(&Model::new(proto.clone()), "y", &cal);
+    let error = |proto: &ModelProto| -> f64 {
+        let pairs = outputs(proto).into_iter().zip(outputs(&model.proto));
+        pairs.map(|(a, b)| a.max_abs_diff(&b).unwrap()).fold(0.0, f64::max)
+    };
+    let before = error(&proto);
+    let done = rewriting::refit(&a, &kept, &mut proto, &cal).unwrap();
+    assert_eq!((done.layers, done.left), (1, 0));
+    let after = error(&proto);
+    assert!(after < before / 50.0, "{before} {after}");
+}
+
+/// The classifier with a normalisation after its first convolution.
+fn normalized() -> ModelProto {
+    let mut m = classifier();
+    let g = m.graph.as_mut().unwrap();
+    g.node[1].input[0] = "n".into();
+    g.node.insert(1, common::node("BatchNormalization", &["a", "gamma", "beta", "mean", "var"], &["n"]));
+    for (name, value) in [("gamma", 1.5), ("beta", 0.25), ("mean", 3.0), ("var", 9.0)] {
+        g.initializer.push(onnx::from_f32(name, &[16], &[value; 16], DType::Float).unwrap());
+    }
+    m
+}
+
+#[test]
+fn recalibrated_statistics_are_those_of_the_data() {
+    let (model, runtime, noise) = (load(&normalized()), selected(), Noise(6));
+    let cal = calibration(&noise, &runtime, 10);
+    let mut proto = model.proto.clone();
+    assert_eq!(rewriting::recalibrate(&mut proto, None, &cal).unwrap(), 1);
+    let (mut sum, mut square, mut n) = (vec![0.0f64; 16], vec![0.0f64; 16], 0.0);
+    for t in values(&model, "a", &cal) {
+        for (k, v) in t.as_f32().unwrap().iter().enumerate() {
+            sum[k / 64 % 16] += f64::from(*v);
+            square[k / 64 % 16] += f64::from(*v).powi(2);
+        }
+        n += t.len() as f64 / 16.0;
+    }
+    let new = Model::new(proto);
+    let f64s = |name: &str| weight(&new, name).into_iter().map(f64::from).collect::<Vec<_>>();
+    close(&f64s("mean"), &sum.iter().map(|s| s / n).collect::<Vec<_>>());
+    close(&f64s("var"), &(0..16).map(|c| square[c] / n - (sum[c] / n).powi(2)).collect::<Vec<_>>());
+    assert_eq!(weight(&new, "gamma"), [1.5; 16]);
+}
+
+#[test]
+fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("with_bn.onnx");
+    let (model, runtime, noise) = (load(&classifier()), selected(), Noise(6));
+    let cal = calibration(&noise, &runtime, 10);
+    let done = insert_bn(&model, &Vec::new(), &cal, Some(&path)).unwrap();
+    assert_eq!((done.layers, done.samples), (2, 12));
+    assert!(done.difference < 1e-5, "{done:?}");
+
+    let mut new = Model::load(&path).unwrap();
+    // γ is the spread of what the convolution gives; its bias went into the statistics.
+    let spread = |name: &str, map: usize, channels: usize| {
+        let mut sums = vec![(0.0f64, 0.0f64, 0.0f64); channels];
+        for t in values(&model, name, &cal) {
+            for (k, v) in t.as_f32().unwrap().iter().enumerate() {
+                let s = &mut sums[k / map % channels];
+                *s = (s.0 + 1.0, s.1 + f64::from(*v), s.2 + f64::from(*v).powi(2));
+            }
+        }
+        sums.iter().map(|s| (s.2 / s.0 - (s.1 / s.0).powi(2)).sqrt()).collect::<Vec<f64>>()
+    };
+    let scales: Vec<Vec<f32>> = ["a_scale_1", "c_scale_1"].iter().map(|n| weight(&new, n)).collect();
+    for (scale, spread) in scales.iter().zip([spread("a", 64, 16), spread("c", 64, 24)]) {
+        assert!(scale.iter().zip(spread).all(|(g, s)| (f64::from(*g) - s).abs() < 1e-3 * s + 1e-4));
+    }
+    assert!(new.graph().unwrap().initializer.iter().all(|t| t.name() != "first.bias"));
+    let outcome = prune(&mut new, &request("bnscale"), Output::None, &mut Silent).unwrap();
+    assert!(outcome.report.warnings.is_empty(), "{:?}", outcome.report.warnings);
+    // There is nothing left to insert.
+    let again = insert_bn(&Model::load(&path).unwrap(), &Vec::new(), &cal, None);
+    assert!(again.is_err());
+}

@@ -1,0 +1,186 @@
+"""Statistics of activations against plain NumPy and torch: `docs/ACTIVATIONS.md` says how to read the result.
+
+    python tools/check_activations.py MODEL CIFAR_TAR [--samples 16] [--positions 1000000]
+
+runs the example `statistics` (cargo build --release --example statistics) on pictures of the tar file and compares
+Gram matrices, LASSO and greedy scores, and ranks. With `--speed` only times: samples as given, positions as by default.
+"""
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
+STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+
+
+def pictures(tar, count, split="train"):
+    """The first pictures of each class in turn, normalised."""
+    by_class = {}
+    with tarfile.open(tar) as archive:
+        for member in archive:
+            parts = member.name.split("/")
+            if len(parts) == 3 and parts[0] == split and parts[2].endswith(".jpg"):
+                of = by_class.setdefault(parts[1], [])
+                if len(of) < -(-count // 10):
+                    image = Image.open(io.BytesIO(archive.extractfile(member).read())).convert("RGB")
+                    of.append(np.asarray(image, np.float32).transpose(2, 0, 1) / 255)
+    mixed = [p for group in zip(*by_class.values()) for p in group]
+    return np.stack([(p - MEAN) / STD for p in mixed[:count]]).astype(np.float32)
+
+
+def attribute(node, name, default):
+    return next((onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
+
+
+def activations(model, names, images):
+    """Tensors by name, for all pictures at once."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    have = {o.name for o in copy.graph.output}
+    copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in names if n not in have)
+    session = onnxruntime.InferenceSession(copy.SerializeToString(), providers=["CPUExecutionProvider"])
+    outputs = session.run(list(names), {session.get_inputs()[0].name: images})
+    return dict(zip(names, outputs))
+
+
+def shares(node, weight, x):
+    """Output share of every input channel, channels first: one convolution (or matrix product) per channel."""
+    if node.op_type == "Gemm":
+        w = weight if attribute(node, "transB", 0) else weight.T
+        return np.einsum("ni,oi->ino", x, w).reshape(x.shape[1], -1)
+    kernel, pads = weight.shape[2:], attribute(node, "pads", [0, 0, 0, 0])
+    stride = attribute(node, "strides", [1, 1])
+    padded = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])])
+    patches = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, :: stride[0], :: stride[1]]
+    return np.stack(
+        [np.einsum("nyxkl,okl->nyxo", patches[:, i], weight[:, i]).reshape(-1) for i in range(x.shape[1])]
+    )
+
+
+def lasso_entries(gram, target):
+    """Largest λ at which each coefficient is not 0, by coordinate descent down a fine path."""
+    n = len(target)
+    top = 2 * np.abs(target).max()
+    entered, beta = np.zeros(n), np.zeros(n)
+    for bound in top * np.geomspace(1, 1e-4, 400)[1:]:
+        for _ in range(3000):
+            before = beta.copy()
+            for c in range(n):
+                r = target[c] - gram[c] @ beta + gram[c, c] * beta[c]
+                beta[c] = np.sign(r) * max(abs(r) - bound / 2, 0) / gram[c, c] if gram[c, c] > 0 else 0
+            if np.abs(beta - before).max() < 1e-9:
+                break
+        entered = np.where((entered == 0) & (beta != 0), bound, entered)
+    return entered
+
+
+def greedy(gram):
+    n, gone, turn = len(gram), [], np.zeros(len(gram))
+    for step in range(1, n + 1):
+        best = min((c for c in range(n) if turn[c] == 0), key=lambda c: gram[np.ix_(gone + [c], gone + [c])].sum())
+        gone.append(best)
+        turn[best] = step
+    return turn
+
+
+def agree(turns, ours, gram):
+    """Whether turns are equal, or differ only between choices that are equal to rounding."""
+    order = np.argsort(ours)
+    gone = []
+    for best in order:
+        rise = lambda c: gram[np.ix_(gone + [c], gone + [c])].sum()
+        least = min(rise(c) for c in range(len(gram)) if c not in gone)
+        if rise(best) > least + 1e-5 * gram.trace():
+            return False
+        gone.append(int(best))
+    return True
+
+
+def ranks_of_maps(path):
+    """Ours and torch's ranks of dumped maps, and torch's seconds."""
+    import torch
+
+    data = np.fromfile(path, np.float32)
+    at, same, total, seconds = 0, 0, 0, 0.0
+    while at < len(data):
+        h, w, n = (int(v) for v in data[at : at + 3])
+        ours = data[at + 3 : at + 3 + n]
+        maps = torch.from_numpy(data[at + 3 + n : at + 3 + n + n * h * w].reshape(n, h, w).copy())
+        at += 3 + n + n * h * w
+        clock = time.perf_counter()
+        theirs = torch.linalg.matrix_rank(maps)
+        seconds += time.perf_counter() - clock
+        same += int((theirs.numpy() == ours).sum())
+        total += n
+    return same, total, seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("model")
+    parser.add_argument("tar")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--positions", type=int, default=1_000_000)
+    parser.add_argument("--speed", action="store_true")
+    args = parser.parse_args()
+    images = pictures(args.tar, args.samples)
+    with tempfile.TemporaryDirectory() as folder:
+        raw, out, maps = (Path(folder) / n for n in ("images", "out.json", "maps"))
+        images.tofile(raw)
+        program = ROOT / "target/release/examples/statistics"
+        command = [program, args.model, raw, out, "--maps", maps]
+        if not args.speed:
+            command += ["--positions", str(args.positions), "--batch", "8"]
+        subprocess.run(command, check=True)
+        same, total, seconds = ranks_of_maps(maps)
+        print(f"ranks: {same} of {total} maps equal ({same / total:.5f}); torch.linalg.matrix_rank {seconds:.4f} s")
+        if args.speed:
+            return
+        found = json.loads(out.read_text())
+
+    model = onnx.load(args.model)
+    weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    readers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm") and n.input[1] in weights]
+    tensors = activations(model, sorted({n.input[0] for n in readers}), images)
+    report = subprocess.run(
+        [ROOT / "target/release/onnx-prune", "inspect", "--json", args.model], check=True, capture_output=True
+    )
+    members = {g["name"]: g["members"] for g in json.loads(report.stdout)["groups"]}
+    worst, wrong = {"gram": 0.0, "cp": 0.0, "ranks": 0.0}, 0
+    for group in found["groups"]:
+        read = [name for name, axis in members[group["name"]] if axis == 1]
+        z, ranks = [], []
+        for node in readers:
+            if node.input[1] in read:
+                z.append(shares(node, weights[node.input[1]], tensors[node.input[0]]))
+        gram = sum(s.astype(np.float64) @ s.astype(np.float64).T for s in z)
+        ours = np.array(group["gram"]).reshape(gram.shape)
+        worst["gram"] = max(worst["gram"], np.abs(gram - ours).max() / np.abs(gram).max())
+        if group["channels"] <= 64:
+            entered, cp = lasso_entries(gram, gram.sum(1)), np.array(group["scores"]["cp"])
+            # The path is followed in steps of 2.3 %; below its end nothing is known.
+            known = entered > 0
+            worst["cp"] = max(worst["cp"], np.abs(np.log(cp[known] / entered[known])).max())
+        wrong += not agree(greedy(gram), np.array(group["scores"]["thinet"]), gram)
+    print("largest relative difference of Gram matrices", worst["gram"])
+    print("largest ratio of a cp score to NumPy's, as a logarithm (a step of the path is 0.023)", worst["cp"])
+    print(f"thinet: {wrong} of {len(found['groups'])} groups in another order")
+    sys.exit(worst["gram"] > 1e-4 or worst["cp"] > 0.05 or wrong > 0 or same < 0.999 * total)
+
+
+if __name__ == "__main__":
+    main()
