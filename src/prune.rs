@@ -157,6 +157,8 @@ pub fn prune(
     drop(statistics);
     seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
+    // Scoring has read all weights.
+    model.maps.release_all();
 
     begin(progress, "rewrite")?;
     let clock = Instant::now();

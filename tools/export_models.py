@@ -85,7 +85,9 @@ class Export:
         return " ".join([f"{head} opset {self.opset} {size}  ok ", *checked, *static])
 
 
-def export(model: nn.Module, example: Example, variant: str, dynamic: bool, path: Path) -> None:
+def export(
+    model: nn.Module, entry: Entry, example: Example, variant: str, dynamic: bool, path: Path
+) -> None:
     """Write `model` to `path` with the exporter and settings of `variant`."""
     names = {"input_names": list(example), "output_names": [OUTPUT]}
     values = tuple(example.values())
@@ -94,14 +96,15 @@ def export(model: nn.Module, example: Example, variant: str, dynamic: bool, path
         if dynamic:
             # Torch specialises sizes of 1, so a dynamic batch is traced with two samples.
             values = tuple(x.repeat(2, *[1] * (x.dim() - 1)) for x in values)
-            shapes = tuple({0: torch.export.Dim("batch")} for _ in values)
+            dims = {s: torch.export.Dim(s) for name in example for s in entry.dynamic_axes(name).values()}
+            shapes = tuple({a: dims[s] for a, s in entry.dynamic_axes(name).items()} for name in example)
         torch.onnx.export(
             model, values, path, dynamo=True, external_data=large(model), dynamic_shapes=shapes,
             verbose=False, **names,
         )  # fmt: skip
         return
     keep = variant == "tsbn"
-    axes = {name: {0: "batch"} for name in (*example, OUTPUT)} if dynamic else None
+    axes = {name: entry.dynamic_axes(name) for name in (*example, OUTPUT)} if dynamic else None
     torch.onnx.export(
         model, values, path, dynamo=False, dynamic_axes=axes,
         training=TrainingMode.PRESERVE if keep else TrainingMode.EVAL,
@@ -155,8 +158,9 @@ def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[fl
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     rng = torch.Generator().manual_seed(1)
     worst = scale = 0.0
-    for batch in (1, 3) if dynamic else (1,):
-        values = entry.inputs(rng, batch)
+    tried = ((1, entry.inputs), (3, entry.longer or entry.inputs))
+    for batch, inputs in tried if dynamic else tried[:1]:
+        values = inputs(rng, batch)
         with torch.no_grad():
             want = zoo.first_tensor(model(*values.values()))
         given = {i.name for i in session.get_inputs()}  # an exporter may drop an unused one
@@ -175,7 +179,7 @@ def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[fl
 def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     # The default exporter puts the cause under a list of what it tried.
-    cause = next((line for line in lines if line.startswith("Exception summary")), None)
+    cause = next((line for line in lines if "Exception summary" in line), None)
     chosen = lines[lines.index(cause) + 1 :] if cause else lines
     return f"{type(error).__name__}: {(chosen or [''])[0][:160]}"
 
@@ -190,7 +194,7 @@ def export_file(
             with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
                 path = Path(folder) / "raw" / final.name
                 path.parent.mkdir()
-                export(model, example, made.variant, dynamic, path)
+                export(model, entry, example, made.variant, dynamic, path)
                 external = large(model)
                 proto = onnx.load(path)
                 strip(proto)

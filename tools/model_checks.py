@@ -11,7 +11,7 @@ import onnx
 import onnxruntime as ort
 
 BATCHES = (1, 3)
-FREE_SIZE = 1  # of an open dimension that is neither the batch nor named by the user
+FREE_SIZES = {1: 7, 3: 12}  # by batch, of an open dimension that is not named by the user
 CHECKER_LIMIT = 160  # characters of an error that are kept
 DATA_SIZED = {"NonZero", "NonMaxSuppression", "Unique", "Compress", "Loop"}  # operators
 
@@ -73,7 +73,7 @@ class Feed:
             elif isinstance(dim, int):
                 sizes.append(dim)
             else:
-                sizes.append(given[axis] if given else FREE_SIZE)
+                sizes.append(given[axis] if given else FREE_SIZES[batch])
         return tuple(sizes)
 
     def values(self, batch: int) -> dict[str, np.ndarray]:
@@ -86,7 +86,7 @@ class Feed:
                 feed[name] = rng.standard_normal(shape).astype(dtype.get(kind, np.float32))
             else:
                 dtype = {"tensor(int32)": np.int32, "tensor(bool)": np.bool_}
-                feed[name] = np.zeros(shape, dtype.get(kind, np.int64))
+                feed[name] = np.ones(shape, dtype.get(kind, np.int64))  # tokens, masks
         return feed
 
 

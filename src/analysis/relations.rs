@@ -60,6 +60,7 @@ impl Relations {
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
+            picked: vec![false; graph.names.len()],
             out: Relations {
                 terms: Terms::default(),
                 tensors: vec![None; graph.names.len()],
@@ -107,6 +108,8 @@ struct Walker<'a, 'm> {
     settled: Vec<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
+    /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
+    picked: Vec<bool>,
     out: Relations,
 }
 
@@ -202,15 +205,16 @@ impl Walker<'_, '_> {
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
-        let whole = |id: &Option<TensorId>, axes: &Option<Axes>| {
-            id.is_some_and(|id| graph.constants[id].is_some() || self.out.tensors[id] == *axes)
-        };
+        let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
+        let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
         let weight: Vec<bool> = graph.inputs[i]
             .iter()
-            .zip(&constants)
             .zip(&axes_in)
-            .map(|((id, c), axes)| *c && float(id) && whole(id, axes))
+            .map(|(id, axes)| holds(id) && float(id) && id.is_some_and(|id| whole(id, axes)))
             .collect();
+        let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
+            && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
@@ -232,9 +236,13 @@ impl Walker<'_, '_> {
             weight,
             quantized: Vec::new(),
             roles: Vec::new(),
+            picks: false,
             label: label.clone(),
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
+        if related && (cx.picks || passes_on) {
+            graph.outputs[i].iter().flatten().for_each(|id| self.picked[*id] = true);
+        }
         let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
         let deliberate = rule.and_then(|op| op.frozen());
         let kind = match (rule, deliberate) {
@@ -337,7 +345,8 @@ impl Walker<'_, '_> {
                 for (k, id) in self.graph.inputs[n].iter().enumerate() {
                     let Some(id) = *id else { continue };
                     if self.graph.constants[id].is_none() {
-                        queue.extend(self.graph.producer[id]);
+                        let holds = self.out.derived[id] || self.picked[id];
+                        queue.extend(self.graph.producer[id].filter(|_| holds));
                         continue;
                     }
                     for (a, &own) in self.out.uses[n][k].iter().flatten().enumerate() {

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::proto::tensor_proto::DataLocation;
 use super::proto::{ModelProto, TensorProto};
+use super::source::Maps;
 use super::walk::{self, Place};
-use super::{Error, Result, source, tensor};
+use super::{Error, Result, tensor};
 
 /// How a model that came in several files was laid out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +23,12 @@ pub struct ExternalLayout {
 }
 
 /// Makes every external tensor a slice of a mapped file. Returns the layout and the size of all data files in bytes.
-pub(crate) fn resolve(model: &mut ModelProto, path: Option<&Path>) -> Result<(Option<ExternalLayout>, u64)> {
-    let mut files = Files { path, roots: Vec::new(), maps: BTreeMap::new() };
+pub(crate) fn resolve(
+    model: &mut ModelProto,
+    path: Option<&Path>,
+    maps: &mut Maps,
+) -> Result<(Option<ExternalLayout>, u64)> {
+    let mut files = Files { path, roots: Vec::new(), open: BTreeMap::new(), maps };
     let mut layout: Option<ExternalLayout> = None;
     walk::tensors_mut(model, &mut |t, place| {
         if t.data_location != Some(DataLocation::External as i32) {
@@ -36,7 +41,7 @@ pub(crate) fn resolve(model: &mut ModelProto, path: Option<&Path>) -> Result<(Op
         layout.attributes |= place == Place::Attribute;
         Ok(())
     })?;
-    let bytes = files.maps.values().map(|m| m.len() as u64).sum();
+    let bytes = files.open.values().map(|m| m.len() as u64).sum();
     Ok((layout, bytes))
 }
 
@@ -44,7 +49,8 @@ struct Files<'a> {
     path: Option<&'a Path>,
     /// Real folders that data may lie in.
     roots: Vec<PathBuf>,
-    maps: BTreeMap<PathBuf, Bytes>,
+    open: BTreeMap<PathBuf, Bytes>,
+    maps: &'a mut Maps,
 }
 
 impl Files<'_> {
@@ -80,11 +86,11 @@ impl Files<'_> {
 
     fn open(&mut self, location: &str) -> std::result::Result<Bytes, String> {
         let real = self.real_path(location)?;
-        if let Some(map) = self.maps.get(&real) {
+        if let Some(map) = self.open.get(&real) {
             return Ok(map.clone());
         }
-        let map = source::map(&real).map_err(|e| e.to_string())?;
-        self.maps.insert(real, map.clone());
+        let map = self.maps.map(&real).map_err(|e| e.to_string())?;
+        self.open.insert(real, map.clone());
         Ok(map)
     }
 

@@ -7,8 +7,9 @@ use prost::Message;
 
 use super::external::{self, ExternalLayout};
 use super::proto::{GraphProto, ModelProto};
+use super::source::{self, Maps};
 use super::wire::{self, Scan, UnknownFields};
-use super::{Error, Result, check, source};
+use super::{Error, Result, check};
 
 /// A model whose weights are slices of the mapped files, with all external data in place.
 #[derive(Clone, Debug, Default)]
@@ -25,18 +26,21 @@ pub struct Model {
     pub file_bytes: u64,
     /// Fields from a newer format, written again on saving.
     pub unknown: UnknownFields,
+    /// The files that weights are slices of.
+    pub maps: Maps,
 }
 
 impl Model {
     /// Reads and checks a model file and its external data. Weights are not copied: the files are mapped, and must
     /// not be changed in place while the model lives (replacing them by a rename is fine).
     pub fn load(path: &Path) -> Result<Self> {
-        Self::decode(source::map_model(path)?, Some(path))
+        let mut maps = Maps::default();
+        Self::decode(source::map_model(path, &mut maps)?, Some(path), maps)
     }
 
     /// Reads and checks a model in memory, which cannot have external data.
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
-        Self::decode(bytes, None)
+        Self::decode(bytes, None, Maps::default())
     }
 
     /// A model built in memory, unchecked.
@@ -54,7 +58,7 @@ impl Model {
         self.proto.graph.as_mut().ok_or_else(|| no_graph(self.path.as_deref()))
     }
 
-    fn decode(bytes: Bytes, path: Option<&Path>) -> Result<Self> {
+    fn decode(bytes: Bytes, path: Option<&Path>, mut maps: Maps) -> Result<Self> {
         let shown = shown(path);
         let not_a_model = |why: String| Error::NotAModel { path: shown.clone(), why };
         if bytes.is_empty() {
@@ -72,7 +76,7 @@ impl Model {
         }
         let scan = Scan::new(&bytes);
         let mut warnings = scan.warnings();
-        let (external, data_bytes) = external::resolve(&mut proto, path)?;
+        let (external, data_bytes) = external::resolve(&mut proto, path, &mut maps)?;
         warnings.extend(check::check(&mut proto)?);
         Ok(Model {
             proto,
@@ -81,6 +85,7 @@ impl Model {
             warnings,
             file_bytes: bytes.len() as u64 + data_bytes,
             unknown: scan.unknown,
+            maps,
         })
     }
 }

@@ -251,7 +251,10 @@ fn data_files(parent: &Path, path: &Path) -> BTreeSet<OsString> {
         middle.is_some_and(|m| m == "." || m.len() > 2 && m[1..m.len() - 1].bytes().all(|b| b.is_ascii_digit()))
     };
     let mut found = BTreeSet::new();
-    let old = super::source::map(path).ok().and_then(|bytes| <ModelProto as prost::Message>::decode(bytes).ok());
+    let old = super::source::Maps::default()
+        .map(path)
+        .ok()
+        .and_then(|bytes| <ModelProto as prost::Message>::decode(bytes).ok());
     if let Some(old) = old {
         // Infallible: the visitor never errs.
         let _ = walk::tensors(&old, &mut |t, _| {

@@ -1,41 +1,96 @@
-//! The bytes of a file, mapped, and a guess at what they are when they are no model.
+//! The bytes of files, mapped, and a guess at what they are when they are no model.
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use memmap2::Mmap;
 
 use super::{Error, Result};
 
-/// Maps a regular file. The map stays valid when the name is replaced by another file later.
-pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
-    // Asked before it is opened: opening a pipe would wait for a writer.
-    let meta = std::fs::metadata(path)?;
-    if !meta.is_file() {
-        let what = if meta.is_dir() { "it is a folder" } else { "it is not a regular file" };
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+/// The mapped files that a model's weights are slices of.
+#[derive(Clone, Debug, Default)]
+pub struct Maps(Vec<Arc<Mmap>>);
+
+impl Maps {
+    /// Maps a regular file. The map stays valid when the name is replaced by another file later.
+    pub(crate) fn map(&mut self, path: &Path) -> std::io::Result<Bytes> {
+        // Asked before it is opened: opening a pipe would wait for a writer.
+        let meta = std::fs::metadata(path)?;
+        if !meta.is_file() {
+            let what = if meta.is_dir() { "it is a folder" } else { "it is not a regular file" };
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
+        }
+        self.map_open(&File::open(path)?)
     }
-    map_open(&File::open(path)?)
+
+    /// Maps an open file.
+    fn map_open(&mut self, file: &File) -> std::io::Result<Bytes> {
+        // An empty file cannot be mapped.
+        if file.metadata()?.len() == 0 {
+            return Ok(Bytes::new());
+        }
+        // SAFETY: the map is read-only and private to this process. Another program that shortens the file in place
+        // while it is mapped ends this one by a signal; replacing the file by a rename, as all careful writers do
+        // and as saving here does, leaves the mapped file alive.
+        let map = Arc::new(unsafe { Mmap::map(file)? });
+        self.0.push(Arc::clone(&map));
+        Ok(Bytes::from_owner(Mapped(map)))
+    }
+
+    /// Says that these bytes are not needed soon. Where they lie in a mapped file, their pages no longer count as
+    /// memory of this process; whoever touches them again has them read again.
+    pub fn release(&self, bytes: &[u8]) {
+        let start = bytes.as_ptr() as usize;
+        for map in &self.0 {
+            let offset = start.wrapping_sub(map.as_ptr() as usize);
+            if offset.checked_add(bytes.len()).is_some_and(|end| end <= map.len()) {
+                forget(map, offset, bytes.len());
+            }
+        }
+    }
+
+    /// Says that no mapped file is needed soon.
+    pub fn release_all(&self) {
+        self.0.iter().for_each(|map| forget(map, 0, map.len()));
+    }
 }
 
-/// Maps an open file.
-pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
-    // An empty file cannot be mapped.
-    if file.metadata()?.len() == 0 {
-        return Ok(Bytes::new());
+#[cfg(unix)]
+fn forget(map: &Mmap, offset: usize, len: usize) {
+    // SAFETY: nobody writes to the map, so its pages hold nothing but what the file holds, and are filled from there
+    // again. That the system may refuse is no loss.
+    drop(unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, len) });
+}
+
+#[cfg(not(unix))]
+fn forget(_: &Mmap, _: usize, _: usize) {}
+
+struct Mapped(Arc<Mmap>);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
-    // SAFETY: the map is read-only and private to this process. Another program that shortens the file in place
-    // while it is mapped ends this one by a signal; replacing the file by a rename, as all careful writers do and
-    // as saving here does, leaves the mapped file alive.
-    let map = unsafe { Mmap::map(file)? };
-    Ok(Bytes::from_owner(map))
+}
+
+/// Maps a file that is no model's.
+#[cfg(feature = "data")]
+pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
+    Maps::default().map(path)
+}
+
+/// Maps an open file that is no model's.
+#[cfg(feature = "data")]
+pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
+    Maps::default().map_open(file)
 }
 
 /// Maps a model file; folders and empty files are told apart from broken ones.
-pub(crate) fn map_model(path: &Path) -> Result<Bytes> {
+pub(crate) fn map_model(path: &Path, maps: &mut Maps) -> Result<Bytes> {
     let not_a_model = |why: String| Error::NotAModel { path: path.to_owned(), why };
-    let bytes = map(path).map_err(|e| match e.kind() {
+    let bytes = maps.map(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::InvalidInput | std::io::ErrorKind::IsADirectory => not_a_model(e.to_string()),
         _ => Error::io(path, e),
     })?;
@@ -61,4 +116,26 @@ pub(crate) fn other_format(bytes: &[u8]) -> Option<&'static str> {
         _ if head.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => "it is a text file",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_back_reads_as_before() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let data: Vec<u8> = (0..100_000u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
+        std::fs::write(file.path(), &data).unwrap();
+        let mut maps = Maps::default();
+        let bytes = maps.map(file.path()).unwrap();
+        maps.release(&bytes.slice(5000..70_000));
+        // Memory that is no map stays as it is.
+        let heap = vec![7u8; 70_000];
+        maps.release(&heap);
+        assert!(heap.iter().all(|b| *b == 7));
+        assert_eq!(bytes[..], data[..]);
+        maps.release_all();
+        assert_eq!(bytes[..], data[..]);
+    }
 }

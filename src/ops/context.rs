@@ -214,6 +214,8 @@ pub struct RelateCx<'a> {
     pub quantized: Vec<(usize, Quantized)>,
     /// Roles of weight axes, to be filled in.
     pub roles: Vec<RoleNote>,
+    /// Whether the output is a weight, too, of which an input has picked some, to be filled in.
+    pub picks: bool,
     /// The node's name for messages.
     pub label: Arc<str>,
 }

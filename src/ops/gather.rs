@@ -67,7 +67,11 @@ impl Operator for Gather {
                 }
             }
         };
-        for k in (0..x.len()).filter(|k| *k != a) {
+        // A table of vectors is an embedding. What a matrix is, picked for each token, whoever uses it says.
+        let wide = (0..x.len()).filter(|k| *k != a && !cx.terms.size(x[*k]).is(1)).count();
+        let picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);
+        cx.picks = picks;
+        for k in (0..x.len()).filter(|k| *k != a && !picks) {
             cx.role(0, k, Role::Embedding);
         }
         cx.set(0, [&x[..a], &middle[..], &x[a + 1..]].concat());

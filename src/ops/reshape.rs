@@ -119,7 +119,7 @@ impl Operator for Reshape {
                     open = true;
                     -1
                 }
-                None => return cx.patch_operand(1, "shape", &wanted),
+                None => return patch(cx, &wanted),
             });
         }
         cx.set_constant(1, "shape", &[constant.len()], &constant);
@@ -129,6 +129,17 @@ impl Operator for Reshape {
     fn shape_operands(&self) -> &'static [usize] {
         &[1]
     }
+}
+
+/// Replaces the numbers of a shape operand that only a run can tell as a whole. Its own −1 and 0 stay, as what they
+/// stand for is still right.
+fn patch(cx: &mut RewriteCx, wanted: &[Dim]) -> Option<()> {
+    let now = cx.dims(1)?.to_vec();
+    let stands = |(now, wanted): (&Dim, &Dim)| {
+        if wanted.known().is_none() && now.known().is_some() { now.clone() } else { wanted.clone() }
+    };
+    let wanted: Vec<Dim> = now.iter().zip(wanted).map(stands).collect();
+    cx.patch_operand(1, "shape", &wanted)
 }
 
 impl Operator for Flatten {

@@ -21,8 +21,11 @@ pub fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> Result<(Vec<Weigh
             continue;
         };
         let t = c.tensor.as_ref();
-        let data = match &t.raw_data {
-            Some(raw) if t.data_type() == dtype::FLOAT && !raw.is_empty() => WeightData::Bytes(raw.clone()),
+        let raw = t.raw_data.clone().filter(|raw| !raw.is_empty());
+        let data = match (raw, t.data_type()) {
+            (Some(raw), dtype::FLOAT) => WeightData::Bytes(raw),
+            (Some(raw), dtype::FLOAT16) => WeightData::Half(raw),
+            (Some(raw), dtype::BFLOAT16) => WeightData::Brain(raw),
             _ => WeightData::Floats(numbers(a, v, t)?),
         };
         weights.push(Weight { name, shape: onnx::shape(t)?, data });

@@ -137,6 +137,10 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
                 new.reads.insert((u.node, u.input), name.clone());
             }
         }
+        // Old and new contents of a large model need not be in memory at once.
+        if let Some(raw) = &constant.tensor.raw_data {
+            a.graph.model.maps.release(raw);
+        }
     }
     Ok(new)
 }

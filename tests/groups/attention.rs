@@ -122,3 +122,20 @@ fn letters_of_an_einsum_are_axes() {
     ];
     assert_eq!(groups(attention::einsum_attention()), expected);
 }
+
+#[test]
+fn interleaved_channels_go_in_pairs() {
+    let m = attention::interleaved();
+    let expected = ["embed.weight ffn 8: embed.weight@1x2 embed.bias@0x2 head.weight@0x2"];
+    assert_eq!(groups(m.clone()), expected);
+    assert!(frozen(m.clone()).contains(&"2 sliced with a stride: embed.weight@1 embed.bias@0".to_owned()));
+}
+
+#[test]
+fn the_width_of_experts_is_one_group() {
+    let expected = [
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 router.weight@0 up@2 down@1 head.weight@0",
+        "up ffn 24: up@1 down@2",
+    ];
+    assert_eq!(groups(attention::experts_by_token()), expected);
+}

@@ -212,3 +212,9 @@ fn a_single_channel_may_be_tiled() {
     let difference = outcome.report.verification.map(|v| v.difference);
     assert!(difference.is_some_and(|d| d < 1e-4), "{difference:?}");
 }
+
+#[test]
+fn a_size_that_only_the_file_tells_is_believed() {
+    let (outcome, _) = crate::try_prune(&shaping::declared_slice(), &half()).unwrap();
+    assert_eq!(outcome.report.groups[0].after, 8);
+}

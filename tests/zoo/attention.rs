@@ -266,3 +266,40 @@ pub fn einsum_attention() -> ModelProto {
     let y = b.add(&e, &o);
     finish(b, &y)
 }
+
+/// Even channels become sines and odd ones cosines, interleaved again: a position encoding.
+pub fn interleaved() -> ModelProto {
+    let (mut b, e) = start();
+    let even = b.slices(&e, &[2], &[0], &[i64::MAX], &[2]);
+    let odd = b.slices(&e, &[2], &[1], &[16], &[2]);
+    let (s, c) = (b.op("Sin", &[&even], vec![]), b.op("Cos", &[&odd], vec![]));
+    let (s, c) = (b.unsqueeze(&s, &[3]), b.unsqueeze(&c, &[3]));
+    let both = b.concat(3, &[&s, &c]);
+    let y = b.reshape(&both, &[0, 0, 16]);
+    finish(b, &y)
+}
+
+/// Each token picks the matrices that it is multiplied by.
+pub fn experts_by_token() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 12");
+    let e = b.linear("embed", &x, 12, 16);
+    let r = b.linear("router", &e, 16, 4);
+    let r = b.softmax(&r, -1);
+    let one = b.ints(&[1]);
+    let top = b.ops("TopK", &[&r, &one], vec![("axis", A::I(-1))], 2);
+    let ids = b.reshape(&top[1], &[-1]);
+    let (up, down) = (b.weight("up", &[4, 24, 16]), b.weight("down", &[4, 16, 24]));
+    let up = b.gather(&up, &ids, 0);
+    let column = b.unsqueeze(&e, &[2]);
+    let h = b.matmul(&up, &column);
+    let h = b.relu(&h);
+    let down = b.gather(&down, &ids, 0);
+    let h = b.matmul(&down, &h);
+    let h = b.squeeze(&h, &[2]);
+    let h = b.mul(&h, &top[0]);
+    let y = b.add(&e, &h);
+    let y = b.linear("head", &y, 16, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}

@@ -38,14 +38,15 @@ animals! {
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
     attention: fused_qkv separate_qkv grouped_query rotary rotary_pairs tied_embedding layer_norm
-        transposed_after_norm decomposed_layer_norm softmax_bins scale_from_shape einsum_attention;
+        transposed_after_norm decomposed_layer_norm softmax_bins scale_from_shape einsum_attention interleaved
+        experts_by_token;
     heads: one_key_for_all cross_attention talking_heads window_attention relative_bias attention_op
         attention_op_grouped attention_op_cached rotary_op rotary_op_in_part;
     fused: multi_head multi_head_cross group_query group_query_packed packed_attention skip_norm
         skip_simplified_norm embed_norm fused_conv fused_dense experts experts_interleaved;
     kinds: gated_layers normed_convolutions spatial_attention multi_query normed_heads single_head mixture
         einsum_mixture;
-    shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
+    shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     settled: counted_positions counted_to_a_size written_by_index padded_by_arithmetic one_group_norm
         copies_by_one_hot;

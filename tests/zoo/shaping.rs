@@ -35,6 +35,36 @@ pub fn run_time_sizes() -> ModelProto {
     b.model()
 }
 
+/// A shape of an open element, a run-time one and a channel count, where 0 means none.
+pub fn half_open_shape() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch tokens 12");
+    let e = b.linear("embed", &x, 12, 16);
+    let (open, n, width) = (b.ints(&[-1]), size(&mut b, &x, 1), b.ints(&[16]));
+    let shape = b.concat(0, &[&open, &n, &width]);
+    let r = b.op("Reshape", &[&e, &shape], vec![("allowzero", A::I(1))]);
+    let y = b.linear("head", &r, 16, 10);
+    b.output(&y, "batch tokens 10");
+    b.model()
+}
+
+/// The first of an open number of positions: that it is one only the file says.
+pub fn declared_slice() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch tokens 12");
+    let e = b.linear("embed", &x, 12, 16);
+    let (zero, one, n) = (b.scalar_int(0), b.scalar_int(1), size(&mut b, &x, 1));
+    let n = b.squeeze(&n, &[0]);
+    let r = b.op("Range", &[&zero, &n, &one], vec![]);
+    let r = b.op("Cast", &[&r], vec![("to", A::I(1))]);
+    let first = b.slice(&r, 0, 0, 1);
+    b.value_info(&first, "1");
+    let y = b.add(&e, &first);
+    let y = b.linear("head", &y, 16, 10);
+    b.output(&y, "batch tokens 10");
+    b.model()
+}
+
 /// Flattening whose width is computed from the number of channels.
 pub fn shape_from_channels() -> ModelProto {
     let (mut b, x) = start(17);

@@ -26,6 +26,12 @@ class Entry(NamedTuple):
     open_batch: bool = True
     batch_norm: bool = False  # whether to export it with BatchNorm kept, too
     finish: Callable[[nn.Module], nn.Module] | None = None  # after the weights are set
+    open_axes: dict[str, dict[int, str]] = {}  # beside the batch, by input: the name of each
+    longer: Inputs | None = None  # inputs of other sizes on those axes
+
+    def dynamic_axes(self, name: str) -> dict[int, str]:
+        """The open axes of an input, with their names."""
+        return ({0: "batch"} if self.open_batch else {}) | self.open_axes.get(name, {})
 
 
 def image(height: int, width: int | None = None, channels: int = 3) -> Inputs:

@@ -12,6 +12,10 @@ from torch import nn
 from .entry import Entry, image
 
 SIZE = 640
+NAMES = (
+    "yolov5n", "yolov8n", "yolov8s", "yolov8m", "yolov8n-seg", "yolov8n-pose", "yolov9t", "yolov10n",
+    "yolo11n", "yolo12n",
+)  # fmt: skip
 
 
 class AnyShape:
@@ -24,13 +28,15 @@ class AnyShape:
 
 
 def make(name: str) -> nn.Module:
-    """A detection model whose output is the raw head: [batch, 4 + classes, anchors]."""
+    """A model whose first output is the raw head: [batch, 4 + classes, anchors]."""
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_CONFIG_DIR", tempfile.gettempdir())
-    from ultralytics.nn.tasks import DetectionModel
+    from ultralytics.nn import tasks
 
-    model = DetectionModel(f"{name}.yaml", verbose=False).eval()
+    kinds = {"-seg": tasks.SegmentationModel, "-pose": tasks.PoseModel}
+    kind = next((k for suffix, k in kinds.items() if name.endswith(suffix)), tasks.DetectionModel)
+    model = kind(f"{name}.yaml", verbose=False).eval()
     head = model.model[-1]
     head.export, head.format = True, "onnx"
     with torch.no_grad():
@@ -55,4 +61,4 @@ def entry(name: str, **more: object) -> Entry:
 
 
 def models() -> dict[str, Entry]:
-    return {"yolov8n": entry("yolov8n"), "yolov8n_fused": entry("yolov8n", finish=fuse)}
+    return {name: entry(name) for name in NAMES}

@@ -36,7 +36,8 @@ def randomize(model: nn.Module, rng: torch.Generator) -> None:
             tiny = linear and bool(p.std() < 0.5 * p.shape[1] ** -0.5)
             if not (is_norm or constant or tiny):
                 continue
-            if is_norm and name == "weight":
+            # Norms of other packages tell themselves by a vector of ones.
+            if name == "weight" and (is_norm or constant and p.dim() == 1 and p[0] == 1):
                 p.copy_(uniform(p.shape, 0.5, 1.5))
             elif name.endswith("bias"):
                 p.copy_(normal(p.shape, 0.1))

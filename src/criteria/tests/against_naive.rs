@@ -65,10 +65,13 @@ fn random_parts(rng: &mut ChaCha8Rng) -> (Vec<Weight>, Vec<GroupItems>) {
             })
             .collect();
         let name = format!("w{w}");
-        weights.push(match rng.random_bool(0.5) {
-            true => weight(&name, &shape, &values),
-            false => Weight { name, shape, data: WeightData::Floats(values) },
-        });
+        let data = match rng.random_range(0..4) {
+            0 => WeightData::Floats(values),
+            1 => WeightData::Brain(mapped(values.iter().map(|v| half::bf16::from_f32(*v).to_le_bytes()))),
+            2 if !wild => WeightData::Half(mapped(values.iter().map(|v| half::f16::from_f32(*v).to_le_bytes()))),
+            _ => WeightData::Bytes(mapped(values.iter().map(|v| v.to_le_bytes()))),
+        };
+        weights.push(Weight { name, shape, data });
     }
     (weights, groups)
 }

@@ -10,10 +10,12 @@ use super::*;
 
 /// A weight whose bytes lie at an odd address, as in a mapped file.
 fn weight(name: &str, shape: &[usize], values: &[f32]) -> Weight {
-    let mut raw = vec![0u8];
-    raw.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-    let data = WeightData::Bytes(Bytes::from(raw).slice(1..));
+    let data = WeightData::Bytes(mapped(values.iter().map(|v| v.to_le_bytes())));
     Weight { name: name.to_string(), shape: shape.to_vec(), data }
+}
+
+fn mapped<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Bytes {
+    Bytes::from_iter(std::iter::once(0u8).chain(values.flatten())).slice(1..)
 }
 
 fn item(weight: usize, axis: usize, role: Role, channel: &[u32]) -> Item {

@@ -15,6 +15,10 @@ impl Naive {
         match &self.weights[w].data {
             WeightData::Floats(f) => f.iter().map(|&v| f64::from(v)).collect(),
             WeightData::Bytes(b) => b.as_chunks::<4>().0.iter().map(|&v| f64::from(f32::from_le_bytes(v))).collect(),
+            WeightData::Half(b) => b.as_chunks::<2>().0.iter().map(|&v| half::f16::from_le_bytes(v).to_f64()).collect(),
+            WeightData::Brain(b) => {
+                b.as_chunks::<2>().0.iter().map(|&v| half::bf16::from_le_bytes(v).to_f64()).collect()
+            }
         }
     }
 
