@@ -11,7 +11,7 @@ use crate::criteria::{self, Criterion, Measure, ScoreOptions};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Aim, Options, Plan, Scheme, Step, Target};
 use crate::recover::{Means, recover};
-use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, overview};
+use crate::report::{LatencyReport, ModelFigures, Recipe, Report, Settings, Timings, VERSION, Verification, overview};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Choice, Runtime, SessionOptions};
@@ -228,11 +228,16 @@ pub fn prune(
         }
         seconds.write += clock.elapsed().as_secs_f64();
     }
-    report.verification = check.filter(|_| request.verify).map(|c| c.verdict);
+    report.verification = check.filter(|_| request.verify).map(|c| verification(c.verdict));
     latency_advice(&report, request, &mut warnings);
     report.warnings = warnings;
     report.seconds = seconds;
     Ok(Outcome { report, written })
+}
+
+fn verification(v: rewriting::Verdict) -> Verification {
+    let rewriting::Verdict { difference, compared, mixed, outputs } = v;
+    Verification { difference, compared, mixed, outputs }
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

@@ -138,6 +138,9 @@ fn wrong_arguments_are_usage_errors() {
         &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--criterion", "nope"],
         &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--scheme", "nope"],
         &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--runtime", "nope"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--axes", "conv,nope"],
+        &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--axes", "conv", "--heads"],
+        &["model.onnx", "-o", "small.onnx", "--recipe", "r.json", "--axes", "conv"],
         &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--report", "small.onnx"],
         &["model.onnx", "-o", "small.onnx", "--ratio", "0.5", "--report", "./model.onnx"],
         &["model.onnx", "-o", "small.onnx", "--recipe", "r.json", "--criterion", "l1"],
@@ -323,6 +326,8 @@ fn names_and_manual_pages_are_listed() {
     let page = text(&output.stdout);
     assert!(onnx_prune::criteria::HEADINGS.iter().all(|h| page.contains(h)), "{page}");
     assert!(text(&b.run(&["explain", "isomorphic"]).stdout).contains("equal structure"));
+    assert!(text(&b.run(&["explain", "residual"]).stdout).contains("width of embeddings"));
+    assert!(text(&b.run(&["axes"]).stdout).contains("residual"));
 }
 
 #[cfg(unix)]
@@ -411,4 +416,15 @@ fn data_is_read_as_the_model_would_be_given_it() {
         code(&output, expected);
         assert!(text(&output.stderr).contains(word), "{more:?}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn kinds_that_may_not_shrink_stay() {
+    let b = Bench::new();
+    let output = b.prune(&["model.onnx", "--axes", "ffn,heads", "--speedup", "2x", "-o", "small.onnx"]);
+    code(&output, 1);
+    let error = text(&output.stderr);
+    assert!(error.contains("the kinds of its groups are conv, which shrink with --axes conv,ffn,heads"), "{error}");
+    assert_eq!(b.names(), ["model.onnx"]);
+    code(&b.prune(&["model.onnx", "--axes", "conv", "--speedup", "2x", "-o", "small.onnx"]), 0);
 }

@@ -6,13 +6,10 @@ mod common;
 mod small;
 
 use onnx_prune::analysis::Analysis;
-use onnx_prune::criteria::{self, ScoreOptions};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
-use onnx_prune::report::{self, LatencyReport, Pending, Report};
-use onnx_prune::rewriting::Verdict;
-use onnx_prune::runtime::Choice;
+use onnx_prune::report::{self, LatencyReport, Pending, Report, Verification};
 use onnx_prune::runtime::latency::{Latency, Pair};
 use serde_json::Value;
 
@@ -22,22 +19,10 @@ fn loaded() -> Model {
 
 fn request() -> Request {
     Request {
-        criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("protected-global").unwrap(),
-        score: ScoreOptions::default(),
-        target: Target::Ratio(0.5),
         options: Options { ratio_for: vec![("first.*".into(), 0.25)], ..Options::default() },
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
         force: false,
-        verify: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        threads: None,
-        data: None,
-        recover: Default::default(),
+        ..common::request::request()
     }
 }
 
@@ -133,7 +118,7 @@ fn a_report_fits_its_schema() {
     all_required(&schema(), "");
     assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
 
-    report.verification = Some(Verdict { difference: 1e-7, compared: 2, mixed: 0, outputs: 1 });
+    report.verification = Some(Verification { difference: 1e-7, compared: 2, mixed: 0, outputs: 1 });
     let times = || Latency::of(vec![1.0, 2.0, 3.0]);
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
@@ -187,8 +172,8 @@ fn a_picture_has_every_group_and_both_ends() {
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
     assert_eq!((lines[0], lines[lines.len() - 1]), ("digraph groups {", "}"));
     for start in [
-        "g0 [label=\"first.weight\\n16 channels\"",
-        "g1 [label=\"second.weight\\n24 channels\"",
+        "g0 [label=\"first.weight\\n16 conv\"",
+        "g1 [label=\"second.weight\\n24 conv\"",
         "\"frozen graph input\" [label=\"input\", shape=box",
         "\"frozen graph output\" [label=\"output\", shape=box",
         "\"frozen graph input\" -> g0 [label=\"first.weight\\n",

@@ -5,36 +5,15 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use common::request::request;
 use common::*;
+use onnx_prune::analysis::Kind;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
-use onnx_prune::planning::{self, Options, Target};
-use onnx_prune::prune::{Output, Request, Silent, prune};
-use onnx_prune::runtime::Choice;
-use onnx_prune::{criteria, ops};
+use onnx_prune::ops;
+use onnx_prune::prune::{Output, Silent, prune};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-fn request() -> Request {
-    Request {
-        criterion: criteria::find("l2").unwrap(),
-        scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        target: Target::Ratio(0.5),
-        options: Options { steps: 3, ..Default::default() },
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
-        force: true,
-        verify: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        threads: None,
-        data: None,
-        recover: Default::default(),
-    }
-}
 
 fn ints(name: &str, v: &[i64]) -> AttributeProto {
     AttributeProto {
@@ -124,7 +103,7 @@ fn the_zoo_itself_is_pruned() {
     let mut m = Model::from_bytes(bytes(&zoo())).unwrap();
     let outcome = prune(&mut m, &request(), Output::None, &mut Silent).unwrap();
     assert!(outcome.report.after.params < 0.6 * outcome.report.before.params);
-    assert!(outcome.report.groups.iter().any(|g| g.kind == "heads"), "{:?}", outcome.report.groups);
+    assert!(outcome.report.groups.iter().any(|g| g.kind == Kind::Heads), "{:?}", outcome.report.groups);
 }
 
 #[test]

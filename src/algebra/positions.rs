@@ -72,7 +72,7 @@ impl Terms {
 
     fn positions(&self, t: Term, kept: &Kept) -> Vec<usize> {
         let t = self.resolve(t);
-        let n = |t: &Term| usize::try_from(self.size_ref(*t).known().unwrap_or(0)).unwrap_or(0);
+        let n = |t: &Term| self.known_size(*t);
         match &self.nodes[t.0 as usize] {
             Node::Product(factors) => factors.iter().fold(vec![0], |outer, f| {
                 let inner = self.positions(*f, kept);
@@ -97,38 +97,48 @@ impl Terms {
     /// For each position of an axis the channel of `atom` it carries, [`NOT_HERE`] where it carries none.
     /// `None` where a position would carry two channels at once (the atom times itself).
     pub fn channel_map(&self, t: Term, atom: Atom) -> Option<Vec<u32>> {
+        let mut out = vec![NOT_HERE; self.known_size(t)];
+        self.fill_channels(t, atom, &mut out).then_some(out)
+    }
+
+    /// Writes what [`channel_map`](Self::channel_map) gives into a slice as long as the axis that holds [`NOT_HERE`]
+    /// everywhere; only places that carry the atom are visited.
+    fn fill_channels(&self, t: Term, atom: Atom, out: &mut [u32]) -> bool {
         let t = self.resolve(t);
-        let n = |t: &Term| usize::try_from(self.size_ref(*t).known().unwrap_or(0)).unwrap_or(0);
         match &self.nodes[t.0 as usize] {
             Node::Product(factors) => {
-                let mut out: Option<Vec<u32>> = None;
-                for f in factors.iter() {
-                    let has = self.leaves(*f).contains(&atom);
-                    out = Some(match (out, has) {
-                        (None, true) => self.channel_map(*f, atom)?,
-                        (None, false) => vec![NOT_HERE; n(f)],
-                        (Some(outer), true) => {
-                            if outer.iter().any(|c| *c != NOT_HERE) {
-                                return None;
-                            }
-                            let inner = self.channel_map(*f, atom)?;
-                            outer.iter().flat_map(|_| inner.iter().copied()).collect()
-                        }
-                        (Some(outer), false) => outer.iter().flat_map(|c| std::iter::repeat_n(*c, n(f))).collect(),
-                    });
+                let mut carrying = (0..factors.len()).filter(|k| self.carries(factors[*k], atom));
+                let (Some(k), second) = (carrying.next(), carrying.next()) else { return true };
+                let Some(channels) = self.channel_map(factors[k], atom).filter(|_| second.is_none()) else {
+                    return false;
+                };
+                let inner: usize = factors[k + 1..].iter().map(|f| self.known_size(*f)).product();
+                for block in out.chunks_mut((channels.len() * inner).max(1)) {
+                    block.chunks_mut(inner.max(1)).zip(&channels).for_each(|(places, c)| places.fill(*c));
                 }
-                out
+                true
             }
             Node::Sum(parts) => {
-                let mut out = Vec::new();
-                for p in parts.iter() {
-                    out.extend(self.channel_map(*p, atom)?);
-                }
-                Some(out)
+                let mut rest = out;
+                parts.iter().all(|p| {
+                    let here = self.known_size(*p).min(rest.len());
+                    let (part, behind) = std::mem::take(&mut rest).split_at_mut(here);
+                    rest = behind;
+                    self.fill_channels(*p, atom, part)
+                })
             }
-            _ if t == atom => Some((0..n(&t) as u32).collect()),
-            _ => Some(vec![NOT_HERE; n(&t)]),
+            _ => {
+                if t == atom {
+                    out.iter_mut().zip(0..).for_each(|(place, c)| *place = c);
+                }
+                true
+            }
         }
+    }
+
+    /// Positions on an axis of known size.
+    fn known_size(&self, t: Term) -> usize {
+        usize::try_from(self.size_ref(t).known().unwrap_or(0)).unwrap_or(0)
     }
 
     /// The size of an axis once only `kept` channels are left.
@@ -164,5 +174,8 @@ mod tests {
             assert_eq!(ts.kept_below(s, &kept, p as i64), Some(below), "{p}");
         }
         assert_eq!(ts.kept_positions(c, &kept), None);
+        let squared = ts.product(&[b, a, b]);
+        assert_eq!(ts.channel_map(squared, b), None, "two channels at once");
+        assert_eq!(ts.channel_map(squared, c), Some(vec![NOT_HERE; 18]));
     }
 }

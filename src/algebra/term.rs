@@ -1,5 +1,6 @@
 //! Axis terms: what an axis is made of.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::dim::Dim;
@@ -31,6 +32,16 @@ pub struct Flags {
     pub distribution: bool,
     /// A product of two activations is taken separately for each position (attention heads).
     pub batched: bool,
+    /// Two activations are contracted over the axis (queries and keys).
+    pub compared: bool,
+    /// A weight holds a matrix of its own for each position (experts).
+    pub separate: bool,
+    /// A convolution other than a depthwise one writes or reads the axis.
+    pub convolved: bool,
+    /// The outputs of several layers are added on it.
+    pub added: bool,
+    /// A normalisation takes its statistics over it.
+    pub normalized: bool,
 }
 
 impl Flags {
@@ -40,6 +51,11 @@ impl Flags {
             mixed: self.mixed | other.mixed,
             distribution: self.distribution | other.distribution,
             batched: self.batched | other.batched,
+            compared: self.compared | other.compared,
+            separate: self.separate | other.separate,
+            convolved: self.convolved | other.convolved,
+            added: self.added | other.added,
+            normalized: self.normalized | other.normalized,
         }
     }
 }
@@ -61,6 +77,8 @@ pub struct Terms {
     pub(super) nodes: Vec<Node>,
     sizes: Vec<Dim>,
     depths: Vec<u32>,
+    /// Axes of one that a reduction left, and what it reduced.
+    reduced: HashMap<Term, Term>,
 }
 
 impl Terms {
@@ -80,6 +98,16 @@ impl Terms {
     /// A fresh frozen atom.
     pub fn frozen_atom(&mut self, size: Dim, reason: &Reason) -> Term {
         self.push(Node::Atom { flags: Flags::default(), frozen: Some(reason.clone()) }, size, 0)
+    }
+
+    /// Notes that a reduction over `t` left the axis `one`.
+    pub fn note_reduced(&mut self, one: Term, t: Term) {
+        self.reduced.insert(one, t);
+    }
+
+    /// What was reduced to the axis `one`, if a reduction left it.
+    pub fn reduced(&self, one: Term) -> Option<Term> {
+        self.reduced.get(&one).copied()
     }
 
     /// The row-major product of terms, outermost first. Factors of size 1 are dropped.
@@ -178,6 +206,15 @@ impl Terms {
         }
     }
 
+    /// Whether the atom is one of the term's leaves.
+    pub fn carries(&self, t: Term, atom: Atom) -> bool {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Product(c) | Node::Sum(c) => c.iter().any(|c| self.carries(*c, atom)),
+            _ => t == atom,
+        }
+    }
+
     /// Whether the term is one atom.
     pub fn is_atom(&self, t: Term) -> bool {
         matches!(self.nodes[self.resolve(t).0 as usize], Node::Atom { .. })
@@ -219,7 +256,7 @@ impl Terms {
 
     /// Makes atom `a` be `t`, handing on what was known of it.
     pub(super) fn bind(&mut self, a: Atom, t: Term) -> bool {
-        if self.leaves(t).contains(&a) {
+        if self.carries(t, a) {
             let reason = Reason { kind: "axis within itself", at: "".into() };
             self.freeze(a, &reason);
             self.freeze(t, &reason);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::Result;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
+use super::kinds::{self, Kind};
 use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
 use crate::ops::{Role, dtype};
@@ -42,20 +43,6 @@ pub struct Item {
     pub role: Role,
     /// Position along the axis → channel, [`NOT_HERE`] where it carries none of this group.
     pub channel: Vec<u32>,
-}
-
-/// What an atom is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Channels of convolutions and neurons of layers.
-    Channel,
-    /// Attention heads: products of activations are taken for each by itself.
-    Heads,
-    /// Channels within each head.
-    HeadDim,
-    /// Bins that a Softmax normalises.
-    Distribution,
 }
 
 /// Channels that can only go together.
@@ -114,8 +101,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         let flags = terms.flags(atom);
         let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
-            let carried = |r: Role| matches!(r, Role::Carried | Role::Quantization);
-            let scored = places.iter().any(|(v, a)| !carried(variants[*v].roles[*a]));
+            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
                 frozen.push(Frozen { size, places: places.iter().map(place).collect(), kind, at });
             }
@@ -145,9 +131,9 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         *n += 1;
         let name = if *n == 1 { base } else { format!("{base}#{n}") };
         let structure = structure(&variants, &items, facts);
-        groups.push(Group { atom, name, size, kind: Kind::Channel, flags, items, structure });
+        groups.push(Group { atom, name, size, kind: Kind::Conv, flags, items, structure });
     }
-    kinds(&mut groups, &variants, relations);
+    kinds::assign(&mut groups, &variants, relations);
     // The order of the file, so that lists and ties read naturally.
     groups.sort_by_key(|g| g.items.iter().map(|i| variants[i.variant].uses[0]).min());
     Ok((variants, groups, frozen))
@@ -204,7 +190,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
 fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
     let mut parts: Vec<String> = items
         .iter()
-        .filter(|i| !matches!(i.role, Role::Carried | Role::Quantization))
+        .filter(|i| i.role.is_scored())
         .map(|i| {
             let shape = facts.tensors[variants[i.variant].tensor].known_shape().unwrap_or_default();
             let kernel: Vec<String> = shape.iter().skip(2).map(usize::to_string).collect();
@@ -213,30 +199,6 @@ fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
         .collect();
     parts.sort();
     parts.join(" ")
-}
-
-/// Heads are what products of activations are taken over; what shares an axis with heads is a head's inside.
-fn kinds(groups: &mut [Group], variants: &[Variant], relations: &Relations) {
-    let terms = &relations.terms;
-    let mut beside_heads = std::collections::HashSet::new();
-    for g in groups.iter_mut() {
-        g.kind = match g.flags {
-            Flags { distribution: true, .. } => Kind::Distribution,
-            Flags { batched: true, .. } => Kind::Heads,
-            _ => Kind::Channel,
-        };
-    }
-    for t in variants.iter().flat_map(|v| &v.axes) {
-        for part in terms.segments(*t) {
-            let factors = terms.factors(part);
-            if factors.len() > 1 && factors.iter().any(|f| terms.leaves(*f).iter().any(|l| terms.flags(*l).batched)) {
-                beside_heads.extend(factors.iter().flat_map(|f| terms.leaves(*f)));
-            }
-        }
-    }
-    for g in groups.iter_mut().filter(|g| g.kind == Kind::Channel && beside_heads.contains(&g.atom)) {
-        g.kind = Kind::HeadDim;
-    }
 }
 
 impl Item {

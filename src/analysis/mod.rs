@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod graph;
 mod groups;
+mod kinds;
 mod relations;
 mod scales;
 
@@ -16,7 +17,8 @@ pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, Scope, TensorId};
-pub use groups::{Frozen, Group, Item, Kind, Variant};
+pub use groups::{Frozen, Group, Item, Variant};
+pub use kinds::{Kind, UnknownKind};
 pub use relations::{Quantization, Relations};
 
 use crate::onnx::Model;

@@ -1,6 +1,6 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
@@ -44,6 +44,8 @@ pub struct Relations {
     pub roles: BTreeMap<(Use, usize), Role>,
     /// Constants of whole numbers that rules take for real ones, by use.
     pub quantized: BTreeMap<Use, Quantization>,
+    /// Tensors that nodes compute from constants only.
+    pub derived: Vec<bool>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -54,7 +56,6 @@ impl Relations {
         let mut walker = Walker {
             graph,
             facts,
-            derived: vec![false; graph.names.len()],
             notes: Vec::new(),
             out: Relations {
                 terms: Terms::default(),
@@ -62,6 +63,7 @@ impl Relations {
                 uses: Vec::with_capacity(graph.nodes().len()),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
+                derived: vec![false; graph.names.len()],
                 without_rule: BTreeMap::new(),
             },
         };
@@ -88,8 +90,6 @@ impl Relations {
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
-    /// Tensors computed from constants only.
-    derived: Vec<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
     out: Relations,
@@ -147,13 +147,13 @@ impl Walker<'_, '_> {
         let node = graph.nodes()[i];
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let axes_in: Vec<Option<Axes>> = graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
-        let constant = |id: TensorId| graph.constants[id].is_some() || self.derived[id];
+        let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
         let weight: Vec<bool> = graph.inputs[i].iter().zip(&constants).map(|(id, c)| *c && float(id)).collect();
         let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
-            graph.outputs[i].iter().flatten().for_each(|id| self.derived[*id] = true);
+            graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
@@ -270,7 +270,11 @@ impl Walker<'_, '_> {
             let leaves = self.out.terms.leaves(t);
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
+            let mut seen = HashSet::new();
             while let Some(n) = queue.pop() {
+                if !seen.insert(n) {
+                    continue;
+                }
                 for (k, id) in self.graph.inputs[n].iter().enumerate() {
                     let Some(id) = *id else { continue };
                     if self.graph.constants[id].is_none() {

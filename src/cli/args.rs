@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Rescore, Scheme, Target};
+use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
 use onnx_prune::runtime::Choice;
 
 #[cfg(feature = "data")]
@@ -55,15 +55,17 @@ pub enum Command {
     Criteria,
     /// List the schemes
     Schemes,
+    /// List the kinds of axes
+    Axes,
     /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
     #[cfg(feature = "data")]
     CheckData(Box<super::data::CheckData>),
     /// Put batch normalisations back that an exporter folded away
     #[cfg(feature = "data")]
     InsertBn(Box<super::calibration::InsertBn>),
-    /// Print the manual page of a criterion or scheme
+    /// Print the manual page of a criterion, scheme or kind of axis
     Explain {
-        /// Name of a criterion or scheme
+        /// Name of a criterion, scheme or kind of axis
         name: String,
     },
 }
@@ -167,8 +169,11 @@ pub struct WhatArgs {
     /// Remove this share of groups that have a matching weight (repeatable; the last match counts)
     #[arg(long, value_name = "GLOB=SHARE", value_parser = values::ratio_for)]
     pub ratio_for: Vec<(String, f64)>,
-    /// Remove whole attention heads instead of channels within heads
-    #[arg(long)]
+    /// Kinds of axes that may shrink, of those that the command axes lists; also default and all
+    #[arg(long, value_name = "KIND,...", default_value = "default")]
+    pub axes: Axes,
+    /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
+    #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
@@ -178,8 +183,8 @@ pub struct WhatArgs {
         long,
         value_name = "JSON",
         conflicts_with_all = [
-            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect", "only",
-            "ratio_for", "heads",
+            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
+            "only", "ratio_for", "axes", "heads",
         ]
     )]
     pub recipe: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `onnx-prune explain NAME`.
 
+use onnx_prune::analysis::Kind;
 use onnx_prune::{criteria, planning};
 
 use super::failure::Failure;
@@ -10,11 +11,14 @@ pub fn run(name: &str) -> Result<(), Failure> {
         format!("{name}\n\n{}", criterion.manual())
     } else if let Ok(scheme) = planning::find_scheme(name) {
         format!("{name}\n\n{}\n", scheme.summary())
+    } else if let Ok(kind) = name.parse::<Kind>() {
+        format!("{name}\n\n{}\n", kind.summary())
     } else {
         let known: Vec<&str> = criteria::criteria().iter().map(|c| c.name()).collect();
         let schemes: Vec<&str> = planning::schemes().iter().map(|s| s.name()).collect();
-        let (known, schemes) = (known.join(", "), schemes.join(", "));
-        return Err(Failure::Usage(format!("no manual page '{name}'; criteria are {known}; schemes are {schemes}")));
+        let (known, schemes, kinds) = (known.join(", "), schemes.join(", "), Kind::ALL.map(Kind::name).join(", "));
+        let text = format!("no manual page '{name}'; criteria are {known}; schemes are {schemes}; kinds are {kinds}");
+        return Err(Failure::Usage(text));
     };
     Ok(print(Stream::Stdout, &page)?)
 }

@@ -1,6 +1,7 @@
 //! The command line: parse, show, map errors to exit codes.
 
 mod args;
+mod axes;
 #[cfg(feature = "data")]
 mod calibration;
 mod criteria;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
+        Some(Command::Axes) => axes::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),
         #[cfg(feature = "data")]
         Some(Command::CheckData(args)) => data::check(&args),

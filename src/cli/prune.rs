@@ -139,7 +139,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             protect: what.protect.clone(),
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
-            attention: if what.heads { Axes::Heads } else { Axes::HeadDim },
+            axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
         },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),

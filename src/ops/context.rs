@@ -24,8 +24,17 @@ pub enum Role {
     Norm,
     /// Writes the channel as a table of vectors: an embedding.
     Embedding,
+    /// Divides the channel: follows along unscored, and may not become zero.
+    Divisor,
     /// Follows along unscored: bias, running statistics, element-wise constants.
     Carried,
+}
+
+impl Role {
+    /// Whether the axis says how much its channels matter.
+    pub fn is_scored(self) -> bool {
+        !matches!(self, Role::Divisor | Role::Carried | Role::Quantization)
+    }
 }
 
 /// Shape and value inference of one node.

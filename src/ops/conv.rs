@@ -195,6 +195,9 @@ impl Operator for Conv {
         // A depthwise filter neither writes nor reads a channel, it scales one: it follows, unscored.
         let depthwise = g > 1 && cx.shape(1)?.get(1)?.is(1) && size.is(g);
         cx.role(1, o, if depthwise { Role::Carried } else { Role::Out });
+        if !depthwise {
+            [x[1], out].into_iter().for_each(|t| cx.mark(t, |f| f.convolved = true));
+        }
         if let Some(b) = cx.input(2) {
             cx.unify(out, *b.first()?);
             cx.role(2, 0, Role::Carried);

@@ -74,11 +74,14 @@ impl Operator for Einsum {
                 }
             }
         }
-        let activations = !cx.weight.iter().any(|w| *w);
+        let activations = !cx.weight.iter().any(|w| *w) && inputs.len() > 1;
         for (c, &t) in &axes {
             let kept = output.contains(c);
-            if kept && uses[c] > 1 && activations && inputs.len() > 1 {
-                cx.mark(t, |f| f.batched = true);
+            if uses[c] > 1 && activations {
+                cx.mark(t, |f| if kept { f.batched = true } else { f.compared = true });
+            }
+            if uses[c] > 1 && kept && !activations {
+                cx.mark(t, |f| f.separate = true);
             }
             if !kept && uses[c] == 1 {
                 cx.mark(t, |f| f.mixed = true);

@@ -1,6 +1,6 @@
 //! Operators that act on each position by itself: unary functions, and broadcast functions of several inputs.
 
-use crate::algebra::{Dim, Symbols};
+use crate::algebra::{Dim, Symbols, Term};
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
@@ -121,19 +121,49 @@ impl Operator for Elementwise {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
-        let mut out = vec![None; shape.len()];
+        let adds = matches!(cx.node.op_type(), "Add" | "Sum");
+        let role = |i: usize| match (cx.node.op_type(), i) {
+            ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
+            _ => Role::Carried,
+        };
+        let roles = [role(0), role(1)];
+        let mut out: Vec<Option<Term>> = vec![None; shape.len()];
+        let mut ones = Vec::new();
+        // The axis was given by an activation, not by a constant alone.
+        let mut active = vec![false; shape.len()];
         for i in 0..self.data_inputs.min(cx.inputs.len()) {
             let Some(axes) = cx.input(i) else { continue };
             let offset = shape.len().checked_sub(axes.len())?;
             for (k, &t) in axes.iter().enumerate() {
-                if cx.terms.size(t) != shape[offset + k] {
+                let at = offset + k;
+                if let Some(from) = cx.terms.reduced(t) {
+                    ones.push((at, from));
+                }
+                if cx.terms.size(t) != shape[at] {
                     continue;
                 }
-                match out[offset + k] {
-                    None => out[offset + k] = Some(t),
-                    Some(o) => cx.unify(o, t),
+                match out[at] {
+                    None => out[at] = Some(t),
+                    // Of axes of one, those that a reduction left say more.
+                    Some(o) if shape[at].is(1) => out[at] = cx.terms.reduced(o).map(|_| o).or(Some(t)),
+                    Some(o) => {
+                        // A value and a function of itself share their axis already: only other layers' outputs do not.
+                        let apart = cx.terms.resolve(o) != cx.terms.resolve(t);
+                        cx.unify(o, t);
+                        if adds && apart && active[at] && !cx.weight[i] {
+                            cx.mark(o, |f| f.added = true);
+                        }
+                    }
                 }
-                cx.role(i, k, Role::Carried);
+                active[at] |= !cx.weight[i];
+                cx.role(i, k, roles.get(i).copied().unwrap_or(Role::Carried));
+            }
+        }
+        for (at, from) in ones {
+            if let Some(o) = out[at]
+                && cx.terms.leaves(from).iter().any(|l| cx.terms.carries(o, *l))
+            {
+                cx.mark(o, |f| f.normalized = true);
             }
         }
         let axes: Vec<_> = (0..shape.len())

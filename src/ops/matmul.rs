@@ -71,6 +71,17 @@ impl Operator for MatMul {
         let (batch_a, batch_b) = (&a[..a.len().saturating_sub(2)], &b[..b.len().saturating_sub(2)]);
         let batch = shape.len().checked_sub(tail.len())?;
         let activations = !cx.weight.iter().any(|w| *w);
+        if activations {
+            cx.mark(*a.last()?, |f| f.compared = true);
+        }
+        for (input, own) in [(0, batch_a), (1, batch_b)] {
+            for (k, &t) in own.iter().enumerate() {
+                cx.role(input, k, Role::Out);
+                if cx.weight[input] {
+                    cx.mark(t, |f| f.separate = true);
+                }
+            }
+        }
         let mut axes = Vec::new();
         for (k, size) in shape[..batch].iter().enumerate() {
             let at = |axes: &[Term]| (k + axes.len()).checked_sub(batch).map(|i| axes[i]);

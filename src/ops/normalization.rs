@@ -91,7 +91,12 @@ impl Operator for LayerNorm {
                 }
             }
         }
-        x[axis..].iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
+        for &t in &x[axis..] {
+            cx.mark(t, |f| {
+                f.mixed = true;
+                f.normalized = true;
+            });
+        }
         for o in 1..cx.axes_out.len() {
             let mut axes = x[..axis].to_vec();
             axes.extend(cx.frozen_tail(o, axis, "statistics of a normalisation").unwrap_or_default());

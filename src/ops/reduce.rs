@@ -69,6 +69,7 @@ impl Operator for Reduce {
             cx.mark(t, |f| f.mixed = true);
             if keep {
                 let one = cx.frozen(&Dim::from(1i64), "reduced axis");
+                cx.terms.note_reduced(one, t);
                 axes.push(one);
             }
         }

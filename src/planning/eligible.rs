@@ -3,9 +3,9 @@
 use globset::{Glob, GlobMatcher};
 
 use super::error::{Error, Result};
-use super::options::{Axes, Options};
+use super::options::Options;
 use super::schemes::Scheme;
-use crate::analysis::{Analysis, Group, Kind};
+use crate::analysis::{Analysis, Group};
 
 /// How far a group may shrink.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,14 +24,7 @@ pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limi
     let whole_groups = a.groups.iter().map(|g| {
         let hit = |m: &GlobMatcher| names(a, g).any(|n| m.is_match(n));
         let whole = Limit { least: g.size, fixed: None };
-        let of_choice = match g.kind {
-            Kind::Heads => o.attention == Axes::Heads,
-            Kind::HeadDim => o.attention == Axes::HeadDim,
-            // Bins carry meanings of their own: only by name.
-            Kind::Distribution => !only.is_empty(),
-            Kind::Channel => true,
-        };
-        if !of_choice || protect.iter().any(hit) || !only.is_empty() && !only.iter().any(hit) {
+        if !o.axes.contains(g.kind) || protect.iter().any(hit) || !only.is_empty() && !only.iter().any(hit) {
             return whole;
         }
         let n = o.round_to.max(1);

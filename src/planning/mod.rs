@@ -2,8 +2,10 @@
 //!
 //! Planning sees scores and cost polynomials, never tensors.
 
+mod axes;
 mod eligible;
 mod error;
+mod obstacle;
 mod options;
 mod run;
 mod schemes;
@@ -11,8 +13,9 @@ mod scoring;
 mod select;
 mod target;
 
+pub use axes::Axes;
 pub use error::{Error, Result};
-pub use options::{Axes, Options, Rescore};
+pub use options::{Options, Rescore};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
 pub use target::{Measured, Target};

@@ -5,16 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which inside of attention may shrink.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Axes {
-    /// The same channels of every head.
-    #[default]
-    HeadDim,
-    /// Whole heads (or whole key/value groups).
-    Heads,
-}
+use super::axes::Axes;
 
 /// In which steps scores are renewed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,8 +84,8 @@ pub struct Options {
     pub only: Vec<String>,
     /// Fixed ratios of removed channels for groups with a matching weight; the last match counts.
     pub ratio_for: Vec<(String, f64)>,
-    /// What of attention may shrink.
-    pub attention: Axes,
+    /// Kinds of axes that may shrink.
+    pub axes: Axes,
 }
 
 impl Default for Options {
@@ -107,7 +98,7 @@ impl Default for Options {
             protect: Vec::new(),
             only: Vec::new(),
             ratio_for: Vec::new(),
-            attention: Axes::default(),
+            axes: Axes::default(),
         }
     }
 }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::eligible::limits;
 use super::error::{Error, Result};
+use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
 use super::scoring;
 use super::select::{State, Unit, give_back, ranking, shortest};
 use super::target::{Measured, Target};
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::Analysis;
 use crate::criteria::{Criterion, Needs, ScoreOptions, Scoreboard};
 use crate::statistics::GroupStatistics;
 
@@ -107,7 +108,7 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let limits = limits(a, scheme, o)?;
     let full = a.full_counts();
     if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
-        return Err(nothing(a, o));
+        return Err(obstacle::nothing(a, o));
     }
     if criterion.needs().contains(Needs::ACTIVATIONS) && statistics.is_empty() {
         return Err(crate::criteria::Error::NoData { criterion: criterion.name() }.into());
@@ -169,7 +170,8 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     // A ratio met group by group is met, whatever the sum over groups says.
     let met = reached(&state.counts) || ratio.is_some() && scheme.by_share();
     let missed = (!met).then_some(Measured(target));
-    let why = if missed.is_some() { obstacle(a, &limits, &state.counts) } else { String::new() };
+    let more = || obstacle::other_axes(a, scheme, o, |c| holds(measure(a, target, c, fixed_bytes), target));
+    let why = if missed.is_some() { obstacle::missed(a, &limits, &state.counts, more) } else { String::new() };
     Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
 }
 
@@ -202,39 +204,6 @@ fn quota(units: &[Unit], scheme: &dyn Scheme, share: f64, gone: usize, total: us
 fn kept(state: &State) -> Vec<Vec<u32>> {
     let alive = |a: &Vec<bool>| (0..a.len() as u32).filter(|c| a[*c as usize]).collect();
     state.alive.iter().map(alive).collect()
-}
-
-fn nothing(a: &Analysis, o: &Options) -> Error {
-    let why = if !a.groups.is_empty() {
-        let open = o.only.is_empty() && o.protect.is_empty();
-        let all = |kind: Kind| a.groups.iter().all(|g| g.kind == kind);
-        match open {
-            true if all(Kind::Heads) => "its groups are attention heads, which shrink only with --heads".to_owned(),
-            true if all(Kind::Distribution) => "its groups are bins of a Softmax, which shrink only by name".to_owned(),
-            true => format!("no group that may shrink has more channels than must stay (--round-to {})", o.round_to),
-            false => "--only and --protect leave no group".to_owned(),
-        }
-    } else if let Some(f) = a.frozen.first() {
-        format!("all {} weight axes are frozen, the first because of: {} ({})", a.frozen.len(), f.kind, f.at)
-    } else {
-        "it has no weights between its inputs and outputs that a node could lose".to_owned()
-    };
-    Error::NothingPrunable { why }
-}
-
-/// Names the nodes that hold most of the MACs that are left.
-fn obstacle(a: &Analysis, limits: &[super::eligible::Limit], counts: &[usize]) -> String {
-    let mut nodes: Vec<(f64, usize)> =
-        (0..a.costs.macs.len()).map(|i| (a.costs.macs.eval_product(i, counts), a.costs.mac_nodes[i])).collect();
-    nodes.sort_by(|x, y| y.0.total_cmp(&x.0));
-    let total: f64 = nodes.iter().map(|n| n.0).sum();
-    let list: Vec<String> = nodes
-        .iter()
-        .take(3)
-        .map(|(m, n)| format!("{} ({:.0} %)", a.graph.label(*n), 100.0 * m / total.max(1.0)))
-        .collect();
-    let held = limits.iter().zip(a.full_counts()).filter(|(l, n)| l.least == *n).count();
-    format!("what is left is mostly {}; {held} of {} groups may not shrink", list.join(", "), limits.len())
 }
 
 /// The plan that a report recorded.

@@ -54,6 +54,6 @@ fn scored(role: Role) -> Scored {
         Role::In => Scored::In,
         Role::BatchNorm => Scored::BatchNorm,
         Role::Norm => Scored::Norm,
-        Role::Carried | Role::Quantization => Scored::Carried,
+        Role::Divisor | Role::Carried | Role::Quantization => Scored::Carried,
     }
 }

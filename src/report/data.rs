@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Kind};
 use crate::planning::{Options, Target};
-use crate::rewriting::Verdict;
 use crate::runtime::latency::Pair;
 
 /// Version of the report's layout.
@@ -32,8 +31,8 @@ pub struct ModelFigures {
 pub struct GroupChange {
     /// Name of the weight that produces the channels.
     pub name: String,
-    /// Channels, neurons, heads or what else shrinks.
-    pub kind: String,
+    /// What the channels are for.
+    pub kind: Kind,
     /// Channels before.
     pub before: usize,
     /// Channels after.
@@ -59,6 +58,19 @@ pub struct FrozenAxes {
     pub at: String,
     /// Weights and axes.
     pub members: Vec<(String, usize)>,
+}
+
+/// What the check of silenced against removed found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Largest difference to what the silenced original gives, as a share of the largest output.
+    pub difference: f64,
+    /// Groups whose removed channels were silenced in the original.
+    pub compared: usize,
+    /// Groups that an operator mixes across, reordered instead of silenced.
+    pub mixed: usize,
+    /// Outputs whose shape and finiteness were checked.
+    pub outputs: usize,
 }
 
 /// Measured latency.
@@ -172,7 +184,7 @@ pub struct Report {
     /// Every weight axis that cannot shrink.
     pub frozen: Vec<FrozenAxes>,
     /// The check of silenced against removed.
-    pub verification: Option<Verdict>,
+    pub verification: Option<Verification>,
     /// What data won back.
     pub recovery: Option<Recovery>,
     /// Latency before and after.
@@ -241,13 +253,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
         .enumerate()
         .map(|(i, g)| GroupChange {
             name: g.name.clone(),
-            kind: match g.kind {
-                Kind::Channel => "channels",
-                Kind::Heads => "heads",
-                Kind::HeadDim => "head-dim",
-                Kind::Distribution => "distribution",
-            }
-            .to_owned(),
+            kind: g.kind,
             before: g.size,
             after: kept.map_or(g.size, |k| k[i].len()),
             macs_share: share[i],

@@ -42,9 +42,13 @@ pub fn dot(a: &Analysis) -> String {
 
 fn colour(kind: Kind) -> &'static str {
     match kind {
-        Kind::Channel => "lightblue",
-        Kind::Heads => "gold",
+        Kind::Conv => "lightblue",
+        Kind::Ffn => "lightcyan",
         Kind::HeadDim => "palegreen",
+        Kind::Heads => "gold",
+        Kind::QueryHeads => "khaki",
+        Kind::Residual => "lightpink",
+        Kind::Experts => "sandybrown",
         Kind::Distribution => "plum",
     }
 }

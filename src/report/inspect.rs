@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::data::{FrozenAxes, GroupChange, overview};
-use crate::analysis::{Analysis, peak_activation_bytes};
+use crate::analysis::{Analysis, Kind, peak_activation_bytes};
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self, DType};
+use crate::planning::Axes;
 
 /// An input or output of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,8 +61,10 @@ pub struct ModelFacts {
 pub struct InspectedGroup {
     /// Name of the weight that produces the channels.
     pub name: String,
-    /// Channels, heads or what else could shrink.
-    pub kind: String,
+    /// What the channels are for.
+    pub kind: Kind,
+    /// Whether groups of this kind shrink unless told otherwise.
+    pub by_default: bool,
     /// Number of channels.
     pub size: usize,
     /// Share of the model's MACs that depend on the group.
@@ -117,7 +120,8 @@ pub fn inspect(a: &Analysis) -> Inspection {
 impl From<GroupChange> for InspectedGroup {
     fn from(g: GroupChange) -> Self {
         let GroupChange { name, kind, before: size, macs_share, mixed, members, .. } = g;
-        InspectedGroup { name, kind, size, macs_share, mixed, members }
+        let by_default = Axes::default().contains(kind);
+        InspectedGroup { name, kind, by_default, size, macs_share, mixed, members }
     }
 }
 

@@ -8,7 +8,7 @@ pub mod text;
 
 pub use data::{
     FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Recovery, Report, Settings, Timings,
-    UnreadableRecipe, VERSION, overview, recipe,
+    UnreadableRecipe, VERSION, Verification, overview, recipe,
 };
 pub use dot::dot;
 pub use file::Pending;

@@ -1,9 +1,8 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
-use super::data::{GroupChange, Recovery, Report};
+use super::data::{GroupChange, Recovery, Report, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::planning::Measured;
-use crate::rewriting::Verdict;
 
 /// `1.82 G`, `11.7 M`, `640`: three digits and a decimal prefix.
 pub fn count(x: f64) -> String {
@@ -72,7 +71,7 @@ pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, us
             true => format!("{}", g.before),
             false => format!("{} → {}", g.before, g.after),
         };
-        [g.name.clone(), g.kind.clone(), change, percent(g.macs_share), mixed(g.mixed)]
+        [g.name.clone(), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
     };
     let rows: Vec<_> = chosen.iter().map(|i| row(&groups[*i])).collect();
     let more = groups.len() - rows.len();
@@ -122,7 +121,7 @@ fn shape(dims: &[usize]) -> String {
 }
 
 /// What was compared, and how.
-pub fn verification(v: Option<&Verdict>) -> String {
+pub fn verification(v: Option<&Verification>) -> String {
     let Some(v) = v else { return "not verified".to_owned() };
     let outputs = format!("{} {} complete and finite", v.outputs, plural(v.outputs, "output", "outputs"));
     let groups = |n: usize, how: &str| format!("{n} {} {how}", plural(n, "group", "groups"));
@@ -182,7 +181,8 @@ pub const INSPECTED_HEADS: [&str; 6] = ["group", "kind", "size", "members", "sha
 pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 6]>, usize) {
     let row = |g: &InspectedGroup| {
         let (size, members) = (g.size.to_string(), g.members.len().to_string());
-        [g.name.clone(), g.kind.clone(), size, members, percent(g.macs_share), mixed(g.mixed)]
+        let kind = if g.by_default { g.kind.to_string() } else { format!("{} (--axes)", g.kind) };
+        [g.name.clone(), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
     };
     let rows: Vec<_> = groups.iter().take(limit).map(row).collect();
     let more = groups.len() - rows.len();
@@ -200,6 +200,7 @@ pub fn frozen_rows(frozen: &[FrozenReason]) -> Vec<[String; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Kind;
 
     #[test]
     fn figures_have_three_digits() {
@@ -214,7 +215,7 @@ mod tests {
     fn long_tables_keep_what_changed_most_in_model_order() {
         let group = |name: &str, after| GroupChange {
             name: name.into(),
-            kind: "channels".into(),
+            kind: Kind::Conv,
             before: 10,
             after,
             macs_share: 0.1,

@@ -222,7 +222,8 @@ impl Walker<'_, '_> {
         }
         for k in 0..node.input.len() {
             let Some(id) = g.inputs[i].get(k).copied().flatten() else { continue };
-            if operands.contains(&k) || g.constants[id].is_some() {
+            // What is computed from weights alone follows them.
+            if operands.contains(&k) || g.constants[id].is_some() || self.a.relations.derived[id] {
                 continue;
             }
             let (old, new) = (&self.a.facts.tensors[id], &self.facts[id]);

@@ -46,7 +46,7 @@ impl CheckOptions {
 }
 
 /// What the check found.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     /// Largest difference to what the silenced original gives, as a share of the largest output.
     pub difference: f64,

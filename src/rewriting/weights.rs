@@ -7,6 +7,7 @@ use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, Quantization, TensorId};
 use crate::onnx;
 use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::ops::Role;
 
 /// What becomes of removed positions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,12 +76,11 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
     for (v, variant) in a.variants.iter().enumerate() {
-        // Numbers fall silent at their zero point; scales and zero points themselves stay.
+        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors.
         let silent = mode == Mode::Silence;
-        let cut: Cut = match silent && variant.is_parameter() {
-            true => vec![None; variant.axes.len()],
-            false => variant.axes.iter().map(|t| terms.kept_positions(*t, kept)).collect(),
-        };
+        let stays = |role: Role| silent && (variant.is_parameter() || role == Role::Divisor);
+        let axes = variant.axes.iter().zip(&variant.roles);
+        let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
         let key = (cut, variant.quantized.filter(|_| silent));
         by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
     }

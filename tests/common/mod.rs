@@ -3,6 +3,7 @@
 
 pub mod builder;
 pub mod noise;
+pub mod request;
 
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType};

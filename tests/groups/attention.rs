@@ -7,7 +7,7 @@ use crate::{frozen, groups};
 fn fused_attention_has_heads_and_their_insides() {
     let m = attention::fused_qkv();
     let expected = [
-        "embed.weight 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 qkv.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "embed.weight residual 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 qkv.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
         "qkv.weight heads 2: qkv.weight@1x24 qkv.bias@0x24 proj.weight@0x8",
         "qkv.weight#2 head-dim 8: qkv.weight@1x6 qkv.bias@0x6 proj.weight@0x2",
     ];
@@ -18,7 +18,7 @@ fn fused_attention_has_heads_and_their_insides() {
 #[test]
 fn queries_and_keys_share_an_inside_that_values_do_not() {
     let expected = [
-        "embed.weight 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
         "q.weight heads 2: q.weight@1x4 q.bias@0x4 k.weight@1x4 k.bias@0x4 v.weight@1x4 v.bias@0x4 proj.weight@0x4",
         "q.weight#2 head-dim 4: q.weight@1x2 q.bias@0x2 k.weight@1x2 k.bias@0x2",
         "v.weight head-dim 4: v.weight@1x2 v.bias@0x2 proj.weight@0x2",
@@ -29,10 +29,10 @@ fn queries_and_keys_share_an_inside_that_values_do_not() {
 #[test]
 fn grouped_query_attention_has_three_factors() {
     let expected = [
-        "embed.weight 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
         "q.weight head-dim 4: q.weight@1x4 q.bias@0x4 k.weight@1x2 k.bias@0x2",
         "q.weight#2 heads 2: q.weight@1x8 q.bias@0x8 k.weight@1x4 k.bias@0x4 v.weight@1x4 v.bias@0x4 proj.weight@0x8",
-        "q.weight#3 heads 2: q.weight@1x8 q.bias@0x8 proj.weight@0x8",
+        "q.weight#3 query-heads 2: q.weight@1x8 q.bias@0x8 proj.weight@0x8",
         "v.weight head-dim 4: v.weight@1x2 v.bias@0x2 proj.weight@0x4",
     ];
     assert_eq!(groups(attention::grouped_query()), expected);
@@ -41,7 +41,7 @@ fn grouped_query_attention_has_three_factors() {
 #[test]
 fn rotary_halves_shrink_together() {
     let expected = [
-        "embed.weight 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
         "q.weight heads 2: q.weight@1x8 q.bias@0x8 k.weight@1x8 k.bias@0x8 v.weight@1x8 v.bias@0x8 proj.weight@0x8",
         "q.weight#2 head-dim 4: q.weight@1x4 q.bias@0x4 cos@3x2 sin@3x2 k.weight@1x4 k.bias@0x4 cos@3x2 sin@3x2",
         "v.weight head-dim 8: v.weight@1x2 v.bias@0x2 proj.weight@0x2",
@@ -53,8 +53,8 @@ fn rotary_halves_shrink_together() {
 fn a_tied_embedding_is_one_group() {
     let m = attention::tied_embedding();
     let expected = [
-        "table 16: table@1 up.weight@0 down.weight@1 down.bias@0 table@1",
-        "up.weight 24: up.weight@1 up.bias@0 down.weight@0",
+        "table residual 16: table@1 up.weight@0 down.weight@1 down.bias@0 table@1",
+        "up.weight ffn 24: up.weight@1 up.bias@0 down.weight@0",
     ];
     assert_eq!(groups(m.clone()), expected);
     assert!(frozen(m.clone()).contains(&"20 graph output: table@0".to_owned()));
@@ -63,8 +63,8 @@ fn a_tied_embedding_is_one_group() {
 #[test]
 fn layer_normalisation_mixes_its_channels() {
     let expected = [
-        "embed.weight 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 up.weight@0 down.weight@1 down.bias@0 head.weight@0",
-        "up.weight 24: up.weight@1 up.bias@0 down.weight@0",
+        "embed.weight residual 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 up.weight@0 down.weight@1 down.bias@0 head.weight@0",
+        "up.weight ffn 24: up.weight@1 up.bias@0 down.weight@0",
     ];
     assert_eq!(groups(attention::layer_norm()), expected);
 }
@@ -72,9 +72,9 @@ fn layer_normalisation_mixes_its_channels() {
 #[test]
 fn layer_normalisation_in_single_steps_mixes_too() {
     let expected = [
-        "embed.weight 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 up.weight@0",
-        "up.weight 24: up.weight@1 up.bias@0 down.weight@0",
-        "down.weight 16: down.weight@1 down.bias@0 head.weight@0",
+        "embed.weight ffn 16 mixed: embed.weight@1 embed.bias@0 norm.weight@0 norm.bias@0 up.weight@0",
+        "up.weight ffn 24: up.weight@1 up.bias@0 down.weight@0",
+        "down.weight ffn 16: down.weight@1 down.bias@0 head.weight@0",
     ];
     assert_eq!(groups(attention::decomposed_layer_norm()), expected);
 }
@@ -84,7 +84,7 @@ fn bins_of_a_softmax_are_a_kind_of_their_own() {
     let m = attention::softmax_bins();
     let expected = [
         "conv.weight 8: conv.weight@0 conv.bias@0 sides.weight@1",
-        "sides.weight bins 16 mixed: sides.weight@0x4 sides.bias@0x4 bins@1",
+        "sides.weight distribution 16 mixed: sides.weight@0x4 sides.bias@0x4 bins@1",
     ];
     assert_eq!(groups(m.clone()), expected);
     assert!(frozen(m.clone()).contains(&"4 graph output: sides.weight@0 sides.bias@0".to_owned()));
@@ -93,7 +93,7 @@ fn bins_of_a_softmax_are_a_kind_of_their_own() {
 #[test]
 fn a_scale_from_a_shape_freezes_nothing() {
     let expected = [
-        "embed.weight 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q.weight@0 k.weight@0 v.weight@0 proj.weight@1 proj.bias@0 head.weight@0",
         "q.weight heads 2: q.weight@1x8 q.bias@0x8 k.weight@1x8 k.bias@0x8 v.weight@1x8 v.bias@0x8 proj.weight@0x8",
         "q.weight#2 head-dim 8: q.weight@1x2 q.bias@0x2 k.weight@1x2 k.bias@0x2",
         "v.weight head-dim 8: v.weight@1x2 v.bias@0x2 proj.weight@0x2",
@@ -104,10 +104,10 @@ fn a_scale_from_a_shape_freezes_nothing() {
 #[test]
 fn letters_of_an_einsum_are_axes() {
     let expected = [
-        "embed.weight 16: embed.weight@1 embed.bias@0 q@0 k@0 v@0 proj@2 head.weight@0",
+        "embed.weight residual 16: embed.weight@1 embed.bias@0 q@0 k@0 v@0 proj@2 head.weight@0",
         "q heads 2: q@1 k@1 v@1 proj@0",
-        "q#2 8: q@2 k@2",
-        "v 8: v@2 proj@1",
+        "q#2 head-dim 8: q@2 k@2",
+        "v head-dim 8: v@2 proj@1",
     ];
     assert_eq!(groups(attention::einsum_attention()), expected);
 }

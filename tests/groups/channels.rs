@@ -76,7 +76,7 @@ fn transposed_convolutions_have_groups_too() {
 fn flattening_gives_each_channel_49_positions() {
     let expected = [
         "conv.weight 8: conv.weight@0 conv.bias@0 fc1.weight@1x49",
-        "fc1.weight 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
+        "fc1.weight ffn 12: fc1.weight@0 fc1.bias@0 fc2.weight@1",
     ];
     assert_eq!(groups(channels::flatten_to_gemm()), expected);
 }
@@ -88,6 +88,11 @@ fn squeeze_and_excite_couples_the_scaled_channels() {
         "reduce.weight 4: reduce.weight@0 reduce.bias@0 expand.weight@1",
     ];
     assert_eq!(groups(channels::squeeze_excite()), expected);
+}
+
+#[test]
+fn divisors_follow_their_channels() {
+    assert_eq!(groups(channels::divided()), ["conv.weight 8: conv.weight@0 conv.bias@0 std@0 var@1 head.weight@1"]);
 }
 
 #[test]

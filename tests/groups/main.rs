@@ -12,6 +12,7 @@ mod branches;
 mod channels;
 mod control;
 mod fused;
+mod kinds;
 mod quantized;
 mod recurrent;
 mod storage;
@@ -32,12 +33,7 @@ fn groups(m: ModelProto) -> Vec<String> {
     a.groups
         .iter()
         .map(|g| {
-            let kind = match g.kind {
-                Kind::Channel => "",
-                Kind::Heads => " heads",
-                Kind::HeadDim => " head-dim",
-                Kind::Distribution => " bins",
-            };
+            let kind = if g.kind == Kind::Conv { String::new() } else { format!(" {}", g.kind) };
             let mixed = if g.flags.mixed { " mixed" } else { "" };
             let places = g.items.iter().map(|i| {
                 let name = a.graph.names[a.variants[i.variant].tensor];

@@ -10,7 +10,7 @@ use onnx_prune::{criteria, planning};
 fn channels_pass_through_shape_arithmetic() {
     let expected = [
         "patch.weight 8: patch.weight@0 patch.bias@0 inner.weight@0 outer.weight@1 outer.bias@0 last.weight@1",
-        "inner.weight 12: inner.weight@1 inner.bias@0 outer.weight@0",
+        "inner.weight ffn 12: inner.weight@1 inner.bias@0 outer.weight@0",
     ];
     assert_eq!(groups(shaping::run_time_sizes()), expected);
 }
@@ -35,8 +35,10 @@ fn sizes_as_attributes_and_as_operands_say_the_same() {
 
 #[test]
 fn layers_without_pictures() {
-    let expected =
-        ["fc1.weight 16: fc1.weight@0 fc1.bias@0 fc2.weight@0", "fc2.weight 12: fc2.weight@1 fc2.bias@0 fc3.weight@1"];
+    let expected = [
+        "fc1.weight ffn 16: fc1.weight@0 fc1.bias@0 fc2.weight@0",
+        "fc2.weight ffn 12: fc2.weight@1 fc2.bias@0 fc3.weight@1",
+    ];
     assert_eq!(groups(shaping::dense_input()), expected);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use onnx_prune::analysis::Analysis;
+use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::criteria;
 use onnx_prune::planning::{self, Axes, Options, Target};
 use onnx_prune::prune::{Error, Request};
@@ -16,7 +16,7 @@ use crate::{RUNTIME, common, half, load, pruned, try_prune, zoo};
 fn half_of_every_group() {
     for z in zoo::ALL {
         let (outcome, _) = pruned(z.name, &(z.build)(), &half());
-        for g in outcome.report.groups.iter().filter(|g| g.kind == "channels" || g.kind == "head-dim") {
+        for g in outcome.report.groups.iter().filter(|g| half().options.axes.contains(g.kind)) {
             assert_eq!(g.after, g.before / 2, "{}: {}", z.name, g.name);
         }
     }
@@ -96,11 +96,11 @@ fn whole_heads() {
         "packed_attention",
     ];
     for z in zoo::ALL.iter().filter(|z| attention.contains(&z.name)) {
-        let options = Options { attention: Axes::Heads, ..half().options };
+        let options = Options { axes: Axes::whole_heads(), ..half().options };
         let (outcome, _) = pruned(z.name, &(z.build)(), &Request { options, ..half() });
-        let of = |kind: &str| outcome.report.groups.iter().filter(|g| g.kind == kind).collect::<Vec<_>>();
-        assert!(!of("heads").is_empty() && of("heads").iter().all(|g| g.after == g.before / 2), "{}", z.name);
-        assert!(of("head-dim").iter().all(|g| g.after == g.before), "{}", z.name);
+        let of = |kind: Kind| outcome.report.groups.iter().filter(|g| g.kind == kind).collect::<Vec<_>>();
+        assert!(!of(Kind::Heads).is_empty() && of(Kind::Heads).iter().all(|g| g.after == g.before / 2), "{}", z.name);
+        assert!(of(Kind::HeadDim).iter().all(|g| g.after == g.before), "{}", z.name);
     }
 }
 

@@ -14,37 +14,21 @@ mod types;
 
 use std::sync::LazyLock;
 
-use onnx_prune::analysis::Shapes;
-use onnx_prune::criteria;
+use onnx_prune::analysis::{Kind, Shapes};
 use onnx_prune::onnx::proto::type_proto::Value as Type;
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 use onnx_prune::onnx::{self, Model};
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::{Axes, Options};
 use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
-/// Half of every group by l2, verified.
+/// Half of every group by l2, the residual width too, verified.
 fn half() -> Request {
-    Request {
-        criterion: criteria::find("l2").unwrap(),
-        scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        target: Target::Ratio(0.5),
-        options: Options { steps: 3, ..Default::default() },
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
-        force: true,
-        verify: true,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        threads: Some(1),
-        data: None,
-        recover: Default::default(),
-    }
+    let axes = Axes::default().with([Kind::Residual]);
+    let request = common::request::request();
+    Request { verify: true, options: Options { axes, ..request.options.clone() }, ..request }
 }
 
 fn declared(v: &ValueInfoProto) -> (i32, Vec<onnx::proto::tensor_shape_proto::Dimension>) {

@@ -151,6 +151,19 @@ pub fn layer_norm() -> ModelProto {
     finish(b, &y)
 }
 
+/// A normalised stream that a transposed weight reads, small enough for its contents to be followed.
+pub fn transposed_after_norm() -> ModelProto {
+    let (mut b, e) = start();
+    let n = b.layernorm("norm", &e, 16);
+    let w = b.weight("up.weight", &[4, 16]);
+    let w = b.transpose(&w, &[1, 0]);
+    let h = b.matmul(&n, &w);
+    let h = b.relu(&h);
+    let h = b.linear("down", &h, 4, 16);
+    let y = b.add(&e, &h);
+    finish(b, &y)
+}
+
 /// The same normalisation in single steps.
 pub fn decomposed_layer_norm() -> ModelProto {
     let (mut b, e) = start();

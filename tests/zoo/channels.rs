@@ -137,6 +137,19 @@ pub fn instance_norm() -> ModelProto {
     head(b, &a, 8)
 }
 
+/// Each channel is divided by a number of its own, and by the root of another.
+pub fn divided() -> ModelProto {
+    let (mut b, x) = start(17);
+    let a = b.conv("conv", &x, 3, 8, same(3));
+    let numbers: Vec<f32> = (0..8).map(|i| 0.5 + 0.25 * i as f32).collect();
+    let (std, var) = (b.filled("std", &[8, 1, 1], &numbers), b.filled("var", &[1, 8, 1, 1], &numbers));
+    let a = b.op("Div", &[&a, &std], vec![]);
+    let root = b.op("Sqrt", &[&var], vec![]);
+    let inverse = b.op("Reciprocal", &[&root], vec![]);
+    let a = b.mul(&a, &inverse);
+    head(b, &a, 8)
+}
+
 /// Group normalisation as exporters write it: reshape, InstanceNormalization, reshape, scale and shift.
 pub fn group_norm() -> ModelProto {
     let (mut b, x) = start(17);

@@ -7,6 +7,7 @@ pub mod channels;
 pub mod control;
 pub mod fused;
 pub mod heads;
+pub mod kinds;
 pub mod positions;
 pub mod quantized;
 pub mod recurrent;
@@ -32,15 +33,17 @@ macro_rules! animals {
 
 animals! {
     channels: chain residual depthwise depthwise_doubled group_conv transposed_conv transposed_depthwise
-        flatten_to_gemm squeeze_excite instance_norm group_norm pixel_shuffle space_to_depth;
+        flatten_to_gemm squeeze_excite divided instance_norm group_norm pixel_shuffle space_to_depth;
     branches: concat_split dense_block channel_shuffle padded_shortcut shared_zero_bias slice_of_channels
         shared_conv grouped_after_concat;
-    attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm decomposed_layer_norm
-        softmax_bins scale_from_shape einsum_attention;
+    attention: fused_qkv separate_qkv grouped_query rotary tied_embedding layer_norm transposed_after_norm
+        decomposed_layer_norm softmax_bins scale_from_shape einsum_attention;
     heads: one_key_for_all cross_attention talking_heads window_attention relative_bias attention_op
         attention_op_grouped attention_op_cached rotary_op rotary_op_in_part;
     fused: multi_head multi_head_cross group_query group_query_packed packed_attention skip_norm
         skip_simplified_norm embed_norm fused_conv fused_dense experts experts_interleaved;
+    kinds: gated_layers normed_convolutions spatial_attention multi_query normed_heads single_head mixture
+        einsum_mixture;
     shaping: run_time_sizes shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity

@@ -1,0 +1,28 @@
+//! What tests ask of the whole job.
+
+use onnx_prune::criteria;
+use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::prune::Request;
+use onnx_prune::runtime::Choice;
+
+/// Half of every group by l2 in three steps, neither checked nor measured.
+pub fn request() -> Request {
+    Request {
+        criterion: criteria::find("l2").unwrap(),
+        scheme: planning::find_scheme("local").unwrap(),
+        score: Default::default(),
+        target: Target::Ratio(0.5),
+        options: Options { steps: 3, ..Default::default() },
+        shapes: Vec::new(),
+        recipe: None,
+        strip_debug: false,
+        force: true,
+        verify: false,
+        latency: None,
+        runtime: Choice::Auto,
+        library: None,
+        threads: Some(1),
+        data: None,
+        recover: Default::default(),
+    }
+}
