@@ -1,4 +1,4 @@
-"""Statistics of activations against plain NumPy and torch: `docs/ACTIVATIONS.md` says how to read the result.
+"""Statistics of activations, and what is made of them, against plain NumPy and torch.
 
     python tools/check_activations.py MODEL CIFAR_TAR [--samples 16] [--positions 1000000]
 
@@ -136,12 +136,13 @@ def main():
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--positions", type=int, default=1_000_000)
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--binaries", type=Path, default=ROOT / "target/release")
     args = parser.parse_args()
     images = pictures(args.tar, args.samples)
     with tempfile.TemporaryDirectory() as folder:
         raw, out, maps = (Path(folder) / n for n in ("images", "out.json", "maps"))
         images.tofile(raw)
-        program = ROOT / "target/release/examples/statistics"
+        program = args.binaries / "examples/statistics"
         command = [program, args.model, raw, out, "--maps", maps]
         if not args.speed:
             command += ["--positions", str(args.positions), "--batch", "8"]
@@ -157,7 +158,7 @@ def main():
     readers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm") and n.input[1] in weights]
     tensors = activations(model, sorted({n.input[0] for n in readers}), images)
     report = subprocess.run(
-        [ROOT / "target/release/onnx-prune", "inspect", "--json", args.model], check=True, capture_output=True
+        [args.binaries / "onnx-prune", "inspect", "--json", args.model], check=True, capture_output=True
     )
     members = {g["name"]: g["members"] for g in json.loads(report.stdout)["groups"]}
     worst, wrong = {"gram": 0.0, "cp": 0.0, "ranks": 0.0}, 0

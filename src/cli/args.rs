@@ -10,11 +10,12 @@ use onnx_prune::runtime::Choice;
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
+use super::eval_args::Eval;
 use super::values;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    pruned
+  0    pruned, or whatever else was asked for
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
@@ -51,6 +52,8 @@ pub struct Cli {
 pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
+    /// Tell how good, how fast and how large models are
+    Eval(Eval),
     /// List the importance criteria
     Criteria,
     /// List the schemes

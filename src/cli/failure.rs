@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
+use onnx_prune::evaluation;
 use onnx_prune::insert_bn;
 use onnx_prune::planning;
 use onnx_prune::prune;
@@ -41,13 +43,34 @@ impl<E: Error + 'static> From<E> for Failure {
         let any: &(dyn Error + 'static) = &e;
         let stopped = |e: &statistics::Error| matches!(e, statistics::Error::Interrupted);
         let rewriting = |e: &rewriting::Error| matches!(e, rewriting::Error::Statistics(e) if stopped(e));
-        let interrupted = match (any.downcast_ref::<prune::Error>(), any.downcast_ref::<insert_bn::Error>()) {
-            (Some(Planning(planning::Error::Interrupted)), _) => true,
-            (Some(Statistics(e)), _) => stopped(e),
-            (Some(Rewriting(e)), _) | (_, Some(insert_bn::Error::Rewriting(e))) => rewriting(e),
+        let pruning = any.downcast_ref::<prune::Error>().is_some_and(|e| match e {
+            Planning(e) => matches!(e, planning::Error::Interrupted),
+            Statistics(e) => stopped(e),
+            Rewriting(e) => rewriting(e),
             _ => false,
-        };
-        if interrupted { Failure::Interrupted } else { Failure::Error(Box::new(e)) }
+        });
+        let inserting = any.downcast_ref::<insert_bn::Error>();
+        let inserting = matches!(inserting, Some(insert_bn::Error::Rewriting(e)) if rewriting(e));
+        let evaluating = matches!(any.downcast_ref(), Some(evaluation::Error::Interrupted));
+        match pruning || inserting || evaluating {
+            true => Failure::Interrupted,
+            false => Failure::Error(Box::new(e)),
+        }
+    }
+}
+
+/// A file that stands in the way, with its name.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {}", path.display())]
+pub struct FileError {
+    what: &'static str,
+    path: PathBuf,
+    source: Box<dyn Error>,
+}
+
+impl FileError {
+    pub fn new(what: &'static str, path: &Path, source: impl Into<Box<dyn Error>>) -> Self {
+        FileError { what, path: path.to_owned(), source: source.into() }
     }
 }
 

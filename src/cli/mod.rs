@@ -7,6 +7,8 @@ mod calibration;
 mod criteria;
 #[cfg(feature = "data")]
 mod data;
+mod eval;
+mod eval_args;
 mod explain;
 mod failure;
 mod input;
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),
+        Some(Command::Eval(args)) => eval::run(&args).map(done),
         Some(Command::Criteria) => criteria::run().map(done),
         Some(Command::Axes) => axes::run().map(done),
         Some(Command::Schemes) => schemes::run().map(done),

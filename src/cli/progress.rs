@@ -74,12 +74,15 @@ fn words(stage: &str) -> &str {
         "recover" => "winning back accuracy",
         "measure" => "measuring latency",
         "commit" => "putting the file in place",
+        "open" => "opening the models",
+        "evaluate" => "running the models on the data",
         other => other,
     }
 }
 
-impl Progress for Shown {
-    fn stage(&mut self, name: &'static str) -> bool {
+impl Shown {
+    /// A stage begins; whether to go on.
+    pub fn begin(&mut self, name: &str) -> bool {
         match &mut self.show {
             Show::Nothing => {}
             Show::Lines { .. } => eprintln!("{}", words(name)),
@@ -91,6 +94,37 @@ impl Progress for Shown {
             }
         }
         self.goes_on()
+    }
+
+    /// So many samples are done, of so many if that is known; whether to go on.
+    pub fn samples(&mut self, done: usize, of: Option<usize>) -> bool {
+        match &mut self.show {
+            Show::Nothing => {}
+            Show::Lines { last } => {
+                if last.elapsed() >= Duration::from_secs(10) {
+                    *last = Instant::now();
+                    eprintln!("{done} samples{}", of.map_or_else(String::new, |n| format!(" of {n}")));
+                }
+            }
+            Show::Bar { bar, counts } => {
+                if !std::mem::replace(counts, true) {
+                    bar.set_style(style(if of.is_some() {
+                        "{spinner} {msg} [{bar:30}] {pos}/{len}, {eta} left"
+                    } else {
+                        "{spinner} {msg} {pos}"
+                    }));
+                }
+                bar.set_length(of.unwrap_or(done) as u64);
+                bar.set_position(done as u64);
+            }
+        }
+        self.goes_on()
+    }
+}
+
+impl Progress for Shown {
+    fn stage(&mut self, name: &'static str) -> bool {
+        self.begin(name)
     }
 
     fn step(&mut self, step: Step) -> bool {

@@ -1,6 +1,6 @@
 //! `onnx-prune MODEL`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use onnx_prune::report::{self, Pending, Recipe};
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
-use super::failure::{Failure, exit};
+use super::failure::{Failure, FileError, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
 use super::summary::summary;
@@ -93,17 +93,8 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// A file that stands in the way, with its name.
-#[derive(Debug, thiserror::Error)]
-#[error("{what} {}", path.display())]
-struct FileError {
-    what: &'static str,
-    path: PathBuf,
-    source: Box<dyn std::error::Error>,
-}
-
 fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
-    let fail = |source| FileError { what: "cannot read the recipe", path: path.to_owned(), source };
+    let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))
 }
@@ -113,8 +104,7 @@ fn reserve(path: &Path) -> Result<Pending, FileError> {
 }
 
 fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
-    let path = path.unwrap_or(Path::new("")).to_owned();
-    FileError { what: "cannot write the report", path, source: e.into() }
+    FileError::new("cannot write the report", path.unwrap_or(Path::new("")), e)
 }
 
 fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {

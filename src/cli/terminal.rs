@@ -14,10 +14,16 @@ pub fn limit(verbose: bool) -> usize {
 
 /// A table without frames; columns in `numbers` are aligned to the right.
 pub fn table<const N: usize>(heads: [&str; N], rows: Vec<[String; N]>, numbers: &[usize]) -> String {
+    let heads = heads.map(str::to_owned).to_vec();
+    columns(heads, rows.into_iter().map(Vec::from).collect(), numbers)
+}
+
+/// [`table`] with as many columns as there are heads.
+pub fn columns(heads: Vec<String>, rows: Vec<Vec<String>>, numbers: &[usize]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heads.map(str::to_owned));
-    table.add_rows(rows.into_iter().map(|row| row.map(|cell| shown(&cell))));
+    table.set_header(heads);
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(|cell| shown(&cell)).collect::<Vec<_>>()));
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
         if numbers.contains(&i) {

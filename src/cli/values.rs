@@ -1,5 +1,7 @@
 //! Parsers of argument values. What they refuse is a usage error.
 
+use std::path::PathBuf;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use onnx_prune::analysis::Shapes;
@@ -44,6 +46,13 @@ pub fn ratio_for(text: &str) -> Result<(String, f64), String> {
         Target::Ratio(r) => Ok((glob(pattern)?, r)),
         _ => Err("give a share between 0 and 1".to_owned()),
     }
+}
+
+/// A file for confusion matrices, whose name says in which form.
+pub fn confusion(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let known = path.extension().is_some_and(|e| e == "json" || e == "svg");
+    if known { Ok(path) } else { Err("give a file that ends in .json or .svg".to_owned()) }
 }
 
 /// Sizes by input name; an empty name stands for the only input.

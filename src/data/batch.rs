@@ -51,6 +51,8 @@ pub struct BoundingBox {
     pub class: usize,
     /// Whether it is a crowd that no detection must match (COCO's `iscrowd`).
     pub crowd: bool,
+    /// Area of its outline, where the data set gives one: COCO's small, medium and large go by it.
+    pub area: Option<f32>,
 }
 
 /// How a picture was laid into the model's input: `seen = original · scale + offset`, for x and y. A mirrored

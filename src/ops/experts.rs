@@ -59,7 +59,7 @@ impl Operator for Experts {
         // Experts compete for each token: one that is silent still takes part, one that is gone does not.
         cx.mark(experts, |f| {
             f.mixed = true;
-            f.distribution = true;
+            f.separate = true;
         });
         cx.set(0, x);
         Some(())

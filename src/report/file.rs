@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tempfile::TempDir;
-
-use super::Report;
 
 /// A place for a report, reserved before the run so that a folder that cannot be written to is noticed first.
 /// Dropping it leaves nothing behind.
@@ -33,15 +32,29 @@ impl Pending {
         Ok(Pending { folder, target: target.to_owned() })
     }
 
-    /// Writes the report and puts it in place by a rename.
+    /// Writes a report as JSON and puts it in place by a rename.
     ///
     /// # Errors
-    /// When the disk refuses; then a report that was there before still is.
-    pub fn write(self, report: &Report) -> io::Result<()> {
-        let staged = self.folder.path().join("report.json");
+    /// When the disk refuses; then a file that was there before still is.
+    pub fn write(self, report: &impl Serialize) -> io::Result<()> {
+        self.put(|out| {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    /// Writes text, likewise.
+    ///
+    /// # Errors
+    /// As [`Pending::write`].
+    pub fn write_text(self, text: &str) -> io::Result<()> {
+        self.put(|out| out.write_all(text.as_bytes()))
+    }
+
+    fn put(self, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+        let staged = self.folder.path().join("staged");
         let mut out = BufWriter::new(File::create_new(&staged)?);
-        serde_json::to_writer_pretty(&mut out, report)?;
-        out.write_all(b"\n")?;
+        fill(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         std::fs::rename(staged, &self.target)
     }

@@ -2,6 +2,8 @@
 
 mod data;
 mod dot;
+mod evaluation;
+mod evaluation_rows;
 mod file;
 mod inspect;
 pub mod text;
@@ -11,5 +13,10 @@ pub use data::{
     UnreadableRecipe, VERSION, Verification, overview, recipe,
 };
 pub use dot::dot;
+pub use evaluation::{
+    BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
+    FoundBox, Prediction,
+};
+pub use evaluation_rows::{class_heads, class_rows, evaluation_rows};
 pub use file::Pending;
 pub use inspect::{FrozenReason, InspectedGroup, Inspection, ModelFacts, Port, inspect};

@@ -46,6 +46,14 @@ pub enum Error {
         /// The operator, type or option.
         what: String,
     },
+    /// There is no such device, or no way to run on it.
+    #[error("device `{device}`: {why}")]
+    Device {
+        /// As the user gave it.
+        device: String,
+        /// Unknown, or which library of an execution provider was looked for and what was wrong with it.
+        why: String,
+    },
     /// No onnxruntime library could be used.
     #[error("no usable onnxruntime library: {why}")]
     Library {

@@ -29,6 +29,20 @@ pub(super) fn ordered<'t>(
     infos.iter().map(find).collect()
 }
 
+/// What the model declares of `input`, if `tensor` can be given for it.
+pub(super) fn one<'i>(
+    runtime: &'static str,
+    model: &str,
+    infos: &'i [IoInfo],
+    input: &str,
+    tensor: &Tensor,
+) -> Result<&'i IoInfo> {
+    let refuse = |why: String| Error::Input { runtime, model: model.to_owned(), input: input.to_owned(), why };
+    let found = infos.iter().find(|info| info.name == input);
+    let info = found.ok_or_else(|| refuse("is not an input of the model".to_owned()))?;
+    mismatch(info, tensor).map_or(Ok(info), |why| Err(refuse(why)))
+}
+
 /// Why `tensor` cannot be given for `info`.
 fn mismatch(info: &IoInfo, tensor: &Tensor) -> Option<String> {
     if tensor.dtype() != info.dtype {

@@ -18,6 +18,8 @@
 //! # }
 //! ```
 
+mod bound;
+mod device;
 #[cfg(feature = "ort")]
 mod elf;
 mod error;
@@ -29,9 +31,15 @@ mod memory;
 #[cfg(feature = "ort")]
 pub mod ort;
 #[cfg(feature = "ort")]
+mod ort_bound;
+#[cfg(feature = "ort")]
+mod ort_device;
+#[cfg(feature = "ort")]
 mod ort_library;
 mod python;
 mod random;
+mod rows;
+mod samples;
 mod select;
 mod session;
 mod tensor;
@@ -40,9 +48,12 @@ pub mod tract;
 #[cfg(feature = "tract")]
 mod tract_patches;
 
+pub use bound::Bound;
+pub use device::Device;
 pub use error::{Error, Result};
 pub use memory::open_model;
 pub use random::random_inputs;
+pub use samples::{fixed_batch, run_samples};
 pub use select::{Choice, Selected, select};
-pub use session::{Device, Dim, IoInfo, Runtime, Session, SessionOptions};
+pub use session::{Dim, IoInfo, Runtime, Session, SessionOptions};
 pub use tensor::{Data, Tensor};

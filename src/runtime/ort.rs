@@ -1,9 +1,11 @@
-//! The runtime `onnxruntime`: any libonnxruntime found at run time, on the processor.
+//! The runtime `onnxruntime`: any libonnxruntime found at run time.
 
 use super::given::ordered;
+use super::ort_bound::OrtBound;
+use super::ort_device::{providers, refusal};
 use super::ort_library::{Loaded, load};
 use super::tensor::dtype_name;
-use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor};
+use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor};
 use crate::onnx::proto::tensor_proto::DataType;
 use ::ort::logging::LogLevel;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
@@ -13,7 +15,7 @@ use half::{bf16, f16};
 use std::borrow::Cow;
 use std::path::Path;
 
-const NAME: &str = "onnxruntime";
+pub(super) const NAME: &str = "onnxruntime";
 
 /// The runtime `onnxruntime`. One library serves the whole process: whichever was loaded first.
 #[derive(Debug, Clone)]
@@ -36,8 +38,15 @@ impl Ort {
         &self.loaded.environment
     }
 
-    fn builder(&self, options: &SessionOptions, folder: Option<&Path>) -> Result<SessionBuilder, ::ort::Error> {
-        let Device::Cpu = options.device;
+    /// A builder, with the execution providers of the device registered: a failure there is not the model's.
+    fn builder(&self, label: &str, options: &SessionOptions, folder: Option<&Path>) -> Result<SessionBuilder> {
+        let refuse = |e: ::ort::Error| Error::Load { runtime: NAME, model: label.to_owned(), why: e.to_string() };
+        let builder = self.plain_builder(options, folder).map_err(refuse)?;
+        let placed = builder.with_execution_providers(providers(options.device));
+        placed.map_err(|e| refusal(options.device, &self.loaded.path, &e.to_string()))
+    }
+
+    fn plain_builder(&self, options: &SessionOptions, folder: Option<&Path>) -> Result<SessionBuilder, ::ort::Error> {
         let level = if options.optimize { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(level)?
@@ -72,31 +81,32 @@ impl Runtime for Ort {
         let refuse = |why: String| Error::Load { runtime: NAME, model: label.clone(), why };
         // Looked at first because a path that the operating system refuses makes `ort` panic.
         std::fs::metadata(model).map_err(|e| refuse(e.to_string()))?;
-        let session = self.builder(options, None).and_then(|mut builder| builder.commit_from_file(model));
-        finish(session.map_err(|e| refuse(e.to_string()))?, label)
+        let session = self.builder(&label, options, None)?.commit_from_file(model);
+        finish(session.map_err(|e| refuse(e.to_string()))?, label, options.device)
     }
 
     fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let label = "a model in memory".to_owned();
-        let session = self.builder(options, folder).and_then(|mut builder| builder.commit_from_memory(model));
+        let session = self.builder(&label, options, folder)?.commit_from_memory(model);
         let session = session.map_err(|e| Error::Load { runtime: NAME, model: label.clone(), why: e.to_string() })?;
-        finish(session, label)
+        finish(session, label, options.device)
     }
 }
 
-fn finish(session: OrtSession, model: String) -> Result<Box<dyn Session>> {
+fn finish(session: OrtSession, model: String, device: Device) -> Result<Box<dyn Session>> {
     let infos = |outlets: &[::ort::value::Outlet]| outlets.iter().map(info).collect::<Vec<_>>();
     let (inputs, outputs) = (infos(session.inputs()), infos(session.outputs()));
     if let Some(input) = inputs.iter().find(|input| input.dtype == 0) {
         let what = format!("input `{}`, which is no tensor of numbers,", input.name);
         return Err(Error::Unsupported { runtime: NAME, model, what });
     }
-    Ok(Box::new(Opened { session, model, inputs, outputs }))
+    Ok(Box::new(Opened { session, model, device, inputs, outputs }))
 }
 
 struct Opened {
     session: OrtSession,
     model: String,
+    device: Device,
     inputs: Vec<IoInfo>,
     outputs: Vec<IoInfo>,
 }
@@ -124,6 +134,11 @@ impl Session for Opened {
         };
         self.outputs.iter().zip(outputs.values()).map(own).collect()
     }
+
+    fn bind(self: Box<Self>) -> Result<Box<dyn Bound>> {
+        let Self { session, model, device, inputs, outputs } = *self;
+        Ok(Box::new(OrtBound::new(session, model, device, inputs, outputs)?))
+    }
 }
 
 /// A view of `tensor` that onnxruntime reads in place.
@@ -132,7 +147,7 @@ fn borrow(tensor: &Tensor) -> Result<SessionInputValue<'_>, ::ort::Error> {
     super::tensor::for_each_type!(tensor.data(), v => Ok(TensorRef::from_array_view((shape, v.as_slice()))?.into()))
 }
 
-fn copy(value: &DynValue) -> Result<Tensor, String> {
+pub(super) fn copy(value: &DynValue) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, .. } = value.dtype() else {
         return Err(format!("is no tensor but {}", value.dtype()));
     };
@@ -163,8 +178,13 @@ fn copy(value: &DynValue) -> Result<Tensor, String> {
 }
 
 fn info(outlet: &::ort::value::Outlet) -> IoInfo {
-    let name = outlet.name().to_owned();
-    let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
+    info_of(outlet.name(), outlet.dtype())
+}
+
+/// What is known of a value of a type.
+pub(super) fn info_of(name: &str, of: &ValueType) -> IoInfo {
+    let name = name.to_owned();
+    let ValueType::Tensor { ty, shape, dimension_symbols } = of else {
         return IoInfo { name, dtype: 0, dims: None };
     };
     let dim = |(i, &size): (usize, &i64)| match usize::try_from(size) {

@@ -1,4 +1,4 @@
-use super::{Result, Tensor};
+use super::{Bound, Device, Result, Tensor};
 use std::path::Path;
 
 /// Something that runs ONNX models.
@@ -41,6 +41,12 @@ pub trait Session: Send {
     /// # Errors
     /// [`super::Error::Input`] when the inputs do not fit the model, [`super::Error::Run`] when the run fails.
     fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>>;
+
+    /// Turns to runs whose inputs and outputs stay where the model runs until they are replaced or asked for.
+    ///
+    /// # Errors
+    /// [`super::Error::Run`] when the runtime has no room for them.
+    fn bind(self: Box<Self>) -> Result<Box<dyn Bound>>;
 }
 
 /// How a session runs.
@@ -58,15 +64,6 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self { threads: None, optimize: true, device: Device::Cpu }
     }
-}
-
-/// Where a model runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
 }
 
 /// One axis of a declared shape.

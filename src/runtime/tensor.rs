@@ -42,7 +42,6 @@ macro_rules! for_each_type {
         }
     };
 }
-#[cfg(feature = "ort")]
 pub(super) use for_each_type;
 
 /// One element type: how it enters [`Data`] and how it reads as a number.

@@ -1,8 +1,9 @@
 //! The runtime `tract`: pure Rust, built in.
 
+use super::bound::{Bound, InMemory};
 use super::given::ordered;
 use super::tensor::dtype_name;
-use super::{Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor, tract_patches};
+use super::{Data, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor, tract_patches};
 use half::f16;
 use prost::Message;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,7 +60,7 @@ fn open(
     model: String,
     options: &SessionOptions,
 ) -> Result<Box<dyn Session>> {
-    let Device::Cpu = options.device;
+    options.device.only_cpu(NAME)?;
     tract_patches::apply(&mut proto).map_err(|why| load_error(&model, why))?;
     let framework = tract_onnx::onnx().with_ignore_value_info(true);
     let unknown = tract_patches::unknown_operators(&proto, |op| framework.op_register.0.contains_key(op));
@@ -178,6 +179,11 @@ impl Session for Opened {
             Err(why) => Err(fail(format!("output `{}`: {why}", info.name))),
         };
         self.outputs.iter().zip(&outputs).map(own).collect()
+    }
+
+    fn bind(self: Box<Self>) -> Result<Box<dyn Bound>> {
+        let model = self.model.clone();
+        Ok(Box::new(InMemory::new(self, NAME, model)))
     }
 }
 

@@ -127,8 +127,8 @@ fn coco_boxes_belong_to_their_pictures() {
     for set in [open(folder.path(), ""), open(folder.path(), "val"), open(&file, "")] {
         assert_eq!(set.classes(), ["ant", "zebra"]);
         let sample = set.sample(0).unwrap();
-        let zebra = BoundingBox { xywh: [1.0, 2.0, 3.5, 4.0], class: 1, crowd: false };
-        let ants = BoundingBox { xywh: [0.0, 0.0, 1.0, 1.0], class: 0, crowd: true };
+        let zebra = BoundingBox { xywh: [1.0, 2.0, 3.5, 4.0], class: 1, crowd: false, area: Some(14.0) };
+        let ants = BoundingBox { xywh: [0.0, 0.0, 1.0, 1.0], class: 0, crowd: true, area: None };
         assert_eq!(sample.target, Target::Boxes(vec![zebra, ants]));
         assert_eq!(sample.content, Content::Encoded(jpeg(10).into()));
         assert_eq!(set.sample(1).unwrap().target, Target::Boxes(vec![]));

@@ -36,6 +36,6 @@ fn what_goes_from_round_to_round_is_one() {
 
 #[test]
 fn sizes_that_grow_are_not_taken_for_fixed() {
-    let expected = ["first.weight 8: first.weight@1 first.bias@0 roundrow.weight@1 roundrow.bias@0 head.weight@1"];
+    let expected = ["first.weight ffn 8: first.weight@1 first.bias@0 roundrow.weight@1 roundrow.bias@0 head.weight@1"];
     assert_eq!(groups(control::growing()), expected);
 }

@@ -22,7 +22,7 @@ fn one_head_of_keys_for_all_queries_leaves_the_queries_heads() {
 #[test]
 fn the_other_sequence_of_cross_attention_has_a_width_of_its_own() {
     let found = groups(heads::cross_attention());
-    let memory = "memory.weight 12: memory.weight@1 memory.bias@0 k.weight@0 v.weight@0";
+    let memory = "memory.weight ffn 12: memory.weight@1 memory.bias@0 k.weight@0 v.weight@0";
     assert!(found.contains(&memory.to_owned()), "{found:#?}");
 }
 
@@ -88,13 +88,13 @@ fn keys_and_values_by_head_have_heads_of_one_width() {
 fn grouped_query_heads_shrink_in_steps_of_eight() {
     let expected = [
         "q.weight heads 2: q.weight@1x64 k.weight@1x32 v.weight@1x32 proj.weight@0x64",
-        "q.weight#2 heads 2: q.weight@1x64 proj.weight@0x64",
+        "q.weight#2 query-heads 2: q.weight@1x64 proj.weight@0x64",
         "q.weight#3 head-dim 2: q.weight@1x64 k.weight@1x32 v.weight@1x32 cos@1x8 sin@1x8 proj.weight@0x64",
     ];
     assert_eq!(groups(fused::group_query())[1..], expected);
     let expected = [
         "qkv.weight heads 2: qkv.weight@1x64 qkv.bias@0x64 proj.weight@0x32",
-        "qkv.weight#2 heads 2: qkv.weight@1x32 qkv.bias@0x32 proj.weight@0x32",
+        "qkv.weight#2 query-heads 2: qkv.weight@1x32 qkv.bias@0x32 proj.weight@0x32",
         "qkv.weight#3 head-dim 2: qkv.weight@1x64 qkv.bias@0x64 proj.weight@0x32",
     ];
     assert_eq!(groups(fused::group_query_packed())[1..], expected);
@@ -114,10 +114,10 @@ fn a_packed_weight_has_three_parts() {
 
 #[test]
 fn a_normalised_sum_couples_what_it_adds() {
-    let width = "embed.weight 16 mixed: embed.weight@1 embed.bias@0 a.weight@0 a.weight@1 a.bias@0 norm.weight@0 norm.bias@0 bias@0 up.weight@0 down.weight@1 down.bias@0 positions@1 last.weight@0 last.bias@0 head.weight@0";
-    let inner = "up.weight 24: up.weight@1 up.bias@0 down.weight@0";
+    let width = "embed.weight residual 16 mixed: embed.weight@1 embed.bias@0 a.weight@0 a.weight@1 a.bias@0 norm.weight@0 norm.bias@0 bias@0 up.weight@0 down.weight@1 down.bias@0 positions@1 last.weight@0 last.bias@0 head.weight@0";
+    let inner = "up.weight ffn 24: up.weight@1 up.bias@0 down.weight@0";
     assert_eq!(groups(fused::skip_norm()), [width, inner]);
-    let words = "words 16 mixed: words@1 positions@1 kinds@1 norm.weight@0 norm.bias@0 up.weight@0 down.weight@1 down.bias@0 head.weight@0";
+    let words = "words residual 16 mixed: words@1 positions@1 kinds@1 norm.weight@0 norm.bias@0 up.weight@0 down.weight@1 down.bias@0 head.weight@0";
     assert_eq!(groups(fused::embed_norm()), [words, inner]);
     assert_eq!(groups(fused::skip_simplified_norm())[1], inner);
 }
@@ -130,9 +130,9 @@ fn activations_and_sums_within_a_layer_change_nothing() {
     ];
     assert_eq!(groups(fused::fused_conv()), expected);
     let expected = [
-        "a.weight 16: a.weight@0 a.bias@0 b.weight@0",
-        "b.weight 24: b.weight@1 b.bias@0 c.weight@0",
-        "c.weight 20: c.weight@1 c.bias@0 d.weight@1",
+        "a.weight ffn 16: a.weight@0 a.bias@0 b.weight@0",
+        "b.weight ffn 24: b.weight@1 b.bias@0 c.weight@0",
+        "c.weight ffn 20: c.weight@1 c.bias@0 d.weight@1",
     ];
     assert_eq!(groups(fused::fused_dense()), expected);
 }
@@ -140,10 +140,10 @@ fn activations_and_sums_within_a_layer_change_nothing() {
 #[test]
 fn experts_are_a_group_and_so_is_their_inside() {
     let expected = [
-        "router.weight bins 4 mixed: router.weight@1 router.bias@0 first.weight@0 first.bias@0 second.weight@0 second.bias@0",
-        "first.weight 12: first.weight@1 first.bias@1 second.weight@2",
+        "router.weight experts 4 mixed: router.weight@1 router.bias@0 first.weight@0 first.bias@0 second.weight@0 second.bias@0",
+        "first.weight ffn 12: first.weight@1 first.bias@1 second.weight@2",
     ];
     assert_eq!(groups(fused::experts())[1..], expected);
-    let gated = "first.weight 12: first.weight@1x2 first.bias@1x2 second.weight@2";
+    let gated = "first.weight ffn 12: first.weight@1x2 first.bias@1x2 second.weight@2";
     assert_eq!(groups(fused::experts_interleaved())[2], gated);
 }

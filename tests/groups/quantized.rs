@@ -27,13 +27,13 @@ fn operators_over_whole_numbers_are_those_over_real_ones() {
 
 #[test]
 fn dynamic_scales_mix_all_axes() {
-    let expected = ["first.q 16 mixed: first.q@1 first.zero@0 first.scale@0 first.bias@0 second.q@0"];
+    let expected = ["first.q ffn 16 mixed: first.q@1 first.zero@0 first.scale@0 first.bias@0 second.q@0"];
     assert_eq!(groups(quantized::dynamic()), expected);
 }
 
 #[test]
 fn blocks_go_as_a_whole() {
-    let expected = ["first.weight 4: first.weight@1x4 first.bias@0x4 second.q@0x4 second.scale@0"];
+    let expected = ["first.weight ffn 4: first.weight@1x4 first.bias@0x4 second.q@0x4 second.scale@0"];
     assert_eq!(groups(quantized::blocks_of_four()), expected);
 }
 

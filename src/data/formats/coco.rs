@@ -94,6 +94,7 @@ struct Annotation {
     bbox: [f32; 4],
     #[serde(default)]
     iscrowd: u8,
+    area: Option<f32>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +116,8 @@ fn read(tree: &Arc<Tree>, label: &str, text: &str, folder: &str, split: &str) ->
         if !a.bbox.iter().all(|x| x.is_finite()) || a.bbox[2] < 0.0 || a.bbox[3] < 0.0 {
             return Err(fail(format!("{:?} is no box", a.bbox)));
         }
-        boxes.entry(a.image_id).or_default().push(BoundingBox { xywh: a.bbox, class, crowd: a.iscrowd != 0 });
+        let (crowd, area) = (a.iscrowd != 0, a.area);
+        boxes.entry(a.image_id).or_default().push(BoundingBox { xywh: a.bbox, class, crowd, area });
     }
     let places = Places::new(tree, folder, split);
     let mut samples = Vec::new();

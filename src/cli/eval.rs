@@ -1,0 +1,204 @@
+//! `onnx-prune eval MODEL...`.
+
+use std::fmt::Write;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[cfg(feature = "data")]
+use onnx_prune::data::{LoaderOptions, Purpose};
+#[cfg(feature = "data")]
+use onnx_prune::evaluation::Files;
+use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
+use onnx_prune::metrics::detection::DecodeOptions;
+use onnx_prune::metrics::{Panel, confusion_picture};
+use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction};
+use onnx_prune::runtime::SessionOptions;
+use tempfile::NamedTempFile;
+
+use super::eval_args::Eval;
+use super::failure::{Failure, FileError};
+use super::progress::{Shown, interrupt_flag};
+use super::terminal::{self, Stream, columns, limit, shown};
+
+pub fn run(args: &Eval) -> Result<(), Failure> {
+    let mut source = source(args)?;
+    if source.is_none() && (args.against.is_some() || args.out.confusion.is_some() || args.out.predictions.is_some()) {
+        let text = "--against, --confusion and --predictions need --data: samples to run the models on";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    if let Some(n) = args.run.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
+    }
+    // Reserved first: what cannot be written should not cost an evaluation.
+    let pending = |path: &Option<PathBuf>| path.as_deref().map(reserve).transpose();
+    let (report, confusion) = (pending(&args.out.report)?, pending(&args.out.confusion)?);
+    let predictions = args.out.predictions.as_deref().map(Predictions::new).transpose()?;
+    let quiet = args.out.quiet;
+    let mut progress = Watched { shown: Shown::new(quiet, interrupt_flag()?), predictions };
+    let data = source.as_mut().map(|s| &mut **s as &mut dyn Source);
+    let found = evaluate(&request(args)?, data, &mut progress)?;
+    let Watched { shown: bar, predictions } = progress;
+    drop(bar);
+    let text =
+        if args.out.json { serde_json::to_string_pretty(&found)? + "\n" } else { human(&found, args.out.verbose)? };
+    terminal::print(Stream::Stdout, &text)?;
+    if let Some(predictions) = predictions {
+        predictions.finish()?;
+    }
+    if let (Some(pending), Some(path)) = (report, &args.out.report) {
+        pending.write(&found).map_err(|e| FileError::new("cannot write the report", path, e))?;
+    }
+    if let (Some(pending), Some(path)) = (confusion, &args.out.confusion) {
+        write_confusion(pending, path, &found)?;
+    }
+    Ok(())
+}
+
+/// The data, opened first: what is wrong with it should not cost opening models.
+#[cfg(feature = "data")]
+fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+    let Some(path) = &args.data.data else { return Ok(None) };
+    let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
+    let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
+    let options = LoaderOptions {
+        batch: args.data.batch,
+        seed: args.seed,
+        samples: args.data.samples,
+        threads: args.run.threads,
+        max_bad: args.data.max_bad,
+        ..LoaderOptions::default()
+    };
+    Ok(Some(Box::new(Files::new(name, dataset, how, options))))
+}
+
+/// A program without data sets.
+#[cfg(not(feature = "data"))]
+fn source(_: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+    Ok(None)
+}
+
+fn request(args: &Eval) -> Result<Request, FileError> {
+    let (judge, run) = (&args.judge, &args.run);
+    let latency =
+        LatencyRequest { batches: run.latency_batch.clone(), budget: Duration::from_millis(run.latency_budget as u64) };
+    let class_names = match &judge.class_names {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| FileError::new("cannot read", path, e))?;
+            text.lines().map(|line| line.trim().to_owned()).collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(Request {
+        models: args.models.clone(),
+        against: args.against.clone(),
+        output: judge.output.clone(),
+        class_names,
+        decode: DecodeOptions { confidence: judge.confidence, overlap: judge.nms, most: judge.max_detections },
+        latency: (!run.no_latency).then_some(latency),
+        runtime: run.runtime.into(),
+        library: run.ort_library.clone(),
+        session: SessionOptions { threads: run.threads, device: run.device, ..SessionOptions::default() },
+    })
+}
+
+/// The tables.
+fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let task = r.data.as_ref().map_or("", |d| d.task);
+    if let Some(data) = &r.data {
+        writeln!(out, "{}: {} samples{}\n", shown(&data.name), data.samples, classes(data.classes.len()))?;
+    }
+    let (heads, rows) = report::evaluation_rows(r, verbose);
+    let numbers: Vec<usize> = (1..heads.len()).collect();
+    out += &columns(heads, rows, &numbers);
+    for m in r.models.iter().filter(|m| verbose && !m.classes.is_empty()) {
+        let heads = report::class_heads(task);
+        let (rows, more) = report::class_rows(task, &m.classes, limit(verbose));
+        let numbers: Vec<usize> = (1..heads.len()).collect();
+        write!(out, "\n{}\n{}", shown(&m.model), columns(heads, rows, &numbers))?;
+        if more > 0 {
+            writeln!(out, "… and {more} more")?;
+        }
+    }
+    let threads = r.threads.map_or_else(String::new, |n| format!(", {n} threads"));
+    writeln!(out, "\non {}, {}{threads}", r.runtime, r.device)?;
+    for w in &r.warnings {
+        writeln!(out, "warning: {}", shown(w))?;
+    }
+    Ok(out)
+}
+
+fn classes(n: usize) -> String {
+    if n == 0 { String::new() } else { format!(" of {n} classes") }
+}
+
+/// All matrices in one file, in the form that its name asks for.
+fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Result<(), Failure> {
+    let fail = |e: std::io::Error| FileError::new("cannot write the confusion matrix", path, e);
+    let all: Vec<(&EvaluatedModel, _)> = r.models.iter().filter_map(|m| Some((m, m.confusion.as_ref()?))).collect();
+    if all.is_empty() {
+        return Err(fail(std::io::Error::other("only classifiers have one")).into());
+    }
+    let names = r.data.as_ref().map_or(&[][..], |d| &d.classes);
+    if path.extension().is_some_and(|e| e == "svg") {
+        let panels: Vec<Panel> = all.iter().map(|(m, confusion)| Panel { title: &m.model, confusion }).collect();
+        pending.write_text(&confusion_picture(&panels, names)).map_err(fail)?;
+    } else {
+        let model = |(m, c): &(&EvaluatedModel, &onnx_prune::metrics::Confusion)| serde_json::json!({ "model": m.model, "counts": c.rows().collect::<Vec<_>>() });
+        let models: Vec<_> = all.iter().map(model).collect();
+        pending.write(&serde_json::json!({ "classes": names, "models": models })).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn reserve(path: &Path) -> Result<Pending, FileError> {
+    Pending::new(path).map_err(|e| FileError::new("cannot write", path, e))
+}
+
+/// Progress on the terminal, and predictions into a file.
+struct Watched {
+    shown: Shown,
+    predictions: Option<Predictions>,
+}
+
+impl Progress for Watched {
+    fn stage(&mut self, name: &'static str) -> bool {
+        self.shown.begin(name)
+    }
+
+    fn samples(&mut self, done: usize, of: Option<usize>) -> bool {
+        self.shown.samples(done, of)
+    }
+
+    fn prediction(&mut self, tell: &dyn Fn() -> Prediction) -> std::io::Result<()> {
+        self.predictions.as_mut().map_or(Ok(()), |p| p.write(&tell()))
+    }
+}
+
+/// Predictions as they come; put in place when all are there.
+struct Predictions {
+    out: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl Predictions {
+    fn new(path: &Path) -> Result<Self, FileError> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = NamedTempFile::new_in(folder).map_err(|e| FileError::new("cannot write predictions", path, e))?;
+        Ok(Predictions { out: BufWriter::new(file), path: path.to_owned() })
+    }
+
+    fn write(&mut self, one: &Prediction) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.out, one)?;
+        self.out.write_all(b"\n")
+    }
+
+    fn finish(self) -> Result<(), FileError> {
+        let Predictions { out, path } = self;
+        let fail = |e: std::io::Error| FileError::new("cannot write predictions", &path, e);
+        let file = out.into_inner().map_err(|e| fail(e.into_error()))?;
+        file.persist(&path).map_err(|e| fail(e.error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! Judging classifiers.
+
+use super::judge::{Answers, Judge, class_name};
+use super::{Error, Progress, Request, Result};
+use crate::data::Target;
+use crate::metrics::{Classification, Scores};
+use crate::report::{ClassRow, ClassScore, EvaluatedModel, Prediction};
+
+/// Classes of a prediction.
+const SHOWN: usize = 5;
+
+pub(super) struct Classify {
+    names: Vec<String>,
+    output: Option<String>,
+    found: Option<Classification>,
+}
+
+impl Classify {
+    pub fn new(classes: &[String], request: &Request) -> Self {
+        Classify { names: classes.to_vec(), output: request.output.clone(), found: None }
+    }
+}
+
+impl Judge for Classify {
+    fn task(&self) -> &'static str {
+        "classification"
+    }
+
+    fn add(&mut self, answers: &Answers, progress: &mut dyn Progress) -> Result<()> {
+        let scores = answers.output(self.output.as_deref(), Scores::of)?;
+        let label = |(i, target): (usize, &Target)| match target {
+            Target::Class(class) if *class < scores.classes() => Ok(*class),
+            Target::Class(class) => {
+                Err(answers.sample(i, &format!("is of class {class}, and the model knows {}", scores.classes())))
+            }
+            _ => Err(answers.sample(i, "has no class, as others have")),
+        };
+        let (model, data) = (scores.classes(), self.names.len());
+        // Labels that are only numbers need not reach the last class.
+        let named = self.names.iter().enumerate().any(|(i, name)| *name != i.to_string());
+        if data > model || named && data < model {
+            return Err(answers.unfit(format!("it tells {model} classes apart, the data has {data}")));
+        }
+        let labels = answers.batch.targets.iter().enumerate().map(label).collect::<Result<Vec<_>>>()?;
+        let found = self.found.get_or_insert_with(|| Classification::new(scores.classes()));
+        found.add(&scores, &labels).map_err(|e| answers.judge(e))?;
+        predictions(answers, &scores, &self.names, progress)
+    }
+
+    fn finish(self: Box<Self>, report: &mut EvaluatedModel, warn: &mut dyn FnMut(String)) {
+        let Some(found) = self.found else { return };
+        report.figures.extend(found.figures().into_iter().map(Into::into));
+        let rows = found.confusion().per_class().into_iter().enumerate();
+        report.classes = rows.map(|(i, figures)| ClassRow::of(class_name(&self.names, i), &figures)).collect();
+        if found.not_finite() > 0 {
+            let (bad, all) = (found.not_finite(), found.samples());
+            warn(format!("{bad} of {all} samples got scores that are infinite or no numbers; they count as wrong"));
+        }
+        report.confusion = Some(found.confusion().clone());
+    }
+}
+
+/// Tells the likeliest classes of each sample.
+pub(super) fn predictions(
+    answers: &Answers,
+    scores: &Scores,
+    names: &[String],
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    let probabilities = scores.are_probabilities();
+    for (row, sample) in scores.rows().zip(&answers.batch.names) {
+        let tell = || Prediction {
+            model: answers.model.to_owned(),
+            sample: sample.clone(),
+            classes: likeliest(row, probabilities)
+                .into_iter()
+                .map(|(class, score)| ClassScore { class: class_name(names, class), score })
+                .collect(),
+            boxes: None,
+        };
+        progress.prediction(&tell).map_err(Error::Predictions)?;
+    }
+    Ok(())
+}
+
+fn likeliest(row: &[f64], probabilities: bool) -> Vec<(usize, f64)> {
+    let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = row.iter().map(|x| (x - top).exp()).sum();
+    let likely = |x: f64| if probabilities { x } else { (x - top).exp() / sum };
+    let order = crate::metrics::ranking(row, SHOWN);
+    order.into_iter().filter_map(|class| Some((class, likely(*row.get(class)?)))).collect()
+}

@@ -1,0 +1,247 @@
+//! How good models are: the whole job. Samples go through every model once; then each is timed alone.
+
+mod classify;
+
+mod detect;
+mod error;
+mod judge;
+mod model;
+mod outputs;
+#[cfg(feature = "data")]
+mod source;
+mod speed;
+mod unlabelled;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::data::{self, Batch};
+use crate::metrics::detection::DecodeOptions;
+use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
+use crate::runtime::{self, Choice, IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
+
+pub use error::{Error, Result};
+#[cfg(feature = "data")]
+pub use source::Files;
+
+use judge::{Answers, Judge};
+use model::Candidate;
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The models.
+    pub models: Vec<PathBuf>,
+    /// A model whose outputs the others are compared with.
+    pub against: Option<PathBuf>,
+    /// The output that is judged; else the first that fits.
+    pub output: Option<String>,
+    /// Names of classes, where the data has none.
+    pub class_names: Vec<String>,
+    /// What becomes a detection.
+    pub decode: DecodeOptions,
+    /// How to time the models; `None` does not.
+    pub latency: Option<LatencyRequest>,
+    /// Which runtime.
+    pub runtime: Choice,
+    /// Where onnxruntime is looked for first.
+    pub library: Option<PathBuf>,
+    /// Device and threads.
+    pub session: SessionOptions,
+}
+
+/// How to time models.
+#[derive(Clone, Debug)]
+pub struct LatencyRequest {
+    /// Samples in a run, each to be timed.
+    pub batches: Vec<usize>,
+    /// Time for each model and batch size.
+    pub budget: Duration,
+}
+
+/// Where samples come from.
+pub trait Source {
+    /// What it is called.
+    fn name(&self) -> String;
+
+    /// Names of its classes; empty where it has none.
+    fn classes(&self) -> Vec<String>;
+
+    /// Number of samples, if it is known.
+    fn count(&self) -> Option<usize>;
+
+    /// Starts from the first sample, with batches for a model with these inputs.
+    ///
+    /// # Errors
+    /// When the data does not fit the inputs.
+    fn start(&mut self, inputs: &[IoInfo]) -> data::Result<()>;
+
+    /// The next batch; `None` after the last.
+    fn next(&mut self) -> Option<data::Result<Batch>>;
+
+    /// Samples that were left out so far, and why.
+    fn left_out(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+/// Told what happens; answering `false` stops the evaluation.
+pub trait Progress {
+    /// A stage begins.
+    fn stage(&mut self, name: &'static str) -> bool;
+
+    /// So many samples went through all models, of so many if that is known.
+    fn samples(&mut self, done: usize, of: Option<usize>) -> bool;
+
+    /// What a model says about a sample.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    fn prediction(&mut self, _: &dyn Fn() -> Prediction) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Evaluates models. Without a source, only their size and speed are told.
+///
+/// # Errors
+/// When a model cannot be run, data cannot be read, or one does not fit the other.
+pub fn evaluate(
+    request: &Request,
+    source: Option<&mut dyn Source>,
+    progress: &mut dyn Progress,
+) -> Result<EvaluationReport> {
+    begin(progress, "open")?;
+    let selected = runtime::select(request.runtime, request.library.as_deref())?;
+    let runtime = &*selected.runtime;
+    let mut warnings = selected.warnings;
+    let candidates = request.models.iter().map(|path| Candidate::new(path, &mut warnings));
+    let mut models = candidates.collect::<Result<Vec<_>>>()?;
+    // Opened even if nothing runs here: what a runtime or device cannot do is told.
+    let mut pass = Pass::new(request, runtime, &mut models)?;
+    let data = match source {
+        Some(source) => {
+            begin(progress, "evaluate")?;
+            Some(pass.run(source, progress, &mut warnings)?)
+        }
+        None => None,
+    };
+    let first_inputs = pass.first_inputs.take();
+    // Each model is timed alone.
+    drop(pass);
+    if let Some(latency) = &request.latency {
+        begin(progress, "measure")?;
+        for model in &mut models {
+            model.time(runtime, &request.session, latency, first_inputs.as_deref(), &mut warnings)?;
+            begin(progress, "measure")?;
+        }
+    }
+    Ok(EvaluationReport {
+        evaluation: EVALUATION_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        runtime: format!("{} {}", runtime.name(), runtime.version()),
+        device: request.session.device.to_string(),
+        threads: request.session.threads,
+        data,
+        against: request.against.as_deref().map(model::file_name),
+        models: models.into_iter().map(|m| m.report).collect(),
+        warnings,
+    })
+}
+
+fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<()> {
+    if progress.stage(stage) { Ok(()) } else { Err(Error::Interrupted) }
+}
+
+/// All samples through all models.
+struct Pass<'a> {
+    request: &'a Request,
+    models: &'a mut [Candidate],
+    sessions: Vec<Box<dyn Session>>,
+    reference: Option<Box<dyn Session>>,
+    /// One for each model, once the first batch has told what is judged.
+    judges: Vec<Box<dyn Judge>>,
+    /// What the first batch gave the models, for timing them on something real.
+    first_inputs: Option<Vec<(String, Tensor)>>,
+}
+
+impl<'a> Pass<'a> {
+    fn new(request: &'a Request, runtime: &dyn Runtime, models: &'a mut [Candidate]) -> Result<Self> {
+        let open = |path: &PathBuf| runtime.open(path, &request.session);
+        let sessions = request.models.iter().map(open).collect::<runtime::Result<_>>()?;
+        let reference = request.against.as_ref().map(open).transpose()?;
+        Ok(Pass { request, models, sessions, reference, judges: Vec::new(), first_inputs: None })
+    }
+
+    fn run(
+        &mut self,
+        source: &mut dyn Source,
+        progress: &mut dyn Progress,
+        warnings: &mut Vec<String>,
+    ) -> Result<EvaluatedData> {
+        let (name, mut classes, of) = (source.name(), source.classes(), source.count());
+        if classes.is_empty() {
+            classes.clone_from(&self.request.class_names);
+        }
+        let inputs = self.sessions.first().map(|s| s.inputs().to_vec()).unwrap_or_default();
+        let mut done = 0;
+        source.start(&inputs)?;
+        while let Some(batch) = source.next() {
+            let batch = batch?;
+            if batch.is_empty() {
+                continue;
+            }
+            if self.first_inputs.is_none() {
+                let judge = |_: &Candidate| judge::of(&batch, &classes, self.request);
+                self.judges = self.models.iter().map(judge).collect::<Result<_>>()?;
+                self.first_inputs = Some(batch.inputs.clone());
+            }
+            self.batch(&batch, progress)?;
+            done += batch.len();
+            if !progress.samples(done, of) {
+                return Err(Error::Interrupted);
+            }
+        }
+        let task = self.judges.first().ok_or(Error::Empty)?.task();
+        for (model, judge) in self.models.iter_mut().zip(self.judges.drain(..)) {
+            let name = model.name.clone();
+            judge.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
+            model.finish();
+        }
+        let left_out = source.left_out();
+        if let Some((sample, why)) = left_out.first() {
+            let n = left_out.len();
+            warnings.push(format!("{n} samples cannot be used and were left out; the first is {sample}: {why}"));
+        }
+        Ok(EvaluatedData { name, samples: done as u64, left_out: left_out.len() as u64, task, classes })
+    }
+
+    fn batch(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<()> {
+        let expected = match &mut self.reference {
+            Some(session) => Some(answered(run_samples(&mut **session, &batch.inputs)?, batch.len())?),
+            None => None,
+        };
+        let sessions = self.sessions.iter_mut().zip(&mut self.judges);
+        for (model, (session, judge)) in self.models.iter_mut().zip(sessions) {
+            let clock = Instant::now();
+            let outputs = run_samples(&mut **session, &batch.inputs)?;
+            model.seconds += clock.elapsed().as_secs_f64();
+            model.samples += batch.len() as u64;
+            let outputs = answered(outputs, batch.len())?;
+            if let Some(expected) = &expected {
+                model.compare(&outputs, expected)?;
+            }
+            judge.add(&Answers { model: &model.name, batch, outputs: &outputs }, progress)?;
+        }
+        Ok(())
+    }
+}
+
+/// Outputs without those of the copies that fill up a batch.
+fn answered(outputs: Vec<(String, Tensor)>, samples: usize) -> Result<Vec<(String, Tensor)>> {
+    let cut = |(name, tensor): (String, Tensor)| match tensor.shape().first() {
+        Some(rows) if *rows > samples => Ok((name, tensor.rows(0..samples)?)),
+        _ => Ok((name, tensor)),
+    };
+    outputs.into_iter().map(cut).collect()
+}

@@ -1,0 +1,89 @@
+//! One model under evaluation.
+
+use std::path::{Path, PathBuf};
+
+use super::{Error, LatencyRequest, Result, speed};
+use crate::analysis::Analysis;
+use crate::metrics::Agreement;
+use crate::onnx::Model;
+use crate::report::EvaluatedModel;
+use crate::runtime::{Runtime, SessionOptions, Tensor};
+
+/// A model and what is known of it so far.
+pub(super) struct Candidate {
+    pub name: String,
+    pub report: EvaluatedModel,
+    /// Time in the model.
+    pub seconds: f64,
+    pub samples: u64,
+    path: PathBuf,
+    agreement: Option<Agreement>,
+}
+
+impl Candidate {
+    /// What the file itself tells.
+    pub fn new(path: &Path, warnings: &mut Vec<String>) -> Result<Self> {
+        let name = file_name(path);
+        let model = Model::load(path)?;
+        let analysis = Analysis::new(&model, &Vec::new())?;
+        let full = analysis.full_counts();
+        warnings.extend(model.warnings.iter().chain(&analysis.warnings).map(|w| format!("{name}: {w}")));
+        Ok(Candidate {
+            report: EvaluatedModel {
+                model: name.clone(),
+                macs: Some(analysis.costs.macs.eval(&full)),
+                params: Some(analysis.costs.params.eval(&full)),
+                bytes: model.file_bytes,
+                figures: Vec::new(),
+                classes: Vec::new(),
+                throughput: None,
+                latency: Vec::new(),
+                memory: None,
+                confusion: None,
+            },
+            name,
+            seconds: 0.0,
+            samples: 0,
+            path: path.to_owned(),
+            agreement: None,
+        })
+    }
+
+    /// Adds what the reference gives for the same samples.
+    pub fn compare(&mut self, outputs: &[(String, Tensor)], expected: &[(String, Tensor)]) -> Result<()> {
+        let agreement = self.agreement.get_or_insert_default();
+        agreement.add(outputs, expected).map_err(|source| Error::Judge { model: self.name.clone(), source })
+    }
+
+    /// Writes down what all samples gave.
+    pub fn finish(&mut self) {
+        self.report.throughput = (self.seconds > 0.0).then(|| self.samples as f64 / self.seconds);
+        if let Some(agreement) = &self.agreement {
+            self.report.figures.extend(agreement.figures().into_iter().map(Into::into));
+        }
+    }
+
+    /// Times the model in a session of its own.
+    pub fn time(
+        &mut self,
+        runtime: &dyn Runtime,
+        options: &SessionOptions,
+        request: &LatencyRequest,
+        inputs: Option<&[(String, Tensor)]>,
+        warnings: &mut Vec<String>,
+    ) -> Result<()> {
+        let timed = speed::time(&self.path, runtime, options, request, inputs)?;
+        for one in &timed.latency {
+            if let Some(doubt) = one.times.doubt() {
+                warnings.push(format!("{}: latency at batch {}: {doubt}", self.name, one.batch));
+            }
+        }
+        (self.report.latency, self.report.memory) = (timed.latency, timed.memory);
+        Ok(())
+    }
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,64 @@
+//! How fast a model is, and how much memory it takes.
+
+use std::path::Path;
+
+use super::{LatencyRequest, Result};
+use crate::metrics::memory;
+use crate::report::BatchLatency;
+use crate::runtime::latency::{LatencyOptions, measure};
+use crate::runtime::{Runtime, Session, SessionOptions, Tensor, fixed_batch, random_inputs};
+
+pub(super) struct Timed {
+    pub latency: Vec<BatchLatency>,
+    pub memory: Option<u64>,
+}
+
+/// Size of an open axis other than the batch, where no sample says better.
+const OPEN_AXIS: usize = 64;
+
+/// Times the model at `path` on `given`, the inputs of some batch, or on noise.
+pub(super) fn time(
+    path: &Path,
+    runtime: &dyn Runtime,
+    options: &SessionOptions,
+    request: &LatencyRequest,
+    given: Option<&[(String, Tensor)]>,
+) -> Result<Timed> {
+    let before = memory::resident();
+    let fresh = memory::forget_peak();
+    let mut session = runtime.open(path, options)?;
+    let mut batches = request.batches.clone();
+    if let Some(fixed) = fixed_batch(session.inputs()) {
+        batches = vec![fixed];
+    }
+    let options = LatencyOptions { budget: request.budget, ..LatencyOptions::default() };
+    let mut latency = Vec::new();
+    for batch in batches {
+        let inputs = match given {
+            Some(given) => resized(given, batch)?,
+            None => noise(&*session, batch)?,
+        };
+        latency.push(BatchLatency { batch, times: measure(&mut *session, &inputs, &options)? });
+    }
+    let added = memory::peak().zip(before).map(|(peak, before)| peak.saturating_sub(before));
+    Ok(Timed { latency, memory: added.filter(|_| fresh) })
+}
+
+fn noise(session: &dyn Session, batch: usize) -> Result<Vec<(String, Tensor)>> {
+    // Small integers are valid as tokens, masks and counts.
+    Ok(random_inputs(session.inputs(), &|_, axis, _| if axis == 0 { batch } else { OPEN_AXIS }, 0, 0..2)?)
+}
+
+/// The same samples again and again until there are enough.
+fn resized(given: &[(String, Tensor)], batch: usize) -> Result<Vec<(String, Tensor)>> {
+    let one = |(name, tensor): &(String, Tensor)| {
+        let rows = tensor.shape().first().copied().unwrap_or(1).max(1);
+        let mut whole = tensor.rows(0..rows.min(batch))?;
+        while whole.shape().first().is_some_and(|n| *n < batch) {
+            let missing = batch - whole.shape().first().copied().unwrap_or(batch);
+            whole = whole.append(&tensor.rows(0..rows.min(missing))?)?;
+        }
+        Ok((name.clone(), whole))
+    };
+    given.iter().map(one).collect()
+}

@@ -1,0 +1,39 @@
+//! How much memory the process has, where the system tells.
+
+/// Bytes of memory that the process occupies now; `None` where the system does not tell.
+pub fn resident() -> Option<u64> {
+    field("VmRSS:")
+}
+
+/// Most bytes of memory that the process has occupied since [`forget_peak`].
+pub fn peak() -> Option<u64> {
+    field("VmHWM:")
+}
+
+/// Starts a new peak. Whether the system allows it: without, [`peak`] is that of the whole life of the process.
+pub fn forget_peak() -> bool {
+    cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+fn field(name: &str) -> Option<u64> {
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_that_is_written_to_shows_in_the_peak() {
+        let before = resident().unwrap();
+        assert!(before > 0 && peak().unwrap() >= before);
+        let block = vec![1u8; 64 << 20];
+        assert!(peak().unwrap() >= before + (32 << 20), "{}", block.len());
+    }
+}
