@@ -150,9 +150,6 @@ impl Progress for Shown {
     }
 
     fn samples(&mut self, done: usize) -> bool {
-        if let Show::Bar { bar, .. } = &self.show {
-            bar.set_message(format!("looking at activations, {done} samples"));
-        }
-        self.goes_on()
+        Shown::samples(self, done, None)
     }
 }
