@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
+use onnx_prune::algebra::NOT_HERE;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Measure};
 use onnx_prune::data::{Batch, Target};
 use onnx_prune::matrix::Ranks;
 use onnx_prune::onnx::{DType, Model};
+use onnx_prune::ops::Role;
 use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
 use onnx_prune::statistics::{Batches, Calibration, Source, SourceError, Tap, Wanted, collect, consumers, tapped};
 use serde_json::json;
@@ -91,8 +93,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut groups = Vec::new();
     let mut scoring = json!({});
     for (g, group) in a.groups.iter().enumerate() {
+        // Which channel each position of the weights that read the group is; none is -1.
+        let position = |c: &u32| if *c == NOT_HERE { -1 } else { i64::from(*c) };
+        let reads: Vec<_> = group
+            .items
+            .iter()
+            .filter(|i| i.role == Role::In)
+            .map(|i| {
+                json!([a.graph.names[a.variants[i.variant].tensor], i.channel.iter().map(position).collect::<Vec<_>>()])
+            })
+            .collect();
         groups.push(json!({
             "name": group.name, "channels": group.size, "gram": shares[g].gram, "ranks": ranks[g].ranks,
+            "reads": reads,
             "scores": {},
         }));
     }

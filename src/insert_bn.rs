@@ -82,7 +82,7 @@ pub fn insert_bn(
 
 /// Largest relative difference of the outputs on all samples, and the number of samples.
 fn compare(before: &Model, after: &Model, calibration: &Calibration) -> Result<(f64, usize), Error> {
-    let mut session = runtime::open_model(calibration.runtime, before, &calibration.session)
+    let mut session = runtime::open_model(calibration.runtime, before.clone(), &calibration.session)
         .map_err(|e| Error::Rewriting(e.into()))?;
     let (mut worst, mut differs) = (0.0f64, None);
     let samples = Tap::open(after, calibration)?.run(&mut |batch, got, _| {

@@ -3,8 +3,8 @@
 //! A model walks through the floors of this crate once, from the ground up:
 //! [`onnx`] reads the file, [`analysis`] asks each operator in [`ops`] for shapes and axis relations and solves them
 //! with [`algebra`], [`statistics`] looks at activations on [`data`], [`criteria`] score channels, [`planning`] chooses,
-//! [`rewriting`] cuts and verifies with a [`mod@runtime`], and [`report`] tells. [`mod@prune`] is the whole job. How
-//! good a model is, [`evaluation`] tells, with [`metrics`].
+//! [`rewriting`] cuts and verifies with a [`mod@runtime`], and [`report`] tells. [`mod@prune`] is the whole job. How good
+//! a model is, [`evaluation`] tells, with [`data`] and [`metrics`].
 
 #![warn(missing_docs)]
 

@@ -360,6 +360,30 @@ fn kinds_that_may_not_shrink_stay() {
 }
 
 #[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+#[test]
+fn data_is_read_as_the_model_would_be_given_it() {
+    let b = Bench::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let model = format!("{fixtures}/fashion_resnet.onnx");
+    let read = |more: &[&str]| b.run(&[&["check-data", &model, "--data", fixtures], more].concat());
+    let output = read(&["--preprocess", "unit", "--batch", "50"]);
+    code(&output, 0);
+    let page = text(&output.stdout);
+    assert!(page.contains("500 good, 0 left out") && page.contains("image [50, 1, 28, 28]"), "{page}");
+    for (more, expected, word) in [
+        (&[][..], 1, "--preprocess"),
+        (&["--preprocess", "imagenet"][..], 1, "normalize has 3"),
+        (&["--preprocess", "nonsense"][..], 2, "no preset"),
+        (&["--preprocess", "unit", "--split", "train"][..], 1, "no split 'train'"),
+        (&["--preprocess", "unit", "--split", "[80%]"][..], 2, "no split"),
+    ] {
+        let output = read(more);
+        code(&output, expected);
+        assert!(text(&output.stderr).contains(word), "{more:?}: {}", text(&output.stderr));
+    }
+}
+
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
 /// Eight inputs as NumPy writes them.
 fn numbers(bench: &Bench) {
     let mut header = "{'descr': '<f4', 'fortran_order': False, 'shape': (8, 3, 8, 8), }".to_owned();
@@ -403,28 +427,4 @@ fn normalisations_are_put_back() {
     code(&done, 0);
     assert!(text(&done.stdout).starts_with("2 batch normalisations"), "{}", text(&done.stdout));
     code(&bench.prune(&["bn.onnx", "--criterion", "bnscale", "--ratio", "0.25", "-o", "small.onnx"]), 0);
-}
-
-#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
-#[test]
-fn data_is_read_as_the_model_would_be_given_it() {
-    let b = Bench::new();
-    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
-    let model = format!("{fixtures}/fashion_resnet.onnx");
-    let read = |more: &[&str]| b.run(&[&["check-data", &model, "--data", fixtures], more].concat());
-    let output = read(&["--preprocess", "unit", "--batch", "50"]);
-    code(&output, 0);
-    let page = text(&output.stdout);
-    assert!(page.contains("500 good, 0 left out") && page.contains("image [50, 1, 28, 28]"), "{page}");
-    for (more, expected, word) in [
-        (&[][..], 1, "--preprocess"),
-        (&["--preprocess", "imagenet"][..], 1, "normalize has 3"),
-        (&["--preprocess", "nonsense"][..], 2, "no preset"),
-        (&["--preprocess", "unit", "--split", "train"][..], 1, "no split 'train'"),
-        (&["--preprocess", "unit", "--split", "[80%]"][..], 2, "no split"),
-    ] {
-        let output = read(more);
-        code(&output, expected);
-        assert!(text(&output.stderr).contains(word), "{more:?}: {}", text(&output.stderr));
-    }
 }

@@ -1,4 +1,4 @@
-"""Statistics of activations against plain NumPy and torch: `docs/ACTIVATIONS.md` says how to read the result.
+"""Statistics of activations, and what is made of them, against plain NumPy and torch.
 
     python tools/check_activations.py MODEL CIFAR_TAR [--samples 16] [--positions 1000000]
 
@@ -136,13 +136,13 @@ def main():
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--positions", type=int, default=1_000_000)
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/examples/statistics")
     args = parser.parse_args()
     images = pictures(args.tar, args.samples)
     with tempfile.TemporaryDirectory() as folder:
         raw, out, maps = (Path(folder) / n for n in ("images", "out.json", "maps"))
         images.tofile(raw)
-        program = ROOT / "target/release/examples/statistics"
-        command = [program, args.model, raw, out, "--maps", maps]
+        command = [args.program, args.model, raw, out, "--maps", maps]
         if not args.speed:
             command += ["--positions", str(args.positions), "--batch", "8"]
         subprocess.run(command, check=True)
@@ -156,17 +156,15 @@ def main():
     weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     readers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm") and n.input[1] in weights]
     tensors = activations(model, sorted({n.input[0] for n in readers}), images)
-    report = subprocess.run(
-        [ROOT / "target/release/onnx-prune", "inspect", "--json", args.model], check=True, capture_output=True
-    )
-    members = {g["name"]: g["members"] for g in json.loads(report.stdout)["groups"]}
-    worst, wrong = {"gram": 0.0, "cp": 0.0, "ranks": 0.0}, 0
+    worst, wrong = {"gram": 0.0, "cp": 0.0}, 0
     for group in found["groups"]:
-        read = [name for name, axis in members[group["name"]] if axis == 1]
-        z, ranks = [], []
+        z, read = [], dict(group["reads"])
         for node in readers:
             if node.input[1] in read:
-                z.append(shares(node, weights[node.input[1]], tensors[node.input[0]]))
+                each = shares(node, weights[node.input[1]], tensors[node.input[0]])
+                # Where an axis holds other groups too, or several positions for a channel.
+                channel = np.array(read[node.input[1]])
+                z.append(np.stack([each[channel == c].sum(0) for c in range(group["channels"])]))
         gram = sum(s.astype(np.float64) @ s.astype(np.float64).T for s in z)
         ours = np.array(group["gram"]).reshape(gram.shape)
         worst["gram"] = max(worst["gram"], np.abs(gram - ours).max() / np.abs(gram).max())

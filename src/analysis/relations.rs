@@ -205,18 +205,16 @@ impl Walker<'_, '_> {
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
-        let whole = |id: &Option<TensorId>, axes: &Option<Axes>| {
-            id.is_some_and(|id| graph.constants[id].is_some() || self.out.tensors[id] == *axes)
-        };
+        let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
+        let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
         let weight: Vec<bool> = graph.inputs[i]
             .iter()
-            .zip(&constants)
             .zip(&axes_in)
-            .map(|((id, c), axes)| float(id) && (*c && whole(id, axes) || id.is_some_and(|id| self.picked[id])))
+            .map(|(id, axes)| holds(id) && float(id) && id.is_some_and(|id| whole(id, axes)))
             .collect();
-        let holds = |id: &TensorId| constant(*id) || self.picked[*id];
-        let mut given = graph.inputs[i].iter().flatten();
-        let passes_on = given.clone().all(holds) && given.any(|id| self.picked[*id]);
+        let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
+            && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
+        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }

@@ -186,8 +186,8 @@ pub struct WhatArgs {
         long,
         value_name = "JSON",
         conflicts_with_all = [
-            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect", "only",
-            "ratio_for", "axes", "heads",
+            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
+            "only", "ratio_for", "axes", "heads",
         ]
     )]
     pub recipe: Option<PathBuf>,

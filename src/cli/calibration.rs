@@ -7,7 +7,6 @@ use std::sync::Arc;
 use clap::Args;
 use onnx_prune::data::{LoaderOptions, Purpose};
 use onnx_prune::insert_bn::{Inserted, insert_bn};
-use onnx_prune::prune::Progress;
 use onnx_prune::runtime::{self, SessionOptions};
 use onnx_prune::statistics::{Calibration, Source, Stored};
 
@@ -79,7 +78,7 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     let model = input::load(&args.model)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
     let progress = std::cell::RefCell::new(Shown::new(args.quiet, interrupt_flag()?));
-    progress.borrow_mut().stage("calibrate");
+    progress.borrow_mut().begin("calibrate");
     let calibration = Calibration {
         source: &*source,
         runtime: &*selected.runtime,

@@ -44,15 +44,14 @@ impl<E: Error + 'static> From<E> for Failure {
         let stopped = |e: &statistics::Error| matches!(e, statistics::Error::Interrupted);
         let rewriting = |e: &rewriting::Error| matches!(e, rewriting::Error::Statistics(e) if stopped(e));
         let pruning = any.downcast_ref::<prune::Error>().is_some_and(|e| match e {
-            Planning(planning::Error::Interrupted) => true,
+            Planning(e) => matches!(e, planning::Error::Interrupted),
             Statistics(e) => stopped(e),
             Rewriting(e) => rewriting(e),
             _ => false,
         });
-        let inserting = any
-            .downcast_ref::<insert_bn::Error>()
-            .is_some_and(|e| matches!(e, insert_bn::Error::Rewriting(e) if rewriting(e)));
-        let evaluating = matches!(any.downcast_ref::<evaluation::Error>(), Some(evaluation::Error::Interrupted));
+        let inserting = any.downcast_ref::<insert_bn::Error>();
+        let inserting = matches!(inserting, Some(insert_bn::Error::Rewriting(e)) if rewriting(e));
+        let evaluating = matches!(any.downcast_ref(), Some(evaluation::Error::Interrupted));
         match pruning || inserting || evaluating {
             true => Failure::Interrupted,
             false => Failure::Error(Box::new(e)),

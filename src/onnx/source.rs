@@ -25,6 +25,7 @@ impl Maps {
         self.map_open(&File::open(path)?)
     }
 
+    /// Maps an open file.
     fn map_open(&mut self, file: &File) -> std::io::Result<Bytes> {
         // An empty file cannot be mapped.
         if file.metadata()?.len() == 0 {
@@ -74,12 +75,13 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-/// Maps a regular file.
+/// Maps a file that is no model's.
+#[cfg(feature = "data")]
 pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
     Maps::default().map(path)
 }
 
-/// Maps an open file.
+/// Maps an open file that is no model's.
 #[cfg(feature = "data")]
 pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
     Maps::default().map_open(file)

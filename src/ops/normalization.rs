@@ -52,7 +52,7 @@ impl Operator for PerChannel {
             }
         }
         if self.role != Role::BatchNorm {
-            // Usually pictures; exporters put whole groups of channels there to spell a group normalisation.
+            // Statistics over what may be channels: a group normalisation spelled by a reshape.
             x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
         }
         for o in 1..cx.axes_out.len() {

@@ -7,12 +7,15 @@ use super::fact::{MAX_VALUE, Value, axis};
 /// `OneHot`.
 pub struct OneHot;
 
-/// The one row of a single index: exporters write "all ones, but this size there" so.
-fn vector(cx: &InferCx) -> Option<Value> {
-    let (index, depth) = (cx.numbers(0)?, usize::try_from(*cx.numbers(1)?.first()?).ok()?);
-    let ([index], true) = (&index[..], depth <= MAX_VALUE) else { return None };
-    let index = axis(*index, depth)?;
-    cx.value(2)?.pick((0..depth).map(|k| usize::from(k == index)))
+/// The contents, where all of them are known and the new axis is the last: exporters write counts of copies this way.
+fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
+    let (indices, depth) = (cx.numbers(0)?, *cx.numbers(1)?.first()?);
+    let len = usize::try_from(depth).ok()?.checked_mul(indices.len()).filter(|n| *n <= MAX_VALUE)?;
+    if at != cx.rank(0)? {
+        return None;
+    }
+    let hot = |i: &i64, k: i64| *i == k || i.checked_add(depth) == Some(k);
+    cx.value(2)?.pick(indices.iter().flat_map(|i| (0..depth).map(move |k| usize::from(hot(i, k)))).take(len))
 }
 
 impl Operator for OneHot {
@@ -28,8 +31,7 @@ impl Operator for OneHot {
             None => cx.unknown(0, at),
         };
         shape.insert(at, depth);
-        let dt = cx.dtype(2);
-        let value = vector(cx);
+        let (dt, value) = (cx.dtype(2), spelled(cx, at));
         cx.set(0, dt, shape);
         if let Some(v) = value {
             cx.set_value(0, v);

@@ -175,7 +175,7 @@ fn reordered(a: &Analysis, kept: &Kept) -> Kept {
 
 fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &SessionOptions) -> Result<Box<dyn Session>> {
     let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
-    Ok(runtime::open_model(runtime, &model, options)?)
+    Ok(runtime::open_model(runtime, model, options)?)
 }
 
 type Outputs = [(String, Tensor)];

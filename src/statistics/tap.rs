@@ -46,7 +46,7 @@ impl<'a> Tap<'a> {
     /// # Errors
     /// When the runtime refuses it.
     pub fn open(model: &Model, calibration: &'a Calibration<'a>) -> Result<Tap<'a>> {
-        let session = runtime::open_model(calibration.runtime, model, &calibration.session)?;
+        let session = runtime::open_model(calibration.runtime, model.clone(), &calibration.session)?;
         Ok(Tap { session, calibration })
     }
 
