@@ -28,8 +28,8 @@ def table(header: str, aligned: str, rows: list[list[str]]) -> list[str]:
     return [*lines, *("| " + " | ".join(map(cell, row)) + " |" for row in rows), ""]
 
 
-def summary(rows: list[Row], failed_exports: list[Row]) -> list[str]:
-    """One line for each source and exporter: how many of how many."""
+def summary(rows: list[Row], failed_exports: list[Row], missing: list[str]) -> list[str]:
+    """One line for each source and exporter: how many of how many that the exporter was tried on."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         source, _, exporter = parts(row["model"])
@@ -37,16 +37,21 @@ def summary(rows: list[Row], failed_exports: list[Row]) -> list[str]:
     failed: dict[tuple[str, str], int] = defaultdict(int)
     for row in failed_exports:
         failed[row["source"], EXPORTERS["_" + row["variant"]]] += 1
+    waiting: dict[tuple[str, str], int] = defaultdict(int)
+    for model in missing:
+        source, _, exporter = parts(model)
+        waiting[source, exporter] += 1
     lines = []
-    for key in sorted({*groups, *failed}):
+    for key in sorted({*groups, *failed, *waiting}):
         good = [r for r in groups[key] if not r["fail"]]
         full = [r for r in good if r["excess"] is not None and r["excess"] >= -1e-6]
+        exported = len(groups[key]) + waiting[key]
         lines.append([
-            *key, str(len(groups[key]) + failed[key]), str(len(groups[key])), str(len(good)),
-            str(len(full)), figure(slowest(groups[key]), ".2f", " s"),
+            *key, str(exported + failed[key]), str(exported), str(len(groups[key])),
+            str(len(good)), str(len(full)), figure(slowest(groups[key]), ".2f", " s"),
         ])  # fmt: skip
-    header = "source | exporter | models | exported | pruned and verified | at 2x | slowest grouping"
-    return table(header, "--- | --- | ---: | ---: | ---: | ---: | ---:", lines)
+    header = "source | exporter | tried | exported | examined | came out | at 2x | slowest grouping"
+    return table(header, "--- | --- | ---: | ---: | ---: | ---: | ---: | ---:", lines)
 
 
 def slowest(rows: list[Row]) -> float | None:
@@ -64,8 +69,8 @@ def sweep_page(
     sources = sorted({parts(r["model"])[0] for r in rows})
     lines = [
         "# Coverage", "",
-        f"{len(passed)} of {len(rows)} model files were pruned and verified, "
-        f"{len(passed) - len(short_of)} of them to twice the speed or more.", "",
+        f"{len(rows)} of {len(rows) + len(missing)} exported model files were examined: {len(passed)} came out, "
+        f"{len(passed) - len(short_of)} of them with twice the speed or more; {len(failed)} failed.", "",
         "Every architecture of a source is exported with random weights by both exporters of",
         "PyTorch and pruned with l2 to half its MACs, or to the best that its structure allows. A",
         "file counts when the program verified it (silenced equals removed), the ONNX checker",
@@ -77,7 +82,7 @@ def sweep_page(
         f"tools/.venv/bin/python tools/export_models.py {' '.join(sources)}",
         "tools/.venv/bin/python tools/coverage.py --sweep --markdown docs/COVERAGE.md",
         "```", "",
-        *summary(rows, not_exported),
+        *summary(rows, not_exported, sorted(missing)),
     ]  # fmt: skip
     if failed:
         lines += ["## What failed", ""]
@@ -99,7 +104,7 @@ def sweep_page(
         ]
         lines += table("source | model | exporter | its error", "--- | --- | --- | ---", cells)
     if missing:
-        lines += [f"{len(missing)} exported files were not pruned yet: {', '.join(sorted(missing))}.", ""]
+        lines += [f"{len(missing)} exported files were not examined yet: {', '.join(sorted(missing))}.", ""]
     lines += [
         "## All", "",
         "*Best* is the greatest speed-up that the structure allows with a tenth of each group kept.",
@@ -110,7 +115,7 @@ def sweep_page(
         [
             *parts(r["model"]), f"{r['reached']:.3f}x", figure(r["best"], ".1f", "x"),
             figure(r["difference"], ".1e"), ", ".join(r["batches"]) or "–",
-            figure(r["stages"].get("analyse"), ".2f", " s"), f"{r['seconds']:.1f} s",
+            figure(r["stages"].get("analyse"), ".2f", " s"), figure(r["seconds"] or None, ".1f", " s"),
             f"{r['peak_mb']:.0f} MB",
         ]
         for r in passed

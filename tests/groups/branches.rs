@@ -135,7 +135,7 @@ fn an_unknown_operator_freezes_what_it_touches_only() {
 fn what_no_input_decides_freezes_nothing() {
     let expected = [
         "patch.weight 8: patch.weight@0 patch.bias@0 inner.weight@0",
-        "inner.weight 12: inner.weight@1 inner.bias@0 head.weight@1",
+        "inner.weight ffn 12: inner.weight@1 inner.bias@0 head.weight@1",
     ];
     assert_eq!(groups(settled::counted_positions()), expected);
     assert_eq!(groups(settled::counted_to_a_size()), expected);
