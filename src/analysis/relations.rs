@@ -173,7 +173,7 @@ impl Walker<'_, '_> {
                 let terms = &mut self.out.terms;
                 let size = terms.size(*t);
                 let stuck = |t: &Term| terms.frozen(*t).is_some_and(|r| r.kind != QUANTIZED);
-                if size.known() > Some(1) && terms.leaves(*t).iter().any(stuck) {
+                if size.known() > Some(1) && terms.leaves(*t).iter().all(stuck) {
                     *t = terms.atom(size);
                 }
             }

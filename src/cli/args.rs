@@ -53,7 +53,7 @@ pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
     /// Tell how good, how fast and how large models are
-    Eval(Eval),
+    Eval(Box<Eval>),
     /// List the importance criteria
     Criteria,
     /// List the schemes

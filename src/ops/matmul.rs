@@ -117,17 +117,18 @@ impl Operator for MatMul {
     }
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
-        let data_axis = cx.rank(0)?.checked_sub(1)?;
-        (cx.rank(1)? == 2 && data_axis > 0).then_some(Contraction {
+        let ranks = [cx.rank(0)?, cx.rank(1)?];
+        let [(data_axis, _), (in_axis, out_axis)] = places(cx.node, ranks)?;
+        (ranks[1] == 2 && data_axis > 0 && data_axis + 1 == ranks[0]).then_some(Contraction {
             data: 0,
             data_axis,
             weight: 1,
-            out_axis: 1,
-            in_axis: 0,
+            out_axis: out_axis?,
+            in_axis,
             bias: None,
             groups: 1,
             window: None,
-            scale: 1.0,
+            scale: onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
         })
     }
 }

@@ -144,6 +144,10 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         .filter_map(|(_, inputs)| inputs.first().copied().flatten())
         .collect();
     let layer = |node: usize| {
+        // A body of control flow is left as it is.
+        if g.scope_of(node) != 0 {
+            return None;
+        }
         let n = &g.nodes()[node];
         let op = ops::find(n.domain(), n.op_type()).filter(|_| a.facts.inferred[node])?;
         let axes_out: Vec<_> =

@@ -23,8 +23,11 @@ pub enum Device {
     OpenVino,
 }
 
+/// The device of that number.
+type Numbered = fn(u32) -> Device;
+
 /// Names of devices, as `--device` takes them; those with a number may be followed by `:1`, `:2` and so on.
-const NAMES: &[(&str, fn(u32) -> Device)] = &[
+const NAMES: &[(&str, Numbered)] = &[
     ("cpu", |_| Device::Cpu),
     ("cuda", Device::Cuda),
     ("tensorrt", Device::TensorRt),

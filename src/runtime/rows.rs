@@ -24,7 +24,7 @@ impl Tensor {
         else {
             return Err(Error::Tensor { why: format!("no rows {rows:?} in shape {:?}", self.shape()) });
         };
-        let width = if count == 0 { 0 } else { self.len() / count };
+        let width = self.len().checked_div(count).unwrap_or(0);
         let elements = rows.start * width..rows.end * width;
         let data = super::tensor::for_each_type!(self.data(), v => {
             Data::from(v.get(elements.clone()).unwrap_or_default().to_vec())

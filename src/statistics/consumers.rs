@@ -73,6 +73,10 @@ pub fn consumers(a: &Analysis) -> Vec<Consumer> {
 
 fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
     let (g, node) = (&a.graph, &a.graph.nodes()[i]);
+    // What bodies of control flow compute is no tensor that a caller can ask for.
+    if g.scope_of(i) != 0 {
+        return None;
+    }
     let op = ops::find(node.domain(), node.op_type()).filter(|_| a.facts.inferred[i])?;
     let cx = CostCx {
         node,

@@ -92,8 +92,8 @@ fn the_rotated_part_of_a_head_follows_its_tables() {
 #[test]
 fn no_more_experts_are_picked_than_there_are() {
     let m = fused::experts();
-    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Distribution, 3)), "k"), Some(2));
-    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Distribution, 1)), "k"), Some(1));
+    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Experts, 3)), "k"), Some(2));
+    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Experts, 1)), "k"), Some(1));
 }
 
 /// A network costs the same whichever operators spell it, before and after.
