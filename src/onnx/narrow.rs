@@ -12,6 +12,8 @@ pub(super) fn unpacked(t: &TensorProto) -> Result<Vec<u8>> {
     let (bits, count) = (dtype(t)?.bits(), len(t)?);
     Ok(match storage(t)? {
         Storage::Raw(raw) => codes(raw, bits, count).collect(),
+        // An entry for each, or an entry for a byte of them.
+        Storage::Int32(v) if v.len() == count => v.iter().map(|&w| w as u8).collect(),
         Storage::Int32(v) => {
             let bytes: Vec<u8> = v.iter().map(|&w| w as u8).collect();
             codes(&bytes, bits, count).collect()

@@ -6,7 +6,7 @@ use super::patches::Lot;
 use crate::algebra::NOT_HERE;
 use crate::analysis::{Analysis, Group, TensorId};
 use crate::matrix::Ranks;
-use crate::ops::Role;
+use crate::ops::{Role, dtype};
 
 /// A tensor that carries a group where a weight reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,9 +36,8 @@ fn of_group(a: &Analysis, g: usize, group: &Group) -> Vec<Maps> {
     // What bodies of control flow compute is no tensor that a caller can ask for.
     let uses = uses.filter(|u| a.graph.scope_of(u.node) == 0);
     for id in uses.flat_map(|u| a.graph.inputs[u.node].iter().flatten()) {
-        let Some(axes) = a.relations.tensors[*id].as_ref().filter(|_| a.graph.constants[*id].is_none()) else {
-            continue;
-        };
+        let open = a.graph.constants[*id].is_none() && dtype::is_float(a.facts.tensors[*id].dtype);
+        let Some(axes) = a.relations.tensors[*id].as_ref().filter(|_| open) else { continue };
         for (axis, t) in axes.iter().enumerate().skip(1) {
             if !a.relations.terms.leaves(*t).contains(&group.atom)
                 || out.iter().any(|m| m.data == *id && m.axis == axis)
