@@ -30,6 +30,7 @@ import fnmatch
 import json
 import logging
 import multiprocessing
+import re
 import sys
 import tempfile
 import time
@@ -177,7 +178,8 @@ def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[fl
 
 
 def one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # some errors come in colours
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
     # The default exporter puts the cause under a list of what it tried.
     cause = next((line for line in lines if "Exception summary" in line), None)
     chosen = lines[lines.index(cause) + 1 :] if cause else lines
