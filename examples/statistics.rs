@@ -15,7 +15,7 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Measure};
 use onnx_prune::data::{Batch, Target};
 use onnx_prune::matrix::Ranks;
-use onnx_prune::onnx::{DType, Model};
+use onnx_prune::onnx::Model;
 use onnx_prune::ops::Role;
 use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
 use onnx_prune::statistics::{Batches, Calibration, Source, SourceError, Tap, Wanted, collect, consumers, tapped};
@@ -134,8 +134,8 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<()
     let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
     ids.sort_unstable();
     ids.dedup();
-    let names: Vec<(&str, i32)> = ids.iter().map(|i| (a.graph.names[*i], DType::Float as i32)).collect();
-    let model = tapped(a.graph.model, &names);
+    let names: Vec<&str> = ids.iter().map(|i| a.graph.names[*i]).collect();
+    let model = tapped(a.graph.model, names.iter().copied())?;
     let file = Mutex::new(std::io::BufWriter::new(std::fs::File::create(path)?));
     let mut first = true;
     let mut seconds = 0.0;
@@ -143,7 +143,7 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<()
         if !std::mem::take(&mut first) {
             return Ok(());
         }
-        for (_, t) in outputs.iter().filter(|(n, _)| names.iter().any(|(m, _)| m == n)) {
+        for (_, t) in outputs.iter().filter(|(n, _)| names.contains(&n.as_str())) {
             let (&[n, c, h, w], Some(values)) = (t.shape(), t.as_f32()) else { continue };
             let mut ranks = Ranks::default();
             let clock = Instant::now();

@@ -54,7 +54,7 @@ fn classifier() -> ModelProto {
 /// A named output of every batch.
 fn values(model: &Model, name: &str, calibration: &Calibration) -> Vec<Tensor> {
     let mut out = Vec::new();
-    let model = tapped(model, &[(name, DType::Float as i32)]);
+    let model = tapped(model, [name]).unwrap();
     let mut tap = Tap::open(&model, calibration).unwrap();
     tap.run(&mut |_, outputs, _| {
         out.push(outputs.iter().find(|(n, _)| n == name).unwrap().1.clone());

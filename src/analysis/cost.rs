@@ -9,7 +9,7 @@ use super::relations::Relations;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
 use crate::onnx::DType;
 use crate::onnx::proto::TensorProto;
-use crate::ops::{CostCx, Fact, dtype};
+use crate::ops::{CostCx, Fact, Operator, dtype};
 
 /// Cost functions. All take one channel count per group.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,8 @@ impl Costs {
         let compile = |m: &[Monomial]| Cost::compile(m, &relations.terms, &facts.symbols, bindings, &index);
         let (mut macs, mut mac_nodes, mut uncounted) = (Vec::new(), Vec::new(), Vec::new());
         for i in 0..graph.nodes().len() {
-            for m in node_macs(graph, facts, relations, i) {
+            let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx));
+            for m in of_node.into_iter().flatten() {
                 if compile(std::slice::from_ref(&m)).is_some() {
                     macs.push(m);
                     mac_nodes.push(i);
@@ -64,21 +65,28 @@ impl Costs {
     }
 }
 
-fn node_macs(graph: &Graph, facts: &Facts, relations: &Relations, i: usize) -> Vec<Monomial> {
+/// What `ask` hears from a node's operator; `None` where it has none, or none whose inference answered.
+pub(super) fn asked<R>(
+    graph: &Graph,
+    facts: &Facts,
+    relations: &Relations,
+    i: usize,
+    ask: impl FnOnce(&dyn Operator, &CostCx) -> R,
+) -> Option<R> {
     let node = graph.nodes()[i];
-    let op = graph.operator(i).filter(|_| facts.inferred[i]);
-    let Some(op) = op else { return Vec::new() };
+    let op = graph.operator(i).filter(|_| facts.inferred[i])?;
     let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =
         graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();
-    op.macs(&CostCx {
+    let cx = CostCx {
         node,
         opset: graph.opset_of(node),
         inputs,
         axes_in: &relations.uses[i],
         axes_out,
         terms: &relations.terms,
-    })
+    };
+    Some(ask(op, &cx))
 }
 
 /// Elements and bytes of float weights and quantized ones, by axis terms where they have some.

@@ -22,6 +22,7 @@ pub use kinds::{Kind, UnknownKind};
 pub use relations::{Quantization, Relations, Use};
 
 use crate::onnx::Model;
+use crate::ops::{Contraction, CostCx, Operator};
 
 /// Everything that follows from a model before anything is chosen.
 pub struct Analysis<'m> {
@@ -58,6 +59,13 @@ impl<'m> Analysis<'m> {
         let costs = Costs::build(&graph, &facts, &relations, &variants, &groups, &bindings, &mut warnings);
         facts.bindings = bindings;
         Ok(Analysis { graph, facts, relations, variants, groups, frozen, costs, warnings })
+    }
+
+    /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it.
+    pub fn contraction(&self, node: usize) -> Option<Contraction> {
+        let main = self.graph.scope_of(node) == 0;
+        let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);
+        main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
     }
 
     /// Channel counts of all groups as they are in the file.

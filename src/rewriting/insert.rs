@@ -13,7 +13,7 @@ use crate::analysis::Analysis;
 use crate::onnx::proto::attribute_proto::AttributeType;
 use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType};
-use crate::ops::{self, CostCx, dtype};
+use crate::ops::dtype;
 use crate::statistics::{Calibration, Tap, tapped};
 
 const EPSILON: f32 = 1e-5;
@@ -41,9 +41,7 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     if layers.is_empty() {
         return Ok((proto, 0));
     }
-    let names: Vec<(&str, i32)> = layers.iter().map(|l| (l.output.as_str(), dtype::FLOAT)).collect();
-    let model = tapped(a.graph.model, &names);
-    drop(names);
+    let model = tapped(a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
     let mut wrong = None;
     Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
         let outputs: HashMap<&str, _> = outputs.iter().map(|(n, t)| (n.as_str(), t)).collect();
@@ -144,28 +142,12 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         .filter_map(|(_, inputs)| inputs.first().copied().flatten())
         .collect();
     let layer = |node: usize| {
-        // A body of control flow is left as it is.
-        if g.scope_of(node) != 0 {
-            return None;
-        }
-        let n = &g.nodes()[node];
-        let op = ops::find(n.domain(), n.op_type()).filter(|_| a.facts.inferred[node])?;
-        let axes_out: Vec<_> =
-            g.outputs[node].iter().map(|t| t.and_then(|t| a.relations.tensors[t].as_deref())).collect();
-        let cx = CostCx {
-            node: n,
-            opset: g.opset_of(n),
-            inputs: g.inputs[node].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
-            axes_in: &a.relations.uses[node],
-            axes_out: axes_out.clone(),
-            terms: &a.relations.terms,
-        };
-        let c = op.contraction(&cx)?;
+        let c = a.contraction(node)?;
         g.constants[g.inputs[node].get(c.weight).copied().flatten()?].as_ref()?;
         let output = g.outputs[node].first().copied().flatten()?;
-        let (fact, axes) = (&a.facts.tensors[output], *axes_out.first()?);
-        let leaves = a.relations.terms.leaves(*axes?.get(1)?);
-        let on_axis_1 = c.window.is_some() || axes?.len() == 2;
+        let (fact, axes) = (&a.facts.tensors[output], a.relations.tensors[output].as_ref()?);
+        let leaves = a.relations.terms.leaves(*axes.get(1)?);
+        let on_axis_1 = c.window.is_some() || axes.len() == 2;
         let channels = usize::try_from(fact.shape.as_ref()?.get(1)?.known()?).ok().filter(|n| *n > 0)?;
         let free = !normalized.contains(&output) && !graph_outputs.contains(&g.names[output]);
         let prunable = a.groups.iter().any(|group| leaves.contains(&group.atom));

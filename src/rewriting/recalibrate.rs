@@ -35,10 +35,7 @@ pub fn recalibrate(
     if all.is_empty() {
         return Ok(0);
     }
-    let names: Vec<(&str, i32)> =
-        all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]).map(|n| (n, DType::Float as i32)).collect();
-    let copy = tapped(&copy, &names);
-    drop(names);
+    let copy = tapped(&copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
     let samples = Tap::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
         for n in &mut all {
             let of = |name: &str| outputs.iter().find(|(o, _)| o == name).map(|(_, t)| t.to_f64_vec());

@@ -240,8 +240,7 @@ fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &m
     if ids.is_empty() {
         return Ok(());
     }
-    let wanted: Vec<(&str, i32)> = ids.iter().map(|id| (a.graph.names[*id], a.facts.tensors[*id].dtype)).collect();
-    let model = tapped(a.graph.model, &wanted);
+    let model = tapped(a.graph.model, ids.iter().map(|id| a.graph.names[*id]))?;
     let mut tap = Tap::open(&model, calibration)?;
     tap.run(&mut |batch, outputs, before| {
         let outputs = outputs.iter().map(|(n, t)| (n.as_str(), t)).collect();

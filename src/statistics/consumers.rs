@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::analysis::{Analysis, TensorId};
 use crate::onnx;
-use crate::ops::{self, Contraction, CostCx, Role, dtype};
+use crate::ops::{Contraction, Role, dtype};
 
 /// A node that reads channels through a constant weight.
 #[derive(Clone, Debug)]
@@ -72,21 +72,8 @@ pub fn consumers(a: &Analysis) -> Vec<Consumer> {
 }
 
 fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
-    let (g, node) = (&a.graph, &a.graph.nodes()[i]);
-    // What bodies of control flow compute is no tensor that a caller can ask for.
-    if g.scope_of(i) != 0 {
-        return None;
-    }
-    let op = ops::find(node.domain(), node.op_type()).filter(|_| a.facts.inferred[i])?;
-    let cx = CostCx {
-        node,
-        opset: g.opset_of(node),
-        inputs: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
-        axes_in: &a.relations.uses[i],
-        axes_out: g.outputs[i].iter().map(|t| t.and_then(|t| a.relations.tensors[t].as_deref())).collect(),
-        terms: &a.relations.terms,
-    };
-    let contraction = op.contraction(&cx).filter(|c| c.weight == input)?;
+    let g = &a.graph;
+    let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;
     if g.constants[data].is_some() || !dtype::is_float(a.facts.tensors[data].dtype) {
         return None;

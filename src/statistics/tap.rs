@@ -1,34 +1,21 @@
 //! A copy of a model that also gives intermediate tensors.
 
-use std::collections::HashSet;
-
 use super::error::{Error, Result};
 use super::source::Calibration;
 use crate::data::Batch;
-use crate::onnx::Model;
-use crate::onnx::proto::{TypeProto, ValueInfoProto, type_proto};
+use crate::onnx::{self, Model};
 use crate::runtime::{self, Session, Tensor};
 
-/// The model with `tensors` (name and element type) as outputs after its own.
-pub fn tapped(model: &Model, tensors: &[(&str, i32)]) -> Model {
+/// The model with tensors of its main graph as outputs after its own.
+///
+/// # Errors
+/// When nothing defines one of them.
+pub fn tapped<'n>(model: &Model, tensors: impl IntoIterator<Item = &'n str>) -> onnx::Result<Model> {
     let mut proto = model.proto.clone();
     if let Some(graph) = &mut proto.graph {
-        let mut there: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
-        for (name, dtype) in tensors {
-            if there.insert((*name).to_owned()) {
-                let kind = type_proto::Tensor { elem_type: Some(*dtype), shape: None };
-                graph.output.push(ValueInfoProto {
-                    name: Some((*name).to_owned()),
-                    r#type: Some(TypeProto {
-                        value: Some(type_proto::Value::TensorType(kind)),
-                        ..TypeProto::default()
-                    }),
-                    ..ValueInfoProto::default()
-                });
-            }
-        }
+        onnx::add_outputs(graph, tensors.into_iter().map(onnx::untyped))?;
     }
-    Model { proto, external: model.external.clone(), ..Model::default() }
+    Ok(Model { proto, external: model.external.clone(), ..Model::default() })
 }
 
 /// Sees a batch, the outputs of the model on it, and the number of samples before it.
