@@ -157,7 +157,7 @@ fn request(criterion: &str) -> Request {
         latency: None,
         runtime: Choice::Auto,
         library: None,
-        threads: None,
+        session: SessionOptions::default(),
         data: Some(Arc::new(Noise(8))),
         recover: Means::default(),
     }

@@ -88,7 +88,7 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         latency: None,
         runtime: Choice::Auto,
         library: None,
-        threads: None,
+        session: SessionOptions::default(),
         data: Some(data()),
         recover: Default::default(),
     }

@@ -49,7 +49,7 @@ fn a_report_fits_its_schema() {
     let times = || Latency::of(vec![1.0, 2.0, 3.0]);
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
-    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), inputs, pair });
+    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: "cpu".into(), inputs, pair });
     report.missed = Some("why".into());
     for target in [Target::Speedup(2.0), Target::Params(0.5), Target::Size(1000)] {
         report.settings.target = target;

@@ -1,42 +1,90 @@
 //! Memory of live activations.
 
-use super::Analysis;
-use crate::algebra::Kept;
+use super::facts::Facts;
+use super::graph::Graph;
+use super::relations::Relations;
+use crate::algebra::{Cost, Monomial};
 use crate::onnx::DType;
 
-/// Peak bytes of activations that are alive at once when the nodes run in the order of the file, with only
-/// `kept` channels, at the bound shapes. Tensors of unknown size count as nothing.
-pub fn peak_activation_bytes(a: &Analysis, kept: &Kept) -> f64 {
-    let graph = &a.graph;
-    let mut last = vec![usize::MAX; graph.names.len()];
-    for (i, inputs) in graph.inputs.iter().enumerate() {
-        inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i);
-    }
-    for v in &graph.proto.output {
-        if let Some(id) = graph.id(v.name()) {
-            last[id] = usize::MAX;
+/// Exponent of [`ActivationCost::soft_peak`]: as large as keeps a second peak 10 % below the first at a fifth of its
+/// weight.
+const SHARPNESS: i32 = 16;
+
+/// Bytes of activations that are alive at once when the nodes run in the order of the file, at the bound shapes, as a
+/// function of channel counts. Tensors of unknown size count as nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ActivationCost {
+    tensors: Vec<Live>,
+    moments: usize,
+}
+
+/// One tensor.
+#[derive(Clone, Debug)]
+struct Live {
+    bytes: Cost,
+    /// The first and the last moment: 0 is before all nodes, i + 1 is while node i runs.
+    from: usize,
+    to: usize,
+}
+
+impl ActivationCost {
+    /// Finds when each tensor is alive. `compile` makes a cost of a product of axes.
+    pub fn build(
+        graph: &Graph,
+        facts: &Facts,
+        relations: &Relations,
+        compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
+    ) -> Self {
+        let nodes = graph.nodes().len();
+        // What nothing reads, and what the graph gives back, stays to the end.
+        let mut last = vec![nodes; graph.names.len()];
+        for (i, inputs) in graph.inputs.iter().enumerate() {
+            inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i + 1);
         }
+        for id in graph.proto.output.iter().filter_map(|v| graph.id(v.name())) {
+            last[id] = nodes;
+        }
+        let inputs = graph.free_inputs().into_iter().filter_map(|v| Some((graph.id(v.name())?, 0)));
+        let made = |(i, ids): (usize, &Vec<Option<usize>>)| ids.iter().flatten().map(move |id| (*id, i + 1)).collect();
+        let outputs: Vec<Vec<(usize, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
+        let live = |(id, from): (usize, usize)| {
+            let axes = relations.tensors[id].clone().filter(|_| graph.constants[id].is_none())?;
+            let unit = DType::try_from(facts.tensors[id].dtype).map_or(4.0, |d| d.bits() as f64 / 8.0);
+            let bytes = compile(&[Monomial { coefficient: unit, axes }])?;
+            Some(Live { bytes, from, to: last[id].max(from) })
+        };
+        let tensors = inputs.chain(outputs.into_iter().flatten()).filter_map(live).collect();
+        ActivationCost { tensors, moments: nodes + 1 }
     }
-    let bytes = |id: usize| -> f64 {
-        if graph.constants[id].is_some() {
+
+    /// Bytes alive before the first node, and while each node runs.
+    fn live(&self, counts: &[usize]) -> Vec<f64> {
+        let mut change = vec![0.0; self.moments + 1];
+        for t in &self.tensors {
+            let bytes = t.bytes.eval(counts);
+            change[t.from] += bytes;
+            change[t.to + 1] -= bytes;
+        }
+        change.truncate(self.moments);
+        change.iter_mut().fold(0.0, |sum, c| {
+            *c += sum;
+            *c
+        });
+        change
+    }
+
+    /// The most bytes that are alive at once.
+    pub fn peak(&self, counts: &[usize]) -> f64 {
+        self.live(counts).into_iter().fold(0.0, f64::max)
+    }
+
+    /// The peak, raised by every other moment that comes near it: falls when one of several equal peaks falls.
+    pub fn soft_peak(&self, counts: &[usize]) -> f64 {
+        let live = self.live(counts);
+        let peak = live.iter().copied().fold(0.0, f64::max);
+        if peak <= 0.0 {
             return 0.0;
         }
-        let Some(axes) = &a.relations.tensors[id] else { return 0.0 };
-        let unit = DType::try_from(a.facts.tensors[id].dtype).map_or(4.0, |d| d.bits() as f64 / 8.0);
-        axes.iter().fold(unit, |n, t| {
-            let size = a.relations.terms.kept_size(*t, kept);
-            n * a.facts.symbols.eval(&size, &a.facts.bindings).unwrap_or(0) as f64
-        })
-    };
-    let mut live: f64 = graph.free_inputs().iter().filter_map(|v| graph.id(v.name())).map(bytes).sum();
-    let mut peak = live;
-    for i in 0..graph.nodes().len() {
-        live += graph.outputs[i].iter().flatten().map(|id| bytes(*id)).sum::<f64>();
-        peak = peak.max(live);
-        let mut gone: Vec<usize> = graph.inputs[i].iter().flatten().copied().filter(|id| last[*id] == i).collect();
-        gone.sort_unstable();
-        gone.dedup();
-        live -= gone.into_iter().map(bytes).sum::<f64>();
+        peak * live.iter().map(|x| (x / peak).powi(SHARPNESS)).sum::<f64>().powf(1.0 / f64::from(SHARPNESS))
     }
-    peak
 }

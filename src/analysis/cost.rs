@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::activations::ActivationCost;
 use super::facts::Facts;
 use super::graph::Graph;
 use super::groups::{Group, Variant};
@@ -22,6 +23,8 @@ pub struct Costs {
     pub params: Cost,
     /// Bytes of the same.
     pub weight_bytes: Cost,
+    /// Bytes of live activations.
+    pub activations: ActivationCost,
 }
 
 impl Costs {
@@ -61,6 +64,7 @@ impl Costs {
             mac_nodes,
             params: compile(&params).unwrap_or_default(),
             weight_bytes: compile(&bytes).unwrap_or_default(),
+            activations: ActivationCost::build(graph, facts, relations, &compile),
         }
     }
 }

@@ -12,7 +12,7 @@ mod kinds;
 mod relations;
 mod scales;
 
-pub use activations::peak_activation_bytes;
+pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
-use onnx_prune::runtime::Choice;
+use onnx_prune::runtime::{Choice, Device};
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
@@ -220,6 +220,9 @@ pub struct CheckArgs {
     /// Where onnxruntime is looked for first
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
+    /// Where models run: cpu, cuda, tensorrt, migraphx, directml (each with :N for a card), coreml, openvino
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: Device,
     /// Threads of scoring and of the runtime [default: all cores]
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub threads: Option<usize>,

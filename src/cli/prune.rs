@@ -10,6 +10,7 @@ use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, prune};
 use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
+use onnx_prune::runtime::SessionOptions;
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
@@ -138,7 +139,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
-        threads: check.threads,
+        session: SessionOptions { threads: check.threads, device: check.device, ..SessionOptions::default() },
         data,
         recover,
         recipe,

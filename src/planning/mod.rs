@@ -5,6 +5,7 @@
 mod axes;
 mod eligible;
 mod error;
+mod gauge;
 mod obstacle;
 mod options;
 mod run;
@@ -14,7 +15,9 @@ mod select;
 mod target;
 
 pub use axes::Axes;
+pub use eligible::{Limit, limits};
 pub use error::{Error, Result};
+pub use gauge::{Gauge, Latency};
 pub use options::{Options, Rescore};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::eligible::limits;
 use super::error::{Error, Result};
+use super::gauge::{Gauge, Latency};
 use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
@@ -43,6 +44,8 @@ pub struct Aim<'o> {
     pub fixed_bytes: f64,
     /// What data says of each group; empty without data.
     pub statistics: &'o [GroupStatistics],
+    /// Predicts latency, where that is the target.
+    pub latency: Option<&'o dyn Latency>,
 }
 
 /// The channels that stay.
@@ -75,36 +78,12 @@ impl Plan {
     }
 }
 
-/// The figure of `counts` in the unit of `target`. `fixed_bytes` is what the file takes beside weights.
-fn measure(a: &Analysis, target: Target, counts: &[usize], fixed_bytes: f64) -> Measured {
-    let full = a.full_counts();
-    Measured(match target {
-        Target::Speedup(_) => Target::Speedup(a.costs.macs.eval(&full) / a.costs.macs.eval(counts)),
-        Target::Params(_) => Target::Params(a.costs.params.eval(counts) / a.costs.params.eval(&full)),
-        Target::Size(_) => Target::Size((a.costs.weight_bytes.eval(counts) + fixed_bytes) as u64),
-        Target::Ratio(_) => {
-            let total: usize = full.iter().sum();
-            Target::Ratio(1.0 - counts.iter().sum::<usize>() as f64 / total as f64)
-        }
-    })
-}
-
-fn holds(measured: Measured, target: Target) -> bool {
-    match (measured.0, target) {
-        (Target::Speedup(m), Target::Speedup(t)) => m >= t,
-        (Target::Params(m), Target::Params(t)) => m <= t,
-        (Target::Size(m), Target::Size(t)) => m <= t,
-        (Target::Ratio(m), Target::Ratio(t)) => m >= t - 1e-12,
-        _ => false,
-    }
-}
-
 /// Plans a run. A target that cannot be reached gives the plan that comes nearest, with `missed` set.
 ///
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics } = *aim;
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, latency } = *aim;
     let limits = limits(a, scheme, o)?;
     let full = a.full_counts();
     if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
@@ -123,14 +102,8 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
         Target::Ratio(r) => (r, Some(r)),
         _ => (1.0, None),
     };
-    let measured = |c: &[usize]| match ratio {
-        Some(_) => {
-            let gone: usize = full.iter().zip(c).map(|(n, k)| n - k).sum();
-            Measured(Target::Ratio(gone as f64 / prunable as f64))
-        }
-        None => measure(a, target, c, fixed_bytes),
-    };
-    let reached = |c: &[usize]| holds(measured(c), target);
+    let gauge = Gauge::new(a, target, fixed_bytes, latency).of(prunable);
+    let reached = |c: &[usize]| gauge.reached(c);
     let base = a.costs.macs.eval(&full).max(1.0);
     let mut state = State::new(&full);
     let mut taken = 0;
@@ -141,7 +114,8 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
         if o.rescore.due(t - 1) {
             board.refresh();
         }
-        let units = ranking(&state, &limits, o.round_to, scheme, &structures, |g| board.scores(g));
+        let gains = gauge.gains(&state.counts, &limits);
+        let units = ranking(&state, &limits, o.round_to, scheme, &structures, &gains, |g| board.scores(g));
         let share = end * t as f64 / steps as f64;
         let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
         let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());
@@ -164,13 +138,14 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
         }
     }
     if ratio.is_none() {
-        give_back(&mut state, &limits, reached);
+        // What is not alive at the peak comes back channel by channel.
+        while !give_back(&mut state, &limits, reached).is_empty() && gauge.is_of_memory() {}
     }
-    let got = measured(&state.counts);
+    let got = gauge.measure(&state.counts);
     // A ratio met group by group is met, whatever the sum over groups says.
     let met = reached(&state.counts) || ratio.is_some() && scheme.by_share();
     let missed = (!met).then_some(Measured(target));
-    let more = || obstacle::other_axes(a, scheme, o, |c| holds(measure(a, target, c, fixed_bytes), target));
+    let more = || obstacle::other_axes(a, scheme, o, |c| gauge.reached(c));
     let why = if missed.is_some() { obstacle::missed(a, &limits, &state.counts, more) } else { String::new() };
     Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
 }
@@ -229,6 +204,6 @@ pub fn replay(a: &Analysis, target: Target, recorded: &[(String, usize, Vec<u32>
         out.push(kept.clone());
     }
     let counts: Vec<usize> = out.iter().map(Vec::len).collect();
-    let reached = measure(a, target, &counts, 0.0);
+    let reached = Gauge::new(a, target, 0.0, None).measure(&counts);
     Ok(Plan { kept: out, steps: 0, reached, missed: None, why: String::new(), notes: Vec::new() })
 }

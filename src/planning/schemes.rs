@@ -13,6 +13,9 @@ pub struct GroupView<'a> {
     pub units: &'a [(usize, f64)],
     /// Equal for groups that sit in the network alike.
     pub structure: &'a str,
+    /// How much nearer the target comes when this group shrinks, relative to others; 1 for all where a target does not
+    /// tell them apart.
+    pub gain: f64,
 }
 
 /// A scheme orders the removable units of all groups by one key; the lowest goes first.
@@ -75,6 +78,15 @@ fn shares(g: &GroupView) -> Vec<f64> {
         .collect()
 }
 
+/// Exponent of a group's gain in one ranking over all groups. 1 would empty the few slowest groups first.
+const GAIN: f64 = 0.5;
+
+/// What a unit costs in importance, for what it brings.
+fn prices(g: &GroupView) -> Vec<f64> {
+    let worth = g.gain.powf(GAIN).max(f64::MIN_POSITIVE);
+    scores(g).into_iter().map(|s| if s > 0.0 { s / worth } else { s }).collect()
+}
+
 /// Scores, made monotone.
 fn scores(g: &GroupView) -> Vec<f64> {
     g.units
@@ -114,7 +126,7 @@ impl Scheme for Global {
     }
 
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
-        groups.iter().map(scores).collect()
+        groups.iter().map(prices).collect()
     }
 }
 
@@ -128,7 +140,7 @@ impl Scheme for ProtectedGlobal {
     }
 
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
-        groups.iter().map(scores).collect()
+        groups.iter().map(prices).collect()
     }
 
     fn protects(&self) -> bool {

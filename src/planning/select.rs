@@ -54,6 +54,7 @@ pub fn ranking<'s>(
     round_to: usize,
     scheme: &dyn Scheme,
     structures: &[&str],
+    gains: &[f64],
     scores: impl Fn(usize) -> &'s [f64] + Sync,
 ) -> Vec<Unit> {
     use rayon::prelude::*;
@@ -83,6 +84,7 @@ pub fn ranking<'s>(
             removed: state.alive[g].len() - state.counts[g],
             units: &views[g],
             structure: structures[g],
+            gain: gains[g],
         })
         .collect();
     let keys = scheme.keys(&groups);

@@ -19,6 +19,14 @@ pub enum Target {
     Size(u64),
     /// At least this share of all prunable channels is removed.
     Ratio(f64),
+    /// Base latency / pruned latency is at least this.
+    Latency(f64),
+    /// A run takes at most this many milliseconds.
+    Milliseconds(f64),
+    /// Live activations take at most this many bytes.
+    Activations(u64),
+    /// Live activations take at most this share of what they took.
+    ActivationShare(f64),
 }
 
 /// A figure of a candidate in the unit of its target.
@@ -32,6 +40,10 @@ impl fmt::Display for Measured {
             Target::Params(p) => write!(f, "{:.2} % of the parameters", p * 100.0),
             Target::Size(b) => write!(f, "{:.3} MB", b as f64 / 1e6),
             Target::Ratio(r) => write!(f, "{:.2} % of the channels removed", r * 100.0),
+            Target::Latency(x) => write!(f, "{x:.2}x less time"),
+            Target::Milliseconds(ms) => write!(f, "{ms:.3} ms"),
+            Target::Activations(b) => write!(f, "{:.3} MB of activations", b as f64 / 1e6),
+            Target::ActivationShare(s) => write!(f, "{:.2} % of the activations' memory", s * 100.0),
         }
     }
 }
@@ -60,26 +72,46 @@ impl Target {
 
     /// `10MB`, `500kB`, `1.5GiB`, `123456`: bytes.
     pub fn size(text: &str) -> Result<Self, Error> {
-        let units: [(&str, f64); 8] = [
-            ("GiB", 1073741824.0),
-            ("MiB", 1048576.0),
-            ("KiB", 1024.0),
-            ("GB", 1e9),
-            ("MB", 1e6),
-            ("kB", 1e3),
-            ("KB", 1e3),
-            ("B", 1.0),
-        ];
-        let (digits, unit) = units.iter().find_map(|(u, n)| Some((text.strip_suffix(u)?, *n))).unwrap_or((text, 1.0));
-        number(digits, &[], 0.0, 1e15)
-            .map(|n| Target::Size((n * unit) as u64))
-            .ok_or_else(|| wrong(text, "give a size, as in 10MB"))
+        bytes(text).map(Target::Size).ok_or_else(|| wrong(text, "give a size, as in 10MB"))
+    }
+
+    /// `2x` or `1.5`: a factor above 1; `5ms`, `800us`, `0.2s`: a time.
+    pub fn latency(text: &str) -> Result<Self, Error> {
+        let times = [("ms", 1.0), ("us", 1e-3), ("µs", 1e-3), ("s", 1e3)];
+        let time = times.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, *ms)));
+        match time {
+            Some((digits, ms)) => number(digits, &[], 0.0, 1e9).map(|n| Target::Milliseconds(n * ms)),
+            None => number(text, &["x", "X"], 1.0, 1e9).map(Target::Latency),
+        }
+        .ok_or_else(|| wrong(text, "give a factor above 1 or a time, as in 2x or 5ms"))
+    }
+
+    /// `50%` or `0.5`: the share that stays; anything else is bytes, as in `10MB`.
+    pub fn activations(text: &str) -> Result<Self, Error> {
+        let target = share(text).map(Target::ActivationShare).or_else(|| bytes(text).map(Target::Activations));
+        target.ok_or_else(|| wrong(text, "give a share or a size, as in 50% or 10MB"))
     }
 
     /// `0.5` or `50%`: the share of channels that goes.
     pub fn ratio(text: &str) -> Result<Self, Error> {
         share(text).map(Target::Ratio).ok_or_else(|| wrong(text, "give a share between 0 and 1, as in 0.5 or 50%"))
     }
+}
+
+/// A number of bytes, with or without a unit.
+fn bytes(text: &str) -> Option<u64> {
+    let units: [(&str, f64); 8] = [
+        ("GiB", 1073741824.0),
+        ("MiB", 1048576.0),
+        ("KiB", 1024.0),
+        ("GB", 1e9),
+        ("MB", 1e6),
+        ("kB", 1e3),
+        ("KB", 1e3),
+        ("B", 1.0),
+    ];
+    let (digits, unit) = units.iter().find_map(|(u, n)| Some((text.strip_suffix(u)?, *n))).unwrap_or((text, 1.0));
+    number(digits, &[], 0.0, 1e15).map(|n| (n * unit) as u64)
 }
 
 /// `50%` or `0.5` as a number between 0 and 1.
@@ -106,8 +138,13 @@ mod tests {
         assert_eq!(Target::size("1.5kB").unwrap(), Target::Size(1500));
         assert_eq!(Target::size("2MiB").unwrap(), Target::Size(2 << 20));
         assert_eq!(Target::ratio("0.25").unwrap(), Target::Ratio(0.25));
+        assert_eq!(Target::latency("2x").unwrap(), Target::Latency(2.0));
+        assert_eq!(Target::latency("5ms").unwrap(), Target::Milliseconds(5.0));
+        assert_eq!(Target::latency("0.25s").unwrap(), Target::Milliseconds(250.0));
+        assert_eq!(Target::activations("50%").unwrap(), Target::ActivationShare(0.5));
+        assert_eq!(Target::activations("3MB").unwrap(), Target::Activations(3_000_000));
         for bad in ["1x", "0", "-2", "nan", "x", "", "inf"] {
-            assert!(Target::speedup(bad).is_err(), "{bad}");
+            assert!(Target::speedup(bad).is_err() && Target::latency(bad).is_err(), "{bad}");
         }
         for bad in ["1.5", "0%", "100%", "%"] {
             assert!(Target::params(bad).is_err() && Target::ratio(bad).is_err(), "{bad}");

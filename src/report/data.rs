@@ -78,6 +78,8 @@ pub struct Verification {
 pub struct LatencyReport {
     /// Runtime and version.
     pub runtime: String,
+    /// Where it ran.
+    pub device: String,
     /// Shape of each input.
     pub inputs: BTreeMap<String, Vec<usize>>,
     /// Times before (a) and after (b), alternating, in milliseconds.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::data::{FrozenAxes, GroupChange, overview};
-use crate::analysis::{Analysis, Kind, peak_activation_bytes};
+use crate::analysis::{Analysis, Kind};
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self, DType};
 use crate::planning::Axes;
@@ -147,7 +147,7 @@ fn facts(a: &Analysis) -> ModelFacts {
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
         params: a.costs.params.eval(&full),
-        activation_bytes: peak_activation_bytes(a, &crate::algebra::Kept::new()),
+        activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
     }
 }

@@ -110,7 +110,8 @@ pub fn total_rows(r: &Report) -> Vec<[String; 4]> {
 pub fn latency_setting(r: &Report) -> Option<String> {
     let l = r.latency.as_ref()?;
     let inputs: Vec<String> = l.inputs.iter().map(|(n, s)| format!("{n} {}", shape(s))).collect();
-    Some(format!("latency on {}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
+    let device = if l.device == "cpu" { String::new() } else { format!(" ({})", l.device) };
+    Some(format!("latency on {}{device}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
 }
 
 fn shape(dims: &[usize]) -> String {

@@ -3,7 +3,7 @@
 use onnx_prune::criteria;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::Request;
-use onnx_prune::runtime::Choice;
+use onnx_prune::runtime::{Choice, SessionOptions};
 
 /// Half of every group by l2 in three steps, neither checked nor measured.
 pub fn request() -> Request {
@@ -21,7 +21,7 @@ pub fn request() -> Request {
         latency: None,
         runtime: Choice::Auto,
         library: None,
-        threads: Some(1),
+        session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
         data: None,
         recover: Default::default(),
     }

@@ -1,0 +1,107 @@
+//! How far a candidate is from its target.
+
+use super::eligible::Limit;
+use super::target::{Measured, Target};
+use crate::analysis::Analysis;
+
+/// Predicts how long a model with some channel counts runs.
+pub trait Latency: Sync {
+    /// Milliseconds of a run with one channel count per group.
+    fn milliseconds(&self, counts: &[usize]) -> f64;
+}
+
+/// Weighs candidates, in the unit of a target.
+pub struct Gauge<'a> {
+    a: &'a Analysis<'a>,
+    target: Target,
+    /// Bytes that the file takes beside weights.
+    fixed_bytes: f64,
+    latency: Option<&'a dyn Latency>,
+    full: Vec<usize>,
+    /// Channels that a ratio is a share of.
+    channels: usize,
+}
+
+impl<'a> Gauge<'a> {
+    /// A gauge for a target. Latency is only known with something that predicts it.
+    pub fn new(a: &'a Analysis<'a>, target: Target, fixed_bytes: f64, latency: Option<&'a dyn Latency>) -> Self {
+        let full = a.full_counts();
+        let channels = full.iter().sum();
+        Gauge { a, target, fixed_bytes, latency, full, channels }
+    }
+
+    /// The same, with ratios as shares of what may shrink.
+    pub fn of(self, channels: usize) -> Self {
+        Gauge { channels, ..self }
+    }
+
+    /// The figure of a candidate.
+    pub fn measure(&self, counts: &[usize]) -> Measured {
+        let (costs, full) = (&self.a.costs, &self.full);
+        let time = |counts: &[usize]| self.latency.map_or(f64::NAN, |l| l.milliseconds(counts));
+        Measured(match self.target {
+            Target::Speedup(_) => Target::Speedup(costs.macs.eval(full) / costs.macs.eval(counts)),
+            Target::Params(_) => Target::Params(costs.params.eval(counts) / costs.params.eval(full)),
+            Target::Size(_) => Target::Size((costs.weight_bytes.eval(counts) + self.fixed_bytes) as u64),
+            Target::Ratio(_) => {
+                let gone: usize = full.iter().zip(counts).map(|(n, k)| n - k).sum();
+                Target::Ratio(gone as f64 / self.channels as f64)
+            }
+            Target::Latency(_) => Target::Latency(time(full) / time(counts)),
+            Target::Milliseconds(_) => Target::Milliseconds(time(counts)),
+            Target::Activations(_) => Target::Activations(costs.activations.peak(counts).ceil() as u64),
+            Target::ActivationShare(_) => {
+                Target::ActivationShare(costs.activations.peak(counts) / costs.activations.peak(full))
+            }
+        })
+    }
+
+    /// Whether a candidate reaches the target.
+    pub fn reached(&self, counts: &[usize]) -> bool {
+        match (self.measure(counts).0, self.target) {
+            (Target::Speedup(m), Target::Speedup(t)) | (Target::Latency(m), Target::Latency(t)) => m >= t,
+            (Target::Params(m), Target::Params(t))
+            | (Target::Milliseconds(m), Target::Milliseconds(t))
+            | (Target::ActivationShare(m), Target::ActivationShare(t)) => m <= t,
+            (Target::Size(m), Target::Size(t)) | (Target::Activations(m), Target::Activations(t)) => m <= t,
+            (Target::Ratio(m), Target::Ratio(t)) => m >= t - 1e-12,
+            _ => false,
+        }
+    }
+
+    /// Whether channels of some groups bring the target nearer than those of others, so that the order must know.
+    pub fn is_selective(&self) -> bool {
+        self.is_of_memory() || matches!(self.target, Target::Latency(_) | Target::Milliseconds(_))
+    }
+
+    /// Whether only what is alive at the peak counts.
+    pub fn is_of_memory(&self) -> bool {
+        matches!(self.target, Target::Activations(_) | Target::ActivationShare(_))
+    }
+
+    /// What each group would bring if it alone shrank to its least, relative to the mean over groups that may shrink.
+    pub fn gains(&self, counts: &[usize], limits: &[Limit]) -> Vec<f64> {
+        if !self.is_selective() {
+            return vec![1.0; counts.len()];
+        }
+        let cost = |counts: &[usize]| match self.latency {
+            Some(l) if !self.is_of_memory() => l.milliseconds(counts),
+            _ => self.a.costs.activations.soft_peak(counts),
+        };
+        let now = cost(counts);
+        let mut candidate = counts.to_vec();
+        let mut gain = |g: usize| {
+            if counts[g] <= limits[g].least {
+                return 0.0;
+            }
+            candidate[g] = limits[g].least;
+            let gain = now - cost(&candidate);
+            candidate[g] = counts[g];
+            gain.max(0.0)
+        };
+        let gains: Vec<f64> = (0..counts.len()).map(&mut gain).collect();
+        let positive: Vec<f64> = gains.iter().copied().filter(|g| *g > 0.0).collect();
+        let mean = positive.iter().sum::<f64>() / positive.len().max(1) as f64;
+        gains.iter().map(|g| if mean > 0.0 { g / mean } else { 1.0 }).collect()
+    }
+}

@@ -1,0 +1,118 @@
+//! Running the staged file: is it right, and how fast is it?
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Error, Request};
+use crate::algebra::Kept;
+use crate::analysis::Analysis;
+use crate::onnx;
+use crate::report::{LatencyReport, Report, Verification};
+use crate::rewriting::{self, Check, CheckOptions};
+use crate::runtime::latency::{LatencyOptions, measure_pair};
+use crate::runtime::{self, Device, Runtime, SessionOptions};
+
+pub(super) fn check_staged(
+    a: &Analysis,
+    kept: &Kept,
+    path: &Path,
+    runtime: &dyn Runtime,
+    request: &Request,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Check>, Error> {
+    let session = request.session.clone();
+    let options = CheckOptions { seed: request.score.seed, session: session.clone(), ..CheckOptions::default() };
+    let checked = rewriting::verify(a, kept, path, runtime, &options);
+    if let Err(rewriting::Error::Runtime(e @ runtime::Error::Device { .. })) = checked {
+        return Err(e.into());
+    }
+    // A runtime that cannot run the original says nothing about the pruned model.
+    if matches!(checked, Err(rewriting::Error::Runtime(_)))
+        && let Err(why) = run_original(a, runtime, &session)
+    {
+        let other = if runtime.name() == "tract" { "; onnxruntime may, see --ort-library" } else { "" };
+        warnings.push(format!("not verified: {} cannot run the original model ({why}){other}", runtime.name()));
+        return Ok(None);
+    }
+    match checked {
+        Ok(check) => Ok(Some(check)),
+        Err(e) if !request.verify => {
+            warnings.push(format!("latency not measured: {e}"));
+            Ok(None)
+        }
+        Err(e @ rewriting::Error::Verification(_)) => {
+            // The models may agree and the runtime's own rewriting be at fault: then they agree without it.
+            let plain = SessionOptions { optimize: false, ..session };
+            let again = rewriting::verify(a, kept, path, runtime, &CheckOptions { session: plain, ..options });
+            let Ok(check) = again else { return Err(e.into()) };
+            let name = runtime.name();
+            warnings.push(format!(
+                "verified without {name}'s graph optimization, which gives other results for one of the models"
+            ));
+            Ok(Some(check))
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn run_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> Result<(), Error> {
+    let inputs = rewriting::concrete_inputs(a, 0)?;
+    let mut opened = match &a.graph.model.path {
+        Some(path) => runtime.open(path, session)?,
+        None => {
+            let mut bytes = Vec::new();
+            onnx::write_to(a.graph.model, &mut bytes)?;
+            runtime.open_bytes(&bytes, None, session)?
+        }
+    };
+    opened.run(&inputs)?;
+    Ok(())
+}
+
+pub(super) fn measure(
+    c: &mut Check,
+    runtime: &dyn Runtime,
+    device: Device,
+    budget: Duration,
+    warnings: &mut Vec<String>,
+) -> Option<LatencyReport> {
+    let options = LatencyOptions { budget, ..LatencyOptions::default() };
+    let inputs = &c.inputs;
+    match measure_pair((&mut *c.before, inputs), (&mut *c.after, inputs), &options) {
+        Ok(pair) => {
+            if let Some(doubt) = pair.doubt() {
+                warnings.push(format!("latency: {doubt}"));
+            }
+            let shapes: BTreeMap<String, Vec<usize>> =
+                inputs.iter().map(|(n, t)| (n.clone(), t.shape().to_vec())).collect();
+            let runtime = format!("{} {}", runtime.name(), runtime.version());
+            Some(LatencyReport { runtime, device: device.to_string(), inputs: shapes, pair })
+        }
+        Err(e) => {
+            warnings.push(format!("latency not measured: {e}"));
+            None
+        }
+    }
+}
+
+pub(super) fn verification(v: rewriting::Verdict) -> Verification {
+    let rewriting::Verdict { difference, compared, mixed, outputs } = v;
+    Verification { difference, compared, mixed, outputs }
+}
+
+/// Says so when the clock does not follow the MACs, and what usually helps.
+pub(super) fn latency_advice(report: &Report, request: &Request, warnings: &mut Vec<String>) {
+    let Some(l) = &report.latency else { return };
+    if l.pair.ratio >= 0.75 * report.speedup {
+        return;
+    }
+    let ratio = l.pair.ratio;
+    let mut text = format!("{:.2}x fewer MACs, but only {ratio:.2}x less time", report.speedup);
+    if request.options.round_to < 8 {
+        text.push_str("; vector units like full registers: try --round-to 8 (16 where AVX-512 is used)");
+    } else {
+        text.push_str("; what is left is bound by memory or by operators without MACs");
+    }
+    warnings.push(text);
+}

@@ -1,0 +1,73 @@
+//! What a report begins with: figures of both models, and what was asked.
+
+use std::path::PathBuf;
+
+use super::Request;
+use crate::analysis::Analysis;
+use crate::onnx::Model;
+use crate::planning::Plan;
+use crate::report::{ModelFigures, Report, Settings, Timings, VERSION, overview};
+
+pub(super) fn start_report(
+    a: &Analysis,
+    request: &Request,
+    plan: &Plan,
+    missed: Option<String>,
+    model: &Model,
+) -> Report {
+    let (full, counts) = (a.full_counts(), plan.counts());
+    let weights = |c: &[usize]| a.costs.weight_bytes.eval(c);
+    let figures = |c: &[usize], bytes| ModelFigures {
+        macs: a.costs.macs.eval(c),
+        params: a.costs.params.eval(c),
+        bytes,
+        activation_bytes: a.costs.activations.peak(c),
+        channels: c.iter().sum(),
+    };
+    let before = figures(&full, model.file_bytes);
+    let estimate = model.file_bytes as f64 - weights(&full) + weights(&counts);
+    let after = figures(&counts, estimate.max(0.0) as u64);
+    let all = overview(a, Some(&plan.kept));
+    let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
+    Report {
+        report: VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
+        settings: match &request.recipe {
+            Some(r) => Settings {
+                target: request.target,
+                seed: request.score.seed,
+                strip_debug: request.strip_debug,
+                refit: request.recover.refit,
+                recalibrate_bn: request.recover.recalibrate,
+                ..r.settings.clone()
+            },
+            None => Settings {
+                criterion: request.criterion.name().to_owned(),
+                scheme: request.scheme.name().to_owned(),
+                target: request.target,
+                seed: request.score.seed,
+                reduction: format!("{:?}", request.score.reduction).to_lowercase(),
+                normalization: format!("{:?}", request.score.normalization).to_lowercase(),
+                options: request.options.clone(),
+                strip_debug: request.strip_debug,
+                refit: request.recover.refit,
+                recalibrate_bn: request.recover.recalibrate,
+            },
+        },
+        shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
+        before,
+        after,
+        // A model without MACs is as fast as it was.
+        speedup: if after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
+        steps: plan.steps,
+        missed,
+        groups: all.groups,
+        frozen: all.frozen,
+        verification: None,
+        recovery: None,
+        latency: None,
+        seconds: Timings::default(),
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The whole job: load, analyse, plan, rewrite, write, verify, measure, report.
+
+mod calibrate;
+mod check;
+mod figures;
+mod plan;
+mod request;
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use crate::analysis::Analysis;
+use crate::onnx::{self, Model, SaveOptions, save};
+use crate::planning;
+use crate::recover::recover;
+use crate::report::Timings;
+use crate::rewriting;
+use crate::runtime;
+
+pub use request::{Error, Outcome, Output, Progress, Request, Silent};
+
+use calibrate::{calibrate, calibration};
+use check::{check_staged, latency_advice, measure, verification};
+use figures::start_report;
+use plan::make_plan;
+
+/// Prunes a model.
+///
+/// A missed target gives an [`Outcome`] with `report.missed` set, and no file unless forced.
+///
+/// # Errors
+/// Anything that makes the result less than certain: then nothing is written.
+pub fn prune(
+    model: &mut Model,
+    request: &Request,
+    output: Output,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, Error> {
+    let mut seconds = Timings::default();
+    let mut warnings = model.warnings.clone();
+    debug_metadata(model, request.strip_debug, &mut warnings);
+    let model = &*model;
+
+    begin(progress, "analyse")?;
+    let clock = Instant::now();
+    let a = Analysis::new(model, &request.shapes)?;
+    warnings.extend(a.warnings.iter().cloned());
+    seconds.analyse = clock.elapsed().as_secs_f64();
+
+    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+
+    begin(progress, "plan")?;
+    let clock = Instant::now();
+    let mut plan = make_plan(&a, request, &statistics, progress)?;
+    drop(statistics);
+    seconds.plan = clock.elapsed().as_secs_f64();
+    warnings.append(&mut plan.notes);
+    // Scoring has read all weights.
+    model.maps.release_all();
+
+    begin(progress, "rewrite")?;
+    let clock = Instant::now();
+    let kept = plan.kept_atoms(&a);
+    let mut pruned = with_layout(model, rewriting::prune(&a, &kept)?);
+    seconds.rewrite = clock.elapsed().as_secs_f64();
+
+    let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
+    let wanted = missed.is_none() || request.force;
+    let mut report = start_report(&a, request, &plan, missed, model);
+    let (mut written, mut check) = (false, None);
+    if wanted {
+        let target = match &output {
+            Output::File(path) => path.to_path_buf(),
+            _ => std::env::temp_dir().join("pruned.onnx"),
+        };
+        begin(progress, "write")?;
+        let clock = Instant::now();
+        let mut staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+        report.after.bytes = staged.bytes();
+        seconds.write = clock.elapsed().as_secs_f64();
+
+        if request.verify || request.latency.is_some() {
+            begin(progress, "verify")?;
+            let clock = Instant::now();
+            match runtime::select(request.runtime, request.library.as_deref()) {
+                Ok(selected) => {
+                    let runtime = &*selected.runtime;
+                    warnings.extend(selected.warnings);
+                    check = check_staged(&a, &kept, staged.model_path(), runtime, request, &mut warnings)?;
+                    seconds.verify = clock.elapsed().as_secs_f64();
+                    if let (Some(c), Some(budget)) = (&mut check, request.latency) {
+                        begin(progress, "measure")?;
+                        let clock = Instant::now();
+                        report.latency = measure(c, runtime, request.session.device, budget, &mut warnings);
+                        seconds.latency = clock.elapsed().as_secs_f64();
+                    }
+                }
+                // Without a check, a runtime is only a wish.
+                Err(e) if !request.verify => warnings.push(format!("latency not measured: {e}")),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        // What is won back changes values only, and only of a model that is right without it.
+        if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
+            begin(progress, "recover")?;
+            let clock = Instant::now();
+            let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+            let progress = RefCell::new(&mut *progress);
+            let told = |n| progress.borrow_mut().samples(n);
+            let calibration = calibration(source, &*runtime, request, &told);
+            report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
+            staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+            report.after.bytes = staged.bytes();
+            seconds.recover = clock.elapsed().as_secs_f64();
+        }
+        begin(progress, "commit")?;
+        let clock = Instant::now();
+        match output {
+            Output::File(_) => {
+                staged.commit()?;
+                written = true;
+            }
+            Output::Stream(out) => {
+                onnx::write_to(&pruned, out)?;
+                written = true;
+            }
+            Output::None => {}
+        }
+        seconds.write += clock.elapsed().as_secs_f64();
+    }
+    report.verification = check.filter(|_| request.verify).map(|c| verification(c.verdict));
+    latency_advice(&report, request, &mut warnings);
+    report.warnings = warnings;
+    report.seconds = seconds;
+    Ok(Outcome { report, written })
+}
+
+fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {
+    if progress.stage(stage) { Ok(()) } else { Err(planning::Error::Interrupted.into()) }
+}
+
+fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
+    if strip {
+        onnx::strip_debug(&mut model.proto);
+        return;
+    }
+    let info = onnx::debug_info(&model.proto);
+    if let Some(example) = info.example {
+        let n = info.nodes;
+        warnings
+            .push(format!("{n} nodes carry paths of the exporting machine, as {example} (--strip-debug removes them)"));
+    }
+}
+
+fn with_layout(model: &Model, proto: onnx::proto::ModelProto) -> Model {
+    Model { proto, external: model.external.clone(), unknown: model.unknown.clone(), ..Model::default() }
+}

@@ -1,0 +1,124 @@
+//! What a run is asked to do, what it tells on the way, and why it may fail.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::analysis::Shapes;
+use crate::criteria::{self, Criterion, ScoreOptions};
+use crate::onnx;
+use crate::planning::{self, Options, Scheme, Step, Target};
+use crate::recover::Means;
+use crate::report::{Recipe, Report};
+use crate::rewriting;
+use crate::runtime::{self, Choice, SessionOptions};
+use crate::statistics::{self, Source};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model or the output file.
+    #[error(transparent)]
+    Onnx(#[from] onnx::Error),
+    /// The analysis.
+    #[error(transparent)]
+    Analysis(#[from] crate::analysis::Error),
+    /// The criterion.
+    #[error(transparent)]
+    Criterion(#[from] criteria::Error),
+    /// The plan.
+    #[error(transparent)]
+    Planning(#[from] planning::Error),
+    /// Surgery or verification.
+    #[error(transparent)]
+    Rewriting(#[from] rewriting::Error),
+    /// The runtime.
+    #[error(transparent)]
+    Runtime(#[from] runtime::Error),
+    /// Statistics of activations.
+    #[error(transparent)]
+    Statistics(#[from] statistics::Error),
+    /// Recovery was asked for without data.
+    #[error("least squares and statistics of normalisations come from data: give some with --data")]
+    NoData,
+}
+
+/// What to do.
+#[derive(Clone)]
+pub struct Request {
+    /// Importance criterion.
+    pub criterion: &'static dyn Criterion,
+    /// Scheme.
+    pub scheme: &'static dyn Scheme,
+    /// Options of scoring.
+    pub score: ScoreOptions,
+    /// What to aim at.
+    pub target: Target,
+    /// Options of planning.
+    pub options: Options,
+    /// Sizes of open input dimensions.
+    pub shapes: Shapes,
+    /// Kept channels of an earlier run, to be used instead of a search.
+    pub recipe: Option<Recipe>,
+    /// Whether debug metadata goes.
+    pub strip_debug: bool,
+    /// Whether a missed target is written all the same.
+    pub force: bool,
+    /// Whether the result is checked against the silenced original.
+    pub verify: bool,
+    /// Time for measuring latency; `None` measures nothing.
+    pub latency: Option<Duration>,
+    /// Which runtime checks and measures.
+    pub runtime: Choice,
+    /// Where onnxruntime is looked for first.
+    pub library: Option<PathBuf>,
+    /// Device and threads of the runtime.
+    pub session: SessionOptions,
+    /// Calibration data, for criteria that look at activations and for what `recover` asks.
+    pub data: Option<Arc<dyn Source>>,
+    /// How accuracy is won back from the data after pruning.
+    pub recover: Means,
+}
+
+/// Where the result goes.
+pub enum Output<'a> {
+    /// A file.
+    File(&'a Path),
+    /// A stream.
+    Stream(&'a mut dyn std::io::Write),
+    /// Nowhere: only the report is wanted.
+    None,
+}
+
+/// Told what happens; answering `false` stops the run before anything is written.
+pub trait Progress {
+    /// A stage begins.
+    fn stage(&mut self, name: &'static str) -> bool;
+    /// A step of planning is done.
+    fn step(&mut self, step: Step) -> bool;
+    /// So many samples of calibration data went through the model.
+    fn samples(&mut self, _done: usize) -> bool {
+        true
+    }
+}
+
+/// Says nothing, never stops.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&mut self, _: &'static str) -> bool {
+        true
+    }
+    fn step(&mut self, _: Step) -> bool {
+        true
+    }
+}
+
+/// What came out.
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// Whether a model was written.
+    pub written: bool,
+}
