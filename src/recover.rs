@@ -3,6 +3,7 @@
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::data::Target;
+use crate::metrics::{Metric, Scores, TopK};
 use crate::onnx::Model;
 use crate::report::Recovery;
 use crate::rewriting;
@@ -53,25 +54,23 @@ pub fn recover(
     Ok(out)
 }
 
-/// Share of the samples with a class whose largest value in the first output is that class; `None` where there is
-/// nothing to count.
+/// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.
+///
+/// # Errors
+/// When the data or the runtime fails.
 pub fn accuracy(model: &Model, calibration: &Calibration) -> statistics::Result<Option<f64>> {
-    let (mut right, mut total) = (0usize, 0usize);
+    let mut top = TopK::<1>::default();
     Tap::open(model, calibration)?.run(&mut |batch, outputs, _| {
-        // A batch of fixed size may hold more rows than samples.
-        let Some((rows, scores)) = outputs.first().and_then(|(_, t)| Some((*t.shape().first()?, t))) else {
-            return Ok(());
-        };
-        let values = scores.to_f64_vec();
-        let classes = if rows >= batch.len() { values.len() / rows.max(1) } else { 0 };
-        for (row, target) in values.chunks_exact(classes.max(1)).zip(&batch.targets) {
-            if let Target::Class(c) = target {
-                let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
-                right += usize::from(best.is_some_and(|(i, _)| i == *c));
-                total += 1;
+        let scores = outputs.first().and_then(|(_, output)| Scores::of(output).ok());
+        // What fills a batch of fixed size up has rows too, and other outputs have other rows than samples.
+        if let Some(scores) = scores.filter(|s| s.rows().len() >= batch.len()) {
+            for (row, target) in scores.rows().zip(&batch.targets) {
+                if let Target::Class(class) = target {
+                    top.see(row, *class);
+                }
             }
         }
         Ok(())
     })?;
-    Ok((total > 0).then(|| right as f64 / total as f64))
+    Ok(top.figure().value)
 }

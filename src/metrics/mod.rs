@@ -27,3 +27,4 @@ pub use figure::{Figure, Unit};
 pub use picture::{Panel, confusion_picture};
 pub use scores::Scores;
 pub(crate) use scores::ranking;
+pub use top_k::TopK;

@@ -37,7 +37,7 @@ impl Scores {
     }
 
     /// The scores of each sample.
-    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f64]> {
         self.values.chunks_exact(self.classes)
     }
 

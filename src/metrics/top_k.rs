@@ -8,12 +8,17 @@ pub struct TopK<const K: usize> {
     samples: u64,
 }
 
+impl<const K: usize> TopK<K> {
+    /// Adds a sample.
+    pub fn see(&mut self, scores: &[f64], label: usize) {
+        self.hits += u64::from(rank(scores, label) < K);
+        self.samples += 1;
+    }
+}
+
 impl<const K: usize> Metric for TopK<K> {
     fn add(&mut self, scores: &Scores, labels: &[usize]) {
-        for (row, label) in scores.rows().zip(labels) {
-            self.hits += u64::from(rank(row, *label) < K);
-            self.samples += 1;
-        }
+        scores.rows().zip(labels).for_each(|(row, label)| self.see(row, *label));
     }
 
     fn figure(&self) -> Figure {
