@@ -43,7 +43,7 @@ impl Criterion for BnScale {
     }
 
     fn fallback(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::SCORED })
+        Some(Plan::L2)
     }
 
     fn nothing_to_read(&self) -> Option<Error> {

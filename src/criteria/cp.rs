@@ -2,7 +2,7 @@
 
 use super::lasso::entries;
 use super::manual::manual_page;
-use super::{Criterion, Measure, Needs, Plan, Roles};
+use super::{Criterion, Plan};
 
 manual_page! {
     /// LASSO selection: what the next layers' outputs can be rebuilt without.
@@ -47,16 +47,8 @@ impl Criterion for Cp {
         Cp::page()
     }
 
-    fn needs(&self) -> Needs {
-        Needs::ACTIVATIONS.and(Needs::WEIGHTS)
-    }
-
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Shares, roles: Roles::NONE }
-    }
-
-    fn fallback(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::SCORED })
+        Plan::SHARES
     }
 
     fn of_shares(&self, gram: &[f64], channels: usize) -> Vec<f64> {

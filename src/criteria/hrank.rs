@@ -1,7 +1,7 @@
 //! The hrank criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Needs, Plan, Roles};
+use super::{Criterion, Measure, Plan, Roles};
 
 manual_page! {
     /// Mean rank of a channel's feature maps: maps of low rank say little.
@@ -43,19 +43,11 @@ impl Criterion for HRank {
         HRank::page()
     }
 
-    fn needs(&self) -> Needs {
-        Needs::ACTIVATIONS.and(Needs::WEIGHTS)
-    }
-
     fn plan(&self) -> Plan {
         Plan { measure: Measure::Ranks, roles: Roles::NONE }
     }
 
     fn ties(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::SCORED })
-    }
-
-    fn fallback(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::SCORED })
+        Some(Plan::L2)
     }
 }

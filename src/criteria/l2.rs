@@ -1,7 +1,7 @@
 //! The l2 criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
 
 manual_page! {
     /// Sum of squared weights.
@@ -40,6 +40,6 @@ impl Criterion for L2 {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::SumSquares, roles: Roles::SCORED }
+        Plan::L2
     }
 }

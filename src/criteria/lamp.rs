@@ -1,7 +1,7 @@
 //! The lamp criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
 
 manual_page! {
     /// Layer-adaptive magnitude: a channel's energy relative to all that are at least as strong.
@@ -39,7 +39,7 @@ impl Criterion for Lamp {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::SumSquares, roles: Roles::SCORED }
+        Plan::L2
     }
 
     fn finish(&self, scores: &mut [f64]) {

@@ -94,6 +94,15 @@ impl Measure {
     pub(crate) fn reads_items(self) -> bool {
         matches!(self, Measure::SumAbs | Measure::SumSquares | Measure::Distances)
     }
+
+    /// What must be given. Activations may be missing for some groups, which are then scored by weights.
+    const fn needs(self) -> Needs {
+        match self {
+            Measure::SumAbs | Measure::SumSquares | Measure::Distances => Needs::WEIGHTS,
+            Measure::Draw => Needs::NOTHING,
+            Measure::Ranks | Measure::Shares => Needs::ACTIVATIONS.and(Needs::WEIGHTS),
+        }
+    }
 }
 
 /// What a criterion measures, and on which items.
@@ -103,6 +112,13 @@ pub struct Plan {
     pub measure: Measure,
     /// The items that are read.
     pub roles: Roles,
+}
+
+impl Plan {
+    /// Squares of all weights.
+    pub const L2: Plan = Plan { measure: Measure::SumSquares, roles: Roles::SCORED };
+    /// Shares in what reads the channels.
+    pub const SHARES: Plan = Plan { measure: Measure::Shares, roles: Roles::NONE };
 }
 
 /// An importance criterion: one score per channel of a group, lower is pruned first.
@@ -115,15 +131,16 @@ pub trait Criterion: Sync {
 
     /// What must be given.
     fn needs(&self) -> Needs {
-        Needs::WEIGHTS
+        self.plan().measure.needs()
     }
 
     /// What is measured.
     fn plan(&self) -> Plan;
 
-    /// What is measured instead in a group that has no item [`plan`](Criterion::plan) reads.
+    /// What is measured instead in a group that has nothing that [`plan`](Criterion::plan) reads: l2, where that was
+    /// activations.
     fn fallback(&self) -> Option<Plan> {
-        None
+        self.needs().contains(Needs::ACTIVATIONS).then_some(Plan::L2)
     }
 
     /// What orders channels that score the same.

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Needs, Plan, Roles};
+use super::{Criterion, Measure, Plan, Roles};
 
 manual_page! {
     /// Uniform random numbers: the baseline.
@@ -38,10 +38,6 @@ impl Criterion for Random {
 
     fn manual(&self) -> &'static str {
         Random::page()
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::NOTHING
     }
 
     fn plan(&self) -> Plan {

@@ -1,7 +1,7 @@
 //! The thinet criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Needs, Plan, Roles};
+use super::{Criterion, Plan};
 
 manual_page! {
     /// Greedy reconstruction: first goes what changes the next layers' outputs least.
@@ -44,16 +44,8 @@ impl Criterion for ThiNet {
         ThiNet::page()
     }
 
-    fn needs(&self) -> Needs {
-        Needs::ACTIVATIONS.and(Needs::WEIGHTS)
-    }
-
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Shares, roles: Roles::NONE }
-    }
-
-    fn fallback(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::SCORED })
+        Plan::SHARES
     }
 
     fn of_shares(&self, gram: &[f64], channels: usize) -> Vec<f64> {
