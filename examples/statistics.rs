@@ -143,15 +143,15 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<()
         if !std::mem::take(&mut first) {
             return Ok(());
         }
-        for (_, t) in outputs.iter().filter(|(n, _)| names.contains(&n.as_str())) {
-            let (&[n, c, h, w], Some(values)) = (t.shape(), t.as_f32()) else { continue };
+        for (_, t) in outputs.iter().filter(|(n, _)| names.contains(n)) {
+            let (&[n, c, h, w], Some(values)) = (t.shape(), t.floats()) else { continue };
             let mut ranks = Ranks::default();
             let clock = Instant::now();
             let ranks: Vec<f32> = values.chunks_exact(h * w).map(|m| ranks.rank(m, h, w) as f32).collect();
             seconds += clock.elapsed().as_secs_f64();
             let head = [h as f32, w as f32, (n * c) as f32];
             if let Ok(mut file) = file.lock() {
-                for v in head.iter().chain(&ranks).chain(values) {
+                for v in head.iter().chain(&ranks).chain(values.iter()) {
                     let _ = file.write_all(&v.to_le_bytes());
                 }
             }

@@ -87,7 +87,7 @@ fn compare(before: &Model, after: &Model, calibration: &Calibration) -> Result<(
     let (mut worst, mut differs) = (0.0f64, None);
     let samples = Tap::open(after, calibration)?.run(&mut |batch, got, _| {
         for ((name, expected), (_, got)) in session.run(&batch.inputs)?.iter().zip(got) {
-            let difference = expected.max_abs_diff(got)? / expected.max_abs().max(1e-12);
+            let difference = expected.max_abs_diff(&got.to_tensor()?)? / expected.max_abs().max(1e-12);
             if difference.is_nan() || difference > TOLERANCE {
                 differs.get_or_insert((name.clone(), difference));
             }

@@ -61,7 +61,7 @@ pub fn recover(
 pub fn accuracy(model: &Model, calibration: &Calibration) -> statistics::Result<Option<f64>> {
     let mut top = TopK::<1>::default();
     Tap::open(model, calibration)?.run(&mut |batch, outputs, _| {
-        let scores = outputs.first().and_then(|(_, output)| Scores::of(output).ok());
+        let scores = outputs.first().and_then(|(_, output)| Scores::of(&output.to_tensor().ok()?).ok());
         // What fills a batch of fixed size up has rows too, and other outputs have other rows than samples.
         if let Some(scores) = scores.filter(|s| s.rows().len() >= batch.len()) {
             for (row, target) in scores.rows().zip(&batch.targets) {

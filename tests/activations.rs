@@ -57,7 +57,7 @@ fn values(model: &Model, name: &str, calibration: &Calibration) -> Vec<Tensor> {
     let model = tapped(model, [name]).unwrap();
     let mut tap = Tap::open(&model, calibration).unwrap();
     tap.run(&mut |_, outputs, _| {
-        out.push(outputs.iter().find(|(n, _)| n == name).unwrap().1.clone());
+        out.push(outputs.iter().find(|(n, _)| *n == name).unwrap().1.to_tensor().unwrap());
         Ok(())
     })
     .unwrap();

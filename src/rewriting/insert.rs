@@ -44,11 +44,11 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     let model = tapped(a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
     let mut wrong = None;
     Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
-        let outputs: HashMap<&str, _> = outputs.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        let outputs: HashMap<&str, _> = outputs.iter().map(|(n, view)| (*n, view)).collect();
         for l in &mut layers {
-            let values = outputs.get(l.output.as_str()).and_then(|t| Some((t.as_f32()?, t.shape())));
+            let values = outputs.get(l.output.as_str()).and_then(|view| Some((view.floats()?, view.shape())));
             match values {
-                Some((values, shape)) if shape.get(1) == Some(&l.channels) => l.add(values, shape),
+                Some((values, shape)) if shape.get(1) == Some(&l.channels) => l.add(&values, shape),
                 _ => wrong = Some(l.output.clone()),
             }
         }

@@ -38,12 +38,13 @@ pub fn recalibrate(
     let copy = tapped(&copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
     let samples = Tap::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
         for n in &mut all {
-            let of = |name: &str| outputs.iter().find(|(o, _)| o == name).map(|(_, t)| t.to_f64_vec());
+            let of = |name: &str| outputs.iter().find(|(o, _)| *o == name).and_then(|(_, view)| view.floats());
             let (Some(mean), Some(variance)) = (of(&n.mean), of(&n.variance)) else { continue };
             n.sums.resize(mean.len(), 0.0);
             n.squares.resize(mean.len(), 0.0);
             let weight = batch.len() as f64;
-            for (c, (m, v)) in mean.iter().zip(&variance).enumerate() {
+            for (c, (m, v)) in mean.iter().zip(variance.iter()).enumerate() {
+                let (m, v) = (f64::from(*m), f64::from(*v));
                 n.sums[c] += weight * m;
                 n.squares[c] += weight * (v + m * m);
             }

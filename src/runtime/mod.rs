@@ -47,6 +47,7 @@ mod tensor;
 pub mod tract;
 #[cfg(feature = "tract")]
 mod tract_patches;
+mod view;
 
 pub use bound::Bound;
 pub use device::Device;
@@ -55,5 +56,6 @@ pub use memory::open_model;
 pub use random::random_inputs;
 pub use samples::{fixed_batch, run_samples};
 pub use select::{Choice, Selected, select};
-pub use session::{Dim, IoInfo, Runtime, Session, SessionOptions};
+pub use session::{Dim, IoInfo, Runtime, See, Session, SessionOptions};
 pub use tensor::{Data, Tensor};
+pub use view::View;

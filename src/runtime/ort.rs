@@ -5,12 +5,12 @@ use super::ort_bound::OrtBound;
 use super::ort_device::{providers, refusal};
 use super::ort_library::{Loaded, load};
 use super::tensor::dtype_name;
-use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor};
+use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View};
 use crate::onnx::proto::tensor_proto::DataType;
 use ::ort::logging::LogLevel;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::session::{Session as OrtSession, SessionInputValue};
-use ::ort::value::{DynValue, TensorElementType, TensorRef, ValueType};
+use ::ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 use half::{bf16, f16};
 use std::borrow::Cow;
 use std::path::Path;
@@ -120,7 +120,7 @@ impl Session for Opened {
         &self.outputs
     }
 
-    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
         let given = ordered(NAME, &self.model, &self.inputs, inputs)?;
         let fail = |why: String| Error::Run { runtime: NAME, model: self.model.clone(), why };
         let named = self.inputs.iter().zip(given).map(|(info, tensor)| {
@@ -128,11 +128,13 @@ impl Session for Opened {
         });
         let values = named.collect::<Result<Vec<(Cow<'_, str>, SessionInputValue<'_>)>>>()?;
         let outputs = self.session.run(values).map_err(|e| fail(e.to_string()))?;
-        let own = |(info, value): (&IoInfo, ::ort::value::ValueRef<'_>)| match copy(&value) {
-            Ok(tensor) => Ok((info.name.clone(), tensor)),
+        let values: Vec<_> = outputs.values().collect();
+        let seen = self.outputs.iter().zip(&values).map(|(info, value)| match view(value) {
+            Ok(view) => Ok((info.name.as_str(), view)),
             Err(why) => Err(fail(format!("output `{}`: {why}", info.name))),
-        };
-        self.outputs.iter().zip(outputs.values()).map(own).collect()
+        });
+        see(seen.collect::<Result<_>>()?);
+        Ok(())
     }
 
     fn bind(self: Box<Self>) -> Result<Box<dyn Bound>> {
@@ -147,15 +149,29 @@ fn borrow(tensor: &Tensor) -> Result<SessionInputValue<'_>, ::ort::Error> {
     super::tensor::for_each_type!(tensor.data(), v => Ok(TensorRef::from_array_view((shape, v.as_slice()))?.into()))
 }
 
+/// Shape and elements of a value, where they lie.
+fn elements<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<(Vec<usize>, &[T]), String> {
+    let (shape, elements) = value.try_extract_tensor::<T>().map_err(|e| e.to_string())?;
+    let shape = shape.iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>();
+    Ok((shape.map_err(|_| "has a negative size".to_owned())?, elements))
+}
+
+fn view(value: &DynValue) -> Result<View<'_>, String> {
+    match value.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, .. } => {
+            elements::<f32>(value).map(|(shape, values)| View::floats_of(shape, values))
+        }
+        _ => copy(value).map(View::from),
+    }
+}
+
 pub(super) fn copy(value: &DynValue) -> Result<Tensor, String> {
     let ValueType::Tensor { ty, .. } = value.dtype() else {
         return Err(format!("is no tensor but {}", value.dtype()));
     };
     macro_rules! extract {
         ($t:ty) => {{
-            let (shape, elements) = value.try_extract_tensor::<$t>().map_err(|e| e.to_string())?;
-            let shape = shape.iter().map(|&n| usize::try_from(n)).collect::<Result<Vec<_>, _>>();
-            let shape = shape.map_err(|_| "has a negative size".to_owned())?;
+            let (shape, elements) = elements::<$t>(value)?;
             Tensor::new(shape, Data::from(elements.to_vec())).map_err(|e| e.to_string())
         }};
     }

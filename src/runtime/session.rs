@@ -1,4 +1,4 @@
-use super::{Bound, Device, Result, Tensor};
+use super::{Bound, Device, Result, Tensor, View};
 use std::path::Path;
 
 /// Something that runs ONNX models.
@@ -28,6 +28,9 @@ pub trait Runtime: Send + Sync {
     fn open_bytes(&self, model: &[u8], folder: Option<&Path>, options: &SessionOptions) -> Result<Box<dyn Session>>;
 }
 
+/// Is shown the outputs of a run, by name.
+pub type See<'s> = dyn for<'r> FnMut(Vec<(&'r str, View<'r>)>) + 's;
+
 /// An opened model. Runs need `&mut`: neither runtime promises that one session can serve two threads.
 pub trait Session: Send {
     /// Graph inputs that a run must be given, in graph order.
@@ -36,11 +39,25 @@ pub trait Session: Send {
     /// Graph outputs, in graph order.
     fn outputs(&self) -> &[IoInfo];
 
-    /// Runs the model once. Inputs come in any order; outputs are named, in graph order.
+    /// Runs the model once and shows what comes out, without copying it. Inputs come in any order; outputs are named,
+    /// in graph order.
     ///
     /// # Errors
     /// [`super::Error::Input`] when the inputs do not fit the model, [`super::Error::Run`] when the run fails.
-    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>>;
+    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()>;
+
+    /// Runs the model once and gives copies of its outputs.
+    ///
+    /// # Errors
+    /// Those of [`Session::show`].
+    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+        let mut out = Ok(Vec::new());
+        self.show(inputs, &mut |outputs| {
+            let own = |(name, view): (&str, View)| Ok((name.to_owned(), view.into_tensor()?));
+            out = outputs.into_iter().map(own).collect();
+        })?;
+        out
+    }
 
     /// Turns to runs whose inputs and outputs stay where the model runs until they are replaced or asked for.
     ///

@@ -3,7 +3,7 @@
 use super::bound::{Bound, InMemory};
 use super::given::ordered;
 use super::tensor::dtype_name;
-use super::{Data, Dim, Error, IoInfo, Result, Runtime, Session, SessionOptions, Tensor, tract_patches};
+use super::{Data, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View, tract_patches};
 use half::f16;
 use prost::Message;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -160,7 +160,7 @@ impl Session for Opened {
         &self.outputs
     }
 
-    fn run(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>> {
+    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
         let model = self.model.clone();
         let fail = |why: String| Error::Run { runtime: NAME, model: model.clone(), why };
         let given = ordered(NAME, &model, &self.inputs, inputs)?;
@@ -174,11 +174,12 @@ impl Session for Opened {
             self.plan = None;
             fail(why)
         })?;
-        let own = |(info, value): (&IoInfo, &TValue)| match guarded(|| from_tract(value, info.dtype)) {
-            Ok(tensor) => Ok((info.name.clone(), tensor)),
+        let seen = self.outputs.iter().zip(&outputs).map(|(info, value)| match guarded(|| view(value, info.dtype)) {
+            Ok(view) => Ok((info.name.as_str(), view)),
             Err(why) => Err(fail(format!("output `{}`: {why}", info.name))),
-        };
-        self.outputs.iter().zip(&outputs).map(own).collect()
+        });
+        see(seen.collect::<Result<_>>()?);
+        Ok(())
     }
 
     fn bind(self: Box<Self>) -> Result<Box<dyn Bound>> {
@@ -204,6 +205,13 @@ fn to_tract(tensor: &Tensor) -> TractResult<TractTensor> {
         Data::U8(v) => TractTensor::from_shape(shape, v),
         Data::Bool(v) => TractTensor::from_shape(shape, v),
     }
+}
+
+fn view(value: &TractTensor, declared: i32) -> TractResult<View<'_>> {
+    if value.datum_type() == DatumType::F32 {
+        return Ok(View::floats_of(value.shape().to_vec(), value.try_as_plain_ram()?.as_slice::<f32>()?));
+    }
+    from_tract(value, declared).map(View::from)
 }
 
 fn from_tract(value: &TractTensor, declared: i32) -> TractResult<Tensor> {

@@ -15,7 +15,7 @@ use crate::analysis::{Analysis, TensorId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
-use crate::runtime::Tensor;
+use crate::runtime::View;
 
 /// Bytes of moments and activations that are held at once; more take several passes over the data.
 const BUDGET: u64 = 1 << 30;
@@ -166,11 +166,9 @@ fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> R
     let data: Vec<usize> = readings.iter().map(|r| r.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         let added = readings.par_iter().zip(&mut sums).with_max_len(1).map(|(reading, sums)| {
-            let tensor = tensors.of(reading.data)?;
-            let values = tensors.values(reading.data, tensor)?;
-            let patches = reading
-                .gather(&values, tensor.shape(), lot, sampler)
-                .map_err(|why| tensors.wrong(reading.data, why))?;
+            let (shape, values) = tensors.of(reading.data)?;
+            let patches =
+                reading.gather(&values, shape, lot, sampler).map_err(|why| tensors.wrong(reading.data, why))?;
             if patches.iter().flatten().any(|v| !v.is_finite()) {
                 return Err(tensors.wrong(reading.data, "holds NaN or infinite values".to_owned()));
             }
@@ -195,9 +193,8 @@ fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result
     let data: Vec<usize> = all.iter().map(|m| m.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         for m in &mut *all {
-            let tensor = tensors.of(m.data)?;
-            let values = tensors.values(m.data, tensor)?;
-            m.add(&values, tensor.shape(), lot).map_err(|why| tensors.wrong(m.data, why))?;
+            let (shape, values) = tensors.of(m.data)?;
+            m.add(&values, shape, lot).map_err(|why| tensors.wrong(m.data, why))?;
         }
         Ok(())
     })
@@ -206,23 +203,16 @@ fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result
 /// The tensors of one batch.
 struct Tensors<'b> {
     names: &'b [&'b str],
-    outputs: BTreeMap<&'b str, &'b Tensor>,
+    outputs: BTreeMap<&'b str, &'b View<'b>>,
     batch: &'b Batch,
 }
 
 impl Tensors<'_> {
-    fn of(&self, id: usize) -> Result<&Tensor> {
-        self.outputs.get(self.names[id]).copied().ok_or_else(|| self.wrong(id, "is missing".to_owned()))
-    }
-
-    fn values<'t>(&self, id: usize, tensor: &'t Tensor) -> Result<Cow<'t, [f32]>> {
-        Ok(match tensor.as_f32() {
-            Some(v) => Cow::Borrowed(v),
-            None if crate::ops::dtype::is_float(tensor.dtype()) => {
-                Cow::Owned(tensor.to_f64_vec().into_iter().map(|v| v as f32).collect())
-            }
-            None => return Err(self.wrong(id, "holds no floats".to_owned())),
-        })
+    /// Shape and values.
+    fn of(&self, id: usize) -> Result<(&[usize], Cow<'_, [f32]>)> {
+        let view = self.outputs.get(self.names[id]).ok_or_else(|| self.wrong(id, "is missing".to_owned()))?;
+        let values = view.floats().ok_or_else(|| self.wrong(id, "holds no floats".to_owned()))?;
+        Ok((view.shape(), values))
     }
 
     fn wrong(&self, id: usize, why: String) -> Error {
@@ -243,7 +233,7 @@ fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &m
     let model = tapped(a.graph.model, ids.iter().map(|id| a.graph.names[*id]))?;
     let mut tap = Tap::open(&model, calibration)?;
     tap.run(&mut |batch, outputs, before| {
-        let outputs = outputs.iter().map(|(n, t)| (n.as_str(), t)).collect();
+        let outputs = outputs.iter().map(|(n, view)| (*n, view)).collect();
         let filled = batch.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0);
         visit(&Tensors { names: &a.graph.names, outputs, batch }, Lot { samples: batch.len(), filled, before })
     })?;

@@ -4,7 +4,7 @@ use super::error::{Error, Result};
 use super::source::Calibration;
 use crate::data::Batch;
 use crate::onnx::{self, Model};
-use crate::runtime::{self, Session, Tensor};
+use crate::runtime::{self, Session, View};
 
 /// The model with tensors of its main graph as outputs after its own.
 ///
@@ -18,8 +18,8 @@ pub fn tapped<'n>(model: &Model, tensors: impl IntoIterator<Item = &'n str>) -> 
     Ok(Model { proto, external: model.external.clone(), ..Model::default() })
 }
 
-/// Sees a batch, the outputs of the model on it, and the number of samples before it.
-pub type Visit<'v> = dyn FnMut(&Batch, &[(String, Tensor)], usize) -> Result<()> + 'v;
+/// Sees a batch, the outputs of the model on it where they lie, and the number of samples before it.
+pub type Visit<'v> = dyn FnMut(&Batch, &[(&str, View)], usize) -> Result<()> + 'v;
 
 /// A model that runs on calibration data and hands out tensors.
 pub struct Tap<'a> {
@@ -50,8 +50,9 @@ impl<'a> Tap<'a> {
             if batch.is_empty() {
                 continue;
             }
-            let outputs = self.session.run(&batch.inputs)?;
-            visit(&batch, &outputs, samples)?;
+            let mut seen = Ok(());
+            self.session.show(&batch.inputs, &mut |outputs| seen = visit(&batch, &outputs, samples))?;
+            seen?;
             samples += batch.len();
             if !(self.calibration.progress)(samples) {
                 return Err(Error::Interrupted);
