@@ -4,7 +4,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 
 /// Rows of a block: only blocks on and below the diagonal are computed.
-const BLOCK: usize = 192;
+const BLOCK: usize = 96;
 
 /// Σ x·xᵀ over vectors x of `width` numbers and a constant 1.
 #[derive(Debug, Clone)]
