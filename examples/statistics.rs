@@ -118,19 +118,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         scoring[c.name()] = json!(clock.elapsed().as_secs_f64());
     }
+    let peak = peak_memory();
+    let mut seconds = json!({ "forward": plain, "grams": grams, "ranks": ranking, "scores": scoring });
     if let Some(path) = maps {
-        write_maps(&a, &calibration, Path::new(&path))?;
+        seconds["maps"] = json!(write_maps(&a, &calibration, Path::new(&path))?);
     }
-    let seconds = json!({ "forward": plain, "grams": grams, "ranks": ranking, "scores": scoring });
-    println!("{seconds}");
-    let peak = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    peak.lines().filter(|l| l.starts_with("VmHWM")).for_each(|l| println!("{l}"));
+    println!("seconds: {seconds}, peak memory: {peak}");
     serde_json::to_writer(std::fs::File::create(out)?, &json!({ "groups": groups, "seconds": seconds }))?;
     Ok(())
 }
 
-/// The first batch's maps of every tensor that a weight reads, largest first, with their ranks beside them.
-fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<(), Box<dyn Error>> {
+/// As Linux tells it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("unknown").trim().to_owned()
+}
+
+/// The first batch's maps of every tensor that a weight reads, largest first, with their ranks beside them; how many
+/// seconds one thread took for these.
+fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f64, Box<dyn Error>> {
     let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -158,6 +164,5 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<()
         }
         Ok(())
     })?;
-    println!("ranks of the first batch's maps, one thread: {seconds:.4} s");
-    Ok(())
+    Ok(seconds)
 }

@@ -3,7 +3,9 @@
     python tools/check_activations.py MODEL CIFAR_TAR [--samples 16] [--positions 1000000]
 
 runs the example `statistics` (cargo build --release --example statistics) on pictures of the tar file and compares
-Gram matrices, LASSO and greedy scores, and ranks. With `--speed` only times: samples as given, positions as by default.
+Gram matrices (to 1e-5 of the largest entry), LASSO scores (to 1e-4), greedy scores (the same order, but for choices that
+are equal to 1e-5 of the trace) and ranks (equal for 99.9 % of the maps). With `--speed` it compares times instead, at as
+many positions as by default: cp and thinet take at most 3 forward passes, ranks a quarter of torch's time.
 """
 
 import argparse
@@ -67,25 +69,52 @@ def shares(node, weight, x):
     padded = np.pad(x, [(0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])])
     patches = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(2, 3))[:, :, :: stride[0], :: stride[1]]
     return np.stack(
-        [np.einsum("nyxkl,okl->nyxo", patches[:, i], weight[:, i]).reshape(-1) for i in range(x.shape[1])]
+        [np.tensordot(patches[:, i], weight[:, i], ((3, 4), (1, 2))).reshape(-1) for i in range(x.shape[1])]
     )
 
 
-def lasso_entries(gram, target):
-    """Largest λ at which each coefficient is not 0, by coordinate descent down a fine path."""
-    n = len(target)
-    top = 2 * np.abs(target).max()
-    entered, beta = np.zeros(n), np.zeros(n)
-    for bound in top * np.geomspace(1, 1e-4, 400)[1:]:
-        for _ in range(3000):
-            before = beta.copy()
-            for c in range(n):
-                r = target[c] - gram[c] @ beta + gram[c, c] * beta[c]
-                beta[c] = np.sign(r) * max(abs(r) - bound / 2, 0) / gram[c, c] if gram[c, c] > 0 else 0
-            if np.abs(beta - before).max() < 1e-9:
-                break
-        entered = np.where((entered == 0) & (beta != 0), bound, entered)
-    return entered
+def lasso(gram, target, penalty, beta):
+    """argmin βᵀGβ − 2bᵀβ + penalty·‖β‖₁, from the minimum at a larger penalty; None where it is not found.
+
+    An active set: towards the minimum for the signs at hand, as far as they hold; who joins is what most violates the
+    conditions of optimality, which the answer satisfies.
+    """
+    beta, joining = beta.copy(), np.zeros(len(target))
+    for _ in range(20 * len(target)):
+        signs = np.sign(beta) + joining
+        on = np.flatnonzero(signs)
+        goal = np.linalg.lstsq(gram[np.ix_(on, on)], target[on] - penalty / 2 * signs[on], rcond=None)[0]
+        turned = goal * signs[on] <= 0
+        if turned.any():
+            steps = beta[on][turned] / (beta[on][turned] - goal[turned])
+            first, step = on[turned][np.argmin(steps)], steps.min()
+            beta[on] += step * (goal - beta[on])
+            beta[first] = joining[first] = 0
+            continue
+        beta[on], joining = goal, np.zeros(len(target))
+        slope = 2 * (target - gram @ beta)
+        slope[on] = 0
+        worst = np.argmax(np.abs(slope))
+        if np.abs(slope[worst]) <= penalty * (1 + 1e-7):
+            return beta
+        joining[worst] = np.sign(slope[worst])
+    return None
+
+
+def wrong_entries(gram, target, scores, part=1e-4):
+    """Channels whose score is not the largest penalty with β ≠ 0, to a ten-thousandth; how many were examined."""
+    # Far down the path the Gram matrix of float32 activations says nothing any more.
+    channels = np.flatnonzero(scores > 2e-5 * np.abs(target).max())
+    tests = [(scores[c] * (1 + side * part), c, side < 0) for c in channels for side in (1, -1)]
+    beta, entered, wrong = np.zeros(len(target)), np.zeros(len(target), bool), set()
+    for penalty, c, inside in sorted(tests, reverse=True):
+        beta = lasso(gram, target, penalty, beta)
+        if beta is None:
+            return len(channels), len(channels)
+        entered |= beta != 0
+        if entered[c] != inside:
+            wrong.add(c)
+    return len(wrong), len(channels)
 
 
 def greedy(gram):
@@ -147,16 +176,20 @@ def main():
             command += ["--positions", str(args.positions), "--batch", "8"]
         subprocess.run(command, check=True)
         same, total, seconds = ranks_of_maps(maps)
-        print(f"ranks: {same} of {total} maps equal ({same / total:.5f}); torch.linalg.matrix_rank {seconds:.4f} s")
-        if args.speed:
-            return
+        print(f"ranks: {same} of {total} maps equal ({same / total:.5f})")
         found = json.loads(out.read_text())
+        if args.speed:
+            ours = found["seconds"]
+            grams, ranks = ours["grams"] / ours["forward"], ours["maps"] / seconds
+            print(f"Gram matrices: {grams:.2f} forward passes")
+            print(f"ranks: {ranks:.3f} of torch.linalg.matrix_rank's {seconds:.3f} s for the first batch")
+            sys.exit(grams > 3 or ranks > 0.25 or same < 0.999 * total)
 
     model = onnx.load(args.model)
     weights = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     readers = [n for n in model.graph.node if n.op_type in ("Conv", "Gemm") and n.input[1] in weights]
     tensors = activations(model, sorted({n.input[0] for n in readers}), images)
-    worst, wrong = {"gram": 0.0, "cp": 0.0}, 0
+    worst, wrong, off, examined = 0.0, 0, 0, 0
     for group in found["groups"]:
         z, read = [], dict(group["reads"])
         for node in readers:
@@ -167,17 +200,14 @@ def main():
                 z.append(np.stack([each[channel == c].sum(0) for c in range(group["channels"])]))
         gram = sum(s.astype(np.float64) @ s.astype(np.float64).T for s in z)
         ours = np.array(group["gram"]).reshape(gram.shape)
-        worst["gram"] = max(worst["gram"], np.abs(gram - ours).max() / np.abs(gram).max())
-        if group["channels"] <= 64:
-            entered, cp = lasso_entries(gram, gram.sum(1)), np.array(group["scores"]["cp"])
-            # The path is followed in steps of 2.3 %; below its end nothing is known.
-            known = entered > 0
-            worst["cp"] = max(worst["cp"], np.abs(np.log(cp[known] / entered[known])).max())
+        worst = max(worst, np.abs(gram - ours).max() / np.abs(gram).max())
+        bad, all_ = wrong_entries(ours, ours.sum(1), np.array(group["scores"]["cp"]))
+        off, examined = off + bad, examined + all_
         wrong += not agree(greedy(gram), np.array(group["scores"]["thinet"]), gram)
-    print("largest relative difference of Gram matrices", worst["gram"])
-    print("largest ratio of a cp score to NumPy's, as a logarithm (a step of the path is 0.023)", worst["cp"])
+    print(f"Gram matrices: largest difference {worst:.1e} of the largest entry")
+    print(f"cp: {off} of {examined} scores further than 0.01 % from NumPy's")
     print(f"thinet: {wrong} of {len(found['groups'])} groups in another order")
-    sys.exit(worst["gram"] > 1e-4 or worst["cp"] > 0.05 or wrong > 0 or same < 0.999 * total)
+    sys.exit(worst > 1e-5 or off > 0 or wrong > 0 or same < 0.999 * total)
 
 
 if __name__ == "__main__":
