@@ -208,6 +208,10 @@ impl<'a> Pass<'a> {
             judge.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
             model.finish();
         }
+        if task == "nothing" && self.reference.is_none() {
+            warnings
+                .push(format!("{name} has no labels, so no accuracy is told; --against compares with another model"));
+        }
         let left_out = source.left_out();
         if let Some((sample, why)) = left_out.first() {
             let n = left_out.len();
