@@ -153,7 +153,7 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f6
             let (&[n, c, h, w], Some(values)) = (t.shape(), t.floats()) else { continue };
             let mut ranks = Ranks::default();
             let clock = Instant::now();
-            let ranks: Vec<f32> = values.chunks_exact(h * w).map(|m| ranks.rank(m, h, w) as f32).collect();
+            let ranks: Vec<f32> = values.chunks_exact(h * w).map(|m| ranks.rank(m, h, w).unwrap_or(0) as f32).collect();
             seconds += clock.elapsed().as_secs_f64();
             let head = [h as f32, w as f32, (n * c) as f32];
             if let Ok(mut file) = file.lock() {

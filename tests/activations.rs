@@ -132,6 +132,23 @@ fn gram_matrices_are_sums_over_all_outputs() {
 }
 
 #[test]
+fn activations_that_are_not_finite_are_told() {
+    let mut proto = classifier();
+    let weights = &mut proto.graph.as_mut().unwrap().initializer;
+    let bias = weights.iter_mut().find(|t| t.name() == "first.bias").unwrap();
+    let large = [vec![0.0; 15], vec![f32::INFINITY]].concat();
+    *bias = onnx::from_f32("first.bias", &[16], &large, DType::Float).unwrap();
+    let (model, runtime, noise) = (load(&proto), selected(), Noise(3));
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    for wanted in [Wanted { grams: true, ranks: false }, Wanted { grams: false, ranks: true }] {
+        let message = collect(&a, wanted, &calibration(&noise, &runtime, 10)).unwrap_err().to_string();
+        for word in ["'b'", "sample", "NaN or infinite"] {
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}
+
+#[test]
 fn statistics_do_not_depend_on_threads() {
     let (model, runtime, noise) = (load(&classifier()), selected(), Noise(4));
     let a = Analysis::new(&model, &Vec::new()).unwrap();

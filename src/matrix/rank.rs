@@ -26,21 +26,24 @@ pub struct Ranks {
 }
 
 impl Ranks {
-    /// Rank of the row-major matrix `a`; 0 for one without values or with values that are not finite.
-    pub fn rank(&mut self, a: &[f32], rows: usize, columns: usize) -> usize {
+    /// Rank of the row-major matrix `a`, 0 for one without values; `None` where a value is not finite.
+    pub fn rank(&mut self, a: &[f32], rows: usize, columns: usize) -> Option<usize> {
         let (n, m) = (rows.min(columns), rows.max(columns));
         if n == 0 || a.len() != rows * columns {
-            return 0;
+            return Some(0);
         }
         self.load(a, rows, columns);
         self.square(n, m);
         let top = self.largest(n);
-        if !(top > 0.0 && top.is_finite()) {
-            return 0;
+        if top <= 0.0 {
+            return Some(0);
+        }
+        if !top.is_finite() {
+            return None;
         }
         let shift = top * rank_tolerance(rows, columns).powi(2);
         (0..n).for_each(|i| self.gram[i * n + i] -= shift);
-        positive(&mut self.gram, n, shift)
+        Some(positive(&mut self.gram, n, shift))
     }
 
     /// Copies the matrix so that each of its `m` long-side positions is a row of `n` values.
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     fn rank(rows: usize, columns: usize, a: &[f32]) -> usize {
-        Ranks::default().rank(a, rows, columns)
+        Ranks::default().rank(a, rows, columns).unwrap()
     }
 
     #[test]
@@ -240,7 +243,11 @@ mod tests {
         assert_eq!(rank(3, 2, &[0.0; 6]), 0);
         assert_eq!(rank(1, 3, &[0.0, -1.0, 0.0]), 1);
         assert_eq!(rank(0, 3, &[]), 0);
-        assert_eq!(rank(1, 1, &[f32::NAN]), 0);
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(Ranks::default().rank(&[wrong], 1, 1), None);
+            assert_eq!(Ranks::default().rank(&[1.0, 0.0, 0.0, wrong], 2, 2), None);
+            assert_eq!(Ranks::default().rank(&[0.0, wrong, 0.0, 0.0, 0.0, 0.0], 2, 3), None);
+        }
         // Eigenvalues of both signs in every step: an antisymmetric matrix of full rank.
         #[rustfmt::skip]
         let odd = [0.0, 1.0, 2.0, 3.0,  -1.0, 0.0, 4.0, 5.0,  -2.0, -4.0, 0.0, 6.0,  -3.0, -5.0, -6.0, 0.0];

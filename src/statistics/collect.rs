@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::consumers::{Consumer, consumers};
-use super::error::{Error, Result};
+use super::error::{Error, NOT_FINITE, Result};
 use super::maps::{Maps, maps};
 use super::patches::{Lot, Reading, Sampler};
 use super::source::Calibration;
@@ -170,7 +170,7 @@ fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> R
             let patches =
                 reading.gather(&values, shape, lot, sampler).map_err(|why| tensors.wrong(reading.data, why))?;
             if patches.iter().flatten().any(|v| !v.is_finite()) {
-                return Err(tensors.wrong(reading.data, "holds NaN or infinite values".to_owned()));
+                return Err(tensors.wrong(reading.data, NOT_FINITE.to_owned()));
             }
             patches.iter().zip(sums).for_each(|(rows, sums)| sums.add(rows));
             Ok(())

@@ -5,6 +5,9 @@ use super::source::SourceError;
 /// Result of collecting statistics.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What is wrong with an activation that no sum can take.
+pub(super) const NOT_FINITE: &str = "holds NaN or infinite values";
+
 /// Errors of collecting statistics.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::error::NOT_FINITE;
 use super::patches::Lot;
 use crate::algebra::NOT_HERE;
 use crate::analysis::{Analysis, Group, TensorId};
@@ -106,17 +107,12 @@ impl Maps {
         let sums = (0..used)
             .into_par_iter()
             .map_init(Default::default, |(ranks, map): &mut (Ranks, Vec<f32>), n| {
-                let mut own = vec![0u64; positions.len()];
-                for (sum, at) in own.iter_mut().zip(positions) {
-                    *sum = layout.rank(values, n, at, ranks, map);
-                }
-                own
+                positions.iter().map(|at| layout.rank(values, n, at, ranks, map)).collect::<Option<Vec<u64>>>()
             })
-            .reduce_with(|mut a, b| {
-                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-                a
-            });
-        for (sum, new) in self.sums.iter_mut().zip(sums.unwrap_or_default()) {
+            .reduce_with(|a, b| Some(a?.into_iter().zip(b?).map(|(a, b)| a + b).collect()))
+            .unwrap_or_default();
+        let sums = sums.ok_or_else(|| NOT_FINITE.to_owned())?;
+        for (sum, new) in self.sums.iter_mut().zip(sums) {
             *sum += new;
         }
         self.count += used as u64;
@@ -131,12 +127,13 @@ impl Maps {
 
 impl Layout {
     /// Rank of the map of a channel with these positions; the sum over positions where each has a map of its own.
-    fn rank(&self, values: &[f32], n: usize, at: &[usize], ranks: &mut Ranks, map: &mut Vec<f32>) -> u64 {
+    /// `None` where a value is not finite.
+    fn rank(&self, values: &[f32], n: usize, at: &[usize], ranks: &mut Ranks, map: &mut Vec<f32>) -> Option<u64> {
         let start = n * self.sample;
         if self.columns.is_empty() {
             map.clear();
             map.extend(self.rows.iter().flat_map(|r| at.iter().map(move |p| values[start + r + p * self.position])));
-            return ranks.rank(map, self.rows.len(), at.len()) as u64;
+            return ranks.rank(map, self.rows.len(), at.len()).map(|r| r as u64);
         }
         let (rows, columns) = (self.rows.len(), self.columns.len());
         let contiguous =
@@ -150,8 +147,8 @@ impl Layout {
                 map.clear();
                 map.extend(self.rows.iter().flat_map(|r| self.columns.iter().map(move |c| values[from + r + c])));
                 ranks.rank(map, rows, columns)
-            } as u64;
+            }? as u64;
         }
-        sum
+        Some(sum)
     }
 }
