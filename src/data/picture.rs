@@ -51,6 +51,16 @@ impl Picture {
         self.pixels.chunks_exact(self.width * self.channels)
     }
 
+    /// Rows and columns exchanged; `None` for pixels of other than 1 or 3 values.
+    pub fn turned(&self) -> Option<Self> {
+        let pixels = match self.channels {
+            1 => turned::<1>(&self.pixels, self.width),
+            3 => turned::<3>(&self.pixels, self.width),
+            _ => return None,
+        };
+        Picture::new(self.height, self.width, self.channels, pixels)
+    }
+
     /// The part of `width` x `height` pixels whose corner is at (`left`, `top`), which may lie outside: what is not
     /// in the picture gets the value `fill`. `None` for an empty part.
     pub fn cut(&self, [left, top]: [isize; 2], [width, height]: [usize; 2], fill: u8) -> Option<Self> {
@@ -69,5 +79,37 @@ impl Picture {
             }
         }
         Some(cut)
+    }
+}
+
+/// Columns of pixels of `C` values as rows, by squares that stay in the cache.
+fn turned<const C: usize>(pixels: &[u8], width: usize) -> Vec<u8> {
+    const SIDE: usize = 16;
+    let mut out = vec![0; pixels.len()];
+    let (from, _) = pixels.as_chunks::<C>();
+    let (to, _) = out.as_chunks_mut::<C>();
+    let height = from.len() / width.max(1);
+    for (top, left) in (0..height).step_by(SIDE).flat_map(|top| (0..width).step_by(SIDE).map(move |left| (top, left))) {
+        let bottom = (top + SIDE).min(height);
+        for x in left..(left + SIDE).min(width) {
+            let column = from[top * width + x..].iter().step_by(width);
+            to[x * height + top..x * height + bottom].iter_mut().zip(column).for_each(|(to, from)| *to = *from);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_columns() {
+        for (width, height, channels) in [(1, 1, 1), (5, 3, 3), (16, 33, 1), (40, 17, 3)] {
+            let picture = Picture::made(width, height, channels, |x, y, c| (x * 7 + y * 50 + c) as u8);
+            let turned = Picture::made(height, width, channels, |x, y, c| (y * 7 + x * 50 + c) as u8);
+            assert_eq!(picture.turned(), Some(turned));
+        }
+        assert_eq!(Picture::made(2, 2, 2, |_, _, _| 0).turned(), None);
     }
 }

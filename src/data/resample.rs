@@ -50,9 +50,10 @@ pub fn resize(picture: &Picture, width: usize, height: usize, how: Interpolation
         Interpolation::Nearest => nearest(picture, width, height),
         Interpolation::Linear => super::linear::resize(picture, width, height),
         _ => {
+            // Columns first, as Pillow does. Whole rows at a time are what the processor is fast at, so they are turned.
             let wide = match picture.width() == width {
                 true => None,
-                false => Some(horizontal(picture, &weights(picture.width(), width)?)?),
+                false => Some(vertical(&picture.turned()?, &weights(picture.width(), width)?)?.turned()?),
             };
             let wide = wide.as_ref().unwrap_or(picture);
             if wide.height() == height {
@@ -127,33 +128,7 @@ fn byte(sum: i32) -> u8 {
     (sum >> PRECISION).clamp(0, 255) as u8
 }
 
-fn horizontal(picture: &Picture, taps: &[Taps]) -> Option<Picture> {
-    let channels = picture.channels();
-    let mut out = Vec::with_capacity(taps.len() * picture.height() * channels);
-    for row in picture.rows() {
-        match channels {
-            1 => row_of::<1>(row, taps, &mut out),
-            3 => row_of::<3>(row, taps, &mut out),
-            _ => return None,
-        }
-    }
-    Picture::new(taps.len(), picture.height(), channels, out)
-}
-
-fn row_of<const C: usize>(row: &[u8], taps: &[Taps], out: &mut Vec<u8>) {
-    let (pixels, _) = row.as_chunks::<C>();
-    for t in taps {
-        let mut sums = [1 << (PRECISION - 1); C];
-        let window = pixels.get(t.first..).unwrap_or_default();
-        for (pixel, weight) in window.iter().zip(&t.weights) {
-            for (sum, value) in sums.iter_mut().zip(pixel) {
-                *sum += i32::from(*value) * weight;
-            }
-        }
-        out.extend(sums.map(byte));
-    }
-}
-
+/// Each row becomes a weighted sum of rows.
 fn vertical(picture: &Picture, taps: &[Taps]) -> Option<Picture> {
     let length = picture.width() * picture.channels();
     let mut out = Vec::with_capacity(taps.len() * length);
