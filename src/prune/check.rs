@@ -77,7 +77,7 @@ pub(super) fn measure(
     budget: Duration,
     warnings: &mut Vec<String>,
 ) -> Option<LatencyReport> {
-    let options = LatencyOptions { budget, ..LatencyOptions::default() };
+    let options = LatencyOptions { budget, runs: 200, ..LatencyOptions::default() };
     let inputs = &c.inputs;
     match measure_pair((&mut *c.before, inputs), (&mut *c.after, inputs), &options) {
         Ok(pair) => {
@@ -104,7 +104,7 @@ pub(super) fn verification(v: rewriting::Verdict) -> Verification {
 /// Says so when the clock does not follow the MACs, and what usually helps.
 pub(super) fn latency_advice(report: &Report, request: &Request, warnings: &mut Vec<String>) {
     let Some(l) = &report.latency else { return };
-    if l.pair.ratio >= 0.75 * report.speedup {
+    if l.pair.ratio >= 0.75 * report.speedup || report.times.is_some() {
         return;
     }
     let ratio = l.pair.ratio;

@@ -5,24 +5,30 @@ mod check;
 mod figures;
 mod plan;
 mod request;
+mod timed;
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
 use crate::recover::recover;
-use crate::report::Timings;
+use crate::report::{SensitivityReport, Timings};
 use crate::rewriting;
 use crate::runtime;
+use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
-use calibrate::{calibrate, calibration};
+use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
 use check::{check_staged, latency_advice, measure, verification};
 use figures::start_report;
 use plan::make_plan;
+use timed::{is_time, unconfirmed};
+
+/// Time for the measurement that confirms a time.
+const CONFIRM: Duration = Duration::from_secs(3);
 
 /// Prunes a model.
 ///
@@ -47,12 +53,20 @@ pub fn prune(
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
-    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
+    let mut sensitivity = None;
+    if (request.sensitivity || request.scheme.needs_losses()) && request.recipe.is_none() {
+        let clock = Instant::now();
+        let found = measure_sensitivity(&a, request, &measured.statistics, progress)?;
+        measured.losses = losses(&a, &found);
+        sensitivity = Some(found);
+        seconds.calibrate += clock.elapsed().as_secs_f64();
+    }
 
     begin(progress, "plan")?;
     let clock = Instant::now();
-    let mut plan = make_plan(&a, request, &statistics, progress)?;
-    drop(statistics);
+    let (mut plan, times) = make_plan(&a, request, &measured, progress)?;
+    drop(measured);
     seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
     // Scoring has read all weights.
@@ -67,6 +81,7 @@ pub fn prune(
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, model);
+    (report.times, report.sensitivity) = (times, sensitivity);
     let (mut written, mut check) = (false, None);
     if wanted {
         let target = match &output {
@@ -91,7 +106,13 @@ pub fn prune(
                     if let (Some(c), Some(budget)) = (&mut check, request.latency) {
                         begin(progress, "measure")?;
                         let clock = Instant::now();
+                        // A time that was aimed at deserves a longer look.
+                        let aimed = is_time(request.target) && request.recipe.is_none();
+                        let budget = if aimed { budget.max(CONFIRM) } else { budget };
                         report.latency = measure(c, runtime, request.session.device, budget, &mut warnings);
+                        if aimed && report.missed.is_none() {
+                            report.missed = unconfirmed(request.target, report.latency.as_ref());
+                        }
                         seconds.latency = clock.elapsed().as_secs_f64();
                     }
                 }
@@ -115,6 +136,7 @@ pub fn prune(
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
+        let output = if report.missed.is_none() || request.force { output } else { Output::None };
         match output {
             Output::File(_) => {
                 staged.commit()?;
@@ -133,6 +155,17 @@ pub fn prune(
     report.warnings = warnings;
     report.seconds = seconds;
     Ok(Outcome { report, written })
+}
+
+/// Measures what each group costs when part of it goes, and removes nothing. The target is not looked at.
+///
+/// # Errors
+/// When the model cannot be analysed, cut or run.
+pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
+    begin(progress, "analyse")?;
+    let a = Analysis::new(model, &request.shapes)?;
+    let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
+    measure_sensitivity(&a, request, &statistics, progress)
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {
