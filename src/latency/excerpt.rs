@@ -59,7 +59,7 @@ impl Cut<'_, '_> {
             node: graph.node.into_iter().zip(nodes).filter(|(_, needed)| *needed).map(|(n, _)| n).collect(),
             initializer: graph.initializer.into_iter().filter(|t| needed.contains(t.name())).collect(),
             input,
-            output: outputs.iter().map(|name| onnx::untyped(name)).collect(),
+            output: outputs.iter().map(|name| self.output(name)).collect(),
             ..GraphProto::default()
         })
     }
@@ -71,6 +71,12 @@ impl Cut<'_, '_> {
         maker.is_some_and(|p| self.parts.of[p] != Some(self.part) && (computes(self.a, p) || !g.bodies[p].is_empty()))
     }
 
+    /// An output, with its shape where that is known, so that its memory can be used again.
+    fn output(&self, name: &str) -> ValueInfoProto {
+        let id = self.a.graph.id(name);
+        id.and_then(|id| self.declare(id)).unwrap_or_else(|| onnx::untyped(name))
+    }
+
     fn declare(&self, id: TensorId) -> Option<ValueInfoProto> {
         let a = self.a;
         let size = |t: &crate::algebra::Term| {
@@ -80,5 +86,50 @@ impl Cut<'_, '_> {
         let dims = a.relations.tensors[id].as_ref()?.iter().map(|t| size(t).map(Some)).collect::<Option<Vec<_>>>()?;
         let dtype = DType::try_from(a.facts.tensors[id].dtype).ok()?;
         Some(onnx::value_info(a.graph.names[id], dtype, &dims))
+    }
+}
+
+#[cfg(all(test, feature = "tract"))]
+mod tests {
+    use super::*;
+    use crate::onnx::Model;
+    use crate::planning::{self, Options};
+    use crate::runtime::{Runtime, SessionOptions, Tensor, open_model, tract::Tract};
+
+    fn run(proto: ModelProto, inputs: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
+        let runtime: &dyn Runtime = &Tract;
+        let model = Model { proto, ..Model::default() };
+        open_model(runtime, model, &SessionOptions::default()).unwrap().run(inputs).unwrap()
+    }
+
+    #[test]
+    fn an_excerpt_computes_what_the_part_computes_within_the_model() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx");
+        let model = Model::load(&path).unwrap();
+        let a = Analysis::new(&model, &Vec::new()).unwrap();
+        let scheme = planning::find_scheme("local").unwrap();
+        let parts = Parts::of(&a, &planning::may_shrink(&a, scheme, &Options::default()).unwrap());
+        assert!(parts.parts.len() > 5);
+        let half = |g: &crate::analysis::Group| (g.atom, (0..g.size as u32 / 2).collect::<Vec<_>>().into());
+        let kept: Kept = a.groups.iter().map(half).collect();
+        // Every activation of the pruned model, as it is within it.
+        let mut whole = rewriting::prune(&a, &kept).unwrap();
+        let names: Vec<String> =
+            parts.parts.iter().flat_map(|p| &p.outputs).map(|id| a.graph.names[*id].to_owned()).collect();
+        onnx::add_outputs(whole.graph.as_mut().unwrap(), names.iter().map(|n| onnx::untyped(n))).unwrap();
+        let inputs = rewriting::concrete_inputs(&a, 7).unwrap();
+        let mut known = run(whole, &inputs);
+        known.extend(inputs);
+        for part in 0..parts.parts.len() {
+            let proto = excerpt(&a, &parts, part, &kept).unwrap().unwrap();
+            let graph = proto.graph.as_ref().unwrap();
+            let value = |name: &str| known.iter().find(|(n, _)| n == name).unwrap().clone();
+            let given: Vec<_> = graph.input.iter().map(|v| value(v.name())).collect();
+            for (name, got) in run(proto, &given) {
+                let expected = value(&name).1;
+                assert_eq!(got.shape(), expected.shape(), "{name}");
+                assert!(got.max_abs_diff(&expected).unwrap() <= 1e-5 * expected.max_abs().max(1.0), "{name}");
+            }
+        }
     }
 }

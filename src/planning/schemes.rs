@@ -87,14 +87,15 @@ fn shares(g: &GroupView) -> Vec<f64> {
         .collect()
 }
 
-/// Exponent of a group's gain in one ranking over all groups. 0 would not look at gains, 1 would empty the few slowest
-/// groups first.
-const GAIN: f64 = 0.25;
+/// A group that brings less than this share of the mean towards the target goes last. Among the others importance
+/// alone decides: on the CIFAR ResNets, dividing it by the time that it saves cost more accuracy than it saved.
+const IDLE: f64 = 0.05;
 
-/// What a unit costs in importance, for what it brings.
+/// Scores, out of reach for groups that bring nothing.
 fn prices(g: &GroupView) -> Vec<f64> {
-    let worth = g.gain.powf(GAIN).max(f64::MIN_POSITIVE);
-    scores(g).into_iter().map(|s| if s > 0.0 { s / worth } else { s }).collect()
+    const LAST: f64 = 1e100;
+    let idle = g.gain < IDLE;
+    scores(g).into_iter().map(|s| if idle && s > 0.0 { s * LAST } else { s }).collect()
 }
 
 /// Scores, made monotone.
