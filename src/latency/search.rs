@@ -47,7 +47,10 @@ pub fn search(
     inputs: &[(String, Tensor)],
     plan: &mut dyn FnMut(Target, &Table) -> Result<Plan>,
 ) -> Result<Found> {
-    let mut original = open(a, a.graph.model.proto.clone(), setting)?;
+    let mut original = match &a.graph.model.path {
+        Some(path) => setting.runtime.open(path, setting.session)?,
+        None => open(a, a.graph.model.proto.clone(), setting)?,
+    };
     // The fastest run, as for excerpts.
     let base = measure(&mut *original, inputs, &BUDGET)?.min;
     let explained = table.calibrate(&a.full_counts(), base);
