@@ -126,7 +126,8 @@ pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]
     chosen.truncate(limit);
     chosen.sort_unstable();
     let show = |g: &GroupSensitivity, i: usize| match s.of {
-        "accuracy" => format!("{:+.1} points", -100.0 * loss(g, i)),
+        // Not -0.0, which would be shown as such.
+        "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
         _ => format!("{:.4}", 1.0 - loss(g, i)),
     };
     let row = |g: &GroupSensitivity| [g.name.clone(), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
