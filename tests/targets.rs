@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod common;
-#[path = "common/request.rs"]
-mod request;
 #[path = "common/small.rs"]
 mod small;
 
@@ -28,7 +26,7 @@ fn classifier() -> Model {
 fn request(target: Target) -> Request {
     let options = Options { steps: 20, ..Default::default() };
     let scheme = planning::find_scheme("protected-global").unwrap();
-    Request { target, scheme, options, force: false, ..request::request() }
+    Request { target, scheme, options, force: false, ..common::request::request() }
 }
 
 #[test]

@@ -96,6 +96,7 @@ mod tests {
     use crate::planning::{self, Options};
     use crate::runtime::{Runtime, SessionOptions, Tensor, open_model, tract::Tract};
 
+    #[allow(clippy::unwrap_used)] // a helper of tests
     fn run(proto: ModelProto, inputs: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
         let runtime: &dyn Runtime = &Tract;
         let model = Model { proto, ..Model::default() };

@@ -18,7 +18,7 @@ const MARGIN: f64 = 1.02;
 /// What is nearer than this is near enough.
 const NEAR: f64 = 1.06;
 /// Time for measuring one plan.
-const BUDGET: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: Duration::from_millis(1500) };
+const BUDGET: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: Duration::from_millis(1500), least: 10 };
 
 /// What a search came to.
 pub struct Found {

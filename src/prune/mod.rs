@@ -8,7 +8,7 @@ mod request;
 mod timed;
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
@@ -22,13 +22,9 @@ use crate::sensitivity::losses;
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
 use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
-use check::{check_staged, latency_advice, measure, verification};
+use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
-use timed::{is_time, unconfirmed};
-
-/// Time for the measurement that confirms a time.
-const CONFIRM: Duration = Duration::from_secs(3);
 
 /// Prunes a model.
 ///
@@ -82,7 +78,7 @@ pub fn prune(
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, model);
     (report.times, report.sensitivity) = (times, sensitivity);
-    let (mut written, mut check) = (false, None);
+    let mut written = false;
     if wanted {
         let target = match &output {
             Output::File(path) => path.to_path_buf(),
@@ -94,33 +90,8 @@ pub fn prune(
         report.after.bytes = staged.bytes();
         seconds.write = clock.elapsed().as_secs_f64();
 
-        if request.verify || request.latency.is_some() {
-            begin(progress, "verify")?;
-            let clock = Instant::now();
-            match runtime::select(request.runtime, request.library.as_deref()) {
-                Ok(selected) => {
-                    let runtime = &*selected.runtime;
-                    warnings.extend(selected.warnings);
-                    check = check_staged(&a, &kept, staged.model_path(), runtime, request, &mut warnings)?;
-                    seconds.verify = clock.elapsed().as_secs_f64();
-                    if let (Some(c), Some(budget)) = (&mut check, request.latency) {
-                        begin(progress, "measure")?;
-                        let clock = Instant::now();
-                        // A time that was aimed at deserves a longer look.
-                        let aimed = is_time(request.target) && request.recipe.is_none();
-                        let budget = if aimed { budget.max(CONFIRM) } else { budget };
-                        report.latency = measure(c, runtime, request.session.device, budget, &mut warnings);
-                        if aimed && report.missed.is_none() {
-                            report.missed = unconfirmed(request.target, report.latency.as_ref());
-                        }
-                        seconds.latency = clock.elapsed().as_secs_f64();
-                    }
-                }
-                // Without a check, a runtime is only a wish.
-                Err(e) if !request.verify => warnings.push(format!("latency not measured: {e}")),
-                Err(e) => return Err(e.into()),
-            }
-        }
+        let trial = Trial { a: &a, kept: &kept, staged: staged.model_path(), request };
+        trial.run(&mut report, &mut seconds, &mut warnings, progress)?;
         // What is won back changes values only, and only of a model that is right without it.
         if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
             begin(progress, "recover")?;
@@ -150,7 +121,6 @@ pub fn prune(
         }
         seconds.write += clock.elapsed().as_secs_f64();
     }
-    report.verification = check.filter(|_| request.verify).map(|c| verification(c.verdict));
     latency_advice(&report, request, &mut warnings);
     report.warnings = warnings;
     report.seconds = seconds;
