@@ -12,7 +12,7 @@ use crate::planning::{self, Limit};
 use crate::recover::accuracy;
 use crate::report::{GroupSensitivity, SensitivityPoint, SensitivityReport};
 use crate::rewriting;
-use crate::runtime::Tensor;
+use crate::runtime::{Tensor, View};
 use crate::statistics::{self, Calibration, InMemory, Tap};
 
 /// Shares of a group that are taken away.
@@ -123,7 +123,8 @@ impl Answers {
         }
         let mut outputs = Vec::new();
         Tap::open(model, calibration)?.run(&mut |_, given, _| {
-            outputs.push(given.to_vec());
+            let own = |(name, view): &(&str, View)| Ok(((*name).to_owned(), view.to_tensor()?));
+            outputs.push(given.iter().map(own).collect::<statistics::Result<_>>()?);
             Ok(())
         })?;
         Ok(Answers { right: None, outputs })
