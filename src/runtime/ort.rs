@@ -159,7 +159,8 @@ fn elements<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<(Vec<usiz
 fn view(value: &DynValue) -> Result<View<'_>, String> {
     match value.dtype() {
         ValueType::Tensor { ty: TensorElementType::Float32, .. } => {
-            elements::<f32>(value).map(|(shape, values)| View::floats_of(shape, values))
+            let (shape, values) = elements::<f32>(value)?;
+            View::new(shape, values).map_err(|e| e.to_string())
         }
         _ => copy(value).map(View::from),
     }

@@ -209,7 +209,7 @@ fn to_tract(tensor: &Tensor) -> TractResult<TractTensor> {
 
 fn view(value: &TractTensor, declared: i32) -> TractResult<View<'_>> {
     if value.datum_type() == DatumType::F32 {
-        return Ok(View::floats_of(value.shape().to_vec(), value.try_as_plain_ram()?.as_slice::<f32>()?));
+        return Ok(View::new(value.shape(), value.try_as_plain_ram()?.as_slice::<f32>()?)?);
     }
     from_tract(value, declared).map(View::from)
 }

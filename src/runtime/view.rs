@@ -1,6 +1,7 @@
 //! What a run gives, looked at where it lies.
 
-use super::{Data, Result, Tensor};
+use super::tensor::element_count;
+use super::{Data, Error, Result, Tensor};
 use std::borrow::Cow;
 
 /// An output while its run lasts: `f32` elements stay where the runtime put them, others are copied.
@@ -14,10 +15,16 @@ enum Kind<'r> {
 }
 
 impl<'r> View<'r> {
-    /// Elements in place; the caller vouches that there are as many as `shape` says.
-    #[cfg(any(feature = "tract", feature = "ort"))]
-    pub(super) fn floats_of(shape: Vec<usize>, values: &'r [f32]) -> Self {
-        View(Kind::Floats { shape, values })
+    /// Elements that stay where they are.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when their number is not the product of `shape`.
+    pub fn new(shape: impl Into<Vec<usize>>, values: &'r [f32]) -> Result<Self> {
+        let shape = shape.into();
+        match element_count(&shape) {
+            Some(count) if count == values.len() => Ok(View(Kind::Floats { shape, values })),
+            _ => Err(Error::Tensor { why: format!("{} elements for shape {shape:?}", values.len()) }),
+        }
     }
 
     /// Sizes of the axes; empty for a scalar.
@@ -65,5 +72,23 @@ impl<'r> View<'r> {
 impl From<Tensor> for View<'_> {
     fn from(tensor: Tensor) -> Self {
         View(Kind::Other(tensor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    #[test]
+    fn floats_are_seen_and_copied_only_when_asked() {
+        let values = [1f32, 2.0, 3.0];
+        let view = View::new([3, 1], &values).unwrap();
+        assert!(matches!(view.floats(), Some(Cow::Borrowed(v)) if v.as_ptr() == values.as_ptr()));
+        assert_eq!(view.to_tensor().unwrap(), Tensor::new([3, 1], values.to_vec()).unwrap());
+        let half = View::from(Tensor::new([1], vec![f16::from_f32(0.5)]).unwrap());
+        assert_eq!((half.shape(), half.floats().as_deref()), (&[1][..], Some(&[0.5f32][..])));
+        assert_eq!(View::from(Tensor::new([1], vec![1i64]).unwrap()).floats(), None);
+        assert!(View::new([2], &values).is_err() && View::new([usize::MAX, 2], &values).is_err());
     }
 }
