@@ -50,7 +50,7 @@ pub fn resize(picture: &Picture, width: usize, height: usize, how: Interpolation
         Interpolation::Nearest => nearest(picture, width, height),
         Interpolation::Linear => super::linear::resize(picture, width, height),
         _ => {
-            // Columns first, as Pillow does. Whole rows at a time are what the processor is fast at, so they are turned.
+            // The width first, as Pillow does. Sums of whole rows are fast, so columns become rows for it.
             let wide = match picture.width() == width {
                 true => None,
                 false => Some(vertical(&picture.turned()?, &weights(picture.width(), width)?)?.turned()?),
