@@ -42,7 +42,7 @@ impl Source for Given {
     fn count(&self) -> Option<usize> {
         Some(self.batches.iter().map(Batch::len).sum())
     }
-    fn start(&mut self, _: &[IoInfo]) -> data::Result<()> {
+    fn start(&mut self, _: &[IoInfo], _: usize) -> data::Result<()> {
         Ok(())
     }
     fn next(&mut self) -> Option<data::Result<Batch>> {

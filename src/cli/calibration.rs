@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use onnx_prune::data::{LoaderOptions, Purpose};
+use onnx_prune::data::Purpose;
 use onnx_prune::insert_bn::{Inserted, insert_bn};
 use onnx_prune::runtime::{self, SessionOptions};
 use onnx_prune::statistics::{Calibration, Source, Stored};
@@ -34,9 +34,8 @@ pub struct CalibrationArgs {
 pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
     let Some(path) = &args.data else { return Ok(None) };
     let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
-    let (batch, samples, max_bad) = (args.batch, args.samples, args.max_bad);
-    let options = LoaderOptions { batch, seed, samples, threads, max_bad, ..LoaderOptions::default() };
-    Ok(Some(Arc::new(Stored { dataset, preprocess: args.preprocess.clone(), options })))
+    let (preprocess, options) = (args.preprocess.clone(), args.options(seed, threads));
+    Ok(Some(Arc::new(Stored { dataset, preprocess, options })))
 }
 
 #[derive(Args)]

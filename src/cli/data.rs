@@ -28,9 +28,9 @@ pub struct DataArgs {
     /// What happens to pictures: imagenet, cifar, yolo, unit, none, or a TOML or JSON file
     #[arg(long, value_name = "HOW", requires = "data", value_parser = Preprocess::parse)]
     pub preprocess: Option<Preprocess>,
-    /// Samples that go through the model at once
-    #[arg(long, value_name = "N", requires = "data", default_value = "32", value_parser = values::positive)]
-    pub batch: usize,
+    /// Samples that go through the model at once [default: 32; 1 to measure with tract]
+    #[arg(long, value_name = "N", requires = "data", value_parser = values::positive)]
+    pub batch: Option<usize>,
     /// Share of the samples that may be unreadable, as in 0.01 or 1%; they are left out and counted
     #[arg(long, value_name = "SHARE", requires = "data", default_value = "1%", value_parser = values::floor)]
     pub max_bad: f64,
@@ -42,6 +42,13 @@ impl DataArgs {
         data::open(path, &OpenOptions { split: self.split.clone(), seed, purpose, ..Default::default() })
     }
 
+    /// How it is read.
+    pub fn options(&self, seed: u64, threads: Option<usize>) -> LoaderOptions {
+        let usual = LoaderOptions::default();
+        let (samples, max_bad) = (self.samples, self.max_bad);
+        LoaderOptions { batch: self.batch.unwrap_or(usual.batch), seed, samples, threads, max_bad, ..usual }
+    }
+
     /// Plans reading it for a model.
     pub fn loader(
         &self,
@@ -50,9 +57,7 @@ impl DataArgs {
         seed: u64,
         threads: Option<usize>,
     ) -> data::Result<Loader> {
-        let (batch, samples, max_bad) = (self.batch, self.samples, self.max_bad);
-        let options = LoaderOptions { batch, seed, samples, threads, max_bad, ..Default::default() };
-        Loader::new(dataset, self.preprocess.as_ref(), inputs, options)
+        Loader::new(dataset, self.preprocess.as_ref(), inputs, self.options(seed, threads))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(feature = "data")]
-use onnx_prune::data::{LoaderOptions, Purpose};
+use onnx_prune::data::Purpose;
 #[cfg(feature = "data")]
 use onnx_prune::evaluation::Files;
 use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
@@ -61,15 +61,8 @@ fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
     let Some(path) = &args.data.data else { return Ok(None) };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
-    let options = LoaderOptions {
-        batch: args.data.batch,
-        seed: args.seed,
-        samples: args.data.samples,
-        threads: args.run.threads,
-        max_bad: args.data.max_bad,
-        ..LoaderOptions::default()
-    };
-    Ok(Some(Box::new(Files::new(name, dataset, how, options))))
+    let options = args.data.options(args.seed, args.run.threads);
+    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch))))
 }
 
 /// A program without data sets.

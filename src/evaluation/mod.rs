@@ -70,11 +70,12 @@ pub trait Source {
     /// Number of samples, if it is known.
     fn count(&self) -> Option<usize>;
 
-    /// Starts from the first sample, with batches for a model with these inputs.
+    /// Starts from the first sample, with batches for a model with these inputs; the runtime is fast with `batch`
+    /// samples at a time.
     ///
     /// # Errors
     /// When the data does not fit the inputs.
-    fn start(&mut self, inputs: &[IoInfo]) -> data::Result<()>;
+    fn start(&mut self, inputs: &[IoInfo], batch: usize) -> data::Result<()>;
 
     /// The next batch; `None` after the last.
     fn next(&mut self) -> Option<data::Result<Batch>>;
@@ -159,6 +160,8 @@ struct Pass<'a> {
     models: &'a mut [Candidate],
     sessions: Vec<Box<dyn Session>>,
     reference: Option<Box<dyn Session>>,
+    /// Samples at a time.
+    batch: usize,
     /// One for each model, once the first batch has told what is judged.
     judges: Vec<Box<dyn Judge>>,
     /// What the first batch gave the models, for timing them on something real.
@@ -170,7 +173,8 @@ impl<'a> Pass<'a> {
         let open = |path: &PathBuf| runtime.open(path, &request.session);
         let sessions = request.models.iter().map(open).collect::<runtime::Result<_>>()?;
         let reference = request.against.as_ref().map(open).transpose()?;
-        Ok(Pass { request, models, sessions, reference, judges: Vec::new(), first_inputs: None })
+        let batch = runtime.batch();
+        Ok(Pass { request, models, sessions, reference, batch, judges: Vec::new(), first_inputs: None })
     }
 
     fn run(
@@ -185,7 +189,7 @@ impl<'a> Pass<'a> {
         }
         let inputs = self.sessions.first().map(|s| s.inputs().to_vec()).unwrap_or_default();
         let mut done = 0;
-        source.start(&inputs)?;
+        source.start(&inputs, self.batch)?;
         while let Some(batch) = source.next() {
             let batch = batch?;
             if batch.is_empty() {

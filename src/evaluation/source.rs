@@ -12,18 +12,21 @@ pub struct Files {
     dataset: Arc<dyn Dataset>,
     preprocess: Option<Preprocess>,
     options: LoaderOptions,
+    /// Samples in a batch; as many as the runtime is fast with if `None`.
+    batch: Option<usize>,
     batches: Option<Batches>,
 }
 
 impl Files {
-    /// A data set under a name.
+    /// A data set under a name; `batch` says how many samples at a time, what the runtime is fast with if `None`.
     pub fn new(
         name: String,
         dataset: Box<dyn Dataset>,
         preprocess: Option<Preprocess>,
         options: LoaderOptions,
+        batch: Option<usize>,
     ) -> Self {
-        Files { name, dataset: dataset.into(), preprocess, options, batches: None }
+        Files { name, dataset: dataset.into(), preprocess, options, batch, batches: None }
     }
 }
 
@@ -41,9 +44,10 @@ impl Source for Files {
         Some(self.options.samples.map_or(all, |n| n.min(all)))
     }
 
-    fn start(&mut self, inputs: &[IoInfo]) -> Result<()> {
+    fn start(&mut self, inputs: &[IoInfo], batch: usize) -> Result<()> {
         let dataset = Arc::clone(&self.dataset);
-        let loader = Loader::new(dataset, self.preprocess.as_ref(), inputs, self.options.clone())?;
+        let options = LoaderOptions { batch: self.batch.unwrap_or(batch), ..self.options.clone() };
+        let loader = Loader::new(dataset, self.preprocess.as_ref(), inputs, options)?;
         self.batches = Some(loader.batches());
         Ok(())
     }

@@ -14,6 +14,11 @@ pub trait Runtime: Send + Sync {
         None
     }
 
+    /// Samples at a time that it is fast with, where nothing else decides.
+    fn batch(&self) -> usize {
+        32
+    }
+
     /// Opens a model file, with its external data files beside it.
     ///
     /// # Errors

@@ -34,6 +34,12 @@ impl Runtime for Tract {
         VERSION.to_owned()
     }
 
+    /// Its convolutions copy every patch of a batch before they multiply, and none of a single sample: residual networks
+    /// on pictures of 32 × 32 are five times as fast with one after the other.
+    fn batch(&self) -> usize {
+        1
+    }
+
     fn open(&self, model: &Path, options: &SessionOptions) -> Result<Box<dyn Session>> {
         let label = model.display().to_string();
         let bytes = std::fs::read(model).map_err(|e| load_error(&label, e.to_string()))?;
