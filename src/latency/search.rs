@@ -55,6 +55,7 @@ pub fn search(
     let base = measure(&mut *original, inputs, &BUDGET)?.min;
     let explained = table.calibrate(&a.full_counts(), base);
     let mut aim = MARGIN;
+    let mut bracket = Bracket::default();
     let mut best: Option<Found> = None;
     for rounds in 1..=ROUNDS {
         let candidate = plan(scaled(target, aim), &table)?;
@@ -73,9 +74,7 @@ pub fn search(
         if done {
             break;
         }
-        aim *= MARGIN / surplus;
-        // A table that is far off must not throw the next plan out of reach.
-        aim = aim.clamp(0.3, 10.0);
+        aim = bracket.next(aim, surplus);
     }
     // One round is always made.
     let mut found = best.ok_or(crate::planning::Error::Interrupted)?;
@@ -88,6 +87,32 @@ pub fn search(
         found.plan.why = format!("no plan of {ROUNDS} that were run came nearer");
     }
     Ok(found)
+}
+
+/// What is known of how hard to aim.
+#[derive(Default)]
+struct Bracket {
+    /// The hardest aim that was not enough, the easiest that was.
+    missed: Option<f64>,
+    enough: Option<f64>,
+}
+
+impl Bracket {
+    /// The next aim: changed by what was missing or too much, but between what is known to be too little and enough.
+    fn next(&mut self, aim: f64, surplus: f64) -> f64 {
+        if surplus < 1.0 {
+            self.missed = Some(self.missed.map_or(aim, |m| m.max(aim)));
+        } else {
+            self.enough = Some(self.enough.map_or(aim, |e| e.min(aim)));
+        }
+        // A table that is far off must not throw the next plan out of reach.
+        let next = (aim * MARGIN / surplus).clamp(0.3, 10.0);
+        match (self.missed, self.enough) {
+            // Where noise has turned them round they tell nothing.
+            (Some(low), Some(high)) if low < high && !(low < next && next < high) => (low * high).sqrt(),
+            _ => next,
+        }
+    }
 }
 
 fn open(a: &Analysis, proto: crate::onnx::proto::ModelProto, setting: &Setting) -> Result<Box<dyn Session>> {
@@ -134,6 +159,18 @@ fn preferred(new: f64, old: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aims_close_in_on_a_steep_clock() {
+        // Nothing is gained up to an aim of 1.5, and then too much at once.
+        let surplus = |aim: f64| if aim < 1.5 { 0.9 } else { 1.6 * aim / 1.5 };
+        let (mut bracket, mut aim) = (Bracket::default(), 1.0);
+        for _ in 0..ROUNDS {
+            aim = bracket.next(aim, surplus(aim));
+        }
+        assert!((1.4..1.6).contains(&aim), "{aim}");
+        assert!(bracket.missed.is_some_and(|m| m < 1.5) && bracket.enough.is_some_and(|e| e >= 1.5));
+    }
 
     #[test]
     fn the_nearest_that_is_enough_is_preferred() {
