@@ -39,7 +39,6 @@ def model_row(model: str, rows: list[Row]) -> str:
         figure(biggest(passed, "difference"), ".1e"),
         ", ".join(map(str, batches)) or "–",
         figure(biggest(rows, "seconds"), ".1f", " s"),
-        figure(biggest(rows, "peak_mb"), ".0f", " MB"),
     ]
     return "| " + " | ".join(cells) + " |"
 
@@ -100,9 +99,9 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
         "## By model", "",
         "The excess over the target and the difference between silenced and removed are the worst",
         "of the runs that came out; a dash stands where every group is mixed, so that nothing can",
-        "be compared. Time and peak memory are the largest of all runs, with verification.", "",
-        "| model | exporter | runs | excess | difference | batches | time | memory |",
-        "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: |",
+        "be compared. The time is the largest of all runs, with verification.", "",
+        "| model | exporter | runs | excess | difference | batches | time |",
+        "| --- | --- | ---: | ---: | ---: | --- | ---: |",
     ]  # fmt: skip
     failing_first = sorted(by_model, key=lambda m: (not any(r["fail"] for r in by_model[m]), m))
     lines += [model_row(model, by_model[model]) for model in failing_first]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import tempfile
@@ -36,12 +35,29 @@ def execute(command: list[str | Path], limit: float = 3600.0, cwd: Path | None =
         child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=cwd)
         timer = threading.Timer(limit, child.send_signal, [signal.SIGKILL])
         timer.start()
-        _, status, usage = os.wait4(child.pid, 0)
+        # What wait4 tells of memory counts this process too, which the child was before it became the command.
+        peak = 0.0
+        while True:
+            peak = max(peak, peak_mb(child.pid))
+            try:
+                child.wait(0.01)
+                break
+            except subprocess.TimeoutExpired:
+                continue
         timer.cancel()
         seconds = time.monotonic() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
         log.seek(0)
-        return Finished(child.returncode, log.read(), seconds, usage.ru_maxrss / 1024)
+        return Finished(child.returncode, log.read(), seconds, peak)
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had so far; 0 where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(found[0]) * 1024 / 1e6 if found else 0.0
 
 
 @dataclass(frozen=True)
