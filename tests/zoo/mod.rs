@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod positions;
 pub mod quantized;
 pub mod recurrent;
+pub mod sequences;
 pub mod settled;
 pub mod shaping;
 pub mod storage;
@@ -56,5 +57,6 @@ animals! {
     quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic dynamic_windows blocks_of_four dynamic_fused;
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
+    sequences: parts_by_size equal_parts filled_by_rounds;
     control: branches branch_with_shapes never_taken rounds scanned growing;
 }
