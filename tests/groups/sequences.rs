@@ -16,9 +16,8 @@ fn what_a_sequence_holds_is_known() {
         "second.weight 6: second.weight@0 second.bias@0 head.weight@1",
     ];
     assert_eq!(groups(sequences::equal_parts()), expected);
-    let expected = [
-        "first.weight ffn 8: first.weight@1 first.bias@0 few.weight@0 few.weight@1 few.bias@0 head.weight@1",
-    ];
+    let expected =
+        ["first.weight ffn 8: first.weight@1 first.bias@0 few.weight@0 few.weight@1 few.bias@0 head.weight@1"];
     assert_eq!(groups(sequences::filled_by_rounds()), expected);
 }
 
