@@ -81,6 +81,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         options: &options,
         fixed_bytes: 0.0,
         statistics: &[],
+        losses: &[],
         latency: None,
     };
     planning::plan(a, &aim, &mut |_| true).unwrap()

@@ -157,6 +157,8 @@ fn request(criterion: &str) -> Request {
         latency: None,
         runtime: Choice::Auto,
         library: None,
+        times: None,
+        sensitivity: false,
         session: SessionOptions::default(),
         data: Some(Arc::new(Noise(8))),
         recover: Means::default(),

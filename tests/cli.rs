@@ -315,6 +315,31 @@ fn inspect_shows_groups_in_three_ways() {
 }
 
 #[test]
+fn sensitivity_alone_prints_a_table_and_writes_no_model() {
+    let b = Bench::new();
+    let output = b.run(&["model.onnx", "--sensitivity", "--report", "costs.json"]);
+    code(&output, 0);
+    let out = text(&output.stdout);
+    assert!(out.contains("mean cosine") && out.contains("second.weight") && out.contains("75 % gone"), "{out}");
+    let json: serde_json::Value = serde_json::from_slice(&read(&b.path("costs.json"))).unwrap();
+    assert_eq!((&json["of"], &json["groups"][1]["points"][2]["kept"]), (&"agreement".into(), &6.into()));
+    code(&b.run(&["model.onnx", "--sensitivity", "-o", "small.onnx"]), 2);
+    assert!(!b.path("small.onnx").exists());
+}
+
+#[test]
+fn a_time_out_of_reach_ends_with_its_own_code() {
+    let b = Bench::new();
+    let output = b.run(&["model.onnx", "--latency", "100000x", "--times", "times", "-o", "small.onnx"]);
+    code(&output, 3);
+    assert!(text(&output.stderr).contains("less time, wanted"), "{}", text(&output.stderr));
+    assert!(!b.path("small.onnx").exists() && b.path("times").is_dir());
+    for wrong in ["1x", "0ms", "-5ms", "fast", "5kg"] {
+        code(&b.run(&["model.onnx", "--latency", wrong, "-o", "small.onnx"]), 2);
+    }
+}
+
+#[test]
 fn names_and_manual_pages_are_listed() {
     let b = Bench::new();
     let criteria = text(&b.run(&["criteria"]).stdout);

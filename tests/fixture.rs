@@ -88,6 +88,8 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         latency: None,
         runtime: Choice::Auto,
         library: None,
+        times: None,
+        sensitivity: false,
         session: SessionOptions::default(),
         data: Some(data()),
         recover: Default::default(),

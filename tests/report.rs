@@ -11,7 +11,10 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
-use onnx_prune::report::{self, LatencyReport, Pending, Report, Verification};
+use onnx_prune::report::{
+    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityPoint, SensitivityReport, TimeReport,
+    Verification,
+};
 use onnx_prune::runtime::latency::{Latency, Pair};
 use serde_json::Value;
 
@@ -51,7 +54,21 @@ fn a_report_fits_its_schema() {
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
     report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: "cpu".into(), inputs, pair });
     report.missed = Some("why".into());
-    for target in [Target::Speedup(2.0), Target::Params(0.5), Target::Size(1000)] {
+    report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
+    let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];
+    let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
+    report.sensitivity = Some(SensitivityReport { of: "accuracy", original: Some(0.9), groups });
+    let targets = [
+        Target::Speedup(2.0),
+        Target::Params(0.5),
+        Target::Size(1000),
+        Target::Ratio(0.5),
+        Target::Latency(2.0),
+        Target::Milliseconds(0.5),
+        Target::Activations(1000),
+        Target::ActivationShare(0.5),
+    ];
+    for target in targets {
         report.settings.target = target;
         assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
     }

@@ -269,7 +269,7 @@ fn two_sessions_run_at_once() {
 #[test]
 fn latency_is_measured_in_turn() {
     let bytes = model().encode_to_vec();
-    let options = LatencyOptions { warmup: 2, runs: 20, budget: Duration::from_secs(5) };
+    let options = LatencyOptions { warmup: 2, runs: 20, budget: Duration::from_secs(5), ..LatencyOptions::default() };
     for runtime in all() {
         let open = || runtime.open_bytes(&bytes, None, &SessionOptions::default()).unwrap();
         let (mut a, mut b) = (open(), open());

@@ -129,11 +129,17 @@ pub struct TargetArgs {
     /// At least this share of the prunable channels goes, as in 50% or 0.5
     #[arg(long, group = "target", value_name = "SHARE", value_parser = Target::ratio, allow_negative_numbers = true)]
     pub ratio: Option<Target>,
+    /// A run takes at most this, as in 5ms, or is so many times faster, as in 2x: measured
+    #[arg(long, group = "target", value_name = "TIME|FACTOR", value_parser = Target::latency, allow_negative_numbers = true)]
+    pub latency: Option<Target>,
+    /// Live activations take at most this, as in 10MB or 50%
+    #[arg(long, group = "target", value_name = "SIZE|SHARE", value_parser = Target::activations, allow_negative_numbers = true)]
+    pub activation_memory: Option<Target>,
 }
 
 impl TargetArgs {
     pub fn given(&self) -> Option<Target> {
-        self.speedup.or(self.params).or(self.size).or(self.ratio)
+        self.speedup.or(self.params).or(self.size).or(self.ratio).or(self.latency).or(self.activation_memory)
     }
 }
 
@@ -157,9 +163,9 @@ pub struct WhatArgs {
     /// In which of the steps scores are renewed: always, once or every:N
     #[arg(long, value_name = "WHEN", default_value = "always")]
     pub rescore: Rescore,
-    /// Kept channels are multiples of N
-    #[arg(long, value_name = "N", default_value = "1", value_parser = values::positive)]
-    pub round_to: usize,
+    /// Kept channels are multiples of N [default: 1; 8 with --latency]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub round_to: Option<usize>,
     /// Share of each group that stays under protected-global, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::floor, allow_negative_numbers = true)]
     pub floor: f64,
@@ -175,6 +181,10 @@ pub struct WhatArgs {
     /// Kinds of axes that may shrink, of those that the command axes lists; also default and all
     #[arg(long, value_name = "KIND,...", default_value = "default")]
     pub axes: Axes,
+    /// Measure what each group costs with 25, 50 and 75 % of it gone, on --data or else on random inputs; without a
+    /// target, nothing else. --scheme sensitivity prunes by it
+    #[arg(long)]
+    pub sensitivity: bool,
     /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
     #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
@@ -187,7 +197,7 @@ pub struct WhatArgs {
         value_name = "JSON",
         conflicts_with_all = [
             "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
-            "only", "ratio_for", "axes", "heads",
+            "only", "ratio_for", "axes", "heads", "sensitivity",
         ]
     )]
     pub recipe: Option<PathBuf>,
@@ -214,6 +224,9 @@ pub struct CheckArgs {
     /// Time for measuring latency in milliseconds; three rounds are timed at least
     #[arg(long, value_name = "MS", default_value = "300", value_parser = values::positive)]
     pub latency_budget: usize,
+    /// Folder that keeps the times of operators for --latency [default: onnx-prune in the user's cache folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub times: Option<PathBuf>,
     /// Which runtime checks and measures; auto is onnxruntime where found, else tract
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,

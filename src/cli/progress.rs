@@ -68,6 +68,9 @@ fn words(stage: &str) -> &str {
         "analyse" => "finding shapes and groups",
         "calibrate" => "looking at activations",
         "plan" => "choosing channels",
+        "time" => "timing the parts of the model",
+        "sensitivity" => "making one group smaller at a time",
+        "search" => "running a plan",
         "rewrite" => "removing channels",
         "write" => "writing",
         "verify" => "verifying",
@@ -98,12 +101,16 @@ impl Shown {
 
     /// So many samples are done, of so many if that is known; whether to go on.
     pub fn samples(&mut self, done: usize, of: Option<usize>) -> bool {
+        self.count(done, of, "samples")
+    }
+
+    fn count(&mut self, done: usize, of: Option<usize>, what: &str) -> bool {
         match &mut self.show {
             Show::Nothing => {}
             Show::Lines { last } => {
                 if last.elapsed() >= Duration::from_secs(10) {
                     *last = Instant::now();
-                    eprintln!("{done} samples{}", of.map_or_else(String::new, |n| format!(" of {n}")));
+                    eprintln!("{done} {what}{}", of.map_or_else(String::new, |n| format!(" of {n}")));
                 }
             }
             Show::Bar { bar, counts } => {
@@ -150,6 +157,14 @@ impl Progress for Shown {
     }
 
     fn samples(&mut self, done: usize) -> bool {
-        Shown::samples(self, done, None)
+        self.count(done, None, "samples")
+    }
+
+    fn candidates(&mut self, done: usize, of: usize) -> bool {
+        self.count(done, Some(of), "candidates")
+    }
+
+    fn parts(&mut self, done: usize, of: usize) -> bool {
+        self.count(done, Some(of), "parts")
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use onnx_prune::criteria::ScoreOptions;
 use onnx_prune::planning::{Axes, Options, Target};
-use onnx_prune::prune::{Output, Progress, Request, prune};
+use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
 use onnx_prune::recover::Means;
 use onnx_prune::report::{self, Pending, Recipe};
 use onnx_prune::runtime::SessionOptions;
@@ -17,19 +17,24 @@ use super::args::Prune;
 use super::failure::{Failure, FileError, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
-use super::summary::summary;
+use super::summary::{self, summary};
 use super::terminal::{self, Stream};
 
+/// Channels that kernels handle at once: other widths take as long as the next multiple.
+const REGISTER: usize = 8;
+
 pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
+    if args.what.sensitivity && args.target.given().is_none() {
+        return only_sensitivity(args);
+    }
     let model_path = check(args)?;
     let recipe = args.what.recipe.as_deref().map(read_recipe).transpose()?;
     let Some(target) = args.target.given().or(recipe.as_ref().map(|r| r.settings.target)) else {
-        let choices = "--speedup, --params, --size or --ratio (or --recipe, which brings its own)";
+        let choices = "--speedup, --latency, --params, --size, --activation-memory or --ratio (or --recipe, which brings \
+                       its own)";
         return Err(Failure::Usage(format!("a target is missing: give exactly one of {choices}")));
     };
-    if let Some(n) = args.check.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
-    }
+    threads(args)?;
     // Reserved first: a report that cannot be written should not cost a run.
     let pending = args.out.report.as_deref().map(reserve).transpose()?;
     let clock = Instant::now();
@@ -70,6 +75,37 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     };
     eprintln!("target not reached: {}; {written}", terminal::shown(missed));
     Ok(ExitCode::from(exit::MISSED))
+}
+
+/// `--sensitivity` without a target.
+fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
+    if args.output.is_some() {
+        return Err(Failure::Usage("a target is missing: without one, --sensitivity writes no model".to_owned()));
+    }
+    let Some(path) = &args.model else { return Err(Failure::Usage("MODEL is missing".to_owned())) };
+    threads(args)?;
+    let pending = args.out.report.as_deref().map(reserve).transpose()?;
+    let model = input::load(path)?;
+    // Nothing is aimed at.
+    let request = request(args, Target::Speedup(1.0), None)?;
+    let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
+    let found = measure_only(&model, &request, &mut progress);
+    drop(progress);
+    let found = found?;
+    if !args.out.quiet {
+        terminal::print(Stream::Stdout, &summary::sensitivity(&found, args.out.verbose))?;
+    }
+    if let Some(pending) = pending {
+        pending.write(&found).map_err(|e| report_error(args.out.report.as_deref(), e))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn threads(args: &Prune) -> Result<(), Failure> {
+    if let Some(n) = args.check.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
+    }
+    Ok(())
 }
 
 /// What arguments may contradict each other in.
@@ -125,7 +161,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         options: Options {
             steps: what.steps,
             rescore: what.rescore,
-            round_to: what.round_to,
+            round_to: what.round_to.unwrap_or(if args.target.latency.is_some() { REGISTER } else { 1 }),
             floor: what.floor,
             protect: what.protect.clone(),
             only: what.only.clone(),
@@ -139,8 +175,10 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
+        times: check.times.clone().or_else(|| Some(dirs::cache_dir()?.join("onnx-prune"))),
         session: SessionOptions { threads: check.threads, device: check.device, ..SessionOptions::default() },
         data,
+        sensitivity: what.sensitivity,
         recover,
         recipe,
     })

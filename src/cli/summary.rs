@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use onnx_prune::report::{Report, Timings, text};
+use onnx_prune::report::{Report, SensitivityReport, Timings, text};
 
 use super::terminal::{limit, shown, table};
 
 /// Tables, then what was checked and reached, then warnings.
 pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
-    let mut out = String::new();
+    let mut out = r.sensitivity.as_ref().map(|s| sensitivity(s, verbose) + "\n").unwrap_or_default();
     let (rows, more) = text::group_rows(&r.groups, limit(verbose));
     out += &table(text::GROUP_HEADS, rows, &[2, 3]);
     if more > 0 {
@@ -18,6 +18,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     out += &table(text::TOTAL_HEADS, text::total_rows(r), &[1, 2, 3]);
     if let Some(setting) = text::latency_setting(r) {
         writeln!(out, "{}", shown(&setting))?;
+    }
+    if let Some(times) = &r.times {
+        writeln!(out, "{}", text::times(times))?;
     }
     out.push('\n');
     writeln!(out, "{}", text::verification(r.verification.as_ref()))?;
@@ -32,6 +35,17 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
         writeln!(out, "warning: {}", shown(w))?;
     }
     Ok(out)
+}
+
+/// What each group costs.
+pub fn sensitivity(s: &SensitivityReport, verbose: bool) -> String {
+    let (rows, more) = text::sensitivity_rows(s, limit(verbose));
+    let mut out = format!("{}\n", text::sensitivity(s));
+    out += &table(text::SENSITIVITY_HEADS, rows, &[1, 2, 3, 4]);
+    if more > 0 {
+        out += &format!("… and {more} more groups that lose less (-v shows all)\n");
+    }
+    out
 }
 
 fn seconds(t: &Timings) -> String {

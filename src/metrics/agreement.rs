@@ -54,6 +54,11 @@ impl Agreement {
         Ok(())
     }
 
+    /// Mean cosine of the samples; 1 where all outputs point the same way.
+    pub fn cosine(&self) -> f64 {
+        self.cosine / self.samples as f64
+    }
+
     /// Mean cosine of the samples, mean squared error and largest difference of all elements, and the share of the
     /// samples where the largest element of every output is the same.
     pub fn figures(&self) -> Vec<Figure> {
@@ -61,7 +66,7 @@ impl Agreement {
         // Nothing is no agreement.
         let largest = if self.samples > 0 { self.largest } else { f64::NAN };
         vec![
-            Figure::number("cosine", self.cosine / n),
+            Figure::number("cosine", self.cosine()),
             Figure::number("mse", self.squares / self.elements as f64),
             Figure::number("largest difference", largest),
             Figure::share("same answer", self.same_answer as f64 / n),

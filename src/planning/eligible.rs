@@ -3,6 +3,7 @@
 use globset::{Glob, GlobMatcher};
 
 use super::error::{Error, Result};
+use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
 use crate::analysis::{Analysis, Group};
@@ -14,6 +15,16 @@ pub struct Limit {
     pub least: usize,
     /// Channels that the user fixed.
     pub fixed: Option<usize>,
+}
+
+/// The limits of all groups, some of which may shrink.
+///
+/// # Errors
+/// [`Error::NothingPrunable`] when none may, [`Error::Pattern`] when a pattern is malformed.
+pub fn may_shrink(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limit>> {
+    let limits = limits(a, scheme, o)?;
+    let any = limits.iter().zip(&a.groups).any(|(l, g)| l.least < g.size);
+    if any { Ok(limits) } else { Err(obstacle::nothing(a, o)) }
 }
 
 /// A limit for each group; a group that may not shrink keeps all.

@@ -23,6 +23,12 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
+    /// A scheme orders by losses that nobody measured.
+    #[error("scheme {scheme} follows measured losses, and none were measured")]
+    NoLosses {
+        /// The scheme.
+        scheme: &'static str,
+    },
     /// A glob pattern is malformed.
     #[error("pattern '{pattern}': {why}")]
     Pattern {

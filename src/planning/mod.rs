@@ -15,10 +15,11 @@ mod select;
 mod target;
 
 pub use axes::Axes;
-pub use eligible::{Limit, limits};
+pub use eligible::{Limit, may_shrink};
 pub use error::{Error, Result};
 pub use gauge::{Gauge, Latency};
 pub use options::{Options, Rescore};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
+pub use scoring::first_scores;
 pub use target::{Measured, Target};

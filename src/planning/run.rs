@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::eligible::limits;
+use super::eligible::may_shrink;
 use super::error::{Error, Result};
 use super::gauge::{Gauge, Latency};
 use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
 use super::scoring;
-use super::select::{State, Unit, give_back, ranking, shortest};
+use super::select::{Asides, State, Unit, give_back, ranking, shortest};
 use super::target::{Measured, Target};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::criteria::{Criterion, Needs, ScoreOptions, Scoreboard};
+use crate::criteria::{Criterion, ScoreOptions};
 use crate::statistics::GroupStatistics;
 
 /// Progress of a plan after one step.
@@ -44,6 +44,8 @@ pub struct Aim<'o> {
     pub fixed_bytes: f64,
     /// What data says of each group; empty without data.
     pub statistics: &'o [GroupStatistics],
+    /// What each group loses by the share of it that is gone; empty without a measurement.
+    pub losses: &'o [Vec<(f64, f64)>],
     /// Predicts latency, where that is the target.
     pub latency: Option<&'o dyn Latency>,
 }
@@ -83,17 +85,13 @@ impl Plan {
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, latency } = *aim;
-    let limits = limits(a, scheme, o)?;
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, latency } = *aim;
+    if scheme.needs_losses() && losses.is_empty() {
+        return Err(Error::NoLosses { scheme: scheme.name() });
+    }
+    let limits = may_shrink(a, scheme, o)?;
     let full = a.full_counts();
-    if !limits.iter().zip(&full).any(|(l, n)| l.least < *n) {
-        return Err(obstacle::nothing(a, o));
-    }
-    if criterion.needs().contains(Needs::ACTIVATIONS) && statistics.is_empty() {
-        return Err(crate::criteria::Error::NoData { criterion: criterion.name() }.into());
-    }
-    let (weights, groups) = scoring::inputs(a, statistics)?;
-    let mut board = Scoreboard::new(criterion, weights, groups, score)?;
+    let mut board = scoring::board(a, criterion, score, statistics)?;
     let structures: Vec<&str> = a.groups.iter().map(|g| g.structure.as_str()).collect();
     let prunable: usize = limits.iter().zip(&full).filter(|(l, n)| l.least < **n).map(|(_, n)| n).sum();
     let steps = o.steps.max(1);
@@ -115,7 +113,14 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             board.refresh();
         }
         let gains = gauge.gains(&state.counts, &limits);
-        let units = ranking(&state, &limits, o.round_to, scheme, &structures, &gains, |g| board.scores(g));
+        let units = ranking(
+            &state,
+            &limits,
+            o.round_to,
+            scheme,
+            &Asides { structures: &structures, gains: &gains, losses },
+            |g| board.scores(g),
+        );
         let share = end * t as f64 / steps as f64;
         let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
         let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());

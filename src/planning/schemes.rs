@@ -16,6 +16,8 @@ pub struct GroupView<'a> {
     /// How much nearer the target comes when this group shrinks, relative to others; 1 for all where a target does not
     /// tell them apart.
     pub gain: f64,
+    /// Measured losses by the share of the group that is gone, ascending; empty where nothing was measured.
+    pub losses: &'a [(f64, f64)],
 }
 
 /// A scheme orders the removable units of all groups by one key; the lowest goes first.
@@ -34,6 +36,11 @@ pub trait Scheme: Sync {
         false
     }
 
+    /// Whether the order follows measured losses.
+    fn needs_losses(&self) -> bool {
+        false
+    }
+
     /// Whether every group keeps its floor.
     fn protects(&self) -> bool {
         false
@@ -48,10 +55,12 @@ struct Global;
 struct ProtectedGlobal;
 /// One ranking among groups of equal structure, the same ratio for each structure.
 struct Isomorphic;
+/// Every group shrinks until it costs the same.
+struct Sensitivity;
 
 /// All schemes, the default first.
 pub fn schemes() -> &'static [&'static dyn Scheme] {
-    &[&ProtectedGlobal, &Global, &Local, &Isomorphic]
+    &[&ProtectedGlobal, &Global, &Local, &Isomorphic, &Sensitivity]
 }
 
 /// The scheme of that name.
@@ -78,13 +87,15 @@ fn shares(g: &GroupView) -> Vec<f64> {
         .collect()
 }
 
-/// Exponent of a group's gain in one ranking over all groups. 1 would empty the few slowest groups first.
-const GAIN: f64 = 0.5;
+/// A group that brings less than this share of the mean towards the target goes last. Among the others importance
+/// alone decides: on the CIFAR ResNets, dividing it by the time that it saves cost more accuracy than it saved.
+const IDLE: f64 = 0.05;
 
-/// What a unit costs in importance, for what it brings.
+/// Scores, out of reach for groups that bring nothing.
 fn prices(g: &GroupView) -> Vec<f64> {
-    let worth = g.gain.powf(GAIN).max(f64::MIN_POSITIVE);
-    scores(g).into_iter().map(|s| if s > 0.0 { s / worth } else { s }).collect()
+    const LAST: f64 = 1e100;
+    let idle = g.gain < IDLE;
+    scores(g).into_iter().map(|s| if idle && s > 0.0 { s * LAST } else { s }).collect()
 }
 
 /// Scores, made monotone.
@@ -181,5 +192,68 @@ impl Scheme for Isomorphic {
 
     fn by_share(&self) -> bool {
         true
+    }
+}
+
+impl Scheme for Sensitivity {
+    fn name(&self) -> &'static str {
+        "sensitivity"
+    }
+
+    fn summary(&self) -> &'static str {
+        "each group shrinks until it alone would lose as much accuracy or agreement as every other (Li 2017)"
+    }
+
+    fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
+        let of = |g: &GroupView| {
+            let gone = shares(g).into_iter().zip(g.units).map(|(s, (n, _))| s + *n as f64 / g.size as f64);
+            gone.map(|share| loss(g.losses, share)).collect()
+        };
+        groups.iter().map(of).collect()
+    }
+
+    fn needs_losses(&self) -> bool {
+        true
+    }
+
+    fn protects(&self) -> bool {
+        true
+    }
+}
+
+/// The loss at a share, linear between measured ones. It never falls, and where nothing is lost the share decides.
+fn loss(measured: &[(f64, f64)], share: f64) -> f64 {
+    const TIE: f64 = 1e-6;
+    let mut from = (0.0, 0.0f64);
+    for &(at, lost) in measured {
+        let to = (at, lost.max(from.1));
+        if share <= at {
+            return from.1 + (to.1 - from.1) * (share - from.0) / (at - from.0).max(f64::MIN_POSITIVE) + TIE * share;
+        }
+        from = to;
+    }
+    // The last quarter costs at least what lies before it.
+    from.1 * (1.0 + (share - from.0)) + TIE * share
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_met_between_measurements_and_never_fall() {
+        let measured = [(0.25, 0.1), (0.5, 0.05), (0.75, 0.4)];
+        let at = |share| (loss(&measured, share) * 1e4).round() / 1e4;
+        assert_eq!([0.0, 0.125, 0.25, 0.5, 0.625, 0.75, 1.0].map(at), [0.0, 0.05, 0.1, 0.1, 0.25, 0.4, 0.5]);
+        let steps: Vec<f64> = (0..=20).map(|i| loss(&measured, f64::from(i) / 20.0)).collect();
+        assert!(steps.windows(2).all(|w| w[0] < w[1]), "{steps:?}");
+    }
+
+    #[test]
+    fn groups_shrink_until_they_cost_the_same() {
+        let units = [(1, 0.5); 4];
+        let view = |losses| GroupView { size: 4, removed: 0, units: &units, structure: "", gain: 1.0, losses };
+        let keys = Sensitivity.keys(&[view(&[(0.5, 0.2)]), view(&[(0.5, 0.1)])]);
+        assert!(keys[0].iter().zip(&keys[1]).all(|(a, b)| a > b), "{keys:?}");
     }
 }

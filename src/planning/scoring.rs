@@ -1,7 +1,10 @@
 //! Contents of weights for scoring.
 
+use super::error::Result;
 use crate::analysis::{Analysis, Variant};
-use crate::criteria::{GroupItems, Item, Role as Scored, Weight, WeightData};
+use crate::criteria::{
+    Criterion, GroupItems, Item, Needs, Role as Scored, ScoreOptions, Scoreboard, Weight, WeightData,
+};
 use crate::onnx;
 use crate::onnx::proto::TensorProto;
 use crate::ops::{Role, dtype};
@@ -11,7 +14,7 @@ use crate::statistics::GroupStatistics;
 ///
 /// # Errors
 /// When a weight's contents do not fit its shape.
-pub fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> Result<(Vec<Weight>, Vec<GroupItems>), onnx::Error> {
+fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.names[v.tensor].to_owned();
@@ -43,8 +46,39 @@ pub fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> Result<(Vec<Weigh
     Ok((weights, groups.collect()))
 }
 
+/// Scores of all channels of every group with nothing removed.
+///
+/// # Errors
+/// When a weight cannot be read or the criterion cannot score.
+pub fn first_scores(
+    a: &Analysis,
+    criterion: &'static dyn Criterion,
+    score: ScoreOptions,
+    statistics: &[GroupStatistics],
+) -> Result<Vec<Vec<f64>>> {
+    let board = board(a, criterion, score, statistics)?;
+    Ok((0..board.groups()).map(|g| board.scores(g).to_vec()).collect())
+}
+
+/// A scoreboard for a model.
+///
+/// # Errors
+/// As [`first_scores`].
+pub fn board(
+    a: &Analysis,
+    criterion: &'static dyn Criterion,
+    score: ScoreOptions,
+    statistics: &[GroupStatistics],
+) -> Result<Scoreboard> {
+    if criterion.needs().contains(Needs::ACTIVATIONS) && statistics.is_empty() {
+        return Err(crate::criteria::Error::NoData { criterion: criterion.name() }.into());
+    }
+    let (weights, groups) = inputs(a, statistics)?;
+    Ok(Scoreboard::new(criterion, weights, groups, score)?)
+}
+
 /// The real numbers that a weight holds or stands for.
-fn numbers(a: &Analysis, v: &Variant, t: &TensorProto) -> Result<Vec<f32>, onnx::Error> {
+fn numbers(a: &Analysis, v: &Variant, t: &TensorProto) -> onnx::Result<Vec<f32>> {
     match v.quantized {
         Some(q) => onnx::dequantize(t, &a.graph.affine(&q)),
         None => Ok(onnx::to_f32(t)?.into_owned()),

@@ -47,14 +47,23 @@ impl State {
     }
 }
 
+/// What a scheme may look at beside scores, for each group.
+pub struct Asides<'a> {
+    /// Equal for groups that sit in the network alike.
+    pub structures: &'a [&'a str],
+    /// What the target gains.
+    pub gains: &'a [f64],
+    /// What the model loses; empty where nothing was measured.
+    pub losses: &'a [Vec<(f64, f64)>],
+}
+
 /// All units that may go, in ranking order.
 pub fn ranking<'s>(
     state: &State,
     limits: &[Limit],
     round_to: usize,
     scheme: &dyn Scheme,
-    structures: &[&str],
-    gains: &[f64],
+    asides: &Asides,
     scores: impl Fn(usize) -> &'s [f64] + Sync,
 ) -> Vec<Unit> {
     use rayon::prelude::*;
@@ -83,8 +92,9 @@ pub fn ranking<'s>(
             size: state.alive[g].len(),
             removed: state.alive[g].len() - state.counts[g],
             units: &views[g],
-            structure: structures[g],
-            gain: gains[g],
+            structure: asides.structures[g],
+            gain: asides.gains[g],
+            losses: asides.losses.get(g).map_or(&[], Vec::as_slice),
         })
         .collect();
     let keys = scheme.keys(&groups);

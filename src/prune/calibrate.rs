@@ -6,8 +6,10 @@ use std::time::Instant;
 use super::{Error, Progress, Request, begin};
 use crate::analysis::Analysis;
 use crate::criteria::Measure;
-use crate::report::Timings;
+use crate::planning;
+use crate::report::{SensitivityReport, Timings};
 use crate::runtime::{self, Runtime};
+use crate::sensitivity::{random_source, sensitivity};
 use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted};
 
 /// What the criterion wants to know of the data.
@@ -50,4 +52,38 @@ pub(super) fn calibration<'a>(
         positions: Calibration::POSITIONS,
         progress,
     }
+}
+
+/// What was measured before a plan is made.
+#[derive(Default)]
+pub(super) struct Measured {
+    /// What data says of each group; empty without data.
+    pub statistics: Vec<GroupStatistics>,
+    /// What each group loses by the share of it that is gone; empty where that was not measured.
+    pub losses: Vec<Vec<(f64, f64)>>,
+}
+
+/// What each group costs when part of it goes; on random inputs where there is no data.
+pub(super) fn measure_sensitivity(
+    a: &Analysis,
+    request: &Request,
+    statistics: &[GroupStatistics],
+    progress: &mut dyn Progress,
+) -> Result<SensitivityReport, Error> {
+    let limits = planning::may_shrink(a, request.scheme, &request.options)?;
+    let scores = planning::first_scores(a, request.criterion, request.score, statistics)?;
+    let random;
+    let source = match request.data.as_deref() {
+        Some(data) => data,
+        None => {
+            random = random_source(a, request.score.seed)?;
+            &random
+        }
+    };
+    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+    let goes_on = |_| true;
+    let calibration = calibration(source, &*runtime, request, &goes_on);
+    begin(progress, "sensitivity")?;
+    let mut told = |done, of| progress.candidates(done, of);
+    Ok(sensitivity(a, &limits, &scores, &calibration, &mut told)?)
 }

@@ -66,6 +66,8 @@ pub(super) fn start_report(
         frozen: all.frozen,
         verification: None,
         recovery: None,
+        sensitivity: None,
+        times: None,
         latency: None,
         seconds: Timings::default(),
         warnings: Vec::new(),

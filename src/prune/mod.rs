@@ -5,6 +5,7 @@ mod check;
 mod figures;
 mod plan;
 mod request;
+mod timed;
 
 use std::cell::RefCell;
 use std::time::Instant;
@@ -13,14 +14,15 @@ use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
 use crate::recover::recover;
-use crate::report::Timings;
+use crate::report::{SensitivityReport, Timings};
 use crate::rewriting;
 use crate::runtime;
+use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
-use calibrate::{calibrate, calibration};
-use check::{check_staged, latency_advice, measure, verification};
+use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
+use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
 
@@ -47,12 +49,20 @@ pub fn prune(
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
-    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
+    let mut sensitivity = None;
+    if (request.sensitivity || request.scheme.needs_losses()) && request.recipe.is_none() {
+        let clock = Instant::now();
+        let found = measure_sensitivity(&a, request, &measured.statistics, progress)?;
+        measured.losses = losses(&a, &found);
+        sensitivity = Some(found);
+        seconds.calibrate += clock.elapsed().as_secs_f64();
+    }
 
     begin(progress, "plan")?;
     let clock = Instant::now();
-    let mut plan = make_plan(&a, request, &statistics, progress)?;
-    drop(statistics);
+    let (mut plan, times) = make_plan(&a, request, &measured, progress)?;
+    drop(measured);
     seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
     // Scoring has read all weights.
@@ -67,7 +77,8 @@ pub fn prune(
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, model);
-    let (mut written, mut check) = (false, None);
+    (report.times, report.sensitivity) = (times, sensitivity);
+    let mut written = false;
     if wanted {
         let target = match &output {
             Output::File(path) => path.to_path_buf(),
@@ -79,27 +90,8 @@ pub fn prune(
         report.after.bytes = staged.bytes();
         seconds.write = clock.elapsed().as_secs_f64();
 
-        if request.verify || request.latency.is_some() {
-            begin(progress, "verify")?;
-            let clock = Instant::now();
-            match runtime::select(request.runtime, request.library.as_deref()) {
-                Ok(selected) => {
-                    let runtime = &*selected.runtime;
-                    warnings.extend(selected.warnings);
-                    check = check_staged(&a, &kept, staged.model_path(), runtime, request, &mut warnings)?;
-                    seconds.verify = clock.elapsed().as_secs_f64();
-                    if let (Some(c), Some(budget)) = (&mut check, request.latency) {
-                        begin(progress, "measure")?;
-                        let clock = Instant::now();
-                        report.latency = measure(c, runtime, request.session.device, budget, &mut warnings);
-                        seconds.latency = clock.elapsed().as_secs_f64();
-                    }
-                }
-                // Without a check, a runtime is only a wish.
-                Err(e) if !request.verify => warnings.push(format!("latency not measured: {e}")),
-                Err(e) => return Err(e.into()),
-            }
-        }
+        let trial = Trial { a: &a, kept: &kept, staged: staged.model_path(), request };
+        trial.run(&mut report, &mut seconds, &mut warnings, progress)?;
         // What is won back changes values only, and only of a model that is right without it.
         if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
             begin(progress, "recover")?;
@@ -115,6 +107,7 @@ pub fn prune(
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
+        let output = if report.missed.is_none() || request.force { output } else { Output::None };
         match output {
             Output::File(_) => {
                 staged.commit()?;
@@ -128,11 +121,21 @@ pub fn prune(
         }
         seconds.write += clock.elapsed().as_secs_f64();
     }
-    report.verification = check.filter(|_| request.verify).map(|c| verification(c.verdict));
     latency_advice(&report, request, &mut warnings);
     report.warnings = warnings;
     report.seconds = seconds;
     Ok(Outcome { report, written })
+}
+
+/// Measures what each group costs when part of it goes, and removes nothing. The target is not looked at.
+///
+/// # Errors
+/// When the model cannot be analysed, cut or run.
+pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
+    begin(progress, "analyse")?;
+    let a = Analysis::new(model, &request.shapes)?;
+    let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
+    measure_sensitivity(&a, request, &statistics, progress)
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

@@ -1,21 +1,27 @@
 //! Which channels stay.
 
+use super::calibrate::Measured;
+use super::timed::{is_time, plan_for_time};
 use super::{Error, Progress, Request, with_layout};
 use crate::analysis::Analysis;
 use crate::onnx;
 use crate::planning::{self, Aim, Plan, Target};
+use crate::report::TimeReport;
 use crate::rewriting;
-use crate::statistics::GroupStatistics;
 
 pub(super) fn make_plan(
     a: &Analysis,
     request: &Request,
-    statistics: &[GroupStatistics],
+    measured: &Measured,
     progress: &mut dyn Progress,
-) -> Result<Plan, Error> {
+) -> Result<(Plan, Option<TimeReport>), Error> {
     if let Some(recipe) = &request.recipe {
         let recorded: Vec<_> = recipe.groups.iter().map(|g| (g.name.clone(), g.before, g.kept.clone())).collect();
-        return Ok(planning::replay(a, request.target, &recorded)?);
+        return Ok((planning::replay(a, request.target, &recorded)?, None));
+    }
+    if is_time(request.target) {
+        let (plan, times) = plan_for_time(a, request, measured, progress)?;
+        return Ok((plan, Some(times)));
     }
     // What a file takes beside its weights hardly changes; a size target that is missed by it is aimed at again.
     let full = a.full_counts();
@@ -28,18 +34,19 @@ pub(super) fn make_plan(
             target: request.target,
             options: &request.options,
             fixed_bytes: beside,
-            statistics,
+            statistics: &measured.statistics,
+            losses: &measured.losses,
             latency: None,
         };
         let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
-        let Target::Size(limit) = request.target else { return Ok(plan) };
+        let Target::Size(limit) = request.target else { return Ok((plan, None)) };
         if plan.missed.is_some() {
-            return Ok(plan);
+            return Ok((plan, None));
         }
         let proto = rewriting::prune(a, &plan.kept_atoms(a))?;
         let bytes = onnx::write_to(&with_layout(a.graph.model, proto), &mut std::io::sink())?;
         if bytes <= limit {
-            return Ok(plan);
+            return Ok((plan, None));
         }
         beside += (bytes - limit) as f64;
     }

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use crate::analysis::Shapes;
 use crate::criteria::{self, Criterion, ScoreOptions};
+use crate::latency;
 use crate::onnx;
 use crate::planning::{self, Options, Scheme, Step, Target};
 use crate::recover::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
 use crate::runtime::{self, Choice, SessionOptions};
+use crate::sensitivity;
 use crate::statistics::{self, Source};
 
 /// Why a run failed.
@@ -39,6 +41,12 @@ pub enum Error {
     /// Statistics of activations.
     #[error(transparent)]
     Statistics(#[from] statistics::Error),
+    /// Aiming at a time.
+    #[error(transparent)]
+    Latency(#[from] latency::Error),
+    /// Measuring sensitivity.
+    #[error(transparent)]
+    Sensitivity(#[from] sensitivity::Error),
     /// Recovery was asked for without data.
     #[error("least squares and statistics of normalisations come from data: give some with --data")]
     NoData,
@@ -73,10 +81,14 @@ pub struct Request {
     pub runtime: Choice,
     /// Where onnxruntime is looked for first.
     pub library: Option<PathBuf>,
+    /// Folder that keeps the times of operators between runs, for targets that are times; `None` keeps none.
+    pub times: Option<PathBuf>,
     /// Device and threads of the runtime.
     pub session: SessionOptions,
     /// Calibration data, for criteria that look at activations and for what `recover` asks.
     pub data: Option<Arc<dyn Source>>,
+    /// Whether to measure what each group costs when part of it goes; a scheme may ask for it, too.
+    pub sensitivity: bool,
     /// How accuracy is won back from the data after pruning.
     pub recover: Means,
 }
@@ -97,6 +109,14 @@ pub trait Progress {
     fn stage(&mut self, name: &'static str) -> bool;
     /// A step of planning is done.
     fn step(&mut self, step: Step) -> bool;
+    /// So many parts of the model have been timed, of so many.
+    fn parts(&mut self, _done: usize, _of: usize) -> bool {
+        true
+    }
+    /// So many candidates have been run, of so many.
+    fn candidates(&mut self, _done: usize, _of: usize) -> bool {
+        true
+    }
     /// So many samples of calibration data went through the model.
     fn samples(&mut self, _done: usize) -> bool {
         true

@@ -86,6 +86,52 @@ pub struct LatencyReport {
     pub pair: Pair,
 }
 
+/// What one group costs when part of it goes and all others stay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupSensitivity {
+    /// The group.
+    pub name: String,
+    /// Channels in the file.
+    pub before: usize,
+    /// What is lost with fewer channels.
+    pub points: Vec<SensitivityPoint>,
+}
+
+/// What is lost with some of a group's channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SensitivityPoint {
+    /// Channels that stay, those with the highest scores.
+    pub kept: usize,
+    /// What is lost; below 0 where something is won.
+    pub loss: f64,
+}
+
+/// What each group costs when part of it goes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SensitivityReport {
+    /// What is lost: `accuracy` (a share of right answers) or `agreement` (mean cosine with the original's outputs).
+    pub of: &'static str,
+    /// Right answers of the original, where the data has classes.
+    pub original: Option<f64>,
+    /// Every group that may shrink.
+    pub groups: Vec<GroupSensitivity>,
+}
+
+/// What a plan for a time rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimeReport {
+    /// Excerpts of the model that were timed.
+    pub timed: usize,
+    /// Excerpts whose time was known from earlier runs.
+    pub known: usize,
+    /// Parts that cannot run alone.
+    pub left_out: usize,
+    /// The parts' times, as a share of the measured time of the original.
+    pub explained: f64,
+    /// Plans that were run beside the original until one was near enough.
+    pub plans: usize,
+}
+
 /// Seconds spent in each stage.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Timings {
@@ -189,6 +235,10 @@ pub struct Report {
     pub verification: Option<Verification>,
     /// What data won back.
     pub recovery: Option<Recovery>,
+    /// What each group costs when part of it goes, where that was measured.
+    pub sensitivity: Option<SensitivityReport>,
+    /// What the plan rests on, where the target is a time.
+    pub times: Option<TimeReport>,
     /// Latency before and after.
     pub latency: Option<LatencyReport>,
     /// Seconds by stage.

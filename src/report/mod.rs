@@ -9,8 +9,9 @@ mod inspect;
 pub mod text;
 
 pub use data::{
-    FrozenAxes, GroupChange, LatencyReport, ModelFigures, Overview, Recipe, Recovery, Report, Settings, Timings,
-    UnreadableRecipe, VERSION, Verification, overview, recipe,
+    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, ModelFigures, Overview, Recipe, Recovery, Report,
+    SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION, Verification,
+    overview, recipe,
 };
 pub use dot::dot;
 pub use evaluation::{

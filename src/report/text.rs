@@ -1,6 +1,6 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
-use super::data::{GroupChange, Recovery, Report, Verification};
+use super::data::{GroupChange, GroupSensitivity, Recovery, Report, SensitivityReport, TimeReport, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::planning::Measured;
 
@@ -112,6 +112,49 @@ pub fn latency_setting(r: &Report) -> Option<String> {
     let inputs: Vec<String> = l.inputs.iter().map(|(n, s)| format!("{n} {}", shape(s))).collect();
     let device = if l.device == "cpu" { String::new() } else { format!(" ({})", l.device) };
     Some(format!("latency on {}{device}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
+}
+
+/// Heads of [`sensitivity_rows`].
+pub const SENSITIVITY_HEADS: [&str; 5] = ["group", "channels", "25 % gone", "50 % gone", "75 % gone"];
+
+/// One row per group, in the order of the model: at most `limit`, those that lose most with half of it gone. Also the
+/// number of groups left out.
+pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]>, usize) {
+    let loss = |g: &GroupSensitivity, i: usize| g.points.get(i).map_or(0.0, |p| p.loss);
+    let mut chosen: Vec<usize> = (0..s.groups.len()).collect();
+    chosen.sort_by(|a, b| loss(&s.groups[*b], 1).total_cmp(&loss(&s.groups[*a], 1)));
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    let show = |g: &GroupSensitivity, i: usize| match s.of {
+        // Not -0.0, which would be shown as such.
+        "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
+        _ => format!("{:.4}", 1.0 - loss(g, i)),
+    };
+    let row = |g: &GroupSensitivity| [g.name.clone(), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
+    let rows: Vec<_> = chosen.iter().map(|i| row(&s.groups[*i])).collect();
+    let more = s.groups.len() - rows.len();
+    (rows, more)
+}
+
+/// What the figures of [`sensitivity_rows`] are.
+pub fn sensitivity(s: &SensitivityReport) -> String {
+    match s.original {
+        Some(right) => format!("accuracy with one group smaller; the original has {}", percent(right)),
+        None => "mean cosine with the original's outputs with one group smaller".to_owned(),
+    }
+}
+
+/// What a plan for a time rests on.
+pub fn times(t: &TimeReport) -> String {
+    let left = if t.left_out > 0 { format!("{} parts cannot run alone; ", t.left_out) } else { String::new() };
+    format!(
+        "{} excerpts timed, {} known from earlier runs; {left}their sum is {:.0} % of the original's time; {} {} run",
+        t.timed,
+        t.known,
+        100.0 * t.explained,
+        t.plans,
+        plural(t.plans, "plan was", "plans were")
+    )
 }
 
 fn shape(dims: &[usize]) -> String {

@@ -10,13 +10,15 @@ pub struct LatencyOptions {
     pub warmup: usize,
     /// Timed runs.
     pub runs: usize,
-    /// Wall time after which no run is started any more, warm-up included, except for the first [`LEAST_RUNS`].
+    /// Wall time after which no run is started any more, warm-up included, except for the first `least`.
     pub budget: Duration,
+    /// Timed runs that are made in any case.
+    pub least: usize,
 }
 
 impl Default for LatencyOptions {
     fn default() -> Self {
-        Self { warmup: 3, runs: 50, budget: Duration::from_secs(20) }
+        Self { warmup: 3, runs: 50, budget: Duration::from_secs(20), least: LEAST_RUNS }
     }
 }
 
@@ -174,7 +176,7 @@ pub fn measure_pair(
 }
 
 fn goes_on(done: usize, options: &LatencyOptions, start: Instant) -> bool {
-    done < LEAST_RUNS || (done < options.runs && start.elapsed() < options.budget)
+    done < options.least.max(1) || (done < options.runs && start.elapsed() < options.budget)
 }
 
 fn warm_up(

@@ -21,6 +21,8 @@ pub fn request() -> Request {
         latency: None,
         runtime: Choice::Auto,
         library: None,
+        times: None,
+        sensitivity: false,
         session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
         data: None,
         recover: Default::default(),

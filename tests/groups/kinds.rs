@@ -126,6 +126,7 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             options: &options,
             fixed_bytes: 0.0,
             statistics: &[],
+            losses: &[],
             latency: None,
         };
         planning::plan(&a, &aim, &mut |_| true)

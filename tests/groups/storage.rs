@@ -122,6 +122,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         options: &options,
         fixed_bytes: 0.0,
         statistics: &[],
+        losses: &[],
         latency: None,
     };
     let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, &mut |_| true) else {

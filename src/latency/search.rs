@@ -1,0 +1,149 @@
+//! Plans that are run before they count.
+
+use std::time::Duration;
+
+use super::error::Result;
+use super::table::{Setting, Table};
+use crate::analysis::Analysis;
+use crate::onnx::Model;
+use crate::planning::{Measured, Plan, Target};
+use crate::rewriting;
+use crate::runtime::latency::{LatencyOptions, Pair, measure, measure_pair};
+use crate::runtime::{Session, Tensor, open_model};
+
+/// Plans that are tried at most.
+const ROUNDS: usize = 8;
+/// How far beyond the target a plan aims, so that noise does not undo it.
+const MARGIN: f64 = 1.02;
+/// What is nearer than this is near enough.
+const NEAR: f64 = 1.06;
+/// Time for measuring one plan.
+const BUDGET: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: Duration::from_millis(1500), least: 10 };
+
+/// What a search came to.
+pub struct Found {
+    /// The plan that reaches the target with least to spare, else the fastest.
+    pub plan: Plan,
+    /// How it ran beside the original.
+    pub pair: Pair,
+    /// Plans that were run.
+    pub rounds: usize,
+    /// Share of the measured time that the table's parts explain.
+    pub explained: f64,
+}
+
+/// Searches a plan that reaches a time, as run with `inputs`: plans under the table, runs the result in turn with the
+/// original, and aims further or nearer by what was missing or too much.
+///
+/// `plan` makes a plan for a target under the table.
+///
+/// # Errors
+/// When the original or a candidate cannot be run, or planning fails.
+pub fn search(
+    a: &Analysis,
+    target: Target,
+    mut table: Table,
+    setting: &Setting,
+    inputs: &[(String, Tensor)],
+    plan: &mut dyn FnMut(Target, &Table) -> Result<Plan>,
+) -> Result<Found> {
+    let mut original = match &a.graph.model.path {
+        Some(path) => setting.runtime.open(path, setting.session)?,
+        None => open(a, a.graph.model.proto.clone(), setting)?,
+    };
+    // The fastest run, as for excerpts.
+    let base = measure(&mut *original, inputs, &BUDGET)?.min;
+    let explained = table.calibrate(&a.full_counts(), base);
+    let mut aim = MARGIN;
+    let mut best: Option<Found> = None;
+    for rounds in 1..=ROUNDS {
+        let candidate = plan(scaled(target, aim), &table)?;
+        let mut session = open(a, rewriting::prune(a, &candidate.kept_atoms(a))?, setting)?;
+        let pair = measure_pair((&mut *original, inputs), (&mut *session, inputs), &BUDGET)?;
+        let surplus = spare(target, &pair);
+        let exhausted = candidate.missed.is_some();
+        let better = best.as_ref().is_none_or(|b| preferred(surplus, spare(target, &b.pair)));
+        if better {
+            best = Some(Found { plan: candidate, pair, rounds, explained });
+        }
+        if let Some(b) = &mut best {
+            b.rounds = rounds;
+        }
+        let done = (1.0..NEAR).contains(&surplus) || exhausted && surplus < 1.0;
+        if done {
+            break;
+        }
+        aim *= MARGIN / surplus;
+        // A table that is far off must not throw the next plan out of reach.
+        aim = aim.clamp(0.3, 10.0);
+    }
+    // One round is always made.
+    let mut found = best.ok_or(crate::planning::Error::Interrupted)?;
+    let reached = spare(target, &found.pair) >= 1.0;
+    found.plan.reached = figure(target, &found.pair);
+    found.plan.missed = (!reached).then_some(Measured(target));
+    if reached {
+        found.plan.why.clear();
+    } else if found.plan.why.is_empty() {
+        found.plan.why = format!("no plan of {ROUNDS} that were run came nearer");
+    }
+    Ok(found)
+}
+
+fn open(a: &Analysis, proto: crate::onnx::proto::ModelProto, setting: &Setting) -> Result<Box<dyn Session>> {
+    let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
+    Ok(open_model(setting.runtime, model, setting.session)?)
+}
+
+/// The target, so many times harder.
+fn scaled(target: Target, factor: f64) -> Target {
+    match target {
+        Target::Latency(x) => Target::Latency((x * factor).max(1.0)),
+        Target::Milliseconds(ms) => Target::Milliseconds(ms / factor),
+        other => other,
+    }
+}
+
+/// How much faster a candidate is than it need be: 1 is just fast enough.
+fn spare(target: Target, pair: &Pair) -> f64 {
+    match target {
+        Target::Latency(x) => pair.ratio / x,
+        Target::Milliseconds(ms) => ms / pair.b.median.max(f64::MIN_POSITIVE),
+        _ => 1.0,
+    }
+}
+
+/// The measured figure in the unit of the target.
+pub fn figure(target: Target, pair: &Pair) -> Measured {
+    Measured(match target {
+        Target::Milliseconds(_) => Target::Milliseconds(pair.b.median),
+        _ => Target::Latency(pair.ratio),
+    })
+}
+
+/// Enough with least to spare, else the most.
+fn preferred(new: f64, old: f64) -> bool {
+    match (new >= 1.0, old >= 1.0) {
+        (true, true) => new < old,
+        (true, false) => true,
+        (false, true) => false,
+        (false, false) => new > old,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_that_is_enough_is_preferred() {
+        let order = [1.01, 1.5, 0.99, 0.5];
+        for (i, a) in order.iter().enumerate() {
+            for b in &order[i + 1..] {
+                assert!(preferred(*a, *b) && !preferred(*b, *a), "{a} {b}");
+            }
+        }
+        assert_eq!(scaled(Target::Milliseconds(5.0), 2.0), Target::Milliseconds(2.5));
+        assert_eq!(scaled(Target::Latency(1.2), 0.5), Target::Latency(1.0));
+    }
+}

@@ -1,0 +1,228 @@
+//! What each part of a model costs at which widths.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::costs::{Costs, machine};
+use super::error::{Error, Result};
+use super::excerpt::excerpt;
+use super::grid::Grid;
+use super::parts::Parts;
+use super::signature::signature;
+use crate::algebra::Kept;
+use crate::analysis::Analysis;
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::onnx::{self, DType, Model};
+use crate::planning::{self, Latency, Limit};
+use crate::rewriting;
+use crate::runtime::{self, Bound, Runtime, SessionOptions, Tensor, open_model};
+
+/// Where and how times are taken.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// The runtime.
+    pub runtime: &'a dyn Runtime,
+    /// Device and threads.
+    pub session: &'a SessionOptions,
+    /// Folder for times between runs; `None` keeps none.
+    pub folder: Option<&'a PathBuf>,
+    /// Seed of random inputs.
+    pub seed: u64,
+}
+
+/// Runs of one excerpt at most and at least, and the time after which no more are made. The fastest counts, so few are
+/// enough.
+const RUNS: usize = 30;
+const LEAST_RUNS: usize = 4;
+const BUDGET: Duration = Duration::from_millis(25);
+
+/// Predicts the time of a run as a sum over parts.
+#[derive(Clone, Debug)]
+pub struct Table {
+    grids: Vec<Arc<Grid>>,
+    /// What a part takes within the model, relative to alone.
+    scale: f64,
+    /// Milliseconds of what does not depend on widths.
+    rest: f64,
+    /// Excerpts that were timed.
+    pub timed: usize,
+    /// Excerpts whose time was on disk.
+    pub known: usize,
+    /// Parts that the runtime could not run alone.
+    pub left_out: usize,
+}
+
+impl Latency for Table {
+    fn milliseconds(&self, counts: &[usize]) -> f64 {
+        self.rest + self.scale * self.sum(counts)
+    }
+}
+
+impl Table {
+    /// Times the parts of a model that depend on groups, or reads their times from disk. `progress` is told how many
+    /// of how many parts are done, and may say stop; times taken so far are kept.
+    ///
+    /// # Errors
+    /// When nothing can be timed, the model cannot be cut, or `progress` says stop.
+    pub fn measure(
+        a: &Analysis,
+        limits: &[Limit],
+        round_to: usize,
+        setting: &Setting,
+        warn: &mut dyn FnMut(String),
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Table> {
+        let Setting { runtime, session, folder, .. } = *setting;
+        let machine = machine(runtime.name(), &runtime.version(), &session.device.to_string(), session.threads);
+        let mut costs = Costs::open(folder.map(PathBuf::as_path), machine);
+        let mut table = Table { grids: Vec::new(), scale: 1.0, rest: 0.0, timed: 0, known: 0, left_out: 0 };
+        let done = table.fill(a, limits, round_to, setting, &mut costs, progress);
+        if let Err(e) = costs.save() {
+            warn(format!("times of operators are not kept for the next run: {e}"));
+        }
+        done.map(|()| table)
+    }
+
+    fn fill(
+        &mut self,
+        a: &Analysis,
+        limits: &[Limit],
+        round_to: usize,
+        setting: &Setting,
+        costs: &mut Costs,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<()> {
+        let (parts, full) = (Parts::of(a, limits), a.full_counts());
+        let idle = self.time(idle(), setting, costs)?;
+        let wanted: Vec<usize> = (0..parts.parts.len()).filter(|i| !parts.parts[*i].axes.is_empty()).collect();
+        // Parts that are alike at full width, and whose axes shrink alike, share their times.
+        let mut alike: HashMap<(String, Vec<Vec<usize>>), Vec<f64>> = HashMap::new();
+        let mut first_failure = None;
+        for (done, part) in wanted.iter().copied().enumerate() {
+            if !progress(done, wanted.len()) {
+                return Err(planning::Error::Interrupted.into());
+            }
+            let mut grid = Grid::new(&parts.parts[part].axes, &full, limits, round_to);
+            let widths: Vec<Vec<(usize, usize)>> = (0..grid.len()).map(|i| grid.widths(i)).collect();
+            let cut = |w: &[(usize, usize)]| -> rewriting::Result<Option<ModelProto>> {
+                excerpt(a, &parts, part, &narrow(a, w))
+            };
+            let Some(whole) = cut(widths.last().map_or(&[][..], Vec::as_slice))? else {
+                first_failure.get_or_insert_with(|| "its sizes are not known".to_owned());
+                self.left_out += 1;
+                continue;
+            };
+            let sizes = widths.iter().map(|w| w.iter().map(|(_, n)| *n).collect()).collect();
+            let key = (signature(&whole), sizes);
+            if let Some(ms) = alike.get(&key) {
+                grid.fill(ms.clone());
+                self.grids.push(Arc::new(grid));
+                continue;
+            }
+            let mut time = |w: &Vec<_>| match cut(w)? {
+                Some(proto) => self.time(proto, setting, costs),
+                // Whether sizes are known does not depend on widths.
+                None => Ok(idle),
+            };
+            let times: Result<Vec<f64>> = widths.iter().map(&mut time).collect();
+            match times {
+                Ok(mut ms) => {
+                    ms.iter_mut().for_each(|ms| *ms = (*ms - idle).max(0.0));
+                    alike.insert(key, ms.clone());
+                    grid.fill(ms);
+                    self.grids.push(Arc::new(grid));
+                }
+                Err(Error::Runtime(e)) => {
+                    first_failure.get_or_insert_with(|| e.to_string());
+                    self.left_out += 1;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if self.grids.is_empty() {
+            let why = first_failure.unwrap_or_else(|| "no contraction reads or writes them".to_owned());
+            return Err(Error::NothingTimed { runtime: setting.runtime.name(), why });
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, proto: ModelProto, setting: &Setting, costs: &mut Costs) -> Result<f64> {
+        let signature = signature(&proto);
+        if let Some(ms) = costs.get(&signature) {
+            self.known += 1;
+            return Ok(ms);
+        }
+        let model = Model { proto, ..Model::default() };
+        let session = open_model(setting.runtime, model, setting.session)?;
+        let random = |(i, v): (usize, &runtime::IoInfo)| {
+            let shape = v.shape(&|_, _| 1).unwrap_or_default();
+            Ok((v.name.clone(), Tensor::random(v.dtype, &shape, setting.seed.wrapping_add(i as u64), 0..2)?))
+        };
+        let inputs = session.inputs().iter().enumerate().map(random).collect::<runtime::Result<Vec<_>>>()?;
+        let mut session = session.bind()?;
+        for (name, tensor) in &inputs {
+            session.set(name, tensor)?;
+        }
+        let ms = fastest(&mut *session)?;
+        costs.insert(signature, ms);
+        self.timed += 1;
+        Ok(ms)
+    }
+
+    /// Milliseconds of all parts, each alone.
+    fn sum(&self, counts: &[usize]) -> f64 {
+        self.grids.iter().map(|g| g.at(counts)).sum()
+    }
+
+    /// Brings the sum to the measured time of the whole model: what is missing does not depend on widths, what is too
+    /// much is what running alone costs. Gives the share of the time that the parts explain.
+    pub fn calibrate(&mut self, full: &[usize], ms: f64) -> f64 {
+        let sum = self.sum(full);
+        self.scale = if sum > ms && sum > 0.0 { ms / sum } else { 1.0 };
+        self.rest = (ms - sum).max(0.0);
+        if ms > 0.0 { sum / ms } else { 1.0 }
+    }
+}
+
+/// Milliseconds of the fastest run; values stay where the model runs, as they do within the whole model.
+fn fastest(session: &mut dyn Bound) -> runtime::Result<f64> {
+    let start = Instant::now();
+    let mut best = f64::INFINITY;
+    let mut runs = 0;
+    // Runtimes prepare themselves on the first run, which is never the fastest.
+    while runs < LEAST_RUNS || (runs < RUNS && start.elapsed() < BUDGET) {
+        let clock = Instant::now();
+        session.run()?;
+        best = best.min(clock.elapsed().as_secs_f64() * 1e3);
+        runs += 1;
+    }
+    Ok(best)
+}
+
+/// A model that does nothing: what a run costs by itself, which each excerpt pays and the model only once.
+fn idle() -> ModelProto {
+    let value = |name| onnx::value_info(name, DType::Float, &[Some(1)]);
+    let node = NodeProto {
+        op_type: Some("Identity".to_owned()),
+        input: vec!["x".to_owned()],
+        output: vec!["y".to_owned()],
+        ..NodeProto::default()
+    };
+    let graph = GraphProto {
+        name: Some("idle".to_owned()),
+        node: vec![node],
+        input: vec![value("x")],
+        output: vec![value("y")],
+        ..GraphProto::default()
+    };
+    let opset = OperatorSetIdProto { domain: None, version: Some(13) };
+    ModelProto { ir_version: Some(7), opset_import: vec![opset], graph: Some(graph), ..ModelProto::default() }
+}
+
+/// The first channels of some groups, all of the others.
+fn narrow(a: &Analysis, widths: &[(usize, usize)]) -> Kept {
+    let shrinks = widths.iter().filter(|(g, n)| *n < a.groups[*g].size);
+    shrinks.map(|(g, n)| (a.groups[*g].atom, (0..*n as u32).collect::<Vec<_>>().into())).collect()
+}
