@@ -1,5 +1,8 @@
 //! Channels that go through sequences of tensors.
 
+use onnx_prune::onnx::{self, DType};
+
+use crate::common::builder::declared;
 use crate::zoo::sequences;
 use crate::{frozen, groups, load};
 
@@ -43,4 +46,23 @@ fn a_sequence_that_is_read_at_run_time_stays() {
     assert_eq!(frozen(m.clone()), expected);
     let model = load(m);
     assert!(model.graph().unwrap().node.iter().any(|n| n.op_type() == "SplitToSequence"));
+}
+
+#[test]
+fn a_loop_whose_rounds_are_not_known_or_too_many_stays() {
+    let m = sequences::filled_by_rounds();
+    let graph = m.graph.as_ref().unwrap();
+    let count = graph.node.iter().find(|n| n.op_type() == "Loop").unwrap().input[0].clone();
+    let mut given = m.clone();
+    let graph = given.graph.as_mut().unwrap();
+    graph.initializer.retain(|t| t.name() != count);
+    graph.input.push(declared(&count, DType::Int64, ""));
+    let mut endless = m;
+    let tensors = &mut endless.graph.as_mut().unwrap().initializer;
+    tensors.retain(|t| t.name() != count);
+    tensors.push(onnx::from_i64(&count, &[], &[i64::MAX]).unwrap());
+    for m in [given, endless] {
+        assert!(groups(m.clone()).is_empty());
+        assert!(load(m).graph().unwrap().node.iter().any(|n| n.op_type() == "Loop"));
+    }
 }
