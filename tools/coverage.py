@@ -272,6 +272,13 @@ def exports(args: argparse.Namespace) -> list[dict[str, Any]]:
     return [{"source": source, **row} for (source, *_), row in found.items()]
 
 
+def untried(rows: list[dict[str, Any]]) -> list[str]:
+    """Models of the sources in the table that no exporter was tried on."""
+    tried = {(row["source"], row["name"]) for row in rows}
+    sources = [s for s in zoo.SOURCES if s in {source for source, _ in tried}]
+    return [f"{s}/{name}" for s in sources for name in zoo.models(s) if (s, name) not in tried]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Prune and check every model.")
     parser.add_argument("--models", nargs="+", default=["*"], metavar="GLOB")
@@ -320,7 +327,11 @@ def main() -> int:
     if args.markdown:
         rows = [asdict(line) for line in lines.values()]
         left, version = missing(args, lines), program.version(args.binary)
-        text = sweep_page(rows, exports(args), left, version) if args.sweep else page(rows, left, version)
+        if args.sweep:
+            tries = exports(args)
+            text = sweep_page(rows, tries, left, untried(tries), version)
+        else:
+            text = page(rows, left, version)
         args.markdown.write_text(text)
     return int(failed > 0)
 

@@ -59,8 +59,9 @@ def slowest(rows: list[Row]) -> float | None:
 
 
 def sweep_page(
-    rows: list[Row], exports: list[Row], missing: dict[str, list[str]], version: str
-) -> str:
+    rows: list[Row], exports: list[Row], missing: dict[str, list[str]], untried: list[str],
+    version: str,
+) -> str:  # fmt: skip
     """The whole sweep as Markdown: what failed comes first."""
     failed = [r for r in rows if r["fail"]]
     passed = sorted((r for r in rows if not r["fail"]), key=lambda r: parts(r["model"]))
@@ -105,6 +106,8 @@ def sweep_page(
         lines += table("source | model | exporter | its error", "--- | --- | --- | ---", cells)
     if missing:
         lines += [f"{len(missing)} exported files were not examined yet: {', '.join(sorted(missing))}.", ""]
+    if untried:
+        lines += [f"{len(untried)} models were not exported yet: {', '.join(sorted(untried))}.", ""]
     lines += [
         "## All", "",
         "*Best* is the greatest speed-up that the structure allows with a tenth of each group kept.",

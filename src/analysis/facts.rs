@@ -47,7 +47,7 @@ pub fn of_constant(t: &TensorProto) -> Fact {
     } else {
         None
     };
-    Fact { dtype: dt, shape: Some(shape), value }
+    Fact { value, ..Fact::new(dt, shape) }
 }
 
 impl Facts {
@@ -244,7 +244,7 @@ fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
         (Some(new), _) => Some(new),
         (None, old) => old.clone(),
     };
-    Fact { dtype, shape, value: inferred.value }
+    Fact { dtype, shape, value: inferred.value, counts: inferred.counts }
 }
 
 fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
@@ -260,5 +260,5 @@ fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
             })
             .collect()
     });
-    Fact { dtype: t.elem_type(), shape, value: None }
+    Fact { dtype: t.elem_type(), shape, ..Fact::default() }
 }

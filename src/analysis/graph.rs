@@ -155,7 +155,10 @@ impl<'m> Graph<'m> {
                 node.output.iter().map(|n| (!n.is_empty()).then(|| self.define(scope, n))).collect();
             if let (Some(Some(out)), true) = (outputs.first(), canonical(node.domain()).is_empty()) {
                 let constant = match node.op_type() {
-                    "Constant" => constant_of(node, self.nodes.len()),
+                    "Constant" => {
+                        let origin = Origin::Node(self.nodes.len());
+                        onnx::constant(node).map(|tensor| Constant { tensor, origin })
+                    }
                     "Identity" => inputs.first().copied().flatten().and_then(|id| self.constants[id].clone()),
                     _ => None,
                 };
@@ -275,24 +278,4 @@ impl<'m> Graph<'m> {
 
 fn canonical(domain: &str) -> &str {
     if domain == "ai.onnx" { "" } else { domain }
-}
-
-/// The tensor that a Constant node gives, whichever attribute holds it.
-fn constant_of<'m>(node: &'m NodeProto, index: usize) -> Option<Constant<'m>> {
-    let origin = Origin::Node(index);
-    if let Some(t) = onnx::attr_t(node, "value") {
-        return Some(Constant { tensor: Cow::Borrowed(t), origin });
-    }
-    let float = onnx::DType::Float;
-    let tensor = if let Some(f) = onnx::attr_f(node, "value_float") {
-        onnx::from_f32("", &[], &[f], float)
-    } else if let Some(i) = onnx::attr_i(node, "value_int") {
-        onnx::from_i64("", &[], &[i])
-    } else if let Some(v) = onnx::attr_ints(node, "value_ints") {
-        onnx::from_i64("", &[v.len()], v)
-    } else {
-        let v = &onnx::attr(node, "value_floats")?.floats;
-        onnx::from_f32("", &[v.len()], v, float)
-    };
-    tensor.ok().map(|t| Constant { tensor: Cow::Owned(t), origin })
 }

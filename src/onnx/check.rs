@@ -2,7 +2,7 @@
 
 use super::attr::{imported, plain};
 use super::proto::ModelProto;
-use super::{Error, Result, inline, order, tensor, walk};
+use super::{Error, Result, inline, opset, order, sequences, tensor, walk};
 
 /// Oldest IR version that is understood.
 pub const OLDEST_IR: i64 = 3;
@@ -13,8 +13,8 @@ pub const OLDEST_OPSET: i64 = 7;
 /// Newest default operator set that is known.
 pub const NEWEST_OPSET: i64 = 28;
 
-/// Versions, tensor sizes, single assignment, order. Writes out functions and sorts nodes that stand out of order.
-/// Returns warnings.
+/// Versions, tensor sizes, single assignment, order. Writes out functions and sequences, and sorts nodes that stand out
+/// of order. Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
     match inline::inline(model) {
@@ -23,10 +23,15 @@ pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     }
     walk::tensors(model, &mut |t, _| tensor::check(t))?;
     walk::sparse_tensors(model, &mut tensor::check_sparse)?;
+    let version = opset(model, "");
     if let Some(graph) = model.graph.as_mut() {
         let sorted = order::check_and_sort(graph)?;
         if sorted > 0 {
             warnings.push(format!("nodes of {sorted} graph(s) stood out of order and were sorted"));
+        }
+        match sequences::write_out(graph, version) {
+            0 => {}
+            n => warnings.push(format!("{n} operators on sequences of tensors were written out")),
         }
     }
     Ok(warnings)

@@ -64,7 +64,18 @@ fn calls_in(nodes: &[NodeProto], out: &mut HashSet<(String, String)>) {
     }
 }
 
-fn names(g: &GraphProto, taken: &mut HashSet<String>) {
+/// What one call of a function does, with names that are free.
+pub(super) fn one_call(taken: &mut HashSet<String>, call: &NodeProto, function: &FunctionProto) -> Vec<NodeProto> {
+    let mut inliner = Inliner { functions: HashMap::new(), taken: std::mem::take(taken), calls: 0, nodes: 0 };
+    let mut call = Call::new(&mut inliner, call, function);
+    let mut nodes: Vec<NodeProto> = function.node.iter().map(|n| call.copy(n)).collect();
+    nodes.append(&mut call.aliases);
+    *taken = inliner.taken;
+    nodes
+}
+
+/// All names of a graph and its bodies.
+pub(super) fn names(g: &GraphProto, taken: &mut HashSet<String>) {
     taken.extend(g.input.iter().chain(&g.output).map(|v| v.name().to_owned()));
     taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
     for n in &g.node {
@@ -72,6 +83,17 @@ fn names(g: &GraphProto, taken: &mut HashSet<String>) {
         taken.insert(n.name().to_owned());
         walk::bodies(n).for_each(|b| names(b, taken));
     }
+}
+
+/// A name that is free, this one if it can be.
+pub(super) fn fresh(taken: &mut HashSet<String>, base: String) -> String {
+    let mut name = base.clone();
+    let mut n = 1;
+    while !taken.insert(name.clone()) {
+        n += 1;
+        name = format!("{base}_{n}");
+    }
+    name
 }
 
 struct Inliner<'f> {
@@ -105,13 +127,7 @@ impl Inliner<'_> {
     }
 
     fn fresh(&mut self, base: String) -> String {
-        let mut name = base.clone();
-        let mut n = 1;
-        while !self.taken.insert(name.clone()) {
-            n += 1;
-            name = format!("{base}_{n}");
-        }
-        name
+        fresh(&mut self.taken, base)
     }
 }
 

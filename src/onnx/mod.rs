@@ -8,6 +8,7 @@ pub mod proto {
 
 mod attr;
 mod check;
+mod constant;
 mod debug;
 mod decode;
 mod dtype;
@@ -24,6 +25,7 @@ mod outputs;
 mod quantized;
 pub mod save;
 mod select;
+mod sequences;
 mod source;
 mod tensor;
 pub mod walk;
@@ -33,6 +35,7 @@ pub use attr::{
     attr, attr_f, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_i, set_attr_ints,
 };
 pub use check::{NEWEST_IR, NEWEST_OPSET, OLDEST_IR, OLDEST_OPSET};
+pub use constant::constant;
 pub use debug::{DebugInfo, debug_info, strip_debug};
 pub use decode::{to_f32, to_f64_any, to_i64};
 pub use dtype::DType;

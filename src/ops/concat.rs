@@ -21,6 +21,21 @@ fn joined(cx: &InferCx) -> Option<Value> {
     }
 }
 
+/// Along which axis each of the joined columns counts, where one does.
+fn columns(cx: &InferCx, last: usize) -> Option<Vec<Option<usize>>> {
+    let mut all = Vec::new();
+    for i in 0..cx.inputs.len() {
+        let width = usize::try_from(cx.shape(i)?.get(last)?.known()?).ok().filter(|n| *n <= MAX_VALUE)?;
+        // What is the same in all columns says so once.
+        match cx.fact(i)?.counted() {
+            Some(counts) if counts.len() == width => all.extend(counts),
+            Some(counts) if counts.len() == 1 => all.extend(std::iter::repeat_n(counts[0], width)),
+            _ => all.extend(std::iter::repeat_n(None, width)),
+        }
+    }
+    all.iter().any(Option::is_some).then_some(all)
+}
+
 impl Operator for Concat {
     fn about(&self) -> &'static str {
         "the joined axis is the sum of its parts"
@@ -44,8 +59,10 @@ impl Operator for Concat {
             shape[a] = total;
         }
         let value = if shape.len() == 1 { joined(cx) } else { None };
+        let counts = if a + 1 == shape.len() { columns(cx, a) } else { None };
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
+        cx.outputs.first_mut()?.counts = counts;
         if let Some(v) = value {
             cx.set_value(0, v);
         }

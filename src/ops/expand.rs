@@ -36,8 +36,14 @@ impl Operator for Expand {
             (Some(v), Some(_)) if x == shape => Some(v.clone()),
             _ => None,
         };
+        let offset = shape.len().checked_sub(x.len())?;
+        let along = match cx.fact(0)?.counted().as_deref() {
+            Some([Some(axis)]) if x.get(*axis) == shape.get(axis + offset) => Some(axis + offset),
+            _ => None,
+        };
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
+        cx.outputs.first_mut()?.counts = along.map(|axis| vec![Some(axis)]);
         if let Some(v) = value {
             cx.set_value(0, v);
         }

@@ -71,17 +71,20 @@ pub struct Fact {
     pub shape: Option<Vec<Dim>>,
     /// Contents.
     pub value: Option<Value>,
+    /// Of whole numbers too many to be followed, those that only count: for each element of the last axis, or once for
+    /// all of them, the axis along which it is the position, 0, 1, 2, …
+    pub counts: Option<Vec<Option<usize>>>,
 }
 
 impl Fact {
     /// A tensor of known type and shape.
     pub fn new(dtype: i32, shape: Vec<Dim>) -> Self {
-        Fact { dtype, shape: Some(shape), value: None }
+        Fact { dtype, shape: Some(shape), ..Fact::default() }
     }
 
     /// A small integer tensor with contents.
     pub fn ints(shape: Vec<Dim>, data: Vec<Dim>) -> Self {
-        Fact { dtype: dtype::INT64, shape: Some(shape), value: Some(Value::Ints(data)) }
+        Fact { value: Some(Value::Ints(data)), ..Fact::new(dtype::INT64, shape) }
     }
 
     /// All sizes as numbers.
@@ -95,6 +98,18 @@ impl Fact {
             Value::Ints(v) => Some(v),
             Value::Floats(_) => None,
         }
+    }
+
+    /// See [`counts`](Fact::counts); where the contents are known, they tell.
+    pub fn counted(&self) -> Option<Vec<Option<usize>>> {
+        if self.counts.is_some() {
+            return self.counts.clone();
+        }
+        let (shape, numbers) = (self.known_shape()?, self.numbers()?);
+        let mut long = (0..shape.len()).filter(|k| shape[*k] != 1);
+        let (axis, others) = (long.next()?, long.next());
+        let counts = numbers.iter().zip(0..).all(|(n, k)| *n == k);
+        (counts && others.is_none()).then(|| vec![Some(axis)])
     }
 
     /// Integer contents, all known.

@@ -204,7 +204,10 @@ impl Operator for Unsqueeze {
         let rank = new.len() + rest.len();
         let shape: Option<Vec<Dim>> =
             (0..rank).map(|k| if new.contains(&k) { Some(Dim::from(1i64)) } else { rest.next() }).collect();
+        // An axis behind all others leaves those where they are.
+        let counts = cx.fact(0)?.counts.clone().filter(|_| new[..] == [rank - 1]);
         pass_through(cx, shape?);
+        cx.outputs.first_mut()?.counts = counts;
         Some(())
     }
 

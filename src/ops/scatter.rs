@@ -1,11 +1,13 @@
 //! Scatter and gather by computed positions.
 
 use crate::algebra::{Dim, Term};
+use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, RelateCx, RewriteCx};
+use super::fact::Fact;
 
-/// `ScatterND`: axes beyond the depth of the indices pass through.
+/// `ScatterND`: axes beyond the depth of the indices pass through, as do those along which the indices only count.
 pub struct ScatterNd;
 /// `GatherND` with no batch axes: likewise.
 pub struct GatherNd;
@@ -14,9 +16,41 @@ pub struct ByElement;
 /// `TensorScatter`: a stretch of a cache is written.
 pub struct TensorScatter;
 
+/// For each indexed axis, the axis of the updates that is the same one: the indices count along it, and name every
+/// position.
+fn whole(data: &Fact, indices: &Fact) -> Option<Vec<Option<usize>>> {
+    let (x, shape) = (data.shape.as_deref()?, indices.shape.as_deref()?);
+    let (last, lead) = shape.split_last()?;
+    let depth = usize::try_from(last.known()?).ok().filter(|d| *d <= x.len())?;
+    let counts = indices.counted().filter(|c| c.len() == depth).unwrap_or_else(|| vec![None; depth]);
+    let once = |a: usize| counts.iter().filter(|c| **c == Some(a)).count() == 1;
+    let same = |(k, a): (usize, &Option<usize>)| a.filter(|a| lead.get(*a) == Some(&x[k]) && once(*a));
+    Some(counts.iter().enumerate().map(same).collect())
+}
+
+/// Makes the indices name the first `size` positions of their axis only.
+fn shorten(cx: &mut RewriteCx, axis: usize, size: i64) -> Option<()> {
+    let mut inputs = vec![cx.node.input.get(1)?.clone()];
+    for (what, n) in [("start", 0), ("end", size), ("axis", axis as i64)] {
+        let name = (cx.fresh)(what);
+        cx.new_tensors.push(onnx::from_i64(&name, &[1], &[n]).ok()?);
+        inputs.push(name);
+    }
+    let out = (cx.fresh)("indices");
+    cx.new_nodes.push(NodeProto {
+        name: Some(out.clone()),
+        op_type: Some("Slice".to_owned()),
+        input: inputs,
+        output: vec![out.clone()],
+        ..Default::default()
+    });
+    cx.set_input(1, out);
+    Some(())
+}
+
 impl Operator for ScatterNd {
     fn about(&self) -> &'static str {
-        "indexed axes freeze, the others pass"
+        "indexed axes freeze unless the indices only count along them, the others pass"
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -25,15 +59,33 @@ impl Operator for ScatterNd {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (x, updates) = (cx.input(0)?, cx.input(2)?);
-        let depth = usize::try_from(cx.shape(1)?.last()?.known()?).ok()?;
-        x.get(..depth)?.iter().for_each(|t| cx.freeze(*t, "written by index"));
-        let tail = &x[depth..];
+        let whole = whole(cx.fact(0)?, cx.fact(1)?)?;
+        let tail = &x[whole.len()..];
         let lead = updates.len().checked_sub(tail.len())?;
-        updates[..lead].iter().for_each(|t| cx.freeze(*t, "written by index"));
+        for (t, along) in x.iter().zip(&whole) {
+            match along.and_then(|a| updates[..lead].get(a)) {
+                Some(u) => cx.unify(*t, *u),
+                None => cx.freeze(*t, "written by index"),
+            }
+        }
+        for (_, u) in updates[..lead].iter().enumerate().filter(|(a, _)| !whole.contains(&Some(*a))) {
+            cx.freeze(*u, "written by index");
+        }
         for (a, b) in tail.iter().zip(&updates[lead..]) {
             cx.unify(*a, *b);
         }
         cx.set(0, x);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let before = |i: usize| cx.before.get(i).copied().flatten();
+        let whole = whole(before(0)?, before(1)?)?;
+        for (k, along) in whole.into_iter().enumerate() {
+            let (Some(axis), Some(_)) = (along, cx.shrinking(0, k)) else { continue };
+            let size = cx.required(0)?.get(k)?.known()?;
+            shorten(cx, axis, size)?;
+        }
         Some(())
     }
 }

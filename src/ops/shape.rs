@@ -164,4 +164,22 @@ impl Operator for Range {
         cx.set(0, axes);
         Some(())
     }
+
+    // As many are counted as before, even where a bound is a size that shrank.
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        for i in self.shape_operands() {
+            let before = cx.before.get(*i).copied().flatten()?;
+            if cx.fact(*i)?.value == before.value {
+                continue;
+            }
+            let bound = before.numbers().filter(|_| before.dtype == dtype::INT64)?;
+            let shape = before.known_shape()?;
+            cx.set_constant(*i, "bound", &shape, &bound);
+        }
+        Some(())
+    }
+
+    fn shape_operands(&self) -> &'static [usize] {
+        &[0, 1, 2]
+    }
 }

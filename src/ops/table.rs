@@ -32,7 +32,7 @@ static DOMAINS: &[(&str, &Domain)] = &[
 const LOSS: &str = "loss over classes";
 const OPTIONAL: &str = "optional value";
 const RANDOM: &str = "random numbers";
-const SEQUENCE: &str = "sequence of tensors";
+const SEQUENCE: &str = "sequence of tensors that only a run knows";
 const SIGNAL: &str = "signal processing";
 const TEXT: &str = "text";
 

@@ -161,7 +161,7 @@ impl Walker<'_, '_> {
                 (None, None) => old.shape.clone(),
             };
             let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
-            self.facts[id] = Fact { dtype, shape, value: fact.value };
+            self.facts[id] = Fact { dtype, shape, ..fact };
         }
         for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
             clean::declare_body(a, self.kept, *scope, body);

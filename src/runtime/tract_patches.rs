@@ -5,6 +5,7 @@
 //! | `ConstantOfShape` without `value` | the standard says f32 zero, tract makes it f64 and then fails |
 //! | UINT32, UINT64 tensors in typed fields | tract reads them as signed, or from the wrong field |
 //! | operators of other domains | tract looks at the name only, so another vendor's `Gelu` would run as the standard one |
+//! | `MultiHeadAttention` | tract takes values to be as wide as queries, and fails where they are not |
 //! | a graph output that nothing produces | tract panics |
 
 use std::collections::HashSet;
@@ -54,16 +55,9 @@ fn is_read_rightly(node: &NodeProto) -> bool {
     }
 }
 
-/// The operators that tract knows from onnxruntime's own domain.
-const MICROSOFT: &[&str] = &[
-    "BiasGelu",
-    "FastGelu",
-    "GroupQueryAttention",
-    "MatMulNBits",
-    "MultiHeadAttention",
-    "QuickGelu",
-    "SkipLayerNormalization",
-];
+/// The operators from onnxruntime's own domain that tract reads rightly.
+const MICROSOFT: &[&str] =
+    &["BiasGelu", "FastGelu", "GroupQueryAttention", "MatMulNBits", "QuickGelu", "SkipLayerNormalization"];
 
 fn zero_value() -> AttributeProto {
     let zero = TensorProto {
@@ -132,5 +126,11 @@ mod tests {
     fn other_domains_are_refused_by_name() {
         let node = NodeProto { op_type: "Gelu".to_owned(), domain: "com.acme".to_owned(), ..Default::default() };
         assert!(apply(&mut with_node(node)).unwrap_err().contains("com.acme.Gelu"));
+        let node = NodeProto {
+            op_type: "MultiHeadAttention".to_owned(),
+            domain: "com.microsoft".to_owned(),
+            ..Default::default()
+        };
+        assert!(apply(&mut with_node(node)).unwrap_err().contains("MultiHeadAttention"));
     }
 }

@@ -64,6 +64,18 @@ pub fn declared(name: &str, dtype: DType, dims: &str) -> ValueInfoProto {
     }
 }
 
+/// A declaration of a sequence of tensors.
+fn sequence(name: &str, dtype: DType) -> ValueInfoProto {
+    let tensor = type_proto::Value::TensorType(type_proto::Tensor { elem_type: Some(dtype as i32), shape: None });
+    let each = Box::new(TypeProto { value: Some(tensor), denotation: None });
+    let all = type_proto::Value::SequenceType(Box::new(type_proto::Sequence { elem_type: Some(each) }));
+    ValueInfoProto {
+        name: Some(name.into()),
+        r#type: Some(TypeProto { value: Some(all), denotation: None }),
+        ..Default::default()
+    }
+}
+
 /// Kernel, stride, padding and groups of a convolution.
 #[derive(Clone, Copy)]
 pub struct Window {
@@ -143,6 +155,17 @@ impl Builder {
 
     pub fn output_of(&mut self, value: &str, dtype: DType, dims: &str) {
         self.graph.output.push(declared(value, dtype, dims));
+    }
+
+    /// An input that is a sequence of tensors.
+    pub fn sequence(&mut self, name: &str) -> String {
+        self.graph.input.push(sequence(name, self.dtype));
+        name.to_owned()
+    }
+
+    /// Makes `value` an output that is a sequence of tensors.
+    pub fn sequence_output(&mut self, value: &str) {
+        self.graph.output.push(sequence(value, self.dtype));
     }
 
     /// An intermediate value's declaration.

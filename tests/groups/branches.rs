@@ -157,3 +157,13 @@ fn sizes_are_followed_through_real_numbers_and_branches() {
     assert_eq!(groups(settled::padded_by_arithmetic()), [first, second]);
     assert_eq!(groups(settled::copies_by_one_hot()), [first, second]);
 }
+
+#[test]
+fn axes_that_an_index_only_counts_along_are_the_same_ones() {
+    let expected = [
+        "a.weight 8: a.weight@0 a.bias@0 z.weight@0 z.bias@0 last.weight@1",
+        "last.weight 6: last.weight@0 last.bias@0 head.weight@1",
+    ];
+    assert_eq!(groups(settled::assigned_rows()), expected);
+    assert_eq!(groups(settled::counted_channels()), ["conv.weight 8: conv.weight@0 conv.bias@0 head.weight@1"]);
+}

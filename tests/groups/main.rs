@@ -15,6 +15,7 @@ mod fused;
 mod kinds;
 mod quantized;
 mod recurrent;
+mod sequences;
 mod storage;
 
 use onnx_prune::analysis::{Analysis, Kind};

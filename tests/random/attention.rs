@@ -5,11 +5,11 @@ use crate::network::{Network, Tokens};
 
 /// How many heads there are, and how wide.
 #[derive(Clone, Copy)]
-struct Form {
-    heads: i64,
+pub struct Form {
+    pub heads: i64,
     /// Heads of keys and values.
     shared: i64,
-    dim: i64,
+    pub dim: i64,
 }
 
 impl Network<'_> {
@@ -20,6 +20,7 @@ impl Network<'_> {
         let (heads, shared) = self.dice.one_of(&[(1, 1), (2, 2), (4, 4), (4, 2), (4, 1)]);
         let form = Form { heads, shared, dim };
         let o = match self.dice.below(6) {
+            _ if heads == shared && self.fuses() => self.fused_attention(&x, form),
             0 if heads == shared => self.fused(&x, form),
             1 if heads == shared => self.sliced(&x, form),
             2 if heads == shared => self.in_letters(&x, form),

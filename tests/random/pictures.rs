@@ -54,6 +54,7 @@ impl Network<'_> {
     fn convolution(&mut self, p: &Picture) -> Picture {
         let c = p.channels;
         match self.dice.below(8) {
+            _ if self.fuses() => self.fused_conv(p),
             0..=2 => {
                 let (to, kernel) = (self.dice.one_of(&[4, 6, 8, 12]), self.dice.one_of(&[1, 3]));
                 let q = self.conv(p, to, kernel);

@@ -18,7 +18,7 @@ impl Network<'_> {
     }
 
     fn token_step(&mut self, t: &Tokens, depth: usize) -> Tokens {
-        match self.dice.below(if depth < 2 { 12 } else { 6 }) {
+        match self.dice.below(if depth < 2 { 13 } else { 7 }) {
             0 => {
                 let to = self.dice.one_of(&[8, 12, 16]);
                 let y = self.linear(t, to);
@@ -33,9 +33,10 @@ impl Network<'_> {
                 t.like(self.b.add(&t.name, &w))
             }
             5 => self.mixed_over_tokens(t),
-            6..=8 => self.attention(t),
-            9 => self.mixture(t),
-            10 => {
+            6 => self.recurrent(t),
+            7..=9 => self.attention(t),
+            10 => self.mixture(t),
+            11 => {
                 let (q, r) = (self.token_steps(t, depth + 1), self.token_steps(t, depth + 1));
                 let y = self.b.concat(2, &[&q.name, &r.name]);
                 Tokens { name: y, count: t.count, width: q.width + r.width }
@@ -124,13 +125,20 @@ impl Network<'_> {
     fn feed_forward(&mut self, t: &Tokens) -> Tokens {
         let inner = self.dice.one_of(&[12, 16, 20]);
         let x = self.read(t);
-        let up = self.linear(&x, inner);
-        let mut h = up.like(self.activation(&up.name));
+        let mut h = if self.fuses() {
+            self.fused_layer(&x, inner)
+        } else {
+            let up = self.linear(&x, inner);
+            up.like(self.activation(&up.name))
+        };
         if self.dice.below(3) == 2 {
             let gate = self.linear(&x, inner);
             h = h.like(self.b.mul(&h.name, &gate.name));
         }
         let y = self.linear(&h, t.width);
+        if self.fuses() {
+            return self.fused_sum(t, &y.name);
+        }
         let sum = self.b.add(&t.name, &y.name);
         if self.dice.rarely(4) { self.normed(&t.like(sum)) } else { t.like(sum) }
     }

@@ -10,7 +10,7 @@ use onnx_prune::prune::{Error, Request};
 use onnx_prune::recover::Means;
 use onnx_prune::statistics::Source;
 
-use crate::{RUNTIME, common, half, load, pruned, try_prune, zoo};
+use crate::{RUNTIME, common, half, load, pruned, run, try_prune, zoo};
 
 #[test]
 fn half_of_every_group() {
@@ -163,6 +163,28 @@ fn a_report_replays_to_the_same_bytes() {
         let again = Request { recipe, criterion: criteria::find("l1").unwrap(), ..request };
         assert_eq!(try_prune(&m, &again).unwrap().1, bytes, "{}", z.name);
     }
+}
+
+#[test]
+fn what_is_written_out_means_the_same() {
+    let mut seen = 0;
+    for z in zoo::ALL {
+        let (m, original) = ((z.build)(), common::bytes(&(z.build)()));
+        let loaded = load(&original);
+        if !loaded.warnings.iter().any(|w| w.contains("written out")) {
+            continue;
+        }
+        seen += 1;
+        let Ok(before) = run(&original, &m, 2) else {
+            assert_ne!(RUNTIME.runtime.name(), "onnxruntime", "{}", z.name);
+            continue;
+        };
+        let after = run(&common::bytes(&loaded.proto), &m, 2).unwrap_or_else(|e| panic!("{}: {e}", z.name));
+        for (b, a) in before.iter().zip(&after) {
+            assert!(b.1.max_abs_diff(&a.1).unwrap() <= 1e-5 * b.1.max_abs(), "{}: {}", z.name, b.0);
+        }
+    }
+    assert!(seen > 1);
 }
 
 /// Pruning a pruned model is pruning a model.

@@ -6,12 +6,12 @@ use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::{GraphProto, ModelProto};
 
 /// A body with these inputs and outputs, of what `b` has gathered since it was made.
-fn body(b: Builder, name: &str) -> GraphProto {
+pub fn body(b: Builder, name: &str) -> GraphProto {
     GraphProto { name: Some(name.into()), ..b.graph }
 }
 
 /// A builder for the inside of `outer`, with names of its own.
-fn inside(outer: &mut Builder, name: &str) -> Builder {
+pub fn inside(outer: &mut Builder, name: &str) -> Builder {
     let mut b = Builder::new(outer.opset).seeded(name.len() as u64 + 1);
     b.prefix = name.to_owned();
     b

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod positions;
 pub mod quantized;
 pub mod recurrent;
+pub mod sequences;
 pub mod settled;
 pub mod shaping;
 pub mod storage;
@@ -48,7 +49,7 @@ animals! {
         einsum_mixture;
     shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures;
-    settled: counted_positions counted_to_a_size written_by_index padded_by_arithmetic one_group_norm
+    settled: counted_positions counted_to_a_size counted_channels assigned_rows written_by_index padded_by_arithmetic one_group_norm
         copies_by_one_hot;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized called_functions;
@@ -56,5 +57,6 @@ animals! {
     quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic dynamic_windows blocks_of_four dynamic_fused;
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
+    sequences: parts_by_size equal_parts filled_by_rounds;
     control: branches branch_with_shapes never_taken rounds scanned growing;
 }

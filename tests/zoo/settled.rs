@@ -1,6 +1,6 @@
 //! Tensors that no input decides: computed from constants and sizes each time the network runs.
 
-use super::channels::start;
+use super::channels::{head, start};
 use crate::common::builder::*;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
@@ -64,6 +64,50 @@ pub fn counted_to_a_size() -> ModelProto {
     tokens(b, &t)
 }
 
+/// Channels are scaled by their own numbers, counted up to the size of their axis.
+pub fn counted_channels() -> ModelProto {
+    let (mut b, x) = start(18);
+    let a = b.conv("conv", &x, 3, 8, same(3));
+    let s = b.op("Shape", &[&a], vec![]);
+    let one = b.scalar_int(1);
+    let n = b.gather(&s, &one, 0);
+    let c = counted(&mut b, &n);
+    let c = b.unsqueeze(&c, &[1, 2]);
+    let a = b.mul(&a, &c);
+    head(b, &a, 8)
+}
+
+/// Rows of a picture are assigned by an index that names every position of the other axes, as an exporter spells
+/// `a[:, :, 1:] += z[:, :, 1:]`.
+pub fn assigned_rows() -> ModelProto {
+    let (mut b, x) = start(18);
+    let (a, z) = (b.conv("a", &x, 3, 8, same(3)), b.conv("z", &x, 3, 8, same(3)));
+    let (rows, more) = (b.slice(&a, 2, 1, i64::MAX), b.slice(&z, 2, 1, i64::MAX));
+    let sum = b.add(&rows, &more);
+    let (size, all) = (b.op("Shape", &[&sum], vec![]), b.op("Shape", &[&a], vec![]));
+    let (zero, one) = (b.scalar_int(0), b.scalar_int(1));
+    let mut columns = Vec::new();
+    for k in 0..4 {
+        let axis = b.scalar_int(k);
+        let n = b.gather(&all, &axis, 0);
+        let mut c = b.op("Range", &[&zero, &n, &one], vec![]);
+        if k == 2 {
+            c = b.slice(&c, 0, 1, i64::MAX);
+        }
+        let c = b.reshape(&c, &[-1, 1, 1, 1][..4 - k as usize]);
+        let c = b.op("Expand", &[&c, &size], vec![]);
+        columns.push(b.unsqueeze(&c, &[-1]));
+    }
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let at = b.concat(-1, &columns);
+    let shape = b.op("Shape", &[&at], vec![]);
+    let shape = b.slice(&shape, 0, 0, 4);
+    let sum = b.op("Reshape", &[&sum, &shape], vec![]);
+    let y = b.op("ScatterND", &[&a, &at, &sum], vec![]);
+    let y = b.conv("last", &y, 8, 6, same(3));
+    head(b, &y, 6)
+}
+
 /// A constant that is written into by index before it is added to the channels.
 pub fn written_by_index() -> ModelProto {
     let (mut b, x) = start(18);
@@ -74,7 +118,7 @@ pub fn written_by_index() -> ModelProto {
     b.graph.initializer.push(onnx_prune::onnx::from_i64(&at, &[2, 1], &[1, 6]).unwrap());
     let c = b.op("ScatterND", &[&base, &at, &update], vec![]);
     let y = b.add(&a, &c);
-    super::channels::head(b, &y, 8)
+    head(b, &y, 8)
 }
 
 /// Padding whose amounts come from real-number arithmetic on a size, as "same" padding is spelled.
@@ -98,7 +142,7 @@ pub fn padded_by_arithmetic() -> ModelProto {
     let pads = b.concat(0, &[&none, &missing, &missing]);
     let a = b.op("Pad", &[&a, &pads], vec![]);
     let c = b.conv("conv2", &a, 8, 6, Window { kernel: 3, stride: 2, pad: 0, group: 1 });
-    super::channels::head(b, &c, 6)
+    head(b, &c, 6)
 }
 
 /// A normalisation over all channels, spelled with the only other one there was.
@@ -114,7 +158,7 @@ pub fn one_group_norm() -> ModelProto {
     let n = b.mul(&n, &scale);
     let n = b.add(&n, &shift);
     let c = b.conv("conv2", &n, 8, 6, same(3));
-    super::channels::head(b, &c, 6)
+    head(b, &c, 6)
 }
 
 /// Copies whose number stands in a one-hot vector.
@@ -128,5 +172,5 @@ pub fn copies_by_one_hot() -> ModelProto {
     let t = b.op("Tile", &[&v, &times], vec![]);
     let y = b.add(&a, &t);
     let c = b.conv("conv2", &y, 8, 6, same(3));
-    super::channels::head(b, &c, 6)
+    head(b, &c, 6)
 }
