@@ -119,10 +119,9 @@ def sweep_page(
             *parts(r["model"]), f"{r['reached']:.3f}x", figure(r["best"], ".1f", "x"),
             figure(r["difference"], ".1e"), ", ".join(r["batches"]) or "–",
             figure(r["stages"].get("analyse"), ".2f", " s"), figure(r["seconds"] or None, ".1f", " s"),
-            f"{r['peak_mb']:.0f} MB",
         ]
         for r in passed
     ]  # fmt: skip
-    header = "source | model | exporter | speed-up | best | difference | batches | grouping | time | memory"
-    aligned = "--- | --- | --- | ---: | ---: | ---: | --- | ---: | ---: | ---:"
+    header = "source | model | exporter | speed-up | best | difference | batches | grouping | time"
+    aligned = "--- | --- | --- | ---: | ---: | ---: | --- | ---: | ---:"
     return "\n".join([*lines, *table(header, aligned, cells)])
