@@ -54,8 +54,9 @@ pub fn sensitivity(
     calibration: &Calibration,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<SensitivityReport, Error> {
-    let original = Answers::of(a.graph.model, calibration)?;
-    let labelled = original.right.is_some();
+    let original = accuracy(a.graph.model, calibration)?;
+    // Only where there are no right answers are outputs kept.
+    let reference = if original.is_none() { outputs(a.graph.model, calibration)? } else { Vec::new() };
     let candidates =
         limits.iter().zip(&a.groups).map(|(l, g)| usize::from(l.least < g.size)).sum::<usize>() * SHARES.len();
     let mut done = 0;
@@ -77,16 +78,15 @@ pub fn sensitivity(
                 external: a.graph.model.external.clone(),
                 ..Model::default()
             };
-            let answers = Answers::of(&model, calibration)?;
-            let loss = match (original.right, answers.right) {
-                (Some(before), Some(after)) => before - after,
-                _ => 1.0 - answers.agreement(&original)?,
+            let loss = match original {
+                Some(before) => before - accuracy(&model, calibration)?.unwrap_or(0.0),
+                None => 1.0 - agreement(&outputs(&model, calibration)?, &reference)?,
             };
             points.push(SensitivityPoint { kept: stay, loss });
         }
         groups.push(GroupSensitivity { name: g.name.clone(), before: g.size, points });
     }
-    Ok(SensitivityReport { of: if labelled { "accuracy" } else { "agreement" }, original: original.right, groups })
+    Ok(SensitivityReport { of: if original.is_some() { "accuracy" } else { "agreement" }, original, groups })
 }
 
 /// Losses by share gone, for each group; empty for groups that were not measured.
@@ -108,35 +108,27 @@ fn best(scores: &[f64], n: usize) -> Arc<[u32]> {
     order.into()
 }
 
-/// What a model says about the data.
-struct Answers {
-    /// Share of right answers.
-    right: Option<f64>,
-    /// All outputs, batch by batch, where there are no right answers.
-    outputs: Vec<Vec<(String, Tensor)>>,
+/// The outputs of one batch.
+type Outputs = Vec<(String, Tensor)>;
+
+/// All outputs of a model, batch by batch.
+fn outputs(model: &Model, calibration: &Calibration) -> Result<Vec<Outputs>, Error> {
+    let mut all = Vec::new();
+    Tap::open(model, calibration)?.run(&mut |_, given, _| {
+        let own = |(name, view): &(&str, View)| Ok(((*name).to_owned(), view.to_tensor()?));
+        all.push(given.iter().map(own).collect::<statistics::Result<_>>()?);
+        Ok(())
+    })?;
+    Ok(all)
 }
 
-impl Answers {
-    fn of(model: &Model, calibration: &Calibration) -> Result<Answers, Error> {
-        if let Some(right) = accuracy(model, calibration)? {
-            return Ok(Answers { right: Some(right), outputs: Vec::new() });
-        }
-        let mut outputs = Vec::new();
-        Tap::open(model, calibration)?.run(&mut |_, given, _| {
-            let own = |(name, view): &(&str, View)| Ok(((*name).to_owned(), view.to_tensor()?));
-            outputs.push(given.iter().map(own).collect::<statistics::Result<_>>()?);
-            Ok(())
-        })?;
-        Ok(Answers { right: None, outputs })
+/// Mean cosine of the outputs, sample by sample.
+fn agreement(outputs: &[Outputs], reference: &[Outputs]) -> Result<f64, Error> {
+    let mut found = Agreement::default();
+    for (outputs, reference) in outputs.iter().zip(reference) {
+        found.add(outputs, reference)?;
     }
-
-    fn agreement(&self, reference: &Answers) -> Result<f64, Error> {
-        let mut found = Agreement::default();
-        for (outputs, reference) in self.outputs.iter().zip(&reference.outputs) {
-            found.add(outputs, reference)?;
-        }
-        Ok(found.cosine())
-    }
+    Ok(found.cosine())
 }
 
 /// Random inputs as data, for models whose data is not at hand.

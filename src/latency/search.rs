@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::error::Result;
 use super::table::{Setting, Table};
 use crate::analysis::Analysis;
-use crate::onnx::Model;
 use crate::planning::{Measured, Plan, Target};
 use crate::rewriting;
+use crate::runtime::Tensor;
 use crate::runtime::latency::{LatencyOptions, Pair, measure, measure_pair};
-use crate::runtime::{Session, Tensor, open_model};
 
 /// Plans that are tried at most.
 const ROUNDS: usize = 8;
@@ -47,10 +46,7 @@ pub fn search(
     inputs: &[(String, Tensor)],
     plan: &mut dyn FnMut(Target, &Table) -> Result<Plan>,
 ) -> Result<Found> {
-    let mut original = match &a.graph.model.path {
-        Some(path) => setting.runtime.open(path, setting.session)?,
-        None => open(a, a.graph.model.proto.clone(), setting)?,
-    };
+    let mut original = rewriting::open_original(a, setting.runtime, setting.session)?;
     // The fastest run, as for excerpts.
     let base = measure(&mut *original, inputs, &BUDGET)?.min;
     let explained = table.calibrate(&a.full_counts(), base);
@@ -59,7 +55,8 @@ pub fn search(
     let mut best: Option<Found> = None;
     for rounds in 1..=ROUNDS {
         let candidate = plan(scaled(target, aim), &table)?;
-        let mut session = open(a, rewriting::prune(a, &candidate.kept_atoms(a))?, setting)?;
+        let proto = rewriting::prune(a, &candidate.kept_atoms(a))?;
+        let mut session = rewriting::open(a, proto, setting.runtime, setting.session)?;
         let pair = measure_pair((&mut *original, inputs), (&mut *session, inputs), &BUDGET)?;
         let surplus = spare(target, &pair);
         let exhausted = candidate.missed.is_some();
@@ -113,11 +110,6 @@ impl Bracket {
             _ => next,
         }
     }
-}
-
-fn open(a: &Analysis, proto: crate::onnx::proto::ModelProto, setting: &Setting) -> Result<Box<dyn Session>> {
-    let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
-    Ok(open_model(setting.runtime, model, setting.session)?)
 }
 
 /// The target, so many times harder.

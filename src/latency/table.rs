@@ -17,7 +17,7 @@ use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use crate::onnx::{self, DType, Model};
 use crate::planning::{self, Latency, Limit};
 use crate::rewriting;
-use crate::runtime::{self, Bound, Runtime, SessionOptions, Tensor, open_model};
+use crate::runtime::{self, Bound, Runtime, SessionOptions, open_model};
 
 /// Where and how times are taken.
 #[derive(Clone, Copy)]
@@ -156,11 +156,7 @@ impl Table {
         }
         let model = Model { proto, ..Model::default() };
         let session = open_model(setting.runtime, model, setting.session)?;
-        let random = |(i, v): (usize, &runtime::IoInfo)| {
-            let shape = v.shape(&|_, _| 1).unwrap_or_default();
-            Ok((v.name.clone(), Tensor::random(v.dtype, &shape, setting.seed.wrapping_add(i as u64), 0..2)?))
-        };
-        let inputs = session.inputs().iter().enumerate().map(random).collect::<runtime::Result<Vec<_>>>()?;
+        let inputs = runtime::random_inputs(session.inputs(), &|_, _, _| 1, setting.seed, 0..2)?;
         let mut session = session.bind()?;
         for (name, tensor) in &inputs {
             session.set(name, tensor)?;

@@ -8,7 +8,6 @@ use super::timed::{is_time, unconfirmed};
 use super::{Error, Progress, Request, begin};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::onnx;
 use crate::report::{LatencyReport, Report, Timings, Verification};
 use crate::rewriting::{self, Check, CheckOptions};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
@@ -117,15 +116,7 @@ impl Trial<'_> {
 
 fn run_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> Result<(), Error> {
     let inputs = rewriting::concrete_inputs(a, 0)?;
-    let mut opened = match &a.graph.model.path {
-        Some(path) => runtime.open(path, session)?,
-        None => {
-            let mut bytes = Vec::new();
-            onnx::write_to(a.graph.model, &mut bytes)?;
-            runtime.open_bytes(&bytes, None, session)?
-        }
-    };
-    opened.run(&inputs)?;
+    rewriting::open_original(a, runtime, session)?.run(&inputs)?;
     Ok(())
 }
 

@@ -62,10 +62,6 @@ pub const GROUP_HEADS: [&str; 5] = ["group", "kind", "channels", "share of MACs"
 /// groups left out.
 pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, usize) {
     let lost = |g: &GroupChange| (g.before - g.after.min(g.before)) as f64 / g.before.max(1) as f64;
-    let mut chosen: Vec<usize> = (0..groups.len()).collect();
-    chosen.sort_by(|a, b| lost(&groups[*b]).total_cmp(&lost(&groups[*a])));
-    chosen.truncate(limit);
-    chosen.sort_unstable();
     let row = |g: &GroupChange| {
         let change = match g.before == g.after {
             true => format!("{}", g.before),
@@ -73,8 +69,17 @@ pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, us
         };
         [g.name.clone(), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
     };
-    let rows: Vec<_> = chosen.iter().map(|i| row(&groups[*i])).collect();
-    let more = groups.len() - rows.len();
+    shown(groups, limit, lost, row)
+}
+
+/// Rows of at most `limit` items, those of the highest rank, in their order; also the number of items left out.
+fn shown<T, R>(items: &[T], limit: usize, rank: impl Fn(&T) -> f64, row: impl Fn(&T) -> R) -> (Vec<R>, usize) {
+    let mut chosen: Vec<usize> = (0..items.len()).collect();
+    chosen.sort_by(|a, b| rank(&items[*b]).total_cmp(&rank(&items[*a])));
+    chosen.truncate(limit);
+    chosen.sort_unstable();
+    let rows: Vec<R> = chosen.iter().map(|i| row(&items[*i])).collect();
+    let more = items.len() - rows.len();
     (rows, more)
 }
 
@@ -121,19 +126,13 @@ pub const SENSITIVITY_HEADS: [&str; 5] = ["group", "channels", "25 % gone", "50 
 /// number of groups left out.
 pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]>, usize) {
     let loss = |g: &GroupSensitivity, i: usize| g.points.get(i).map_or(0.0, |p| p.loss);
-    let mut chosen: Vec<usize> = (0..s.groups.len()).collect();
-    chosen.sort_by(|a, b| loss(&s.groups[*b], 1).total_cmp(&loss(&s.groups[*a], 1)));
-    chosen.truncate(limit);
-    chosen.sort_unstable();
     let show = |g: &GroupSensitivity, i: usize| match s.of {
         // Not -0.0, which would be shown as such.
         "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
         _ => format!("{:.4}", 1.0 - loss(g, i)),
     };
     let row = |g: &GroupSensitivity| [g.name.clone(), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
-    let rows: Vec<_> = chosen.iter().map(|i| row(&s.groups[*i])).collect();
-    let more = s.groups.len() - rows.len();
-    (rows, more)
+    shown(&s.groups, limit, |g| loss(g, 1), row)
 }
 
 /// What the figures of [`sensitivity_rows`] are.

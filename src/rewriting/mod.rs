@@ -16,4 +16,4 @@ pub use insert::insert_batch_norm;
 pub use recalibrate::recalibrate;
 pub use refit::{Refitted, refit};
 pub use surgery::prune;
-pub use verify::{Check, CheckOptions, Verdict, concrete_inputs, silenced, verify};
+pub use verify::{Check, CheckOptions, Verdict, concrete_inputs, open, open_original, silenced, verify};

@@ -173,9 +173,29 @@ fn reordered(a: &Analysis, kept: &Kept) -> Kept {
     a.groups.iter().filter_map(of).collect()
 }
 
-fn open(a: &Analysis, proto: ModelProto, runtime: &dyn Runtime, options: &SessionOptions) -> Result<Box<dyn Session>> {
+/// Opens what was made of a model.
+///
+/// # Errors
+/// When the runtime refuses it.
+pub fn open(
+    a: &Analysis,
+    proto: ModelProto,
+    runtime: &dyn Runtime,
+    options: &SessionOptions,
+) -> Result<Box<dyn Session>> {
     let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
     Ok(runtime::open_model(runtime, model, options)?)
+}
+
+/// Opens the original: its file, where it has one.
+///
+/// # Errors
+/// When the runtime refuses it.
+pub fn open_original(a: &Analysis, runtime: &dyn Runtime, options: &SessionOptions) -> Result<Box<dyn Session>> {
+    match &a.graph.model.path {
+        Some(path) => Ok(runtime.open(path, options)?),
+        None => open(a, a.graph.model.proto.clone(), runtime, options),
+    }
 }
 
 type Outputs = [(String, Tensor)];
