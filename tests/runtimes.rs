@@ -53,6 +53,27 @@ fn assert_close(name: &str, a: &[(String, Tensor)], b: &[(String, Tensor)]) {
     }
 }
 
+/// tract 0.23 alone sums such an axis as if it had one element.
+#[test]
+fn sums_over_broadcast_axes_are_whole() {
+    use common::builder::*;
+    for runtime in runtimes() {
+        for (how, by) in [("Tile", [1, 1, 6]), ("Expand", [2, 3, 6])] {
+            let mut b = Builder::new(17);
+            b.input("x", "2 3 1");
+            let (by, w) = (b.ints(&by), b.filled("w", &[6, 4], &[1.0; 24]));
+            let wide = b.op(how, &["x", &by], vec![]);
+            let y = b.matmul(&wide, &w);
+            b.output(&y, "2 3 4");
+            let mut session = runtime.open_bytes(&common::bytes(&b.model()), None, &options()).unwrap();
+            let x = Tensor::new(vec![2, 3, 1], vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+            let y = session.run(&[("x".into(), x.clone())]).unwrap().remove(0).1;
+            let sums: Vec<f64> = x.to_f64_vec().iter().flat_map(|v| [6.0 * v; 4]).collect();
+            assert_eq!(y.to_f64_vec(), sums, "{how} with {}", runtime.name());
+        }
+    }
+}
+
 #[test]
 fn runtimes_agree_on_every_network() {
     let runtimes = runtimes();

@@ -8,7 +8,8 @@ Every model gives up to three files:
 * ``NAME_tsbn.onnx``: the same with BatchNormalization kept (where the zoo asks for it).
 
 The batch dimension is dynamic, named ``batch``; where an exporter cannot do that the
-file has batch 1 and its line says so. Each file is run in onnxruntime against PyTorch
+file has batch 1 and its line says so. Where the file of the default exporter is not
+valid, it is made again without its optimizer. Each file is run in onnxruntime against PyTorch
 before it is put in place, unless --quick is given, which also calibrates on two samples
 only: that is enough where a file is the reference for its own pruned form. Weights are random, seeded and the same on every run.
 
@@ -86,10 +87,27 @@ class Export:
         return " ".join([f"{head} opset {self.opset} {size}  ok ", *checked, *static])
 
 
+class Attempt(NamedTuple):
+    """One way to export a variant, from the one that is wanted to the last resort."""
+
+    dynamic: bool
+    optimize: bool = True  # with the default exporter's optimizer, which may leave invalid nodes
+
+    def __str__(self) -> str:
+        return f"{'dynamic' if self.dynamic else 'static'} batch{'' if self.optimize else ', not optimized'}"
+
+
+def attempts(entry: Entry, variant: str) -> list[Attempt]:
+    batches = (True, False) if entry.open_batch else (False,)
+    ways = (True, False) if variant == "dynamo" else (True,)
+    return [Attempt(dynamic, optimize) for dynamic in batches for optimize in ways]
+
+
 def export(
-    model: nn.Module, entry: Entry, example: Example, variant: str, dynamic: bool, path: Path
+    model: nn.Module, entry: Entry, example: Example, variant: str, attempt: Attempt, path: Path
 ) -> None:
     """Write `model` to `path` with the exporter and settings of `variant`."""
+    dynamic = attempt.dynamic
     names = {"input_names": list(example), "output_names": [OUTPUT]}
     values = tuple(example.values())
     if variant == "dynamo":
@@ -101,7 +119,7 @@ def export(
             shapes = tuple({a: dims[s] for a, s in entry.dynamic_axes(name).items()} for name in example)
         torch.onnx.export(
             model, values, path, dynamo=True, external_data=large(model), dynamic_shapes=shapes,
-            verbose=False, **names,
+            optimize=attempt.optimize, verbose=False, **names,
         )  # fmt: skip
         return
     keep = variant == "tsbn"
@@ -152,7 +170,6 @@ def strip(model: onnx.ModelProto) -> None:
 
 def check(path: Path, model: nn.Module, entry: Entry, dynamic: bool) -> tuple[float, float]:
     """Compare the file with `model`: the largest difference and the largest output."""
-    onnx.checker.check_model(path)
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
@@ -191,12 +208,12 @@ def export_file(
 ) -> None:
     """Export, clean and check one file, and move it to `out`."""
     final = out / f"{made.name}_{made.variant}.onnx"
-    for dynamic in (True, False) if entry.open_batch else (False,):
+    for attempt in attempts(entry, made.variant):
         try:
             with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as folder:
                 path = Path(folder) / "raw" / final.name
                 path.parent.mkdir()
-                export(model, entry, example, made.variant, dynamic, path)
+                export(model, entry, example, made.variant, attempt, path)
                 external = large(model)
                 proto = onnx.load(path)
                 strip(proto)
@@ -207,15 +224,16 @@ def export_file(
                 )  # fmt: skip
                 made.opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
                 del proto
+                onnx.checker.check_model(path)
                 if not quick:
-                    made.difference, made.scale = check(path, model, entry, dynamic)
+                    made.difference, made.scale = check(path, model, entry, attempt.dynamic)
                 made.size = sum(p.stat().st_size for p in Path(folder).glob(f"{final.name}*"))
                 for part in sorted(Path(folder).glob(f"{final.name}*"), reverse=True):
                     part.replace(out / part.name)
         except Exception as error:  # one model must not stop the others
-            made.notes.append(f"{'dynamic' if dynamic else 'static'} batch: {one_line(error)}")
+            made.notes.append(f"{attempt}: {one_line(error)}")
             continue
-        made.ok, made.dynamic = True, dynamic
+        made.ok, made.dynamic = True, attempt.dynamic
         return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from coverage_page import figure
@@ -28,49 +28,62 @@ def table(header: str, aligned: str, rows: list[list[str]]) -> list[str]:
     return [*lines, *("| " + " | ".join(map(cell, row)) + " |" for row in rows), ""]
 
 
-def summary(rows: list[Row], failed_exports: list[Row], missing: list[str]) -> list[str]:
-    """One line for each source and exporter: how many of how many that the exporter was tried on."""
+def summary(rows: list[Row], untried: list[str]) -> list[str]:
+    """One line for each source and exporter: how many of how many."""
     groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         source, _, exporter = parts(row["model"])
         groups[source, exporter].append(row)
-    failed: dict[tuple[str, str], int] = defaultdict(int)
-    for row in failed_exports:
-        failed[row["source"], EXPORTERS["_" + row["variant"]]] += 1
-    waiting: dict[tuple[str, str], int] = defaultdict(int)
-    for model in missing:
-        source, _, exporter = parts(model)
-        waiting[source, exporter] += 1
+    waiting = Counter((source, exporter) for source, _, exporter in map(parts, untried))
     lines = []
-    for key in sorted({*groups, *failed, *waiting}):
-        good = [r for r in groups[key] if not r["fail"]]
-        full = [r for r in good if r["excess"] is not None and r["excess"] >= -1e-6]
-        exported = len(groups[key]) + waiting[key]
+    for key in sorted({*groups, *waiting}):
+        exported = [r for r in groups[key] if not r["not_exported"]]
+        good = [r for r in exported if not r["fail"]]
         lines.append([
-            *key, str(exported + failed[key]), str(exported), str(len(groups[key])),
-            str(len(good)), str(len(full)), figure(slowest(groups[key]), ".2f", " s"),
+            *key, str(len(groups[key]) + waiting[key]), str(len(groups[key])), str(len(exported)),
+            str(len(good)), str(sum(map(full, good))), figure(slowest(exported), ".2f", " s"),
         ])  # fmt: skip
-    header = "source | exporter | tried | exported | examined | came out | at 2x | slowest grouping"
+    header = "source | exporter | models | tried | exported | came out | at 2x | slowest grouping"
     return table(header, "--- | --- | ---: | ---: | ---: | ---: | ---: | ---:", lines)
+
+
+def full(row: Row) -> bool:
+    """Whether the target was reached."""
+    return row["excess"] is not None and row["excess"] >= -1e-6
 
 
 def slowest(rows: list[Row]) -> float | None:
     return max((r["stages"]["analyse"] for r in rows if "analyse" in r["stages"]), default=None)
 
 
-def sweep_page(
-    rows: list[Row], exports: list[Row], missing: dict[str, list[str]], untried: list[str],
-    version: str,
-) -> str:  # fmt: skip
+def by_architecture(rows: list[Row], untried: list[str]) -> list[str]:
+    """One line for each source: the architectures that come out from either exporter."""
+    models: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        source, name, _ = parts(row["model"])
+        models[source][name].append(row)
+    for file in untried:
+        source, name, _ = parts(file)
+        models[source][name]  # is a model, too
+    lines = []
+    for source, found in sorted(models.items()):
+        exported = [[r for r in tries if not r["not_exported"]] for tries in found.values()]
+        exported = [tries for tries in exported if tries]
+        good = [tries for tries in exported if not any(r["fail"] for r in tries)]
+        lines.append([source, str(len(found)), str(len(exported)), str(len(good))])
+    return table("source | models | exported | came out", "--- | ---: | ---: | ---:", lines)
+
+
+def sweep_page(rows: list[Row], untried: list[str], version: str) -> str:
     """The whole sweep as Markdown: what failed comes first."""
-    failed = [r for r in rows if r["fail"]]
-    passed = sorted((r for r in rows if not r["fail"]), key=lambda r: parts(r["model"]))
-    short_of = [r for r in passed if r["excess"] is not None and r["excess"] < -1e-6]
-    not_exported = [r for r in exports if not r["ok"]]
-    sources = sorted({parts(r["model"])[0] for r in rows})
+    not_exported = [r for r in rows if r["not_exported"]]
+    examined = [r for r in rows if not r["not_exported"]]
+    failed = [r for r in examined if r["fail"]]
+    passed = sorted((r for r in examined if not r["fail"]), key=lambda r: parts(r["model"]))
+    short_of = [r for r in passed if not full(r)]
     lines = [
         "# Coverage", "",
-        f"{len(rows)} of {len(rows) + len(missing)} exported model files were examined: {len(passed)} came out, "
+        f"{len(examined)} exported model files were examined: {len(passed)} came out, "
         f"{len(passed) - len(short_of)} of them with twice the speed or more; {len(failed)} failed.", "",
         "Every architecture of a source is exported with random weights by both exporters of",
         "PyTorch and pruned with l2 to half its MACs, or to the best that its structure allows. A",
@@ -80,10 +93,13 @@ def sweep_page(
         "[COVERAGE_MATRIX.md](COVERAGE_MATRIX.md) tries every criterion on a few of them.", "",
         f"Made with {version} by", "",
         "```sh",
-        f"tools/.venv/bin/python tools/export_models.py {' '.join(sources)}",
-        "tools/.venv/bin/python tools/coverage.py --sweep --markdown docs/COVERAGE.md",
+        "tools/.venv/bin/python tools/coverage.py --sweep --resume --markdown docs/COVERAGE.md",
         "```", "",
-        *summary(rows, not_exported, sorted(missing)),
+        "which goes on with the table [coverage.jsonl](coverage.jsonl).", "",
+        "A model counts when every file of it does that an exporter gave:", "",
+        *by_architecture(rows, untried),
+        "By exporter:", "",
+        *summary(rows, untried),
     ]  # fmt: skip
     if failed:
         lines += ["## What failed", ""]
@@ -99,15 +115,15 @@ def sweep_page(
         lines += table(header, "--- | --- | --- | ---: | ---", cells)
     if not_exported:
         lines += ["## What the exporter did not export", ""]
-        cells = [
-            [r["source"], r["name"], EXPORTERS["_" + r["variant"]], (r["notes"] or [""])[-1]]
-            for r in not_exported
-        ]
+        cells = [[*parts(r["model"]), r["not_exported"]] for r in not_exported]
         lines += table("source | model | exporter | its error", "--- | --- | --- | ---", cells)
-    if missing:
-        lines += [f"{len(missing)} exported files were not examined yet: {', '.join(sorted(missing))}.", ""]
     if untried:
-        lines += [f"{len(untried)} models were not exported yet: {', '.join(sorted(untried))}.", ""]
+        lines += ["## What was not tried yet", ""]
+        waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for source, name, exporter in map(parts, untried):
+            waiting[source, exporter].append(name)
+        cells = [[*key, ", ".join(names)] for key, names in sorted(waiting.items())]
+        lines += table("source | exporter | models", "--- | --- | ---", cells)
     lines += [
         "## All", "",
         "*Best* is the greatest speed-up that the structure allows with a tenth of each group kept.",

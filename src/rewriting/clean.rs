@@ -50,7 +50,7 @@ pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
     // Some exporters declare initializers among the intermediate tensors too.
     for v in graph.input.iter_mut().chain(&mut graph.value_info) {
         if let Some(t) = contents.get(v.name()) {
-            resize(v, &t.dims.iter().map(|d| Some(*d)).collect::<Vec<_>>());
+            resize(v, &t.dims.iter().map(|d| Some(DimValue::DimValue(*d))).map(Some).collect::<Vec<_>>());
         }
     }
 }
@@ -66,20 +66,20 @@ fn declare_axes<'v>(a: &Analysis, kept: &Kept, scope: usize, all: impl Iterator<
         let Some(axes) = a.graph.lookup(scope, v.name()).and_then(|id| a.relations.tensors[id].as_ref()) else {
             continue;
         };
-        let sizes: Vec<Option<i64>> = axes
-            .iter()
-            .map(|t| if terms.shrinks(*t, kept) { terms.kept_size(*t, kept).known() } else { None })
-            .collect();
+        let size = |t| terms.kept_size(t, kept).known().map(DimValue::DimValue);
+        let sizes: Vec<_> = axes.iter().map(|t| terms.shrinks(*t, kept).then(|| size(*t))).collect();
         resize(v, &sizes);
     }
 }
 
-fn resize(v: &mut ValueInfoProto, sizes: &[Option<i64>]) {
+/// Sets the sizes that change. One that is not known loses its name, too: heads times the batch may be called
+/// `8*batch`, as may an axis with other heads, and runtimes share buffers between tensors of equal names.
+fn resize(v: &mut ValueInfoProto, sizes: &[Option<Option<DimValue>>]) {
     let Some(TypeValue::TensorType(t)) = v.r#type.as_mut().and_then(|t| t.value.as_mut()) else { return };
     let Some(shape) = t.shape.as_mut().filter(|s| s.dim.len() == sizes.len()) else { return };
-    for (d, n) in shape.dim.iter_mut().zip(sizes) {
-        if let (Some(n), Some(DimValue::DimValue(old))) = (n, &mut d.value) {
-            *old = *n;
+    for (d, new) in shape.dim.iter_mut().zip(sizes) {
+        if let Some(new) = new {
+            d.value.clone_from(new);
         }
     }
 }

@@ -46,6 +46,7 @@ mod tensor;
 #[cfg(feature = "tract")]
 pub mod tract;
 #[cfg(feature = "tract")]
+mod tract_broadcast;
 mod tract_patches;
 mod view;
 

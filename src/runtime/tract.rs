@@ -3,7 +3,10 @@
 use super::bound::{Bound, InMemory};
 use super::given::ordered;
 use super::tensor::dtype_name;
-use super::{Data, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View, tract_patches};
+use super::{
+    Data, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View, tract_broadcast,
+    tract_patches,
+};
 use half::f16;
 use prost::Message;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -151,7 +154,11 @@ impl Opened {
         for (i, (info, shape)) in self.inputs.iter().zip(shapes).enumerate() {
             graph.set_input_fact(i, InferenceFact::dt_shape(datum_type(info.dtype)?, shape))?;
         }
-        let graph = if optimize { graph.into_optimized()? } else { graph.into_typed()? };
+        let mut graph = graph.into_typed()?;
+        if optimize {
+            tract_broadcast::hold(&mut graph)?;
+            graph = graph.into_optimized()?;
+        }
         let options = RunOptions { executor: Some(self.executor.clone()), ..Default::default() };
         graph.into_runnable_with_options(&options)
     }
