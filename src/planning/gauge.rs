@@ -75,7 +75,7 @@ impl<'a> Gauge<'a> {
     }
 
     /// Whether only what is alive at the peak counts.
-    pub fn is_of_memory(&self) -> bool {
+    fn is_of_memory(&self) -> bool {
         matches!(self.target, Target::Activations(_) | Target::ActivationShare(_))
     }
 

@@ -143,8 +143,7 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
         }
     }
     if ratio.is_none() {
-        // What is not alive at the peak comes back channel by channel.
-        while !give_back(&mut state, &limits, reached).is_empty() && gauge.is_of_memory() {}
+        give_back(&mut state, &limits, reached);
     }
     let got = gauge.measure(&state.counts);
     // A ratio met group by group is met, whatever the sum over groups says.

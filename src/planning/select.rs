@@ -37,14 +37,6 @@ impl State {
         self.counts[unit.group] -= unit.channels.len();
         self.removed.push(unit);
     }
-
-    /// Gives the unit at `index` of `removed` back.
-    pub fn restore(&mut self, index: usize) -> Unit {
-        let unit = self.removed.remove(index);
-        unit.channels.iter().for_each(|c| self.alive[unit.group][*c] = true);
-        self.counts[unit.group] += unit.channels.len();
-        unit
-    }
 }
 
 /// What a scheme may look at beside scores, for each group.
@@ -149,32 +141,26 @@ pub fn shortest(units: &[Unit], counts: &[usize], reached: impl Fn(&[usize]) -> 
     low
 }
 
-/// Gives back what the target does not need: the last unit of each group, highest key first, where the
-/// target still holds without it. What is left exceeds the target by less than any one of the rest is worth.
-pub fn give_back(state: &mut State, limits: &[Limit], reached: impl Fn(&[usize]) -> bool) -> Vec<Unit> {
-    let mut tried = vec![false; state.counts.len()];
-    let mut last: Vec<usize> = Vec::new();
-    for (i, u) in state.removed.iter().enumerate().rev() {
-        if !std::mem::replace(&mut tried[u.group], true) && limits[u.group].fixed.is_none() {
-            last.push(i);
+/// Gives back what the target does not need: in each group the units that went last, highest key first, as long as the
+/// target holds without them. What is left exceeds the target by less than any one of the rest is worth.
+pub fn give_back(state: &mut State, limits: &[Limit], reached: impl Fn(&[usize]) -> bool) {
+    let mut open: Vec<bool> = limits.iter().map(|l| l.fixed.is_none()).collect();
+    let mut stay = Vec::with_capacity(state.removed.len());
+    for unit in std::mem::take(&mut state.removed).into_iter().rev() {
+        let (g, size) = (unit.group, unit.channels.len());
+        if open[g] {
+            state.counts[g] += size;
+            if reached(&state.counts) {
+                unit.channels.iter().for_each(|c| state.alive[g][*c] = true);
+                continue;
+            }
+            state.counts[g] -= size;
+            open[g] = false;
         }
+        stay.push(unit);
     }
-    let mut back = Vec::new();
-    let mut counts = state.counts.clone();
-    last.retain(|i| {
-        let u = &state.removed[*i];
-        counts[u.group] += u.channels.len();
-        let holds = reached(&counts);
-        if !holds {
-            counts[u.group] -= u.channels.len();
-        }
-        holds
-    });
-    // Indices fall, so removing one does not move the next.
-    for i in last {
-        back.push(state.restore(i));
-    }
-    back
+    stay.reverse();
+    state.removed = stay;
 }
 
 #[cfg(test)]
@@ -202,7 +188,20 @@ mod tests {
         let mut state = State::new(&[4, 4]);
         all[..n].iter().cloned().for_each(|u| state.remove(u));
         let limits = [Limit { least: 1, fixed: None }; 2];
-        assert_eq!(give_back(&mut state, &limits, reached).len(), 1);
-        assert_eq!(state.counts, [2, 4]);
+        give_back(&mut state, &limits, reached);
+        assert_eq!((&state.counts[..], state.removed.len()), (&[2, 4][..], 2));
+    }
+
+    #[test]
+    fn one_coarse_unit_gives_many_fine_ones_back() {
+        let unit = |group, c| Unit { group, channels: vec![c], key: c as f64 };
+        let mut state = State::new(&[4, 9]);
+        (0..5).for_each(|c| state.remove(unit(1, c)));
+        state.remove(unit(0, 0));
+        // Group 0 is worth 10 a channel, group 1 is worth 1; 12 must go.
+        let reached = |c: &[usize]| 10 * c[0] + c[1] <= 49 - 12;
+        give_back(&mut state, &[Limit { least: 1, fixed: None }; 2], reached);
+        assert_eq!(state.counts, [3, 7]);
+        assert_eq!(state.alive[1][..5], [false, false, true, true, true], "the last ones come back");
     }
 }
