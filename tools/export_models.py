@@ -18,7 +18,7 @@ beside the files. What exists or has failed is not tried again without --force.
 
 Usage: python tools/export_models.py [SOURCE ...] [--out DIR] [--only GLOB ...]
        [--variants ts dynamo tsbn] [--list] [--force] [--quick]
-       [--threads N] [--limit SECONDS]
+       [--bare] [--threads N] [--limit SECONDS]
 
 A source is a file of ``tools/zoo``; the default is ``matrix``. The files of other sources
 lie in a folder of the source's name inside DIR.
@@ -148,14 +148,14 @@ def graphs_of(model: onnx.ModelProto) -> Iterator[onnx.GraphProto | onnx.Functio
                 stack.extend(attr.graphs)
 
 
-def strip(model: onnx.ModelProto) -> None:
-    """Remove doc strings and whatever metadata names files of the exporting machine."""
+def strip(model: onnx.ModelProto, bare: bool) -> None:
+    """Remove doc strings and whatever metadata names files of the exporting machine, or all metadata."""
 
     def clean(item: Any) -> None:  # any message with a doc string and metadata
         item.ClearField("doc_string")
         for i in reversed(range(len(item.metadata_props))):
             entry = item.metadata_props[i]
-            if entry.key == STACK_TRACE or ".py" in entry.value:
+            if bare or entry.key == STACK_TRACE or ".py" in entry.value:
                 del item.metadata_props[i]
 
     clean(model)
@@ -203,10 +203,19 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {(chosen or [''])[0][:160]}"
 
 
-def export_file(
-    made: Export, model: nn.Module, example: Example, entry: Entry, out: Path, quick: bool
-) -> None:
-    """Export, clean and check one file, and move it to `out`."""
+class Way(NamedTuple):
+    """How files are made."""
+
+    out: Path
+    threads: int
+    limit: float  # seconds for one file
+    quick: bool
+    bare: bool = False  # without metadata
+
+
+def export_file(made: Export, model: nn.Module, example: Example, entry: Entry, way: Way) -> None:
+    """Export, clean and check one file, and put it in place."""
+    out = way.out
     final = out / f"{made.name}_{made.variant}.onnx"
     for attempt in attempts(entry, made.variant):
         try:
@@ -216,7 +225,7 @@ def export_file(
                 export(model, entry, example, made.variant, attempt, path)
                 external = large(model)
                 proto = onnx.load(path)
-                strip(proto)
+                strip(proto, way.bare)
                 path = Path(folder) / final.name
                 onnx.save(
                     proto, path, save_as_external_data=external,
@@ -225,7 +234,7 @@ def export_file(
                 made.opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
                 del proto
                 onnx.checker.check_model(path)
-                if not quick:
+                if not way.quick:
                     made.difference, made.scale = check(path, model, entry, attempt.dynamic)
                 made.size = sum(p.stat().st_size for p in Path(folder).glob(f"{final.name}*"))
                 for part in sorted(Path(folder).glob(f"{final.name}*"), reverse=True):
@@ -235,15 +244,6 @@ def export_file(
             continue
         made.ok, made.dynamic = True, attempt.dynamic
         return
-
-
-class Way(NamedTuple):
-    """How files are made."""
-
-    out: Path
-    threads: int
-    limit: float  # seconds for one file
-    quick: bool
 
 
 def work(entry: Entry, name: str, variant: str, way: Way) -> None:
@@ -257,7 +257,7 @@ def work(entry: Entry, name: str, variant: str, way: Way) -> None:
     try:
         batch = QUICK_BATCH if way.quick else zoo.CALIBRATION_BATCH
         model, example = zoo.realise(entry, batch)
-        export_file(made, model, example, entry, way.out, way.quick)
+        export_file(made, model, example, entry, way)
     except Exception as error:
         made.notes.append(f"not built: {one_line(error)}")
     made.seconds = round(time.monotonic() - start, 1)
@@ -306,6 +306,7 @@ def main() -> int:
     parser.add_argument("--force", action="store_true", help="export again what was tried")
     parser.add_argument("--threads", type=int, default=1, help="threads used by PyTorch")
     parser.add_argument("--quick", action="store_true", help="no comparison with PyTorch")
+    parser.add_argument("--bare", action="store_true", help="without metadata")
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds for one file")
     args = parser.parse_args()
 
@@ -315,7 +316,7 @@ def main() -> int:
         if not args.list:
             out.mkdir(parents=True, exist_ok=True)
         done = [] if args.force or args.list else tried(out)
-        way = Way(out, args.threads, args.limit, args.quick)
+        way = Way(out, args.threads, args.limit, args.quick, args.bare)
         for name, entry in zoo.models(source).items():
             for variant in args.variants:
                 if variant == "tsbn" and not entry.batch_norm:

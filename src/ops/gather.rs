@@ -3,6 +3,7 @@
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
 use super::fact::known;
+use crate::algebra::Term;
 
 /// `Gather`.
 pub struct Gather;
@@ -13,6 +14,17 @@ fn run(indices: &[i64], size: i64) -> Option<(i64, i64)> {
     let first = wrap(*indices.first()?);
     let contiguous = indices.iter().enumerate().all(|(k, i)| Some(wrap(*i)) == first.checked_add(k as i64));
     (contiguous && first >= 0).then_some((first, indices.len() as i64))
+}
+
+/// Says what a table is whose axis `a` is looked up. One of vectors is an embedding. What a matrix is, picked for each
+/// token, whoever uses it says.
+pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
+    let others = || (0..table.len()).filter(|k| *k != a);
+    let wide = others().filter(|k| !cx.terms.size(table[*k]).is(1)).count();
+    cx.picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);
+    for k in others().filter(|_| !cx.picks).collect::<Vec<_>>() {
+        cx.role(0, k, Role::Embedding);
+    }
 }
 
 impl Operator for Gather {
@@ -67,13 +79,7 @@ impl Operator for Gather {
                 }
             }
         };
-        // A table of vectors is an embedding. What a matrix is, picked for each token, whoever uses it says.
-        let wide = (0..x.len()).filter(|k| *k != a && !cx.terms.size(x[*k]).is(1)).count();
-        let picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);
-        cx.picks = picks;
-        for k in (0..x.len()).filter(|k| *k != a && !picks) {
-            cx.role(0, k, Role::Embedding);
-        }
+        looked_up(cx, &x, a);
         cx.set(0, [&x[..a], &middle[..], &x[a + 1..]].concat());
         Some(())
     }

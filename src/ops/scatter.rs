@@ -6,10 +6,11 @@ use crate::onnx::{self, proto::NodeProto};
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
 use super::fact::Fact;
+use super::gather::looked_up;
 
 /// `ScatterND`: axes beyond the depth of the indices pass through, as do those along which the indices only count.
 pub struct ScatterNd;
-/// `GatherND` with no batch axes: likewise.
+/// `GatherND`: likewise; one index into a weight picks rows of it, as `Gather` does.
 pub struct GatherNd;
 /// `GatherElements`, `ScatterElements`: positions of one axis come from a tensor.
 pub struct ByElement;
@@ -92,7 +93,7 @@ impl Operator for ScatterNd {
 
 impl Operator for GatherNd {
     fn about(&self) -> &'static str {
-        "indexed axes freeze, the others pass"
+        "indexed axes freeze, the others pass; a looked-up table is an embedding"
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -114,6 +115,9 @@ impl Operator for GatherNd {
         let lead = shape.len().checked_sub(x.len() - from)?;
         let mut axes: Vec<_> = shape[..lead].iter().map(|d| cx.frozen(d, "picked by index")).collect();
         axes.extend(&x[from..]);
+        if from == 1 {
+            looked_up(cx, &x, 0);
+        }
         cx.set(0, axes);
         Some(())
     }

@@ -17,7 +17,7 @@ from .entry import Entry
 from .weights import CALIBRATION_BATCH, calibrate, randomize
 
 SEED = 20240229
-SOURCES = ("matrix", "torchvision", "timm", "ultralytics", "huggingface", "diffusers", "large")
+SOURCES = ("matrix", "tiny", "torchvision", "timm", "ultralytics", "huggingface", "diffusers", "large")
 
 
 def models(source: str) -> dict[str, Entry]:

@@ -42,8 +42,8 @@ class Answer(nn.Module):
         return picked if len(picked) > 1 else picked[0]
 
 
-def feed(sizes: dict[str, tuple[int | str, ...]], which: int) -> Inputs:
-    """Token ids, masks of ones and noise, by what the inputs are called."""
+def feed(sizes: dict[str, tuple[int | str, ...]], which: int, words: int) -> Inputs:
+    """Token ids below `words`, masks of ones and noise, by what the inputs are called."""
 
     def make(rng: torch.Generator, batch: int) -> dict[str, Tensor]:
         values = {}
@@ -52,7 +52,7 @@ def feed(sizes: dict[str, tuple[int | str, ...]], which: int) -> Inputs:
             if name.endswith("mask"):
                 values[name] = torch.ones(shape, dtype=torch.int64)
             elif name.endswith("ids"):
-                values[name] = torch.randint(1, VOCABULARY, shape, generator=rng)
+                values[name] = torch.randint(1, words, shape, generator=rng)
             else:
                 values[name] = torch.randn(shape, generator=rng)
         return values
@@ -67,9 +67,10 @@ def entry(
     open_axes = {
         name: {k + 1: a for k, a in enumerate(axes) if isinstance(a, str)} for name, axes in sizes.items()
     }
+    words = getattr(config, "vocab_size", VOCABULARY)
     return Entry(
-        lambda: Answer(model(config), list(sizes), fields, fixed), feed(sizes, 0),
-        f"huggingface:{model.__name__}:{config.model_type}", open_axes=open_axes, longer=feed(sizes, 1),
+        lambda: Answer(model(config), list(sizes), fields, fixed), feed(sizes, 0, words),
+        f"huggingface:{model.__name__}:{config.model_type}", open_axes=open_axes, longer=feed(sizes, 1, words),
     )  # fmt: skip
 
 
