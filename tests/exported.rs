@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::{self, Axes, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
 use onnx_prune::runtime::{self, Choice, Dim, Selected, Session, SessionOptions, Tensor};
 use rayon::prelude::*;
@@ -22,9 +22,6 @@ const SHORT: [(&str, f64); 2] = [("convnext", 1.739), ("mixer", 1.718)];
 
 /// What tract 0.23 cannot run.
 const FOREIGN: [&str; 1] = ["whisper"];
-
-/// Where the default exporter copies a mean by a table of indices.
-const INDEXED: [&str; 2] = ["convnext", "swin"];
 
 /// By name of the model and exporter.
 fn files() -> BTreeMap<(String, String), PathBuf> {
@@ -38,18 +35,26 @@ fn files() -> BTreeMap<(String, String), PathBuf> {
     named.collect()
 }
 
-fn twice(path: &Path) -> (Outcome, Vec<u8>) {
-    let request = Request {
-        scheme: planning::find_scheme("protected-global").unwrap(),
-        target: Target::Speedup(2.0),
-        options: Options::default(),
-        verify: true,
-        ..common::request::request()
-    };
+/// Those that the runtime can run.
+fn runnable() -> Vec<((String, String), PathBuf)> {
+    let tract = RUNTIME.runtime.name() == "tract";
+    let found: Vec<_> = files().into_iter().filter(|((n, _), _)| !(tract && FOREIGN.contains(&n.as_str()))).collect();
+    assert!(found.len() > 40, "{}", found.len());
+    found
+}
+
+/// Prunes the file; silencing must have given the same.
+fn pruned(path: &Path, request: Request) -> (Outcome, Vec<u8>) {
     let mut bytes = Vec::new();
     let mut model = Model::load(path).unwrap();
-    let outcome = prune(&mut model, &request, Output::Stream(&mut bytes), &mut Silent);
-    (outcome.unwrap_or_else(|e| panic!("{e}")), bytes)
+    let outcome = prune(&mut model, &Request { verify: true, ..request }, Output::Stream(&mut bytes), &mut Silent);
+    let name = path.file_name().unwrap().display();
+    let outcome = outcome.unwrap_or_else(|e| panic!("{name}: {e}"));
+    let warnings = &outcome.report.warnings;
+    let verdict = outcome.report.verification.as_ref().unwrap_or_else(|| panic!("{name}: {warnings:?}"));
+    assert!(verdict.difference < 1e-4 && verdict.compared + verdict.mixed > 0, "{name}: {verdict:?}");
+    assert!(warnings.iter().all(|w| !w.contains("no rule")), "{name}: {warnings:?}");
+    (outcome, bytes)
 }
 
 /// Every input at a size of `batch` on axis 0 and 6 on other open axes.
@@ -70,16 +75,15 @@ fn shapes_out(session: &mut dyn Session, batch: usize) -> Vec<(String, Vec<usize
 #[test]
 fn every_model_becomes_twice_as_fast() {
     let options = SessionOptions { threads: Some(1), ..Default::default() };
-    let tract = RUNTIME.runtime.name() == "tract";
-    let files: Vec<_> =
-        files().into_iter().filter(|((name, _), _)| !(tract && FOREIGN.contains(&name.as_str()))).collect();
-    assert!(files.len() > 40, "{}", files.len());
-    files.par_iter().for_each(|((name, exporter), path)| {
-        let (outcome, bytes) = twice(path);
+    let request = Request {
+        scheme: planning::find_scheme("protected-global").unwrap(),
+        target: Target::Speedup(2.0),
+        options: Options::default(),
+        ..common::request::request()
+    };
+    runnable().par_iter().for_each(|((name, exporter), path)| {
+        let (outcome, bytes) = pruned(path, request.clone());
         let r = &outcome.report;
-        let verdict = r.verification.as_ref().unwrap_or_else(|| panic!("{name}, {exporter}: {:?}", r.warnings));
-        assert!(verdict.difference < 1e-4 && verdict.compared + verdict.mixed > 0, "{name}, {exporter}: {verdict:?}");
-        assert!(r.warnings.iter().all(|w| !w.contains("no rule")), "{name}, {exporter}: {:?}", r.warnings);
         let short = SHORT.iter().find(|(n, _)| n == name);
         let (least, most) = short.map_or((2.0, 2.05), |(_, best)| (*best, *best + 0.01));
         assert!((least - 1e-9..most).contains(&r.speedup), "{name}, {exporter}: {}", r.speedup);
@@ -93,11 +97,20 @@ fn every_model_becomes_twice_as_fast() {
     });
 }
 
+#[test]
+fn half_of_everything_can_go() {
+    let options = Options { steps: 1, axes: Axes::all(), ..Default::default() };
+    let request = Request { options, ..common::request::request() };
+    runnable().par_iter().for_each(|((name, exporter), path)| {
+        let (outcome, _) = pruned(path, request.clone());
+        assert!(outcome.report.speedup > 1.9, "{name}, {exporter}: {}", outcome.report.speedup);
+    });
+}
+
 /// The two spell one network differently; what can shrink is a matter of the network.
 #[test]
 fn both_exporters_give_the_same_groups() {
-    let mut files = files();
-    files.retain(|(name, _), _| !INDEXED.contains(&name.as_str()));
+    let files = files();
     let groups = |path: &Path| {
         let model = Model::load(path).unwrap();
         let analysis = Analysis::new(&model, &Vec::new()).unwrap();

@@ -244,7 +244,7 @@ fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
         (Some(new), _) => Some(new),
         (None, old) => old.clone(),
     };
-    Fact { dtype, shape, value: inferred.value, counts: inferred.counts }
+    Fact { dtype, shape, ..inferred }
 }
 
 fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {

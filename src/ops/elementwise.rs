@@ -2,9 +2,9 @@
 
 use crate::algebra::{Dim, Symbols, Term};
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
 use super::fact::{MAX_VALUE, Value, dtype, known};
+use super::{Operator, steps};
 
 /// What the function does to small known values, where shape arithmetic uses it.
 #[derive(Clone, Copy, PartialEq)]
@@ -117,6 +117,8 @@ impl Operator for Elementwise {
         }
         if let Some(value) = self.fold_values(cx, n, &shape, dtype) {
             cx.set_value(0, value);
+        } else if let Some(steps) = steps::of_elementwise(cx, self.fold, &shape) {
+            cx.outputs.first_mut()?.steps = Some(steps);
         }
         Some(())
     }

@@ -74,6 +74,8 @@ pub struct Fact {
     /// Of whole numbers too many to be followed, those that only count: for each element of the last axis, or once for
     /// all of them, the axis along which it is the position, 0, 1, 2, …
     pub counts: Option<Vec<Option<usize>>>,
+    /// Of whole numbers too many to be followed, those that grow evenly from 0: by how much along each axis.
+    pub steps: Option<Vec<Dim>>,
 }
 
 impl Fact {

@@ -2,8 +2,8 @@
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
-use super::fact::known;
-use crate::algebra::Term;
+use super::fact::{Fact, known};
+use crate::algebra::{Dim, Term};
 
 /// `Gather`.
 pub struct Gather;
@@ -14,6 +14,26 @@ fn run(indices: &[i64], size: i64) -> Option<(i64, i64)> {
     let first = wrap(*indices.first()?);
     let contiguous = indices.iter().enumerate().all(|(k, i)| Some(wrap(*i)) == first.checked_add(k as i64));
     (contiguous && first >= 0).then_some((first, indices.len() as i64))
+}
+
+/// Whether all elements of axis `a` are read in their order, which is a reshape: so exporters spell what a framework
+/// calls a view with strides. At most one size may be open, as only one can be left to a reshape.
+fn is_view(x: &Fact, indices: &Fact, a: usize) -> bool {
+    let (Some(shape), Some(by)) = (&x.shape, &indices.shape) else { return false };
+    let open = |sizes: &[Dim]| sizes.iter().filter(|d| d.known().is_none()).count();
+    by.len() > 1
+        && shape.get(a) == Some(&Dim::product(by))
+        && open(by) + open(&shape[..a]) + open(&shape[a + 1..]) <= 1
+        && indices.in_order()
+}
+
+/// Makes the node the reshape that it is.
+fn reshape(cx: &mut RewriteCx) -> Option<()> {
+    let sizes: Vec<i64> = cx.required(0)?.iter().map(|d| d.known().unwrap_or(-1)).collect();
+    cx.node.op_type = Some("Reshape".to_owned());
+    cx.node.attribute.clear();
+    cx.set_constant(1, "shape", &[sizes.len()], &sizes);
+    Some(())
 }
 
 /// Says what a table is whose axis `a` is looked up. One of vectors is an embedding. What a matrix is, picked for each
@@ -29,7 +49,7 @@ pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
 
 impl Operator for Gather {
     fn about(&self) -> &'static str {
-        "constant ranges are parts of a sum; a looked-up table is an embedding"
+        "constant ranges are parts of a sum; all in order is a reshape; a looked-up table is an embedding"
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -71,6 +91,10 @@ impl Operator for Gather {
         });
         let middle = match picked {
             Some(m) => m,
+            None if is_view(cx.fact(0)?, cx.fact(1)?, a) => {
+                let reason = cx.reason("view that does not follow the axes");
+                cx.terms.regroup(&[x[a]], &indices, &reason)
+            }
             None => {
                 cx.freeze(x[a], "picked by index");
                 match cx.input(1) {
@@ -87,6 +111,11 @@ impl Operator for Gather {
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let a = cx.axis(0, 0)?;
         let Some(t) = cx.shrinking(0, a) else { return Some(()) };
+        if let (Some(x), Some(indices)) = (cx.before.first()?, cx.before.get(1)?)
+            && is_view(x, indices, a)
+        {
+            return reshape(cx);
+        }
         let size = cx.before.first().copied().flatten()?.shape.as_ref()?.get(a)?.known()?;
         let (first, len) = run(&cx.before.get(1).copied().flatten()?.numbers()?, size)?;
         let end = first.checked_add(len)?;

@@ -43,6 +43,7 @@ mod skip_norm;
 mod slice;
 mod softmax;
 mod split;
+mod steps;
 mod table;
 mod transpose;
 

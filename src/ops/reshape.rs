@@ -206,8 +206,13 @@ impl Operator for Unsqueeze {
             (0..rank).map(|k| if new.contains(&k) { Some(Dim::from(1i64)) } else { rest.next() }).collect();
         // An axis behind all others leaves those where they are.
         let counts = cx.fact(0)?.counts.clone().filter(|_| new[..] == [rank - 1]);
+        let steps = cx.fact(0)?.steps.clone().and_then(|steps| {
+            let mut rest = steps.into_iter();
+            (0..rank).map(|k| if new.contains(&k) { Some(Dim::from(0i64)) } else { rest.next() }).collect()
+        });
         pass_through(cx, shape?);
-        cx.outputs.first_mut()?.counts = counts;
+        let out = cx.outputs.first_mut()?;
+        (out.counts, out.steps) = (counts, steps);
         Some(())
     }
 

@@ -150,6 +150,9 @@ impl Operator for Range {
         };
         let n = n.known().map_or(n.clone(), |k| Dim::from(k.max(0)));
         cx.set(0, dt, vec![n.clone()]);
+        if start.is(0) {
+            cx.outputs.first_mut()?.steps = Some(vec![Dim::from(step)]);
+        }
         if let (Some(len), Some(s)) = (n.known(), start.known())
             && len as usize <= MAX_VALUE
         {

@@ -143,6 +143,9 @@ impl Walker<'_, '_> {
             self.add_tensor(t);
         }
         new_nodes.into_iter().for_each(|n| self.add_node(n, scope));
+        // A rule may have made the node another operator.
+        let renamed = node.op_type() != g.nodes()[i].op_type();
+        let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
         let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
         for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
             id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));

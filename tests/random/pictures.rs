@@ -202,7 +202,7 @@ impl Network<'_> {
     /// The same numbers on other axes.
     fn shuffled(&mut self, p: &Picture) -> Picture {
         let (c, s) = (p.channels, p.size);
-        match self.dice.below(5) {
+        match self.dice.below(6) {
             0 | 1 => {
                 let g = self.dice.one_of(&[2, c / 2]);
                 let r = self.b.reshape(&p.name, &[-1, g, c / g, s, s]);
@@ -220,12 +220,30 @@ impl Network<'_> {
                 let y = self.b.op("SpaceToDepth", &[&p.name], vec![("blocksize", A::I(2))]);
                 self.conv(&Picture { name: y, channels: 4 * c, size: s / 2 }, 8, 1)
             }
+            4 => p.like(self.strided(p)),
             _ => {
                 let repeats = self.b.ints(&[1, 2, 1, 1]);
                 let y = self.b.op("Tile", &[&p.name, &repeats], vec![]);
                 self.conv(&Picture { name: y, channels: 2 * c, size: s }, 8, 1)
             }
         }
+    }
+
+    /// A copy by positions in memory, as the default exporter of PyTorch writes a view with strides.
+    fn strided(&mut self, p: &Picture) -> String {
+        let (c, s, b) = (p.channels, p.size, &mut self.b);
+        let flat = b.reshape(&p.name, &[-1]);
+        let (zero, one) = (b.scalar_int(0), b.scalar_int(1));
+        let shape = b.op("Shape", &[&p.name], vec![]);
+        let batch = b.gather(&shape, &zero, 0);
+        let samples = b.op("Range", &[&zero, &batch, &one], vec![]);
+        let step = b.scalar_int(c * s * s);
+        let samples = b.mul(&samples, &step);
+        let samples = b.unsqueeze(&samples, &[1, 2, 3]);
+        let within = b.ints(&(0..c * s * s).collect::<Vec<_>>());
+        let within = b.reshape(&within, &[1, c, s, s]);
+        let indices = b.add(&samples, &within);
+        b.gather(&flat, &indices, 0)
     }
 
     fn as_tokens(&mut self, p: &Picture, depth: usize) -> Picture {
