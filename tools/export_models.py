@@ -13,7 +13,7 @@ valid, it is made again without its optimizer. Each file is run in onnxruntime a
 before it is put in place, unless --quick is given, which also calibrates on two samples
 only: that is enough where a file is the reference for its own pruned form. Weights are random, seeded and the same on every run.
 
-Each file is made by a process of its own, and how it went is a line of ``exports.jsonl``
+Each file is made by a process of its own, and how it went is a line of ``.exports.jsonl``
 beside the files. What exists or has failed is not tried again without --force.
 
 Usage: python tools/export_models.py [SOURCE ...] [--out DIR] [--only GLOB ...]
@@ -52,7 +52,7 @@ from zoo.entry import Entry
 
 VARIANTS = ("dynamo", "ts", "tsbn")
 DEFAULT_OUT = Path(__file__).resolve().parent.parent / "target" / "models"
-TABLE = "exports.jsonl"
+TABLE = ".exports.jsonl"
 TOLERANCE = 1e-3  # of the largest absolute output
 INLINE_LIMIT = 1_800_000_000  # bytes of weights in one file; more become external data
 QUICK_BATCH = 2  # for calibration with --quick

@@ -125,7 +125,7 @@ impl Operator for Elementwise {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
-        let adds = matches!(cx.node.op_type(), "Add" | "Sum");
+        let adds = matches!(cx.node.op_type(), "Add" | "Sub" | "Sum");
         let role = |i: usize| match (cx.node.op_type(), i) {
             ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
             _ => Role::Carried,
@@ -164,7 +164,8 @@ impl Operator for Elementwise {
             }
         }
         for (at, from) in ones {
-            if let Some(o) = out[at]
+            // Weights that are standardised are no activations.
+            if let Some(o) = out[at].filter(|_| active[at])
                 && cx.terms.leaves(from).iter().any(|l| cx.terms.carries(o, *l))
             {
                 cx.mark(o, |f| f.normalized = true);

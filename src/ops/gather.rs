@@ -37,8 +37,11 @@ fn reshape(cx: &mut RewriteCx) -> Option<()> {
 }
 
 /// Says what a table is whose axis `a` is looked up. One of vectors is an embedding. What a matrix is, picked for each
-/// token, whoever uses it says.
+/// token, or a part that is always the same one, whoever uses it says.
 pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
+    if cx.constant.get(1) == Some(&true) && cx.shape(1).is_some_and(<[Dim]>::is_empty) {
+        return;
+    }
     let others = || (0..table.len()).filter(|k| *k != a);
     let wide = others().filter(|k| !cx.terms.size(table[*k]).is(1)).count();
     cx.picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);

@@ -51,9 +51,14 @@ impl Operator for PerChannel {
                 cx.role(i, 0, if i == 1 { self.role } else { Role::Carried });
             }
         }
-        if self.role != Role::BatchNorm {
-            // Statistics over what may be channels: a group normalisation spelled by a reshape.
+        // Statistics over what may be channels: a group normalisation spelled by a reshape, or weights that are
+        // standardised as if they were a batch.
+        let training = cx.int("training_mode") == Some(1);
+        if self.role != Role::BatchNorm || training {
             x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
+        }
+        if training {
+            cx.mark(x[0], |f| f.mixed = true);
         }
         for o in 1..cx.axes_out.len() {
             cx.set(o, vec![channel]);
