@@ -124,8 +124,9 @@ def export(
         return
     keep = variant == "tsbn"
     axes = {name: entry.dynamic_axes(name) for name in (*example, OUTPUT)} if dynamic else None
+    # Weights beyond 2 GB are written beside a path that is a string only.
     torch.onnx.export(
-        model, values, path, dynamo=False, dynamic_axes=axes,
+        model, values, str(path), dynamo=False, dynamic_axes=axes,
         training=TrainingMode.PRESERVE if keep else TrainingMode.EVAL,
         do_constant_folding=not keep, **names,
     )  # fmt: skip

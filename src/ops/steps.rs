@@ -13,15 +13,16 @@ impl Fact {
             return self.steps.clone();
         }
         let (shape, numbers) = (self.known_shape()?, self.numbers()?);
-        let mut inner = 1;
+        let mut inner = 1usize;
         let mut steps = vec![0; shape.len()];
         for (k, n) in shape.iter().enumerate().rev() {
             steps[k] = if *n > 1 { *numbers.get(inner)? } else { 0 };
-            inner *= n;
+            inner = inner.saturating_mul(*n);
         }
         let even = numbers.iter().enumerate().all(|(p, n)| {
             let (mut rest, mut sum) = (p, 0i64);
             for (size, step) in shape.iter().zip(&steps).rev() {
+                let size = (*size).max(1);
                 sum = sum.saturating_add(step.saturating_mul((rest % size) as i64));
                 rest /= size;
             }
@@ -49,7 +50,7 @@ pub fn of_elementwise(cx: &InferCx, fold: Fold, shape: &[Dim]) -> Option<Vec<Dim
         Fold::Same | Fold::Cast if whole(0) && matches!(cx.outputs.first()?.dtype, dtype::INT32 | dtype::INT64) => {
             cx.fact(0)?.steps.clone()
         }
-        Fold::Add if whole(0) => {
+        Fold::Add if whole(0) && cx.inputs.len() == 2 => {
             let (a, b) = (seen(cx.fact(0)?, shape)?, seen(cx.fact(1)?, shape)?);
             Some(a.iter().zip(&b).map(|(a, b)| a.plus(b)).collect())
         }

@@ -47,6 +47,7 @@ mod tensor;
 pub mod tract;
 #[cfg(feature = "tract")]
 mod tract_broadcast;
+#[cfg(feature = "tract")]
 mod tract_patches;
 mod view;
 
