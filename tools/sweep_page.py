@@ -76,7 +76,7 @@ def by_architecture(rows: list[Row], untried: list[str]) -> list[str]:
 
 def sweep_page(rows: list[Row], untried: list[str], version: str) -> str:
     """The whole sweep as Markdown: what failed comes first."""
-    not_exported = [r for r in rows if r["not_exported"]]
+    not_exported = sorted((r for r in rows if r["not_exported"]), key=lambda r: parts(r["model"]))
     examined = [r for r in rows if not r["not_exported"]]
     failed = [r for r in examined if r["fail"]]
     passed = sorted((r for r in examined if not r["fail"]), key=lambda r: parts(r["model"]))
