@@ -123,9 +123,7 @@ fn both_exporters_give_the_same_groups() {
         let Some(other) = files.get(&(name.clone(), "dynamo".to_owned())).filter(|_| exporter == "ts") else {
             continue;
         };
-        if groups(path) != groups(other) {
-            eprintln!("DIFF {name}\n  {:?}\n  {:?}", groups(path), groups(other));
-        }
+        assert_eq!(groups(path), groups(other), "{name}");
         compared += 1;
     }
     assert!(compared > 15);
