@@ -115,8 +115,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", default=["*"], metavar="GLOB")
     parser.add_argument("--last", nargs="+", default=[], metavar="GLOB", help="models that come last")
     parser.add_argument("--folder", nargs="+", type=Path, default=[program.MODELS], help="of models")
-    parser.add_argument("--criteria", nargs="+")
-    parser.add_argument("--speedups", nargs="+")
+    parser.add_argument("--criteria", nargs="+", default=list(CRITERIA))
+    parser.add_argument("--speedups", nargs="+", default=["2x", "4x"])
     parser.add_argument("--scheme", default="protected-global")
     parser.add_argument("--binary", type=Path, default=program.BINARY)
     parser.add_argument("--out", type=Path)
@@ -134,8 +134,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=1200.0, help="seconds for one export")
     args = parser.parse_args()
     args.resume |= args.page_only or args.retry
-    args.criteria = args.criteria or (["l2"] if args.sweep else list(CRITERIA))
-    args.speedups = args.speedups or (["2x"] if args.sweep else ["2x", "4x"])
     args.out = args.out or (sweep.TABLE if args.sweep else Path("coverage.jsonl"))
     return args
 

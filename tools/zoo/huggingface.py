@@ -21,6 +21,8 @@ TEXT = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "v
 WIDE = TEXT | {"intermediate_size": 384, "max_position_embeddings": 256}
 GROUPED = WIDE | {"num_key_value_heads": 2}
 PICTURE = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 384}
+# The way to run experts that exporters understand: each token picks its matrices.
+EXPERTS = {"num_local_experts": 4, "num_experts_per_tok": 2, "experts_implementation": "batched_mm"}
 
 # Inputs by name: sizes without the batch. A name stands for an open length.
 LENGTHS = {"tokens": (12, 9), "targets": (7, 5)}
@@ -93,14 +95,16 @@ def detr() -> Entry:
     return entry(hf.DetrForObjectDetection, config, picture(128), "logits pred_boxes")
 
 
-def whisper() -> Entry:
+def whisper(
+    words: int, width: int, layers: int, heads: int, ffn: int, positions: int, bands: int
+) -> Entry:
     config = hf.WhisperConfig(
-        vocab_size=VOCABULARY, d_model=128, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
-        decoder_attention_heads=4, encoder_ffn_dim=384, decoder_ffn_dim=384, max_source_positions=100,
-        max_target_positions=64, num_mel_bins=40, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=1,
+        vocab_size=words, d_model=width, encoder_layers=layers, decoder_layers=layers,
+        encoder_attention_heads=heads, decoder_attention_heads=heads, encoder_ffn_dim=ffn,
+        decoder_ffn_dim=ffn, max_source_positions=positions, max_target_positions=64,
+        num_mel_bins=bands, pad_token_id=0, bos_token_id=1, eos_token_id=2, decoder_start_token_id=1,
     )  # fmt: skip
-    sizes = {"input_features": (40, 200), "decoder_input_ids": ("targets",)}
+    sizes = {"input_features": (bands, 2 * positions), "decoder_input_ids": ("targets",)}
     return entry(hf.WhisperForConditionalGeneration, config, sizes, use_cache=False)
 
 
@@ -137,15 +141,13 @@ def texts() -> dict[str, Entry]:
 def decoders() -> dict[str, Entry]:
     """Models that write texts."""
     gpt2 = hf.GPT2Config(vocab_size=VOCABULARY, n_embd=128, n_layer=2, n_head=4, n_positions=256)
-    # The way to run experts that exporters understand: each token picks its matrices.
-    experts = {"num_local_experts": 4, "num_experts_per_tok": 2, "experts_implementation": "batched_mm"}
     return {
         "gpt2": decoder(hf.GPT2LMHeadModel, gpt2),
         "llama": decoder(hf.LlamaForCausalLM, hf.LlamaConfig(**GROUPED)),
         "qwen2": decoder(hf.Qwen2ForCausalLM, hf.Qwen2Config(**GROUPED, tie_word_embeddings=True)),
         "qwen3": decoder(hf.Qwen3ForCausalLM, hf.Qwen3Config(**GROUPED, head_dim=32)),
         "mistral": decoder(hf.MistralForCausalLM, hf.MistralConfig(**GROUPED, sliding_window=8)),
-        "mixtral": decoder(hf.MixtralForCausalLM, hf.MixtralConfig(**GROUPED, **experts)),
+        "mixtral": decoder(hf.MixtralForCausalLM, hf.MixtralConfig(**GROUPED, **EXPERTS)),
     }
 
 
@@ -181,5 +183,6 @@ def wav2vec2() -> Entry:
 
 
 def models() -> dict[str, Entry]:
-    mixed = {"clip": clip(), "whisper": whisper(), "wav2vec2": wav2vec2()}
+    heard = whisper(VOCABULARY, width=128, layers=2, heads=4, ffn=384, positions=100, bands=40)
+    mixed = {"clip": clip(), "whisper": heard, "wav2vec2": wav2vec2()}
     return texts() | decoders() | pictures() | mixed

@@ -1,4 +1,4 @@
-"""Narrow and short models of every kind of structure, whose files are small enough to be kept: `fixtures/exported`."""
+"""Narrow and short models of every kind of structure, whose files are small enough to be kept: `fixtures/tiny`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torchvision.models.efficientnet import MBConvConfig
 
 from .diffusers import Denoiser
 from .entry import Entry, Inputs, image, noise
-from .huggingface import IDS, MASKED, entry, picture
+from .huggingface import EXPERTS, IDS, MASKED, entry, picture, whisper
 
 WORDS = 64
 SHORT = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 64}
@@ -40,7 +40,6 @@ def texts() -> dict[str, Entry]:
         **words, d_model=24, d_kv=8, d_ff=48, num_layers=1, num_heads=3, relative_attention_num_buckets=8,
         feed_forward_proj="gated-gelu", decoder_start_token_id=0,
     )  # fmt: skip
-    experts = {"num_local_experts": 4, "num_experts_per_tok": 2, "experts_implementation": "batched_mm"}
     narrow = GROUPED | {"hidden_size": 24, "intermediate_size": 48}
     return {
         "bert": entry(hf.BertForSequenceClassification, hf.BertConfig(**TEXT), IDS),
@@ -51,7 +50,7 @@ def texts() -> dict[str, Entry]:
         "qwen3": entry(
             hf.Qwen3ForCausalLM, hf.Qwen3Config(**narrow, tie_word_embeddings=True), MASKED, use_cache=False
         ),
-        "mixtral": entry(hf.MixtralForCausalLM, hf.MixtralConfig(**narrow, **experts), MASKED, use_cache=False),
+        "mixtral": entry(hf.MixtralForCausalLM, hf.MixtralConfig(**narrow, **EXPERTS), MASKED, use_cache=False),
         "t5": entry(
             hf.T5ForConditionalGeneration, t5, IDS | {"decoder_input_ids": ("targets",)}, use_cache=False
         ),
@@ -112,13 +111,6 @@ def others() -> dict[str, Entry]:
         **SHORT, vocab_size=12, conv_dim=[8, 16], conv_stride=[5, 4], conv_kernel=[10, 8],
         num_feat_extract_layers=2, num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=4,
     )  # fmt: skip
-    whisper = hf.WhisperConfig(
-        vocab_size=WORDS, d_model=24, encoder_layers=1, decoder_layers=1, encoder_attention_heads=3,
-        decoder_attention_heads=3, encoder_ffn_dim=48, decoder_ffn_dim=48, max_source_positions=16,
-        max_target_positions=64, num_mel_bins=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=1,
-    )  # fmt: skip
-    heard = {"input_features": (8, 32), "decoder_input_ids": ("targets",)}
     unet = partial(
         UNet2DConditionModel, sample_size=8, block_out_channels=(8, 16), layers_per_block=1,
         cross_attention_dim=12, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -127,7 +119,7 @@ def others() -> dict[str, Entry]:
     noisy = noise(sample=(4, 8, 8), timestep=(), context=(5, 12))
     return {
         "wav2vec2": entry(hf.Wav2Vec2ForCTC, wav2vec2, {"input_values": (400,)}),
-        "whisper": entry(hf.WhisperForConditionalGeneration, whisper, heard, use_cache=False),
+        "whisper": whisper(WORDS, width=24, layers=1, heads=3, ffn=48, positions=16, bands=8),
         "unet": plain(lambda: Denoiser(unet()), "unet", noisy),
     }
 
