@@ -114,13 +114,11 @@ impl Operator for Gather {
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let a = cx.axis(0, 0)?;
         let Some(t) = cx.shrinking(0, a) else { return Some(()) };
-        if let (Some(x), Some(indices)) = (cx.before.first()?, cx.before.get(1)?)
-            && is_view(x, indices, a)
-        {
+        let (x, indices) = (cx.before.first().copied().flatten()?, cx.before.get(1).copied().flatten()?);
+        if is_view(x, indices, a) {
             return reshape(cx);
         }
-        let size = cx.before.first().copied().flatten()?.shape.as_ref()?.get(a)?.known()?;
-        let (first, len) = run(&cx.before.get(1).copied().flatten()?.numbers()?, size)?;
+        let (first, len) = run(&indices.numbers()?, x.shape.as_ref()?.get(a)?.known()?)?;
         let end = first.checked_add(len)?;
         let new: Vec<i64> = (cx.below(t, first)?.known()?..cx.below(t, end)?.known()?).collect();
         cx.set_constant(1, "indices", &[new.len()], &new);

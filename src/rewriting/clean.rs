@@ -50,7 +50,7 @@ pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
     // Some exporters declare initializers among the intermediate tensors too.
     for v in graph.input.iter_mut().chain(&mut graph.value_info) {
         if let Some(t) = contents.get(v.name()) {
-            resize(v, &t.dims.iter().map(|d| Some(DimValue::DimValue(*d))).map(Some).collect::<Vec<_>>());
+            resize(v, &t.dims.iter().map(|d| Some(Some(DimValue::DimValue(*d)))).collect::<Vec<_>>());
         }
     }
 }
