@@ -10,7 +10,6 @@ mod timed;
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
 use crate::recover::recover;
@@ -25,6 +24,9 @@ use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
 use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
+
+/// How often a plan is made anew because a node cannot follow it.
+const MAX_ROUNDS: usize = 8;
 
 /// Prunes a model.
 ///
@@ -45,7 +47,7 @@ pub fn prune(
 
     begin(progress, "analyse")?;
     let clock = Instant::now();
-    let a = Analysis::new(model, &request.shapes)?;
+    let mut a = rewriting::analyse(model, &request.shapes)?;
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
@@ -59,20 +61,38 @@ pub fn prune(
         seconds.calibrate += clock.elapsed().as_secs_f64();
     }
 
-    begin(progress, "plan")?;
-    let clock = Instant::now();
-    let (mut plan, times) = make_plan(&a, request, &measured, progress)?;
-    drop(measured);
-    seconds.plan = clock.elapsed().as_secs_f64();
-    warnings.append(&mut plan.notes);
-    // Scoring has read all weights.
-    model.maps.release_all();
+    let mut rounds = 0;
+    let (mut plan, times, kept, proto) = loop {
+        begin(progress, "plan")?;
+        let clock = Instant::now();
+        let (plan, times) = make_plan(&a, request, &measured, progress)?;
+        seconds.plan += clock.elapsed().as_secs_f64();
+        // Scoring has read all weights.
+        model.maps.release_all();
 
-    begin(progress, "rewrite")?;
-    let clock = Instant::now();
-    let kept = plan.kept_atoms(&a);
-    let mut pruned = with_layout(model, rewriting::prune(&a, &kept)?);
-    seconds.rewrite = clock.elapsed().as_secs_f64();
+        begin(progress, "rewrite")?;
+        let clock = Instant::now();
+        let kept = plan.kept_atoms(&a);
+        let pruned = rewriting::prune(&a, &kept);
+        seconds.rewrite += clock.elapsed().as_secs_f64();
+        match pruned {
+            Ok(proto) => break (plan, times, kept, proto),
+            // These channels cannot go though others can: their groups stay whole.
+            Err(e @ rewriting::Error::Node { .. }) if rounds < MAX_ROUNDS && request.recipe.is_none() => {
+                let stuck = rewriting::stuck(&a, &kept)?;
+                if stuck.is_empty() {
+                    return Err(e.into());
+                }
+                let left = a.freeze(&stuck)?;
+                measured.keep(&left);
+                rounds += 1;
+            }
+            Err(e) => return Err(e.into()),
+        }
+    };
+    drop(measured);
+    warnings.append(&mut plan.notes);
+    let mut pruned = with_layout(model, proto);
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
@@ -133,7 +153,7 @@ pub fn prune(
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
     begin(progress, "analyse")?;
-    let a = Analysis::new(model, &request.shapes)?;
+    let a = rewriting::analyse(model, &request.shapes)?;
     let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
     measure_sensitivity(&a, request, &statistics, progress)
 }
