@@ -58,22 +58,23 @@ pub const fn folding(fold: Fold, data_inputs: usize) -> Elementwise {
     Elementwise { fold, data_inputs }
 }
 
-/// The shape that shapes broadcast to.
-pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
+/// The shape that shapes broadcast to; `None` where they do not.
+pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
     let rank = a.len().max(b.len());
     (0..rank)
         .map(|k| {
             let get = |s: &[Dim]| (k + s.len()).checked_sub(rank).map(|i| s[i].clone());
-            match (get(a), get(b)) {
+            Some(match (get(a), get(b)) {
                 (Some(x), Some(y)) if x == y || y.is(1) => x,
                 (Some(x), Some(y)) if x.is(1) => y,
                 // A number and a run-time size must agree when the model runs, or the latter is 1.
                 (Some(x), Some(y)) if x.known().is_some() && y.known().is_none() => x,
                 (Some(x), Some(y)) if x.known().is_none() && y.known().is_some() => y,
+                (Some(x), Some(y)) if x.known().is_some() && y.known().is_some() => return None,
                 (Some(x), Some(y)) => symbols.max(&x, &y),
                 (Some(x), None) | (None, Some(x)) => x,
                 (None, None) => Dim::from(1i64),
-            }
+            })
         })
         .collect()
 }
@@ -101,7 +102,7 @@ impl Operator for Elementwise {
         for i in 0..n {
             if cx.has(i) {
                 let s = cx.shape(i)?.to_vec();
-                shape = broadcast(cx.symbols, &shape, &s);
+                shape = broadcast(cx.symbols, &shape, &s)?;
             }
         }
         let dtype = match self.fold {

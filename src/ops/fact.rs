@@ -89,6 +89,15 @@ impl Fact {
         Fact { value: Some(Value::Ints(data)), ..Fact::new(dtype::INT64, shape) }
     }
 
+    /// Drops contents that are not as many as the shape says, as contradictions in a file may leave them.
+    pub fn reconcile(&mut self) {
+        let count = |s: Vec<usize>| s.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+        let fits = |v: &Value| self.known_shape().is_some_and(|s| count(s) == Some(v.len()));
+        if self.value.as_ref().is_some_and(|v| !fits(v)) {
+            self.value = None;
+        }
+    }
+
     /// All sizes as numbers.
     pub fn known_shape(&self) -> Option<Vec<usize>> {
         known(self.shape.as_deref()?)

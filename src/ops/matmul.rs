@@ -43,7 +43,7 @@ impl Operator for MatMul {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
-        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b));
+        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b))?;
         shape.extend(rows.map(|r| a[r].clone()));
         shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
