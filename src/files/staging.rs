@@ -289,3 +289,87 @@ fn keep_owner(path: &Path, old: &Metadata) {
     }
     let _ = fs::set_permissions(path, old.permissions());
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What a process that died left: files of its folder, which are links to those that `linked` names.
+    #[allow(clippy::unwrap_used)] // a helper of tests
+    fn dead(parent: &Path, lock: Option<&str>, files: &[&str], linked: &[(&str, &str)]) -> PathBuf {
+        let folder = parent.join(".out.onnx-prune-dead.tmp");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+        if let Some(main) = lock {
+            fs::write(folder.join(LOCK), main).unwrap();
+        }
+        files.iter().for_each(|name| fs::write(folder.join(name), "staged").unwrap());
+        linked.iter().for_each(|(name, to)| fs::hard_link(parent.join(to), folder.join(name)).unwrap());
+        folder
+    }
+
+    #[test]
+    fn what_a_dead_process_began_is_finished_or_undone() {
+        type Case<'a> = (&'a str, Option<&'a str>, &'a [&'a str], &'a [(&'a str, &'a str)], &'a [&'a str]);
+        let all = ["out", "out.1.data", "out.data"];
+        let both = [("out.1.data", "out.1.data"), ("out.data.replaced", "out.data")];
+        let cases: [Case; 8] = [
+            ("while writing", Some("out"), &["out"], &[], &all),
+            ("before the main file was written", Some("out"), &["out.2.data"], &[], &all),
+            ("between data and main file", Some("out"), &["out"], &both, &["out", "out.data"]),
+            ("after the main file", Some("out"), &[], &both, &["out", "out.1.data"]),
+            ("with files of the same names", Some("out"), &["out", "out.1.data"], &[], &all),
+            ("before the lock was named", Some(""), &[], &[], &all),
+            ("before the lock", None, &[], &[], &all),
+            ("while removing", None, &["out"], &[], &all),
+        ];
+        for (when, lock, files, linked, wanted) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            all.iter().for_each(|name| fs::write(folder.path().join(name), *name).unwrap());
+            let left = dead(folder.path(), lock, files, linked);
+            // A file for another target does.
+            drop(Staging::beside(&folder.path().join("other")).unwrap());
+            assert!(!left.exists(), "{when}");
+            let mut found: Vec<OsString> = names(folder.path());
+            found.sort();
+            assert_eq!(found, wanted, "{when}");
+        }
+    }
+
+    #[test]
+    fn what_is_alive_or_strange_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let alive = Staging::beside(&folder.path().join("out")).unwrap();
+        fs::write(alive.file(), "staged").unwrap();
+        let strange = dead(folder.path(), Some("out"), &["out"], &[]);
+        fs::set_permissions(&strange, fs::Permissions::from_mode(0o755)).unwrap();
+        drop(Staging::beside(&folder.path().join("out")).unwrap());
+        assert!(alive.path().exists() && strange.exists());
+        alive.place(None, &[]).unwrap();
+        assert_eq!(fs::read(folder.path().join("out")).unwrap(), b"staged");
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_overwritten_by_data_and_modes_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("out"), "old").unwrap();
+        fs::set_permissions(at("out"), fs::Permissions::from_mode(0o640)).unwrap();
+        for (there, wanted) in [(true, "old"), (false, "new")] {
+            let staging = Staging::beside(&at("out")).unwrap();
+            fs::write(staging.file(), "new").unwrap();
+            fs::write(staging.path().join("out.data"), "data").unwrap();
+            if there {
+                fs::write(at("out.data"), "of somebody").unwrap();
+            }
+            let placed = staging.place(Some(OsStr::new("out.data")), &[]);
+            assert_eq!((placed.is_err(), fs::read_to_string(at("out")).unwrap().as_str()), (there, wanted));
+            assert_eq!(fs::read_to_string(at("out.data")).unwrap(), if there { "of somebody" } else { "data" });
+            let _ = there.then(|| fs::remove_file(at("out.data")));
+        }
+        assert_eq!(at("out").metadata().unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(names(folder.path()).len(), 2);
+    }
+}
