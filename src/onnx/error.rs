@@ -89,6 +89,14 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A file is not what it was when it was read.
+    #[error("{} was changed while it was in use: {why}; run again once it is complete", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        why: String,
+    },
     /// The result cannot be written.
     #[error("cannot write {}: {why}", path.display())]
     Output {

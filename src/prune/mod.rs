@@ -17,7 +17,7 @@ use crate::planning::{self, Plan};
 use crate::recover::recover;
 use crate::report::{SensitivityReport, TimeReport, Timings};
 use crate::rewriting;
-use crate::runtime;
+use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
@@ -44,6 +44,10 @@ pub fn prune(
 ) -> Result<Outcome, Error> {
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
+    // A library that was asked for and cannot be used should not cost a run.
+    if request.runs_models() && (request.runtime == Choice::Ort || request.library.is_some()) {
+        warnings.extend(runtime::select(request.runtime, request.library.as_deref())?.warnings);
+    }
     debug_metadata(model, request.strip_debug, &mut warnings);
     let model = &*model;
 
@@ -74,13 +78,13 @@ pub fn prune(
     (report.times, report.sensitivity) = (times, sensitivity);
     let mut written = false;
     if wanted {
-        let target = match &output {
-            Output::File(path) => path.to_path_buf(),
-            _ => std::env::temp_dir().join("pruned.onnx"),
+        let stage = |pruned: &Model| match &output {
+            Output::File(path) => save::stage(pruned, path, &SaveOptions::default()),
+            _ => save::stage_temporary(pruned, &SaveOptions::default()),
         };
         begin(progress, "write")?;
         let clock = Instant::now();
-        let mut staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+        let mut staged = stage(&pruned)?;
         report.after.bytes = staged.bytes();
         seconds.write = clock.elapsed().as_secs_f64();
 
@@ -95,13 +99,18 @@ pub fn prune(
             let told = |n| progress.borrow_mut().samples(n);
             let calibration = calibration(source, &*runtime, request, &told);
             report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
-            staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+            // The first one goes before the second is written.
+            drop(staged);
+            staged = stage(&pruned)?;
             report.after.bytes = staged.bytes();
             seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
         let output = if report.missed.is_none() || request.force { output } else { Output::None };
+        // What was read while it changed is of no file that there ever was.
+        model.maps.unchanged()?;
+        warnings.extend(staged.notes().iter().cloned());
         match output {
             Output::File(_) => {
                 staged.commit()?;
@@ -116,7 +125,8 @@ pub fn prune(
         seconds.write += clock.elapsed().as_secs_f64();
     }
     latency_advice(&report, request, &mut warnings);
-    report.warnings = warnings;
+    report.library = runtime::loaded_library();
+    report.warnings = once(warnings);
     report.seconds = seconds;
     Ok(Outcome { report, written })
 }
@@ -207,6 +217,13 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
     }
 }
 
+/// The first of each.
+fn once(warnings: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    warnings.into_iter().filter(|w| seen.insert(w.clone())).collect()
+}
+
 fn with_layout(model: &Model, proto: onnx::proto::ModelProto) -> Model {
-    Model { proto, external: model.external.clone(), unknown: model.unknown.clone(), ..Model::default() }
+    let (external, unknown, maps) = (model.external.clone(), model.unknown.clone(), model.maps.clone());
+    Model { proto, external, unknown, maps, ..Model::default() }
 }
