@@ -131,6 +131,13 @@ def contents(path: Path) -> tuple[str, set[str]]:
     return digest.hexdigest(), used
 
 
+def default_signals() -> None:
+    """What this process ignores, a child would ignore, too: run by nohup or in the background, that is some."""
+    for name in SIGNALS:
+        if name != "KILL":
+            signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_DFL)
+
+
 class Bench:
     """A folder with an input and an output that is replaced."""
 
@@ -168,7 +175,9 @@ class Bench:
 
     def interrupt(self, name: str, moment: float | None, after_commit: float) -> tuple[int, str]:
         """Exit code and words of a run that a signal reaches at a moment, or so long after the commit begins."""
-        child = subprocess.Popen(self.command(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        child = subprocess.Popen(
+            self.command(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=default_signals
+        )
         assert child.stderr is not None
         if moment is not None:
             time.sleep(moment)
