@@ -218,10 +218,10 @@ def check(bench: Bench, name: str, moments: int) -> tuple[list[str], list[str]]:
     states, left, codes, wrong = Counter(), 0, Counter(), []
     for i in range(moments):
         bench.restore()
-        # Half of them over the whole run, half where files are put in place, which takes milliseconds.
+        # Half of them over the whole run, half where files are put in place.
         spread = (moments + 1) // 2
         moment = bench.seconds * (i + 0.5) / spread if i < spread else None
-        code, words = bench.interrupt(name, moment, (i - spread) * 0.0004)
+        code, words = bench.interrupt(name, moment, (i - spread) * 0.002)
         codes[code] += 1
         state, problem = bench.problem(code, words)
         states[state] += 1
