@@ -67,6 +67,12 @@ pub enum Error {
         /// One node on the circle.
         node: String,
     },
+    /// A function of the model calls itself, by itself or through others.
+    #[error("function '{function}' of the model calls itself")]
+    Recursion {
+        /// One function on the circle.
+        function: String,
+    },
     /// Two things define the same tensor.
     #[error("{node}: tensor '{tensor}' is defined twice")]
     DuplicateName {
