@@ -35,7 +35,8 @@ pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Opti
     let Some(path) = &args.data else { return Ok(None) };
     let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
     let (preprocess, options) = (args.preprocess.clone(), args.options(seed, threads));
-    Ok(Some(Arc::new(Stored { dataset, preprocess, options })))
+    let origin = Some(args.origin(path, &options));
+    Ok(Some(Arc::new(Stored { dataset, preprocess, options, origin })))
 }
 
 #[derive(Args)]
@@ -54,7 +55,7 @@ pub struct InsertBn {
     #[arg(long, value_name = "N", default_value = "0")]
     pub seed: u64,
     /// Which runtime runs the model; auto is onnxruntime where found, else tract
-    #[arg(long, value_name = "NAME", default_value = "auto")]
+    #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
     /// Where onnxruntime is looked for first
     #[arg(long, value_name = "PATH")]

@@ -19,7 +19,7 @@ use tempfile::NamedTempFile;
 use super::eval_args::Eval;
 use super::failure::{Failure, FileError};
 use super::progress::{Shown, interrupt_flag};
-use super::terminal::{self, Stream, columns, limit, shown};
+use super::terminal::{self, Stream, columns, limit, one_line};
 
 pub fn run(args: &Eval) -> Result<(), Failure> {
     let mut source = source(args)?;
@@ -40,9 +40,12 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
     let found = evaluate(&request(args)?, data, &mut progress)?;
     let Watched { shown: bar, predictions } = progress;
     drop(bar);
-    let text =
-        if args.out.json { serde_json::to_string_pretty(&found)? + "\n" } else { human(&found, args.out.verbose)? };
+    let text = if args.out.json { terminal::json(&found)? } else { human(&found, args.out.verbose)? };
     terminal::print(Stream::Stdout, &text)?;
+    // In JSON they are part of it.
+    if !args.out.json && !quiet {
+        terminal::warn(&found.warnings)?;
+    }
     if let Some(predictions) = predictions {
         predictions.finish()?;
     }
@@ -95,30 +98,32 @@ fn request(args: &Eval) -> Result<Request, FileError> {
     })
 }
 
+/// Characters of a line.
+const WIDTH: usize = 100;
+
 /// The tables.
 fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let task = r.data.as_ref().map_or("", |d| d.task);
     if let Some(data) = &r.data {
-        writeln!(out, "{}: {} samples{}\n", shown(&data.name), data.samples, classes(data.classes.len()))?;
+        writeln!(out, "{}: {} samples{}\n", one_line(&data.name), data.samples, classes(data.classes.len()))?;
     }
-    let (heads, rows) = report::evaluation_rows(r, verbose);
-    let numbers: Vec<usize> = (1..heads.len()).collect();
-    out += &columns(heads, rows, &numbers);
+    let tables = report::evaluation_tables(r, verbose, WIDTH).into_iter().map(|(heads, rows)| {
+        let numbers: Vec<usize> = (1..heads.len()).collect();
+        columns(heads, rows, &numbers)
+    });
+    out += &tables.collect::<Vec<_>>().join("\n");
     for m in r.models.iter().filter(|m| verbose && !m.classes.is_empty()) {
         let heads = report::class_heads(task);
         let (rows, more) = report::class_rows(task, &m.classes, limit(verbose));
         let numbers: Vec<usize> = (1..heads.len()).collect();
-        write!(out, "\n{}\n{}", shown(&m.model), columns(heads, rows, &numbers))?;
+        write!(out, "\n{}\n{}", one_line(&m.model), columns(heads, rows, &numbers))?;
         if more > 0 {
             writeln!(out, "… and {more} more")?;
         }
     }
     let threads = r.threads.map_or_else(String::new, |n| format!(", {n} threads"));
     writeln!(out, "\non {}, {}{threads}", r.runtime, r.device)?;
-    for w in &r.warnings {
-        writeln!(out, "warning: {}", shown(w))?;
-    }
     Ok(out)
 }
 

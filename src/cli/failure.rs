@@ -16,6 +16,7 @@ use onnx_prune::runtime;
 use onnx_prune::statistics;
 
 use super::args::Cli;
+use super::terminal::shown;
 
 /// Exit codes, as documented in `--help`; a usage error is clap's 2.
 pub mod exit {
@@ -79,7 +80,7 @@ impl Failure {
     pub fn report(self) -> ExitCode {
         match self {
             Failure::Usage(text) => {
-                let error = Cli::command().error(ErrorKind::MissingRequiredArgument, text);
+                let error = Cli::command().error(ErrorKind::MissingRequiredArgument, shown(&text));
                 let _ = error.print();
                 ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
             }
@@ -88,7 +89,7 @@ impl Failure {
                 ExitCode::from(exit::INTERRUPTED)
             }
             Failure::Error(e) => {
-                eprintln!("error: {}", chain(&*e));
+                eprintln!("error: {}", shown(&chain(&*e)).replace('\n', "\n  "));
                 if let Some(hint) = hint(&*e) {
                     eprintln!("hint: {hint}");
                 }
@@ -106,7 +107,7 @@ fn chain(e: &(dyn Error + 'static)) -> String {
         let words = c.to_string();
         if !text.contains(&words) {
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n  caused by: {words}");
+            let _ = write!(text, "\ncaused by: {words}");
         }
         cause = c.source();
     }

@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod input;
 mod inspect;
+mod parse;
 mod progress;
 mod prune;
 mod schemes;
@@ -22,13 +23,14 @@ mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use onnx_prune::runtime;
 
-use args::{Cli, Command};
+use args::Command;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse::parse();
+    runtime::set_log(cli.log());
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),

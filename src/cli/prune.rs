@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use onnx_prune::analysis::Kind;
 use onnx_prune::criteria::ScoreOptions;
+use onnx_prune::data::Origin;
 use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
 use onnx_prune::recover::Means;
@@ -14,6 +16,8 @@ use onnx_prune::runtime::SessionOptions;
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
+#[cfg(feature = "data")]
+use super::data::DataArgs;
 use super::failure::{Failure, FileError, exit};
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
@@ -59,10 +63,13 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let mut outcome = result?;
     outcome.report.seconds.load = load;
     let report = &outcome.report;
-    if !args.out.quiet {
+    if args.out.json {
+        terminal::print(Stream::Stdout, &terminal::json(report)?)?;
+    } else if !args.out.quiet {
         let streams = args.output.as_deref().is_some_and(is_stream) && !args.out.dry_run;
         let to = if streams { Stream::Stderr } else { Stream::Stdout };
         terminal::print(to, &summary(report, args.out.verbose)?)?;
+        terminal::warn(&report.warnings)?;
     }
     if let Some(pending) = pending {
         pending.write(report).map_err(|e| report_error(args.out.report.as_deref(), e))?;
@@ -73,7 +80,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
         (false, true) => "nothing was written (--dry-run)",
         (false, false) => "nothing was written (--force writes it)",
     };
-    eprintln!("target not reached: {}; {written}", terminal::shown(missed));
+    eprintln!("target not reached: {}; {written}", terminal::one_line(missed));
     Ok(ExitCode::from(exit::MISSED))
 }
 
@@ -92,7 +99,9 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     let found = measure_only(&model, &request, &mut progress);
     drop(progress);
     let found = found?;
-    if !args.out.quiet {
+    if args.out.json {
+        terminal::print(Stream::Stdout, &terminal::json(&found)?)?;
+    } else if !args.out.quiet {
         terminal::print(Stream::Stdout, &summary::sensitivity(&found, args.out.verbose))?;
     }
     if let Some(pending) = pending {
@@ -117,6 +126,9 @@ fn check(args: &Prune) -> Result<&Path, Failure> {
     };
     if is_stream(output) && !args.out.dry_run && terminal::stdout_is_screen() {
         return usage("-o - writes a model to standard output, which is a terminal");
+    }
+    if is_stream(output) && args.out.json && !args.out.dry_run {
+        return usage("--json and -o - would both write to standard output");
     }
     if let Some(report) = &args.out.report
         && (same(report, output) || same(report, model))
@@ -148,10 +160,15 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    let (data, means) = calibration(args, seed)?;
+    let (given, means) = calibration(args, seed)?;
     let recover = Means {
         refit: means.refit || recorded.is_some_and(|s| s.refit),
         recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+    };
+    // Only what changes values reads data in a replay: the channels are known.
+    let data = match (given, recorded.and_then(|s| s.data.as_ref())) {
+        (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
+        (given, _) => given,
     };
     Ok(Request {
         criterion: what.criterion,
@@ -168,6 +185,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
         },
+        kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
@@ -190,6 +208,17 @@ fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Mean
     let given = &args.calibration;
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
     Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+}
+
+/// The data of a recipe.
+#[cfg(feature = "data")]
+fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    super::calibration::source(&DataArgs::recorded(origin)?, seed, threads)
+}
+
+#[cfg(not(feature = "data"))]
+fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    Ok(None)
 }
 
 #[cfg(not(feature = "data"))]

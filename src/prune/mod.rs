@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod early;
 mod figures;
 mod plan;
 mod request;
@@ -38,6 +39,7 @@ pub fn prune(
     output: Output,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
+    early::check_surroundings(request, &output)?;
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
     debug_metadata(model, request.strip_debug, &mut warnings);
@@ -47,6 +49,7 @@ pub fn prune(
     let clock = Instant::now();
     let a = Analysis::new(model, &request.shapes)?;
     warnings.extend(a.warnings.iter().cloned());
+    warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
 
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
@@ -132,8 +135,10 @@ pub fn prune(
 /// # Errors
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
+    early::check_surroundings(request, &Output::None)?;
     begin(progress, "analyse")?;
     let a = Analysis::new(model, &request.shapes)?;
+    early::check_model(&a, request)?;
     let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
     measure_sensitivity(&a, request, &statistics, progress)
 }

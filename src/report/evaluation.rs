@@ -1,9 +1,17 @@
 //! What an evaluation has to tell. `schemas/evaluation.schema.json` describes the JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::data::whole;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
 use crate::runtime::latency::Latency;
+
+fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match x {
+        Some(x) => whole(x, to),
+        None => to.serialize_none(),
+    }
+}
 
 /// Version of the layout of [`EvaluationReport`].
 pub const EVALUATION_VERSION: u32 = 1;
@@ -52,8 +60,10 @@ pub struct EvaluatedModel {
     /// File name.
     pub model: String,
     /// Multiply-accumulates for one sample; `null` where they are not known.
+    #[serde(serialize_with = "some_whole")]
     pub macs: Option<f64>,
     /// Elements of weights.
+    #[serde(serialize_with = "some_whole")]
     pub params: Option<f64>,
     /// Bytes of all files.
     pub bytes: u64,

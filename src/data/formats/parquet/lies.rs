@@ -1,0 +1,143 @@
+//! What the headers of a Parquet file claim, held against the file before anything is made room for.
+
+use std::io::Read;
+
+use ::parquet::basic::Compression;
+use ::parquet::file::metadata::ColumnChunkMetaData;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+
+use super::compact::{Event, walk};
+use crate::data::tree::Budget;
+use crate::data::{Error, Limits, Result};
+
+/// Groups of columns in groups of columns.
+const DEEPEST: usize = 64;
+
+/// Whether the schema has as many columns as it says, none too deep.
+pub fn check_schema(bytes: &[u8]) -> Result<(), String> {
+    let tail = bytes.len().checked_sub(8).and_then(|at| bytes.split_at_checked(at));
+    let Some((body, [a, b, c, d, b'P', b'A', b'R', b'1'])) = tail else {
+        return Err("it does not end as a Parquet file does".into());
+    };
+    let length = u32::from_le_bytes([*a, *b, *c, *d]) as usize;
+    let footer = body.len().checked_sub(length).and_then(|at| body.get(at..));
+    let footer = footer.ok_or("its footer is cut off")?;
+    // For each column group that is open, how many columns of it are still to come.
+    let (mut elements, mut children) = (0usize, Vec::<i64>::new());
+    walk(footer, &mut |path, event| match (path, event) {
+        ([2], Event::Begin) => {
+            elements += 1;
+            children.push(0);
+        }
+        ([2, 5], Event::Int(n)) => {
+            if let Some(last) = children.last_mut() {
+                *last = n;
+            }
+        }
+        _ => {}
+    })
+    .ok_or("its footer is no footer")?;
+    let mut open: Vec<i64> = vec![1];
+    for n in children {
+        while open.last() == Some(&0) {
+            open.pop();
+        }
+        let Some(left) = open.last_mut() else { break };
+        *left -= 1;
+        if n < 0 || n as u64 > elements as u64 {
+            return Err(format!("a group of {n} columns among {elements}"));
+        }
+        if n > 0 {
+            open.push(n);
+        }
+        if open.len() > DEEPEST {
+            return Err(format!("more than {DEEPEST} groups of columns lie one in the other"));
+        }
+    }
+    Ok(())
+}
+
+/// Bytes that a row takes in memory at least, with its level, its label and where its picture lies.
+const ROW: u64 = 32;
+
+/// Whether the pages of a row group's `chunks` hold `rows` rows, and no more than a file of this size would.
+pub fn check_group<'c>(
+    file: &Bytes,
+    chunks: impl Iterator<Item = &'c ColumnChunkMetaData>,
+    rows: usize,
+    label: &str,
+    limits: &Limits,
+) -> Result<()> {
+    let budget = Budget::new(limits);
+    budget.begin(file.len() as u64);
+    budget.spend(label, (rows as u64).saturating_mul(ROW))?;
+    for chunk in chunks {
+        check_pages(file, chunk, rows, label, &budget)?;
+    }
+    Ok(())
+}
+
+fn check_pages(file: &Bytes, chunk: &ColumnChunkMetaData, rows: usize, label: &str, budget: &Budget) -> Result<()> {
+    let broken = |why: String| Error::broken(label, format!("column {}: {why}", chunk.column_path().string()));
+    let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
+    let range = usize::try_from(start).ok().zip(usize::try_from(chunk.compressed_size()).ok());
+    let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
+    let Some(mut rest) = range.and_then(|r| file.get(r)) else {
+        let (at, size) = (start, chunk.compressed_size());
+        return Err(broken(format!("it says that it has {size} bytes at {at}, in a file of {}", file.len())));
+    };
+    let mut found = 0i64;
+    while !rest.is_empty() && found < rows as i64 {
+        let mut page = Page::default();
+        let length =
+            walk(rest, &mut |path, event| page.see(path, event)).ok_or_else(|| broken("a broken page".into()))?;
+        let body = rest.get(length..).unwrap_or_default();
+        let size = usize::try_from(page.packed).ok().filter(|n| *n <= body.len());
+        let size = size.ok_or_else(|| broken("a page that is cut off".into()))?;
+        let (body, after) = body.split_at(size);
+        let unpacked = u64::try_from(page.unpacked).map_err(|_| broken("a page of negative size".into()))?;
+        if page.words.is_some_and(|n| n < 0 || n as u64 > unpacked) {
+            return Err(broken("a dictionary of more words than bytes".into()));
+        }
+        budget.spend(label, unpacked)?;
+        // The only decoder that goes on for as long as it is given something.
+        if matches!(chunk.compression(), Compression::GZIP(_)) {
+            let mut more = MultiGzDecoder::new(body).take(unpacked + 1);
+            let n = std::io::copy(&mut more, &mut std::io::sink()).map_err(|e| broken(e.to_string()))?;
+            if n > unpacked {
+                return Err(broken(format!("a page unpacks to more than the {unpacked} bytes that it says")));
+            }
+        }
+        found = page.values.filter(|n| *n >= 0).map_or(Some(found), |n| found.checked_add(n)).unwrap_or(i64::MAX);
+        rest = after;
+    }
+    match usize::try_from(found) {
+        Ok(n) if n == rows => Ok(()),
+        _ => Err(broken(format!("{rows} rows are promised, its pages hold {found}"))),
+    }
+}
+
+/// What the header of a page says.
+#[derive(Default)]
+struct Page {
+    unpacked: i64,
+    packed: i64,
+    /// Values of a data page.
+    values: Option<i64>,
+    /// Words of a dictionary.
+    words: Option<i64>,
+}
+
+impl Page {
+    fn see(&mut self, path: &[i16], event: Event) {
+        let Event::Int(n) = event else { return };
+        match path {
+            [2] => self.unpacked = n,
+            [3] => self.packed = n,
+            [5 | 8, 1] => self.values = Some(n),
+            [7, 1] => self.words = Some(n),
+            _ => {}
+        }
+    }
+}
