@@ -103,6 +103,9 @@ pub struct Inspect {
     /// Print the groups as a Graphviz digraph
     #[arg(long)]
     pub dot: bool,
+    /// With --dot: show each group's channels before and after, as a report of pruning this model tells
+    #[arg(long, value_name = "JSON", requires = "dot")]
+    pub report: Option<PathBuf>,
     /// Sizes of open input dimensions [default: batch 1, guesses that are told]
     #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,

@@ -120,7 +120,9 @@ pub struct CheckData {
 
 /// Reads the data as the model would be given it, and says what it is.
 pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
-    let Some(path) = &args.data.data else { return Err(Failure::Usage("--data is missing".to_owned())) };
+    let Some(path) = &args.data.data else {
+        return Err(Failure::Usage("--data is missing: the data set that is to be read for the model".to_owned()));
+    };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
     let session = selected.runtime.open(&args.model, &SessionOptions::default())?;

@@ -80,7 +80,7 @@ impl Failure {
     pub fn report(self) -> ExitCode {
         match self {
             Failure::Usage(text) => {
-                let error = Cli::command().error(ErrorKind::MissingRequiredArgument, shown(&text));
+                let error = command().error(ErrorKind::MissingRequiredArgument, shown(&text));
                 let _ = error.print();
                 ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
             }
@@ -96,6 +96,18 @@ impl Failure {
                 ExitCode::from(exit::ERROR)
             }
         }
+    }
+}
+
+/// The command that was given, whose usage helps.
+fn command() -> clap::Command {
+    let mut whole = Cli::command();
+    // Builds the usage lines of subcommands.
+    whole.build();
+    let given = std::env::args().nth(1).unwrap_or_default();
+    match whole.find_subcommand(&given) {
+        Some(command) => command.clone(),
+        None => Cli::command(),
     }
 }
 

@@ -8,6 +8,7 @@ use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
 use super::args::Inspect;
 use super::failure::Failure;
 use super::input;
+use super::prune::read_recipe;
 use super::terminal::{self, Stream, limit, one_line, table};
 
 pub fn run(args: &Inspect) -> Result<(), Failure> {
@@ -15,7 +16,8 @@ pub fn run(args: &Inspect) -> Result<(), Failure> {
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
     let analysis = Analysis::new(&model, &shapes)?;
     let text = if args.dot {
-        report::dot(&analysis)
+        let recipe = args.report.as_deref().map(read_recipe).transpose()?;
+        report::dot(&analysis, recipe.as_ref())?
     } else {
         let found = report::inspect(&analysis);
         if args.json {

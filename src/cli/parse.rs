@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use super::args::Cli;
+use super::terminal::one_line;
 
 /// Options of other pruners and runtimes, without dashes, and where the same is found here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -73,22 +74,41 @@ pub fn parse() -> Cli {
 }
 
 fn explained(mut e: clap::Error) -> clap::Error {
-    if e.kind() != ErrorKind::UnknownArgument {
+    if !e.use_stderr() {
         return e;
     }
-    let Some(ContextValue::String(arg)) = e.get(ContextKind::InvalidArg) else { return e };
-    let Some(option) = arg.strip_prefix("--") else {
-        // The word before it was taken for a model.
-        let first = std::env::args().nth(1).filter(|first| !first.starts_with('-'));
-        return first.and_then(|first| misspelt(Path::new(&first))).unwrap_or(e);
-    };
-    let name = option.split('=').next().unwrap_or(option).to_lowercase().replace('_', "-");
-    if let Some((_, here)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name.as_str())) {
-        e.remove(ContextKind::SuggestedArg);
-        let tip = format!("what you may look for is {here}");
-        e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    // A word that is no command was taken for a model, and all behind it for what a model cannot have.
+    let first = std::env::args().nth(1).filter(|first| !first.starts_with('-'));
+    if let Some(better) = first.as_deref().and_then(|first| misspelt(Path::new(first))) {
+        return better;
     }
-    e
+    let text = |kind| match e.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    match e.kind() {
+        ErrorKind::ArgumentConflict => {
+            let Some(word) = text(ContextKind::InvalidSubcommand) else { return e };
+            let mut command = Cli::command();
+            let why = match command.find_subcommand(&word) {
+                Some(_) => format!("a command comes first, as in onnx-prune {word} MODEL"),
+                None => format!("unexpected argument '{}': one model is pruned at a time", one_line(&word)),
+            };
+            command.error(ErrorKind::UnknownArgument, why)
+        }
+        ErrorKind::UnknownArgument => {
+            let name = text(ContextKind::InvalidArg).and_then(|arg| Some(arg.strip_prefix("--")?.to_lowercase()));
+            let name = name.map(|n| n.split('=').next().unwrap_or_default().replace('_', "-"));
+            let found = name.and_then(|name| ELSEWHERE.iter().find(|(names, _)| names.contains(&name.as_str())));
+            if let Some((_, here)) = found {
+                e.remove(ContextKind::SuggestedArg);
+                let tip = format!("what you may look for is {here}");
+                e.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            }
+            e
+        }
+        _ => e,
+    }
 }
 
 /// The error of a word that is nearly a command and no file.

@@ -142,7 +142,8 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
+/// Reads a report that is to be replayed or shown.
+pub fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
     let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))

@@ -13,7 +13,7 @@ pub use data::{
     SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION, Verification,
     overview, recipe,
 };
-pub use dot::dot;
+pub use dot::{OtherModel, dot};
 pub use evaluation::{
     BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
     FoundBox, Prediction,

@@ -71,7 +71,8 @@ pub fn check_group<'c>(
 ) -> Result<()> {
     let budget = Budget::new(limits);
     budget.begin(file.len() as u64);
-    budget.spend(label, (rows as u64).saturating_mul(ROW))?;
+    let room = budget.spend(label, (rows as u64).saturating_mul(ROW));
+    room.map_err(|_| Error::broken(label, format!("a row group of {rows} rows in a file of {} bytes", file.len())))?;
     for chunk in chunks {
         check_pages(file, chunk, rows, label, &budget)?;
     }
