@@ -122,6 +122,7 @@ fn misspelt(word: &Path) -> Option<clap::Error> {
             let why = "there is no command 'prune': pruning is what onnx-prune does with a model and a target";
             return Some(command.error(ErrorKind::InvalidSubcommand, why));
         }
+        known if names.iter().any(|n| n == known) => return None,
         _ => names.into_iter().map(|n| (strsim::damerau_levenshtein(text, &n), n)).min()?,
     };
     let why = match near {

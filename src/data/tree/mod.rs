@@ -46,6 +46,7 @@ impl Tree {
         let budget = Budget::new(limits);
         let (mut entries, is_single) =
             if is_folder { (folder::list(root, limits)?, false) } else { file(root, limits, &budget)? };
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
         // A folder of archives is read as if they were unpacked side by side.
         if is_folder && !entries.is_empty() && entries.iter().all(|e| archive::is_archive_name(&e.path)) {
             let mut inner = Vec::new();

@@ -6,11 +6,12 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use bytes::Bytes;
 
-use super::lies::{check_group, check_schema};
+use super::lies::{check_decoder, check_group, check_schema};
 use crate::data::guard::guarded;
 use crate::data::{Error, Limits, Result};
 
 pub struct File {
+    bytes: Bytes,
     reader: SerializedFileReader<Bytes>,
     /// Rows of each row group.
     rows: Vec<usize>,
@@ -53,7 +54,7 @@ impl File {
             check_group(&bytes, chunks.into_iter(), count, &label, limits)?;
             rows.push(count);
         }
-        Ok(File { reader, rows, label, pictures, labels })
+        Ok(File { bytes, reader, rows, label, pictures, labels })
     }
 
     /// Rows of each row group.
@@ -78,6 +79,7 @@ impl File {
     pub fn labels(&self, group: usize) -> Result<Vec<Option<i64>>> {
         let rows = self.rows.get(group).copied().unwrap_or_default();
         let Some((column, _)) = self.labels else { return Ok(vec![None; rows]) };
+        self.check(group, column)?;
         let read = || -> Result<Vec<Option<i64>>, ParquetError> {
             let reader = self.reader.get_row_group(group)?.get_column_reader(column)?;
             let mut levels = Vec::new();
@@ -100,6 +102,7 @@ impl File {
 
     pub fn pictures(&self, group: usize) -> Result<Vec<Option<Bytes>>> {
         let rows = self.rows.get(group).copied().unwrap_or_default();
+        self.check(group, self.pictures)?;
         let read = || -> Result<Vec<Option<Bytes>>, ParquetError> {
             let reader = self.reader.get_row_group(group)?.get_column_reader(self.pictures)?;
             let mut levels = Vec::new();
@@ -111,6 +114,11 @@ impl File {
             Ok(spread(values, &levels, self.level(self.pictures), rows))
         };
         tried(read).map_err(|why| self.broken(&why))
+    }
+
+    fn check(&self, group: usize, column: usize) -> Result<()> {
+        let chunk = self.reader.metadata().row_groups().get(group).and_then(|g| g.columns().get(column));
+        chunk.map_or(Ok(()), |chunk| check_decoder(&self.bytes, chunk, &self.label))
     }
 
     /// The definition level at which a value is there.

@@ -80,43 +80,68 @@ pub fn check_group<'c>(
 }
 
 fn check_pages(file: &Bytes, chunk: &ColumnChunkMetaData, rows: usize, label: &str, budget: &Budget) -> Result<()> {
-    let broken = |why: String| Error::broken(label, format!("column {}: {why}", chunk.column_path().string()));
+    let mut found = 0i64;
+    let sum = each_page(file, chunk, &mut |page, _| {
+        if page.words.is_some_and(|n| n < 0 || n > page.unpacked) {
+            return Err("a dictionary of more words than bytes".into());
+        }
+        found = page.values.filter(|n| *n >= 0).map_or(Some(found), |n| found.checked_add(n)).unwrap_or(i64::MAX);
+        Ok(page.unpacked as u64)
+    });
+    budget.spend(label, sum.map_err(|why| broken(chunk, label, why))?)?;
+    match usize::try_from(found) {
+        Ok(n) if n == rows => Ok(()),
+        _ => Err(broken(chunk, label, format!("{rows} rows are promised, its pages hold {found}"))),
+    }
+}
+
+/// Whether pages unpack to what they say, where their decoder would go on for as long as it is given something.
+pub fn check_decoder(file: &Bytes, chunk: &ColumnChunkMetaData, label: &str) -> Result<()> {
+    if !matches!(chunk.compression(), Compression::GZIP(_)) {
+        return Ok(());
+    }
+    let checked = each_page(file, chunk, &mut |page, body| {
+        let said = page.unpacked as u64;
+        let mut more = MultiGzDecoder::new(body).take(said + 1);
+        match std::io::copy(&mut more, &mut std::io::sink()).map_err(|e| e.to_string())? {
+            n if n > said => Err(format!("a page unpacks to more than the {said} bytes that it says")),
+            n => Ok(n),
+        }
+    });
+    checked.map(drop).map_err(|why| broken(chunk, label, why))
+}
+
+fn broken(chunk: &ColumnChunkMetaData, label: &str, why: String) -> Error {
+    Error::broken(label, format!("column {}: {why}", chunk.column_path().string()))
+}
+
+/// Goes through the pages of a column, and sums up what `see` makes of each header and what follows it.
+fn each_page(
+    file: &Bytes,
+    chunk: &ColumnChunkMetaData,
+    see: &mut dyn FnMut(&Page, &[u8]) -> Result<u64, String>,
+) -> Result<u64, String> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     let range = usize::try_from(start).ok().zip(usize::try_from(chunk.compressed_size()).ok());
     let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
     let Some(mut rest) = range.and_then(|r| file.get(r)) else {
-        let (at, size) = (start, chunk.compressed_size());
-        return Err(broken(format!("it says that it has {size} bytes at {at}, in a file of {}", file.len())));
+        let size = chunk.compressed_size();
+        return Err(format!("it says that it has {size} bytes at {start}, in a file of {}", file.len()));
     };
-    let mut found = 0i64;
-    while !rest.is_empty() && found < rows as i64 {
+    let mut sum = 0u64;
+    while !rest.is_empty() {
         let mut page = Page::default();
-        let length =
-            walk(rest, &mut |path, event| page.see(path, event)).ok_or_else(|| broken("a broken page".into()))?;
+        let length = walk(rest, &mut |path, event| page.see(path, event)).ok_or("a broken page")?;
         let body = rest.get(length..).unwrap_or_default();
-        let size = usize::try_from(page.packed).ok().filter(|n| *n <= body.len());
-        let size = size.ok_or_else(|| broken("a page that is cut off".into()))?;
+        let size = usize::try_from(page.packed).ok().filter(|n| *n <= body.len()).ok_or("a page that is cut off")?;
+        if page.unpacked < 0 {
+            return Err("a page of negative size".into());
+        }
         let (body, after) = body.split_at(size);
-        let unpacked = u64::try_from(page.unpacked).map_err(|_| broken("a page of negative size".into()))?;
-        if page.words.is_some_and(|n| n < 0 || n as u64 > unpacked) {
-            return Err(broken("a dictionary of more words than bytes".into()));
-        }
-        budget.spend(label, unpacked)?;
-        // The only decoder that goes on for as long as it is given something.
-        if matches!(chunk.compression(), Compression::GZIP(_)) {
-            let mut more = MultiGzDecoder::new(body).take(unpacked + 1);
-            let n = std::io::copy(&mut more, &mut std::io::sink()).map_err(|e| broken(e.to_string()))?;
-            if n > unpacked {
-                return Err(broken(format!("a page unpacks to more than the {unpacked} bytes that it says")));
-            }
-        }
-        found = page.values.filter(|n| *n >= 0).map_or(Some(found), |n| found.checked_add(n)).unwrap_or(i64::MAX);
+        sum = sum.saturating_add(see(&page, body)?);
         rest = after;
     }
-    match usize::try_from(found) {
-        Ok(n) if n == rows => Ok(()),
-        _ => Err(broken(format!("{rows} rows are promised, its pages hold {found}"))),
-    }
+    Ok(sum)
 }
 
 /// What the header of a page says.
