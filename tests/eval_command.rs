@@ -56,6 +56,7 @@ fn the_fixture_evaluates_without_conversion() {
     let figures = report["models"][0]["figures"].as_array().unwrap();
     let top1 = figures.iter().find(|f| f["name"] == "top-1").unwrap()["value"].as_f64().unwrap();
     assert!((top1 - 0.936).abs() < 0.0021, "{top1}");
+    assert_eq!(report["data"]["origin"]["preprocess"], "unit");
     assert_eq!((&report["data"]["samples"], &report["data"]["left_out"]), (&Value::from(500), &Value::from(0)));
 
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();

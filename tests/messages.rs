@@ -236,6 +236,30 @@ fn options_of_others_point_at_ours() {
     holds(&b.says(2, &["check-data", "model.onnx"]).1, &["--data is missing", "onnx-prune check-data"]);
 }
 
+/// onnxruntime says nothing of its own accord with -q, and nothing that acts on the terminal.
+#[test]
+fn runtimes_are_as_quiet_as_asked() {
+    let b = Bench::new();
+    let mut model = named();
+    let graph = model.graph.as_mut().unwrap();
+    // Twelve numbers do not become 77.
+    let mut reshape = common::node("Reshape", &["x", "sizes"], &["y"]);
+    reshape.name = Some("odd\u{1b}[31m".to_owned());
+    graph.node = vec![reshape];
+    graph.initializer = vec![onnx_prune::onnx::from_i64("sizes", &[2], &[7, 11]).unwrap()];
+    let open = |name: &str| onnx_prune::onnx::value_info(name, onnx_prune::onnx::DType::Float, &[None, None]);
+    (graph.input, graph.output) = (vec![open("x")], vec![open("y")]);
+    put(b.0.path(), "odd.onnx", common::bytes(&model));
+    let output = b.run(&["eval", "odd.onnx", "--runtime", "ort", "--latency-budget", "5"]);
+    let err = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() || !err.contains("onnxruntime cannot run") {
+        return;
+    }
+    assert!(err.lines().any(|l| l.starts_with("onnxruntime: ")) && !err.contains('\u{1b}'), "{err}");
+    let (_, err) = b.says(1, &["eval", "odd.onnx", "--runtime", "ort", "--latency-budget", "5", "-q"]);
+    assert!(err.starts_with("error: ") && !err.contains("onnxruntime: "), "{err}");
+}
+
 #[test]
 fn errors_come_before_work() {
     let b = Bench::new();

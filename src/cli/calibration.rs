@@ -15,7 +15,7 @@ use super::data::DataArgs;
 use super::failure::Failure;
 use super::input::{self, is_stream};
 use super::progress::{Shown, interrupt_flag};
-use super::terminal::{Stream, print};
+use super::terminal::{Stream, print, warn};
 use super::values;
 
 #[derive(Args)]
@@ -77,6 +77,9 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     };
     let model = input::load(&args.model)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
+    if !args.quiet {
+        warn(&selected.warnings)?;
+    }
     let progress = std::cell::RefCell::new(Shown::new(args.quiet, interrupt_flag()?));
     progress.borrow_mut().begin("calibrate");
     let calibration = Calibration {

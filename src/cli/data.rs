@@ -12,7 +12,7 @@ use onnx_prune::runtime::{self, IoInfo, SessionOptions};
 
 use super::args::RuntimeArg;
 use super::failure::Failure;
-use super::terminal::{Stream, limit, one_line, print, table};
+use super::terminal::{Stream, limit, one_line, print, table, warn};
 use super::values;
 
 // The seed is the command's: every random choice of a run hangs on one.
@@ -125,6 +125,7 @@ pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
     };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
+    warn(&selected.warnings)?;
     let session = selected.runtime.open(&args.model, &SessionOptions::default())?;
     let loader = args.data.loader(dataset, session.inputs(), args.seed, args.threads)?;
     let clock = Instant::now();

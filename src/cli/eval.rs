@@ -65,7 +65,8 @@ fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
     let options = args.data.options(args.seed, args.run.threads);
-    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch))))
+    let origin = args.data.origin(path, &options);
+    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch).with_origin(origin))))
 }
 
 /// A program without data sets.

@@ -89,7 +89,7 @@ impl Failure {
                 ExitCode::from(exit::INTERRUPTED)
             }
             Failure::Error(e) => {
-                eprintln!("error: {}", shown(&chain(&*e)).replace('\n', "\n  "));
+                eprintln!("error: {}", shown(chain(&*e).trim_end()).replace('\n', "\n  "));
                 if let Some(hint) = hint(&*e) {
                     eprintln!("hint: {hint}");
                 }

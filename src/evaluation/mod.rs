@@ -15,7 +15,7 @@ mod unlabelled;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::data::{self, Batch};
+use crate::data::{self, Batch, Origin};
 use crate::metrics::detection::DecodeOptions;
 use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
 use crate::runtime::{self, Choice, IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
@@ -66,6 +66,11 @@ pub trait Source {
 
     /// Names of its classes; empty where it has none.
     fn classes(&self) -> Vec<String>;
+
+    /// How it is read, for reports.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
 
     /// Number of samples, if it is known.
     fn count(&self) -> Option<usize>;
@@ -223,7 +228,8 @@ impl<'a> Pass<'a> {
             let n = left_out.len();
             warnings.push(format!("{n} samples cannot be used and were left out; the first is {sample}: {why}"));
         }
-        Ok(EvaluatedData { name, samples: done as u64, left_out: left_out.len() as u64, task, classes })
+        let (samples, left_out) = (done as u64, left_out.len() as u64);
+        Ok(EvaluatedData { name, origin: source.origin(), samples, left_out, task, classes })
     }
 
     /// Labels beyond what a model declares to tell apart are told before it runs.

@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::data::whole;
+use crate::data::Origin;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
 use crate::runtime::latency::Latency;
 
@@ -44,6 +45,8 @@ pub struct EvaluationReport {
 pub struct EvaluatedData {
     /// Its name: the path.
     pub name: String,
+    /// How it was read, where it lies on disk.
+    pub origin: Option<Origin>,
     /// Samples that the models were run on.
     pub samples: u64,
     /// Samples that could not be used.

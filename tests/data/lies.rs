@@ -180,8 +180,7 @@ fn changed_parquet_files_never_panic() {
 
 #[test]
 fn pages_are_no_bombs() {
-    for codec in [Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())]
-    {
+    for codec in [Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())] {
         refuses("a.parquet", parquet(&[vec![0; 100 << 20]], &[0], codec), &["bomb"]);
     }
 }
@@ -266,7 +265,7 @@ fn pictures_say_their_size_before_they_are_decoded() {
     let limits = Limits::default();
     let [w, h] = [16383u32, 16383];
     let mut webp = b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f".to_vec();
-    webp.extend((w - 1 | (h - 1) << 14).to_le_bytes());
+    webp.extend(((w - 1) | ((h - 1) << 14)).to_le_bytes());
     webp.extend([0; 9]);
     let mut bmp = b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
     bmp.extend([w.to_le_bytes(), h.to_le_bytes()].concat());

@@ -115,12 +115,11 @@ fn broken(chunk: &ColumnChunkMetaData, label: &str, why: String) -> Error {
     Error::broken(label, format!("column {}: {why}", chunk.column_path().string()))
 }
 
+/// Is shown the header of a page and what follows it.
+type Look<'l> = dyn FnMut(&Page, &[u8]) -> Result<u64, String> + 'l;
+
 /// Goes through the pages of a column, and sums up what `see` makes of each header and what follows it.
-fn each_page(
-    file: &Bytes,
-    chunk: &ColumnChunkMetaData,
-    see: &mut dyn FnMut(&Page, &[u8]) -> Result<u64, String>,
-) -> Result<u64, String> {
+fn each_page(file: &Bytes, chunk: &ColumnChunkMetaData, see: &mut Look) -> Result<u64, String> {
     let start = chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset());
     let range = usize::try_from(start).ok().zip(usize::try_from(chunk.compressed_size()).ok());
     let range = range.and_then(|(start, size)| Some(start..start.checked_add(size)?));
