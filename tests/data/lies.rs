@@ -228,7 +228,7 @@ fn changed_files_never_panic() {
         let root = if name.contains('/') { folder.path().to_owned() } else { folder.path().join(name) };
         put(folder.path(), name, &whole);
         assert!(try_all(&root).is_ok(), "{name}");
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(1 + whole.len() / 400) {
             for value in [0, 0x7f, 0xff, whole[at] ^ 1, b'9'] {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
