@@ -110,7 +110,7 @@ pub struct CheckData {
     /// Which runtime reads the model's inputs
     #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
-    /// Where onnxruntime is looked for first
+    /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
     /// Show every sample that is left out
@@ -125,7 +125,7 @@ pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
     };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
-    warn(&selected.warnings)?;
+    warn(&selected.warnings);
     let session = selected.runtime.open(&args.model, &SessionOptions::default())?;
     let loader = args.data.loader(dataset, session.inputs(), args.seed, args.threads)?;
     let clock = Instant::now();

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use onnx_prune::analysis::Analysis;
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
+use onnx_prune::rewriting;
 
 use super::args::Inspect;
 use super::failure::Failure;
@@ -14,7 +14,7 @@ use super::terminal::{self, Stream, limit, one_line, table};
 pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let analysis = Analysis::new(&model, &shapes)?;
+    let analysis = rewriting::analyse(&model, &shapes)?;
     let text = if args.dot {
         let recipe = args.report.as_deref().map(read_recipe).transpose()?;
         report::dot(&analysis, recipe.as_ref())?
@@ -24,7 +24,8 @@ pub fn run(args: &Inspect) -> Result<(), Failure> {
             terminal::json(&found)?
         } else {
             terminal::print(Stream::Stdout, &human(&found, args.verbose)?)?;
-            return Ok(terminal::warn(&found.warnings)?);
+            terminal::warn(&found.warnings);
+            return Ok(());
         }
     };
     Ok(terminal::print(Stream::Stdout, &text)?)

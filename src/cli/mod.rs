@@ -1,5 +1,8 @@
 //! The command line: parse, show, map errors to exit codes.
 
+// These panic when nobody reads what they print.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod axes;
 #[cfg(feature = "data")]
@@ -13,10 +16,12 @@ mod explain;
 mod failure;
 mod input;
 mod inspect;
+mod output;
 mod parse;
 mod progress;
 mod prune;
 mod schemes;
+mod signals;
 mod summary;
 mod terminal;
 mod values;
@@ -31,6 +36,9 @@ use args::Command;
 pub fn main() -> ExitCode {
     let cli = parse::parse();
     runtime::set_log(cli.log());
+    if let Err(e) = signals::listen() {
+        terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
+    }
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),

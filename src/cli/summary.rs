@@ -30,6 +30,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     writeln!(out, "{}", text::reached(r))?;
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;
+        if let Some(library) = &r.library {
+            writeln!(out, "{}", one_line(&text::library(library)))?;
+        }
     }
     Ok(out)
 }

@@ -53,9 +53,8 @@ pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
 }
 
 /// Says on standard error what the user should know. A line that a name brings along cannot pass for another message.
-pub fn warn(warnings: &[String]) -> io::Result<()> {
-    let one = |w: &String| format!("warning: {}\n", shown(w).replace('\n', "\n  "));
-    print(Stream::Stderr, &warnings.iter().map(one).collect::<String>())
+pub fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w).replace('\n', "\n  "))));
 }
 
 /// Where text goes.
@@ -78,6 +77,11 @@ pub fn print(to: Stream, text: &str) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
+}
+
+/// A line on standard error. That nobody reads it is no reason to fail.
+pub fn say(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Whether binary data on standard output would land on a screen.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::{Error, Result};
+use crate::files::Place;
 
 /// Looks at the place that a model is to be written to.
 ///
@@ -10,15 +11,13 @@ use super::error::{Error, Result};
 /// When `path` is a folder, or its folder is missing or cannot be written to.
 pub fn check_place(path: &Path) -> Result<()> {
     let fail = |why: &dyn std::fmt::Display| Err(Error::output(path, why));
-    // Through links, to where the file will be.
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match std::fs::metadata(&real) {
-        Ok(meta) if meta.is_dir() => return fail(&"it is a folder"),
+    let file = match Place::of(path) {
+        Ok(Place::File(file)) => file,
         // Devices and pipes are written to as they are.
-        Ok(meta) if !meta.is_file() => return Ok(()),
-        _ => {}
-    }
-    let folder = real.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Place::Through(_)) => return Ok(()),
+        Err(e) => return fail(&e),
+    };
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.is_dir() {
         false => fail(&format!("there is no folder {}", folder.display())),
         true => match tempfile::tempfile_in(folder) {

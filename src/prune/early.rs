@@ -15,8 +15,7 @@ pub(super) fn check_surroundings(request: &Request, output: &Output) -> Result<(
     if let Output::File(path) = output {
         onnx::check_place(path)?;
     }
-    let runs = request.verify || request.latency.is_some() || request.sensitivity || request.data.is_some();
-    if runs && (request.runtime != Choice::Auto || request.session.device != Device::Cpu) {
+    if request.runs_models() && (request.runtime != Choice::Auto || request.session.device != Device::Cpu) {
         let selected = runtime::select(request.runtime, request.library.as_deref())?;
         runtime::ready(&*selected.runtime, &request.session)?;
     }

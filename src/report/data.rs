@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::analysis::{Analysis, Kind};
 use crate::data::Origin;
 use crate::planning::{Options, Target};
+use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
 
 /// Writes a count without a fraction, as long as it is exact.
@@ -260,6 +261,8 @@ pub struct Report {
     pub times: Option<TimeReport>,
     /// Latency before and after.
     pub latency: Option<LatencyReport>,
+    /// The onnxruntime library that was loaded, and why that one; `null` where none was.
+    pub library: Option<LoadedLibrary>,
     /// Seconds by stage.
     pub seconds: Timings,
     /// What the user should know.

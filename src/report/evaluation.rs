@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use super::data::whole;
 use crate::data::Origin;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
+use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Latency;
 
 fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
@@ -26,6 +27,8 @@ pub struct EvaluationReport {
     pub version: &'static str,
     /// Runtime and version.
     pub runtime: String,
+    /// The onnxruntime library that was loaded, and why that one; `null` where none was.
+    pub library: Option<LoadedLibrary>,
     /// Where the models ran.
     pub device: String,
     /// Threads of the runtime, where they were given.

@@ -208,6 +208,7 @@ mod tests {
             evaluation: EVALUATION_VERSION,
             version: "0",
             runtime: "r".into(),
+            library: None,
             device: "cpu".into(),
             threads: None,
             data: None,
