@@ -166,6 +166,7 @@ fn request(criterion: &str) -> Request {
         score: Default::default(),
         target: Target::Ratio(0.25),
         options: Options { steps: 2, ..Default::default() },
+        kinds: Vec::new(),
         shapes: Vec::new(),
         recipe: None,
         strip_debug: false,

@@ -412,10 +412,10 @@ fn a_library_that_does_not_load_is_told() {
     let library = b.path("libonnxruntime.so").display().to_string();
     let output = run(&[("ORT_DYLIB_PATH", &library)], &[]);
     code(&output, 0);
-    assert!(text(&output.stdout).contains(&format!("ORT_DYLIB_PATH: {library}: ")), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains(&format!("ORT_DYLIB_PATH: {library}: ")), "{}", text(&output.stderr));
     let output = run(&[("ORT_DYLIB_PATH", "libonnxruntime.so")], &[]);
     code(&output, 0);
-    assert!(text(&output.stdout).contains("libonnxruntime.so is no absolute path"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("libonnxruntime.so is no absolute path"), "{}", text(&output.stderr));
     for (runtime, wanted) in [("auto", 1), ("ort", 1), ("tract", 0)] {
         let output = run(&[], &["--runtime", runtime, "--ort-library", "libonnxruntime.so"]);
         code(&output, wanted);
@@ -424,5 +424,5 @@ fn a_library_that_does_not_load_is_told() {
     let here = [("PATH", ":."), ("LD_LIBRARY_PATH", "."), ("VIRTUAL_ENV", "."), ("HOME", ".")];
     let output = run(&here, &["-v"]);
     code(&output, 0);
-    assert!(!text(&output.stdout).contains(&library), "{}", text(&output.stdout));
+    assert!(!text(&output.stderr).contains(&library), "{}", text(&output.stderr));
 }

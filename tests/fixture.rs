@@ -80,6 +80,7 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         score: Default::default(),
         target,
         options: Options { steps: 20, ..Default::default() },
+        kinds: Vec::new(),
         shapes: Vec::new(),
         recipe: None,
         strip_debug: false,

@@ -41,6 +41,20 @@ impl Role {
     pub fn is_scored(self) -> bool {
         !matches!(self, Role::Divisor | Role::Carried | Role::Quantization)
     }
+
+    /// In a word, for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Quantization => "quantization",
+            Role::Out => "writes",
+            Role::In => "reads",
+            Role::BatchNorm => "batch-norm",
+            Role::Norm => "norm",
+            Role::Embedding => "embedding",
+            Role::Divisor => "divisor",
+            Role::Carried => "follows",
+        }
+    }
 }
 
 /// Shape and value inference of one node.

@@ -69,6 +69,19 @@ impl<'a> Gauge<'a> {
         }
     }
 
+    /// The share of the way to the target that a candidate has gone, 0 to 1.
+    pub fn way(&self, counts: &[usize]) -> f64 {
+        let line = |figure: Target| match figure {
+            Target::Speedup(x) | Target::Latency(x) => 1.0 / x,
+            Target::Params(x) | Target::Milliseconds(x) | Target::ActivationShare(x) => x,
+            Target::Size(n) | Target::Activations(n) => n as f64,
+            Target::Ratio(x) => 1.0 - x,
+        };
+        let [start, now] = [&self.full[..], counts].map(|counts| line(self.measure(counts).0));
+        let share = (start - now) / (start - line(self.target));
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
+    }
+
     /// Whether channels of some groups bring the target nearer than those of others, so that the order must know.
     pub fn is_selective(&self) -> bool {
         self.is_of_memory() || matches!(self.target, Target::Latency(_) | Target::Milliseconds(_))

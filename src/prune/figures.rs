@@ -29,6 +29,8 @@ pub(super) fn start_report(
     let after = figures(&counts, estimate.max(0.0) as u64);
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
+    let data = request.data.as_deref().and_then(|d| d.origin()).cloned();
+    let (runtime, device) = (request.runtime.to_string(), request.session.device.to_string());
     Report {
         report: VERSION,
         version: env!("CARGO_PKG_VERSION"),
@@ -40,6 +42,9 @@ pub(super) fn start_report(
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,
                 recalibrate_bn: request.recover.recalibrate,
+                data,
+                runtime,
+                device,
                 ..r.settings.clone()
             },
             None => Settings {
@@ -53,6 +58,9 @@ pub(super) fn start_report(
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,
                 recalibrate_bn: request.recover.recalibrate,
+                data,
+                runtime,
+                device,
             },
         },
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod early;
 mod figures;
 mod plan;
 mod request;
@@ -42,6 +43,7 @@ pub fn prune(
     output: Output,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
+    early::check_surroundings(request, &output)?;
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
     // A library that was asked for and cannot be used should not cost a run.
@@ -55,6 +57,7 @@ pub fn prune(
     let clock = Instant::now();
     let mut a = rewriting::analyse(model, &request.shapes)?;
     warnings.extend(a.warnings.iter().cloned());
+    warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
 
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
@@ -194,8 +197,10 @@ fn rewrite(
 /// # Errors
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
+    early::check_surroundings(request, &Output::None)?;
     begin(progress, "analyse")?;
     let a = rewriting::analyse(model, &request.shapes)?;
+    early::check_model(&a, request)?;
     let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
     measure_sensitivity(&a, request, &statistics, progress)
 }

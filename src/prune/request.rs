@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::Shapes;
+use crate::analysis::{Kind, Shapes};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
@@ -47,6 +47,9 @@ pub enum Error {
     /// Measuring sensitivity.
     #[error(transparent)]
     Sensitivity(#[from] sensitivity::Error),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] crate::data::Error),
     /// Recovery was asked for without data.
     #[error("least squares and statistics of normalisations come from data: give some with --data")]
     NoData,
@@ -65,6 +68,8 @@ pub struct Request {
     pub target: Target,
     /// Options of planning.
     pub options: Options,
+    /// Kinds that some group must be of: a model without heads cannot lose any.
+    pub kinds: Vec<Kind>,
     /// Sizes of open input dimensions.
     pub shapes: Shapes,
     /// Kept channels of an earlier run, to be used instead of a search.

@@ -2,6 +2,7 @@
 
 use super::data::{GroupChange, GroupSensitivity, Recovery, Report, SensitivityReport, TimeReport, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
+use crate::escape;
 use crate::planning::Measured;
 use crate::runtime::LoadedLibrary;
 
@@ -68,7 +69,7 @@ pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, us
             true => format!("{}", g.before),
             false => format!("{} → {}", g.before, g.after),
         };
-        [g.name.clone(), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
+        [one_line(&g.name), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
     };
     shown(groups, limit, lost, row)
 }
@@ -137,7 +138,7 @@ pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]
         "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
         _ => format!("{:.4}", 1.0 - loss(g, i)),
     };
-    let row = |g: &GroupSensitivity| [g.name.clone(), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
+    let row = |g: &GroupSensitivity| [one_line(&g.name), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
     shown(&s.groups, limit, |g| loss(g, 1), row)
 }
 
@@ -224,18 +225,36 @@ fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
 }
 
 /// Heads of [`inspected_rows`].
-pub const INSPECTED_HEADS: [&str; 6] = ["group", "kind", "size", "members", "share of MACs", "mixed"];
+pub const INSPECTED_HEADS: [&str; 7] = ["group", "node", "kind", "size", "members", "share of MACs", "mixed"];
 
 /// One row per group, at most `limit`; also the number of groups left out.
-pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 6]>, usize) {
+pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 7]>, usize) {
     let row = |g: &InspectedGroup| {
         let (size, members) = (g.size.to_string(), g.members.len().to_string());
         let kind = if g.by_default { g.kind.to_string() } else { format!("{} (--axes)", g.kind) };
-        [g.name.clone(), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
+        [one_line(&g.name), one_line(&g.node), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
     };
     let rows: Vec<_> = groups.iter().take(limit).map(row).collect();
     let more = groups.len() - rows.len();
     (rows, more)
+}
+
+/// Heads of [`member_rows`].
+pub const MEMBER_HEADS: [&str; 5] = ["group", "node", "initializer", "axis", "role"];
+
+/// One row per member of every group; the group's name stands in its first.
+pub fn member_rows(groups: &[InspectedGroup]) -> Vec<[String; 5]> {
+    let rows = groups.iter().flat_map(|g| {
+        g.members.iter().enumerate().map(|(i, m)| {
+            let name = if i == 0 { one_line(&g.name) } else { String::new() };
+            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.to_owned()]
+        })
+    });
+    rows.collect()
+}
+
+fn one_line(name: &str) -> String {
+    escape::line(name).into_owned()
 }
 
 /// Heads of [`frozen_rows`].
@@ -243,7 +262,8 @@ pub const FROZEN_HEADS: [&str; 3] = ["frozen because", "axes", "examples"];
 
 /// One row per reason.
 pub fn frozen_rows(frozen: &[FrozenReason]) -> Vec<[String; 3]> {
-    frozen.iter().map(|f| [f.reason.clone(), f.axes.to_string(), f.examples.join("\n")]).collect()
+    let examples = |f: &FrozenReason| f.examples.iter().map(|e| one_line(e)).collect::<Vec<_>>().join("\n");
+    frozen.iter().map(|f| [one_line(&f.reason), f.axes.to_string(), examples(f)]).collect()
 }
 
 #[cfg(test)]
