@@ -288,7 +288,10 @@ fn a_model_that_was_written_is_told_when_its_report_cannot_be() {
     let output = b.prune(&["-o", "small.onnx", "--report", "full"]);
     code(&output, 5);
     let err = text(&output.stderr);
-    assert!(err.contains("cannot write the report full") && err.ends_with("written all the same: small.onnx\n"), "{err}");
+    assert!(
+        err.contains("cannot write the report full") && err.ends_with("written all the same: small.onnx\n"),
+        "{err}"
+    );
     Model::load(&b.path("small.onnx")).unwrap();
     let full = || OpenOptions::new().write(true).open(&full).unwrap();
     let args = [&HALF[..], &["-o", "small.onnx", "--report", "r.json"], &OFFLINE].concat();
@@ -339,12 +342,7 @@ fn an_input_that_changes_meanwhile_is_an_error() {
     let mut model = Model::load(&path).unwrap();
     let request = common::request::request();
     let out = b.path("small.onnx");
-    let run = onnx_prune::prune::prune(
-        &mut model,
-        &request,
-        onnx_prune::prune::Output::File(&out),
-        &mut Change(&path),
-    );
+    let run = onnx_prune::prune::prune(&mut model, &request, onnx_prune::prune::Output::File(&out), &mut Change(&path));
     let Err(error) = run else { panic!("it was written") };
     assert!(error.to_string().contains("model.onnx was changed while it was in use"), "{error}");
     assert_eq!(b.names(), ["model.onnx"]);
@@ -404,8 +402,12 @@ fn a_library_that_does_not_load_is_told() {
     let library = b.path("libonnxruntime.so").display().to_string();
     let output = run(&[("ORT_DYLIB_PATH", &library)], &[]);
     code(&output, 0);
-    assert!(text(&output.stdout).contains(&format!("warning: no usable onnxruntime library: ORT_DYLIB_PATH: {library}")) 
-        || text(&output.stdout).contains(&format!("ORT_DYLIB_PATH: {library}: ")), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains(&format!("warning: no usable onnxruntime library: ORT_DYLIB_PATH: {library}"))
+            || text(&output.stdout).contains(&format!("ORT_DYLIB_PATH: {library}: ")),
+        "{}",
+        text(&output.stdout)
+    );
     let output = run(&[("ORT_DYLIB_PATH", "libonnxruntime.so")], &[]);
     code(&output, 0);
     assert!(text(&output.stdout).contains("libonnxruntime.so is no absolute path"), "{}", text(&output.stdout));
