@@ -3,7 +3,7 @@
 
 use crate::algebra::{Dim, Monomial};
 
-use super::Operator;
+use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::conv::{Conv, Layout};
 
@@ -43,6 +43,10 @@ impl Operator for DeformConv {
         CONV.rewrite(cx)
     }
 
+    fn work(&self) -> Work {
+        Work::Counted
+    }
+
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         CONV.macs(cx)
     }
@@ -79,6 +83,10 @@ impl Operator for CausalConv {
         cx.set(1, state);
         cx.set(0, x);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -2,7 +2,7 @@
 
 use crate::algebra::Monomial;
 
-use super::Operator;
+use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
 
@@ -48,6 +48,10 @@ impl Operator for Gemm {
         }
         cx.set(0, vec![rows, columns]);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
+use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
@@ -103,6 +103,10 @@ impl Operator for MatMul {
         axes.extend(tail);
         cx.set(0, axes);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

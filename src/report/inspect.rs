@@ -48,6 +48,8 @@ pub struct ModelFacts {
     pub file_bytes: u64,
     /// Multiply-accumulates at the bound input shapes.
     pub macs: f64,
+    /// Operators whose work is not in the MACs, with how many nodes.
+    pub uncounted: BTreeMap<String, usize>,
     /// Elements of weights.
     pub params: f64,
     /// Peak bytes of live activations.
@@ -146,6 +148,7 @@ fn facts(a: &Analysis) -> ModelFacts {
         initializer_bytes: graph.initializer.iter().map(of_tensor).sum(),
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
+        uncounted: a.costs.uncounted.clone(),
         params: a.costs.params.eval(&full),
         activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),

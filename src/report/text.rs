@@ -1,5 +1,7 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
+use std::collections::BTreeMap;
+
 use super::data::{GroupChange, GroupSensitivity, Recovery, Report, SensitivityReport, TimeReport, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::planning::Measured;
@@ -109,6 +111,13 @@ pub fn total_rows(r: &Report) -> Vec<[String; 4]> {
         rows.push(["latency".to_owned(), time(&l.pair.a), time(&l.pair.b), change]);
     }
     rows
+}
+
+/// What the MACs leave out: `not counted in MACs: STFT (1 node)`.
+pub fn uncounted(operators: &BTreeMap<String, usize>) -> Option<String> {
+    let list: Vec<String> =
+        operators.iter().map(|(op, n)| format!("{op} ({n} {})", plural(*n, "node", "nodes"))).collect();
+    (!list.is_empty()).then(|| format!("not counted in MACs: {}", list.join(", ")))
 }
 
 /// What the latency was measured on: `onnxruntime 1.32.0, x 1x3x224x224`.
