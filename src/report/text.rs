@@ -192,7 +192,9 @@ pub fn recovery(r: &Recovery) -> String {
         let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
         done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
     }
-    if let Some(n) = r.normalizations {
+    if r.normalizations == Some(0) {
+        done.push("no BatchNormalization to recalibrate (insert-bn puts back what the exporter folded)".to_owned());
+    } else if let Some(n) = r.normalizations {
         done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
     }
     let figures =
