@@ -31,15 +31,20 @@ pub fn continues(
         }
         stream = before;
     }
-    reads(graph, stream, b)
+    let twin = |id: TensorId| {
+        let node = graph.producer[id].filter(|n| graph.producer[stream] == Some(*n));
+        node.is_some_and(|n| graph.entry_of(n).is_none() && !graph.is_entry(n)) && carries(id)
+    };
+    reads(graph, stream, twin, b)
 }
 
-/// Whether `to` is computed from `from`.
-fn reads(graph: &Graph, from: TensorId, to: TensorId) -> bool {
+/// Whether `to` is computed from `from` or a twin of it.
+fn reads(graph: &Graph, from: TensorId, twin: impl Fn(TensorId) -> bool, to: TensorId) -> bool {
     let first = graph.producer[from];
     let (mut queue, mut seen) = (vec![to], HashSet::from([to]));
     while let Some(id) = queue.pop() {
-        if id == from || seen.len() > REACH {
+        // What comes out of one node together is as good as one: a sum and the same normalised.
+        if id == from || twin(id) || seen.len() > REACH {
             return true;
         }
         // Nodes stand in order: what comes before `from` does not read it.

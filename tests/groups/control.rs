@@ -1,6 +1,6 @@
 //! Channels that bodies of control flow read, carry and give.
 
-use crate::groups;
+use crate::{groups, load};
 use crate::zoo::control;
 
 #[test]
@@ -38,4 +38,15 @@ fn what_goes_from_round_to_round_is_one() {
 fn sizes_that_grow_are_not_taken_for_fixed() {
     let expected = ["first.weight ffn 8: first.weight@1 first.bias@0 roundrow.weight@1 roundrow.bias@0 head.weight@1"];
     assert_eq!(groups(control::growing()), expected);
+}
+
+#[test]
+fn weights_that_loops_hand_on_are_read_from_outside() {
+    let expected = ["input.weight ffn 8: h0@1 input.weight@1 state.weight@0 state.weight@1 head.weight@1"];
+    assert_eq!(groups(control::handed_on()), expected);
+    assert_eq!(groups(control::scanned_with_weights()), expected);
+    let model = load(control::handed_on());
+    assert_eq!(model.warnings, ["2 states that loops hand on unchanged are read from outside of them"]);
+    let node = model.graph().unwrap().node.iter().find(|n| n.op_type() == "Loop").unwrap();
+    assert_eq!((node.input.len(), node.output.len()), (3, 2));
 }
