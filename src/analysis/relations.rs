@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::streams;
 use super::scales::{Readers, dequantized, scale_after};
+use super::streams;
 use crate::algebra::{Reason, Term, Terms};
 use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
 

@@ -103,10 +103,12 @@ pub fn dequantized(
             let size = shape(numbers).get(axis).copied();
             let fits = |id: &TensorId| size.is_some_and(|n| shape(*id).iter().filter(|d| **d != 1).all(|d| *d == n));
             let product = graph.outputs[at.node].first().copied().flatten()?;
-            out.scale = out.scale.or_else(|| scale_after(graph, readers, product).filter(fits).inspect(|_| axes.push(axis)));
+            out.scale =
+                out.scale.or_else(|| scale_after(graph, readers, product).filter(fits).inspect(|_| axes.push(axis)));
             break;
         }
-        let other = |k: usize| graph.inputs[at.node].get(k).copied().flatten().map(|id| (id, Use { node: at.node, input: k }));
+        let other =
+            |k: usize| graph.inputs[at.node].get(k).copied().flatten().map(|id| (id, Use { node: at.node, input: k }));
         match op.subtracts().filter(|_| at.input == 0).and_then(other) {
             Some((zero, place)) if out.zero_point.is_none() && out.scale.is_none() => {
                 let (zero, place) = origin(graph, zero, place)?;
@@ -183,7 +185,9 @@ fn keeps_zero(graph: &Graph, facts: &Facts, readers: &Readers, derived: &[bool],
     let (mut queue, mut seen) = (vec![tensor], HashSet::new());
     while let Some(t) = queue.pop() {
         for at in &readers.0[t] {
-            let Some(out) = graph.outputs[at.node].first().copied().flatten().filter(|id| derived[*id]) else { continue };
+            let Some(out) = graph.outputs[at.node].first().copied().flatten().filter(|id| derived[*id]) else {
+                continue;
+            };
             let Some(op) = graph.operator(at.node) else { return false };
             let floats = graph.inputs[at.node].iter().flatten().filter(|id| dtype::is_float(facts.tensors[**id].dtype));
             if !op.factors().contains(&at.input) && floats.count() > 1 {

@@ -33,7 +33,8 @@ pub mod walk;
 mod wire;
 
 pub use attr::{
-    attr, attr_f, attr_floats, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_floats, set_attr_i, set_attr_ints,
+    attr, attr_f, attr_floats, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_floats,
+    set_attr_i, set_attr_ints,
 };
 pub use check::{NEWEST_IR, NEWEST_OPSET, OLDEST_IR, OLDEST_OPSET};
 pub use constant::constant;

@@ -2,9 +2,9 @@
 
 use crate::algebra::Dim;
 
-use super::{Operator, Work};
 use super::context::{InferCx, RelateCx};
 use super::fact::{axis, dtype};
+use super::{Operator, Work};
 
 /// An operator of this kind. Outputs have the input's axes, with other sizes where it works, or without those.
 pub struct Along {

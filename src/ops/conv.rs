@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial, Symbols, Term};
 use crate::onnx;
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::contraction::Contraction;
+use super::{Operator, Work};
 
 /// `Conv` (weight [out, in/g, k…]) or `ConvTranspose` (weight [in, out/g, k…]).
 pub struct Conv {

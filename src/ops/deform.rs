@@ -3,9 +3,9 @@
 
 use crate::algebra::{Dim, Monomial};
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::conv::{Conv, Layout};
+use super::{Operator, Work};
 
 /// `DeformConv`: data, weight, offsets, bias, mask.
 pub struct DeformConv;

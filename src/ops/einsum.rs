@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::{Operator, Work};
 
 /// `Einsum` without an ellipsis.
 pub struct Einsum;

@@ -3,8 +3,8 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx;
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::{Operator, Work};
 
 /// `MoE`: input, router, and weights [experts, out, in] with biases [experts, out] of two layers, or of three where a
 /// gate has a layer of its own.

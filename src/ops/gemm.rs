@@ -2,9 +2,9 @@
 
 use crate::algebra::Monomial;
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
+use super::{Operator, Work};
 
 /// `Gemm`.
 pub struct Gemm;

@@ -6,7 +6,9 @@ use super::opaque::{Counted, Frozen, Uncounted, declared, same};
 use super::over::{self, Over};
 use super::recurrent::Recurrent;
 use super::table::Domain;
-use super::{along, attention, blocks, experts, fixed, gated, gemm, matmul, normalization, pool, position_bias, quantize, reduce};
+use super::{
+    along, attention, blocks, experts, fixed, gated, gemm, matmul, normalization, pool, position_bias, quantize, reduce,
+};
 use super::{reshape, rotary, scatter, shape, skip_norm, softmax};
 
 /// Why operators with weights in a packed form of their own are left alone.

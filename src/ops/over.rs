@@ -3,7 +3,6 @@
 use crate::algebra::{Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::{Operator, Work};
 use super::concat::Concat;
 use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
 use super::conv::{Conv, Layout};
@@ -12,6 +11,7 @@ use super::fact::{axis, dtype};
 use super::gemm::Gemm;
 use super::matmul::MatMul;
 use super::quantize::follow;
+use super::{Operator, Work};
 
 /// Numbers that an operator computes with, and where their scale and zero point stand.
 pub struct Operand {

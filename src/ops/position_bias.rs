@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::fact::Fact;
+use super::{Operator, Work};
 
 /// `RelativePositionBias`: a table [buckets, heads], looked up for every pair of tokens.
 pub struct Relative;

@@ -1,10 +1,10 @@
 //! Operators that round as a quantized network would and stay in floats: `qonnx.custom_op.general`.
 
+use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
 use super::elementwise::{Elementwise, opaque};
 use super::opaque::Frozen;
 use super::table::Domain;
-use super::Operator;
 
 /// `qonnx.custom_op.general`.
 pub static TABLE: &Domain = &[

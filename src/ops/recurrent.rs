@@ -4,8 +4,8 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
 
-use super::{Operator, Work};
 use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
+use super::{Operator, Work};
 
 /// A recurrent operator.
 pub struct Recurrent {

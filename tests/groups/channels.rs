@@ -161,8 +161,12 @@ fn indices_of_a_pooled_maximum_follow_its_channels() {
 #[test]
 fn indices_that_are_read_as_numbers_or_lead_elsewhere_stay() {
     for (elsewhere, kind) in [(true, "indices of a pooled maximum"), (false, "form of an operator without a rule")] {
-        assert_eq!(groups(positions::read_indices(elsewhere)), ["conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1"]);
-        let (stays, found) = (format!("8 {kind}: conv1.weight@0 conv1.bias@0"), frozen(positions::read_indices(elsewhere)));
+        assert_eq!(
+            groups(positions::read_indices(elsewhere)),
+            ["conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1"]
+        );
+        let (stays, found) =
+            (format!("8 {kind}: conv1.weight@0 conv1.bias@0"), frozen(positions::read_indices(elsewhere)));
         assert!(found.iter().any(|f| f.starts_with(&stays)), "{found:?}");
     }
 }

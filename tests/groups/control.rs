@@ -1,7 +1,7 @@
 //! Channels that bodies of control flow read, carry and give.
 
-use crate::{groups, load};
 use crate::zoo::control;
+use crate::{groups, load};
 
 #[test]
 fn weights_in_branches_go_with_those_outside() {

@@ -13,6 +13,7 @@ mod channels;
 mod control;
 mod fused;
 mod kinds;
+mod obstacles;
 mod quantized;
 mod recurrent;
 mod sequences;

@@ -63,10 +63,8 @@ fn cast_numbers_are_quantized_weights() {
         "second.q ffn 12: second.q@1 second.bias@0 third.q@1",
     ];
     assert_eq!(groups(quantized::cast_weights()), expected);
-    let expected = [
-        "first.q 8: first.q@0 first.scale@1 second.q@0",
-        "second.q ffn 12: second.q@1 second.scale@0 head.weight@1",
-    ];
+    let expected =
+        ["first.q 8: first.q@0 first.scale@1 second.q@0", "second.q ffn 12: second.q@1 second.scale@0 head.weight@1"];
     assert_eq!(groups(quantized::cast_scaled_after()), expected);
     for (m, zero) in [(quantized::cast_weights(), true), (quantized::cast_scaled_after(), false)] {
         let model = load(m);

@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::{Operator, Work};
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::rotary;
+use super::super::{Operator, Work};
 use super::{
     Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, leading, macs, plain_macs, width_of_one,
 };

@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::{Operator, Work};
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
+use super::super::{Operator, Work};
 use super::{Heads, Sizes, TOKENS, attach, keep_scale, leading, macs, width_of_one};
 
 /// `Attention`: input, weight [width, queries + keys + values], bias; mask; keys and values of earlier tokens in one

@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::{Operator, Work};
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx};
 use super::super::fact::Fact;
+use super::super::{Operator, Work};
 use super::{Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
 
 /// `Attention`: query, key, value; mask; keys and values of earlier tokens.
