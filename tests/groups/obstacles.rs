@@ -89,3 +89,50 @@ fn trees_have_no_channels() {
     let expected = "its work is in ai.onnx.ml.TreeEnsembleRegressor (1 node, decision trees), which has no channels";
     assert!(why.contains(expected), "{why}");
 }
+
+fn analysed(m: ModelProto, look: impl FnOnce(&Analysis)) {
+    let model = load(m);
+    look(&Analysis::new(&model, &Vec::new()).unwrap());
+}
+
+/// Operators whose axes are frozen cost what they cost.
+#[test]
+fn frozen_operators_are_counted() {
+    let mut b = Builder::new(17);
+    let x = b.input_of("x", DType::Uint8, "1 6 16");
+    let w = b.codes("qkv", &[16, 48], DType::Int8, &[1; 16 * 48]);
+    let (c, one) = (b.weight("bias", &[48]), b.scalar(0.1));
+    let y = b.op("com.microsoft.QAttention", &[&x, &w, &c, &one, &one], vec![("num_heads", A::I(4))]);
+    let codes = b.codes("codes", &[16 * 24 / 2], DType::Uint8, &[7; 16 * 24 / 2]);
+    let sizes = b.weight("largest", &[24]);
+    let attrs = [("K", 16), ("N", 24), ("block_size", 16), ("quant_type", 1)].map(|(n, v)| (n, A::I(v)));
+    let y = b.op("com.microsoft.MatMulBnb4", &[&y, &codes, &sizes], attrs.into());
+    b.output(&y, "1 6 24");
+    analysed(b.model(), |a| {
+        // Projections, queries with keys and weights with values; then a product.
+        let by_hand = 6 * 16 * 48 + 2 * 6 * 6 * 16 + 6 * 16 * 24;
+        assert_eq!(a.costs.macs.eval(&a.full_counts()), f64::from(by_hand));
+        assert!(a.costs.uncounted.is_empty(), "{:?}", a.costs.uncounted);
+    });
+}
+
+#[test]
+fn what_is_not_counted_is_named() {
+    let mut m = behind_custom(true);
+    let g = m.graph.as_mut().unwrap();
+    g.node.push(onnx_prune::onnx::proto::NodeProto {
+        op_type: Some("DFT".into()),
+        input: vec!["x".into()],
+        output: vec!["spectrum".into()],
+        ..Default::default()
+    });
+    analysed(m, |a| {
+        let named: Vec<(&str, usize)> = a.costs.uncounted.iter().map(|(op, n)| (op.as_str(), *n)).collect();
+        assert_eq!(named, [("DFT", 1), ("lab.Twist", 3)]);
+        let text = onnx_prune::report::text::uncounted(&a.costs.uncounted);
+        assert_eq!(text.unwrap(), "not counted in MACs: DFT (1 node), lab.Twist (3 nodes)");
+        assert_eq!(a.costs.macs.eval(&a.full_counts()), f64::from(20 * 4 + 4 * 600 + 600 * 10));
+    });
+    // A contraction whose sizes are unknown is none that is counted.
+    analysed(behind_custom(false), |a| assert_eq!(a.costs.uncounted.get("Gemm"), Some(&3)));
+}

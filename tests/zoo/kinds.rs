@@ -219,8 +219,9 @@ pub fn einsum_mixture() -> ModelProto {
 
 /// Layers that add two functions of what they read, as splines beside a linear part.
 pub fn sums_of_one_input() -> ModelProto {
-    let (mut b, e) = tokens();
-    let mut h = b.linear("embed", &e, 16, 16);
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 6 16");
+    let mut h = b.linear("embed", &x, 16, 16);
     for (name, from, to) in [("one", 16, 24), ("two", 24, 20)] {
         let silu = b.sigmoid(&h);
         let silu = b.mul(&h, &silu);
