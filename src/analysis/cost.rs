@@ -1,6 +1,6 @@
 //! MACs, parameters and bytes as polynomials in the groups' channel counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::activations::ActivationCost;
 use super::facts::Facts;
@@ -10,7 +10,7 @@ use super::relations::Relations;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
 use crate::onnx::DType;
 use crate::onnx::proto::TensorProto;
-use crate::ops::{CostCx, Fact, Operator, dtype};
+use crate::ops::{CostCx, Fact, Operator, Work, dtype};
 
 /// Cost functions. All take one channel count per group.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Costs {
     pub macs: Cost,
     /// The node of each product in `macs`.
     pub mac_nodes: Vec<usize>,
+    /// Operators with work that is not in `macs`, with how many nodes: no rule counts it, or a size is unknown.
+    pub uncounted: BTreeMap<String, usize>,
     /// Elements of weights that the graph uses, each counted once.
     pub params: Cost,
     /// Bytes of the same.
@@ -41,20 +43,27 @@ impl Costs {
         let places: HashMap<Atom, usize> = groups.iter().enumerate().map(|(i, g)| (g.atom, i)).collect();
         let index = |t: Atom| places.get(&t).copied();
         let compile = |m: &[Monomial]| Cost::compile(m, &relations.terms, &facts.symbols, bindings, &index);
-        let (mut macs, mut mac_nodes, mut uncounted) = (Vec::new(), Vec::new(), Vec::new());
-        for i in 0..graph.nodes().len() {
-            let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx));
-            for m in of_node.into_iter().flatten() {
+        let (mut macs, mut mac_nodes, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        let mut uncounted: BTreeMap<String, usize> = BTreeMap::new();
+        for i in (0..graph.nodes().len()).filter(|i| !graph.is_constant_node(*i)) {
+            let work = graph.operator(i).map_or(Work::Uncounted, |op| op.work());
+            let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx)).unwrap_or_default();
+            let mut all = work == Work::None || work == Work::Counted && !of_node.is_empty();
+            for m in of_node {
                 if compile(std::slice::from_ref(&m)).is_some() {
                     macs.push(m);
                     mac_nodes.push(i);
                 } else {
-                    uncounted.push(graph.label(i));
+                    open.push(graph.label(i));
+                    all = false;
                 }
             }
+            if !all {
+                *uncounted.entry(graph.operator_name(i)).or_default() += 1;
+            }
         }
-        if let Some(first) = uncounted.first() {
-            let n = uncounted.len();
+        if let Some(first) = open.first() {
+            let n = open.len();
             warnings
                 .push(format!("MACs of {n} nodes are not counted, their sizes depend on the data (first: {first})"));
         }
@@ -62,6 +71,7 @@ impl Costs {
         Costs {
             macs: compile(&macs).unwrap_or_default(),
             mac_nodes,
+            uncounted,
             params: compile(&params).unwrap_or_default(),
             weight_bytes: compile(&bytes).unwrap_or_default(),
             activations: ActivationCost::build(graph, facts, relations, &compile),
@@ -69,7 +79,7 @@ impl Costs {
     }
 }
 
-/// What `ask` hears from a node's operator; `None` where it has none, or none whose inference answered.
+/// What `ask` hears from a node's operator; `None` where it has none, or one with a rule whose inference did not answer.
 pub(super) fn asked<R>(
     graph: &Graph,
     facts: &Facts,
@@ -78,7 +88,7 @@ pub(super) fn asked<R>(
     ask: impl FnOnce(&dyn Operator, &CostCx) -> R,
 ) -> Option<R> {
     let node = graph.nodes()[i];
-    let op = graph.operator(i).filter(|_| facts.inferred[i])?;
+    let op = graph.operator(i).filter(|op| facts.inferred[i] || op.frozen().is_some())?;
     let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =
         graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();

@@ -253,6 +253,15 @@ impl<'m> Graph<'m> {
         onnx::node_label(self.nodes[node], self.places[node].1)
     }
 
+    /// The node's operator, with its domain where that is not the default one.
+    pub fn operator_name(&self, node: usize) -> String {
+        let n = self.nodes[node];
+        match canonical(n.domain()) {
+            "" => n.op_type().to_owned(),
+            domain => format!("{domain}.{}", n.op_type()),
+        }
+    }
+
     /// Version of the operator set that a node belongs to.
     pub fn opset_of(&self, node: &NodeProto) -> i64 {
         self.opsets.get(canonical(node.domain())).copied().unwrap_or(0)
@@ -266,7 +275,8 @@ impl<'m> Graph<'m> {
     /// Scale and zero point as far as the file gives them.
     pub fn affine(&self, q: &Quantization) -> onnx::Affine<'_> {
         let of = |id: Option<TensorId>| id.and_then(|id| self.constants[id].as_ref()).map(|c| c.tensor.as_ref());
-        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis }
+        let bits = q.packed.map(|p| p.bits);
+        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis, packed: bits }
     }
 
     /// Tensors that a caller gives: graph inputs that have no initializer.

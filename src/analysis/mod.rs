@@ -11,6 +11,7 @@ mod groups;
 mod kinds;
 mod relations;
 mod scales;
+mod streams;
 
 pub use activations::ActivationCost;
 pub use cost::Costs;

@@ -1,13 +1,14 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::scales::scale_after;
+use super::scales::{Readers, dequantized, scale_after};
+use super::streams;
 use crate::algebra::{Reason, Term, Terms};
-use crate::ops::{Fact, RelateCx, Role, dtype};
+use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -35,6 +36,8 @@ pub struct Quantization {
     pub zero_point: Option<TensorId>,
     /// The axis that both follow, unless they are one number.
     pub axis: usize,
+    /// Set where bytes hold several numbers, or are blocks with a scale each.
+    pub packed: Option<Packed>,
 }
 
 /// The solved relations of a graph.
@@ -79,6 +82,7 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
+        walker.casts();
         walker.out.terms.settle();
         walker.roles();
         walker.scales();
@@ -184,6 +188,17 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// Positions in a tensor are other ones once its axes shrink: only what takes them for positions may read them.
+    fn positions(&mut self, i: usize, axes_in: &[Option<Axes>], taken: &[usize], label: &Arc<str>) {
+        for (k, id) in self.graph.inputs[i].iter().enumerate() {
+            if taken.contains(&k) || id.is_none_or(|id| self.facts.tensors[id].places.is_none()) {
+                continue;
+            }
+            let reason = Reason { kind: "indices of a pooled maximum", at: label.clone() };
+            axes_in[k].iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+        }
+    }
+
     fn settle(&mut self, i: usize, plain: bool) {
         let graph = self.graph;
         let inputs = &graph.inputs[i];
@@ -227,7 +242,13 @@ impl Walker<'_, '_> {
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
         let rule = graph.operator(i);
+        self.positions(i, &axes_in, rule.map_or(&[], |op| op.places()), &label);
         let usable = rule.filter(|_| facts.inferred[i]);
+        let (tensors, settled) = (&self.out.tensors, &self.settled);
+        let continues = |terms: &Terms, a: usize, t: Term, b: usize| {
+            let at = |k: usize| graph.inputs[i].get(k).copied().flatten();
+            at(a).zip(at(b)).is_some_and(|(a, b)| streams::continues(graph, tensors, settled, terms, (a, t), b))
+        };
         let mut cx = RelateCx {
             node,
             opset: graph.opset_of(node),
@@ -242,6 +263,8 @@ impl Walker<'_, '_> {
             roles: Vec::new(),
             picks: false,
             label: label.clone(),
+            places: (0..graph.inputs[i].len()).collect(),
+            continues: &continues,
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
         if related && (cx.picks || passes_on) {
@@ -256,12 +279,7 @@ impl Walker<'_, '_> {
         };
         let reason = Reason { kind, at: label };
         if !related && deliberate.is_none() {
-            let name = if node.domain().is_empty() {
-                node.op_type().to_owned()
-            } else {
-                format!("{}.{}", node.domain(), node.op_type())
-            };
-            *self.out.without_rule.entry(name).or_default() += 1;
+            *self.out.without_rule.entry(graph.operator_name(i)).or_default() += 1;
         }
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
@@ -297,7 +315,8 @@ impl Walker<'_, '_> {
             match quantized.iter().find(|(q, _)| *q == k) {
                 Some((_, by)) if related => {
                     let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
-                    let by = Quantization { scale: at(by.scale), zero_point: at(by.zero_point), axis: by.axis };
+                    let (scale, zero_point) = (at(by.scale), at(by.zero_point));
+                    let by = Quantization { scale, zero_point, axis: by.axis, packed: by.packed };
                     self.out.quantized.insert(Use { node: i, input: k }, by);
                 }
                 _ => self.keep_contents(id, axes),
@@ -316,6 +335,10 @@ impl Walker<'_, '_> {
     /// Finds the scales of numbers that are summed up as they are.
     fn scales(&mut self) {
         let (graph, facts) = (self.graph, self.facts);
+        if self.out.quantized.is_empty() {
+            return;
+        }
+        let readers = Readers::of(graph);
         let zeros: BTreeSet<TensorId> = self.out.quantized.values().filter_map(|q| q.zero_point).collect();
         for (at, q) in self.out.quantized.iter_mut().filter(|(_, q)| q.scale.is_none()) {
             let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
@@ -328,7 +351,48 @@ impl Walker<'_, '_> {
             let each = shape(numbers).get(q.axis).copied();
             let fits =
                 |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
-            q.scale = scale_after(graph, sums).filter(fits);
+            q.scale = scale_after(graph, &readers, sums).filter(fits);
+        }
+    }
+
+    /// Finds zero points and scales of numbers that a Cast makes floats of.
+    fn casts(&mut self) {
+        let (graph, facts) = (self.graph, self.facts);
+        let columns: HashMap<Use, usize> =
+            self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
+        let float = |node: usize| {
+            let out = graph.outputs[node].first().copied().flatten();
+            out.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype))
+        };
+        let cast = |(at, q): &(&Use, &Quantization)| {
+            graph.inputs[at.node].len() == 1 && q.scale.is_none() && q.zero_point.is_none() && float(at.node)
+        };
+        let casts: Vec<Use> = self.out.quantized.iter().filter(cast).map(|(at, _)| *at).collect();
+        if casts.is_empty() {
+            return;
+        }
+        let readers = Readers::of(graph);
+        let found = |at: &Use| dequantized(graph, facts, &readers, &self.out.derived, at.node, &columns);
+        let found: Vec<_> = casts.iter().map(found).collect();
+        let parameters: HashSet<Use> = found.iter().flatten().flat_map(|d| d.parameters.clone()).collect();
+        for (at, found) in casts.into_iter().zip(found) {
+            match found {
+                _ if parameters.contains(&at) => {}
+                Some(d) => {
+                    let by = Quantization { scale: d.scale, zero_point: d.zero_point, axis: d.axis, packed: None };
+                    self.out.quantized.insert(at, by);
+                    for p in d.parameters {
+                        let rank = self.out.uses[p.node].get(p.input).and_then(Option::as_ref).map_or(0, Vec::len);
+                        self.out.roles.extend((0..rank).map(|k| ((p, k), Role::Quantization)));
+                    }
+                }
+                None => {
+                    let axes = self.out.uses[at.node][at.input].clone().unwrap_or_default();
+                    let tensor = graph.inputs[at.node][at.input];
+                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.names[id]).into() };
+                    axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
+                }
+            }
         }
     }
 

@@ -31,7 +31,11 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
             (Some(raw), dtype::BFLOAT16) => WeightData::Brain(raw),
             _ => WeightData::Floats(numbers(a, v, t)?),
         };
-        weights.push(Weight { name, shape: onnx::shape(t)?, data });
+        let shape = match v.quantized {
+            Some(q) => onnx::dequantized_shape(t, &a.graph.affine(&q))?,
+            None => onnx::shape(t)?,
+        };
+        weights.push(Weight { name, shape, data });
     }
     let groups = a.groups.iter().enumerate().map(|(k, g)| GroupItems {
         name: g.name.clone(),

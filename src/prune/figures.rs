@@ -66,6 +66,7 @@ pub(super) fn start_report(
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
         before,
         after,
+        uncounted: a.costs.uncounted.clone(),
         // A model without MACs is as fast as it was.
         speedup: if after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
         steps: plan.steps,

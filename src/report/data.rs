@@ -241,6 +241,8 @@ pub struct Report {
     pub before: ModelFigures,
     /// Figures after.
     pub after: ModelFigures,
+    /// Operators whose work is not in the MACs, with how many nodes.
+    pub uncounted: BTreeMap<String, usize>,
     /// Base MACs / pruned MACs.
     pub speedup: f64,
     /// Steps taken.

@@ -70,6 +70,8 @@ pub struct ModelFacts {
     /// Multiply-accumulates at the bound input shapes.
     #[serde(serialize_with = "whole")]
     pub macs: f64,
+    /// Operators whose work is not in the MACs, with how many nodes.
+    pub uncounted: BTreeMap<String, usize>,
     /// Elements of weights.
     #[serde(serialize_with = "whole")]
     pub params: f64,
@@ -200,6 +202,7 @@ fn facts(a: &Analysis) -> ModelFacts {
         initializer_bytes: graph.initializer.iter().map(of_tensor).sum(),
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
+        uncounted: a.costs.uncounted.clone(),
         params: a.costs.params.eval(&full),
         activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),

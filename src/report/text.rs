@@ -1,5 +1,7 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
+use std::collections::BTreeMap;
+
 use super::data::{GroupChange, GroupSensitivity, Recovery, Report, SensitivityReport, TimeReport, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::escape;
@@ -113,6 +115,13 @@ pub fn total_rows(r: &Report) -> Vec<[String; 4]> {
     rows
 }
 
+/// What the MACs leave out: `not counted in MACs: STFT (1 node)`.
+pub fn uncounted(operators: &BTreeMap<String, usize>) -> Option<String> {
+    let list: Vec<String> =
+        operators.iter().map(|(op, n)| format!("{op} ({n} {})", plural(*n, "node", "nodes"))).collect();
+    (!list.is_empty()).then(|| format!("not counted in MACs: {}", list.join(", ")))
+}
+
 /// What the latency was measured on: `onnxruntime 1.32.0, x 1x3x224x224`.
 pub fn latency_setting(r: &Report) -> Option<String> {
     let l = r.latency.as_ref()?;
@@ -190,7 +199,9 @@ pub fn recovery(r: &Recovery) -> String {
         let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
         done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
     }
-    if let Some(n) = r.normalizations {
+    if r.normalizations == Some(0) {
+        done.push("no BatchNormalization to recalibrate (insert-bn puts back what the exporter folded)".to_owned());
+    } else if let Some(n) = r.normalizations {
         done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
     }
     let figures =

@@ -10,6 +10,8 @@ use crate::onnx::{self, DType};
 pub(super) struct Initializers {
     index: HashMap<String, usize>,
     readers: HashMap<String, usize>,
+    /// What copies of tensors are copies of.
+    copies: HashMap<String, String>,
     taken: HashSet<String>,
 }
 
@@ -21,14 +23,26 @@ impl Initializers {
         graph.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
         let index: HashMap<String, usize> =
             graph.initializer.iter().enumerate().map(|(i, t)| (t.name().to_owned(), i)).collect();
+        let mut copies: HashMap<String, String> = HashMap::new();
+        for n in graph.node.iter().filter(|n| n.op_type() == "Identity") {
+            if let ([from], [to]) = (&n.input[..], &n.output[..]) {
+                let from = copies.get(from).unwrap_or(from).clone();
+                copies.insert(to.clone(), from);
+            }
+        }
         taken.extend(index.keys().cloned());
         taken.extend(graph.input.iter().map(|v| v.name().to_owned()));
-        Initializers { index, readers, taken }
+        Initializers { index, readers, copies, taken }
     }
 
-    /// Values of input `input` of a node, if that is an initializer.
+    /// The initializer of that name, or that it is a copy of.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(self.copies.get(name).map_or(name, String::as_str)).copied()
+    }
+
+    /// Values of input `input` of a node, if that is an initializer or a copy of one.
     pub(super) fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
-        let t = graph.initializer.get(*self.index.get(node.input.get(input)?)?)?;
+        let t = graph.initializer.get(self.find(node.input.get(input)?)?)?;
         Some(onnx::to_f32(t).ok()?.into_owned())
     }
 
@@ -44,8 +58,9 @@ impl Initializers {
         values: &[f32],
     ) -> Result<bool> {
         let Some(name) = graph.node.get(node).and_then(|n| n.input.get(input)).cloned() else { return Ok(false) };
-        let Some(&i) = self.index.get(&name) else { return Ok(false) };
-        let (old, shared) = (&graph.initializer[i], self.readers.get(&name).is_some_and(|n| *n > 1));
+        let Some(i) = self.find(&name) else { return Ok(false) };
+        let (old, shared) =
+            (&graph.initializer[i], !self.index.contains_key(&name) || self.readers.get(&name).is_some_and(|n| *n > 1));
         let Ok(dtype) = DType::try_from(old.data_type()) else { return Ok(false) };
         let new_name = if shared { self.fresh(&name) } else { name.clone() };
         let mut new = onnx::from_f32(&new_name, &onnx::shape(old)?, values, dtype)?;

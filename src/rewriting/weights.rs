@@ -80,9 +80,11 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
     for (v, variant) in a.variants.iter().enumerate() {
-        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors.
+        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
+        // numbers fall silent by their scales.
         let silent = mode == Mode::Silence;
-        let stays = |role: Role| silent && (variant.is_parameter() || role == Role::Divisor);
+        let packed = variant.quantized.is_some_and(|q| q.packed.is_some());
+        let stays = |role: Role| silent && (variant.is_parameter() || packed || role == Role::Divisor);
         let axes = variant.axes.iter().zip(&variant.roles);
         let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
         let key = (cut, variant.quantized.filter(|_| silent));

@@ -142,3 +142,21 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
         "{e}"
     );
 }
+
+#[test]
+fn sums_of_functions_of_one_input_are_no_stream() {
+    let expected =
+        [("embed.weight", Kind::Ffn, 16), ("one.base.weight", Kind::Ffn, 24), ("two.base.weight", Kind::Ffn, 20)];
+    assert_kinds(kinds::sums_of_one_input(), &expected);
+}
+
+#[test]
+fn a_projected_shortcut_begins_a_stream() {
+    let expected = [
+        ("table", Kind::Residual, 16),
+        ("inner0.weight", Kind::Ffn, 24),
+        ("outer0.weight", Kind::Residual, 20),
+        ("inner1.weight", Kind::Ffn, 24),
+    ];
+    assert_kinds(kinds::projected_shortcut(), &expected);
+}

@@ -13,6 +13,7 @@ mod channels;
 mod control;
 mod fused;
 mod kinds;
+mod obstacles;
 mod open;
 mod quantized;
 mod recurrent;
