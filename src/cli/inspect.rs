@@ -81,7 +81,7 @@ fn facts(m: &ModelFacts) -> Result<String, std::fmt::Error> {
     let (macs, params) = (text::count(m.macs), text::count(m.params));
     writeln!(out, "{macs} MACs, {params} parameters, peak activations {}", text::bytes(m.activation_bytes))?;
     if let Some(left_out) = text::uncounted(&m.uncounted) {
-        writeln!(out, "{}", shown(&left_out))?;
+        writeln!(out, "{}", one_line(&left_out))?;
     }
     if !m.shapes.is_empty() {
         let sizes: Vec<String> = m.shapes.iter().map(|(name, n)| format!("{} = {n}", one_line(name))).collect();

@@ -17,7 +17,7 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     out.push('\n');
     out += &table(text::TOTAL_HEADS, text::total_rows(r), &[1, 2, 3]);
     if let Some(left_out) = text::uncounted(&r.uncounted) {
-        writeln!(out, "{}", shown(&left_out))?;
+        writeln!(out, "{}", one_line(&left_out))?;
     }
     if let Some(setting) = text::latency_setting(r) {
         writeln!(out, "{}", one_line(&setting))?;
