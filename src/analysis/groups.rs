@@ -99,7 +99,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             continue;
         };
         let flags = terms.flags(atom);
-        let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
+        let place = |(v, axis): &(usize, usize)| (graph.weight_name(variants[*v].tensor).to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
             let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
@@ -144,12 +144,6 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
     type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>);
     let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
-    // Identity is looked through: name the tensor that holds the contents.
-    let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
-        super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
-        super::graph::Origin::Body(id) => Some(id),
-        super::graph::Origin::Node(n) => graph.outputs[n][0],
-    };
     for (node, inputs) in graph.inputs.iter().enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
@@ -159,7 +153,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             if graph.constants[id].is_none() || !number {
                 continue;
             }
-            let tensor = origin(id).unwrap_or(id);
+            let tensor = graph.holder(id).unwrap_or(id);
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
             let v = *index.entry((tensor, signature, quantized)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
@@ -183,7 +177,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
         let rank = if matches!(i.role, Role::Out | Role::Embedding) { 0 } else { 1 };
         (rank, variants[i.variant].uses[0])
     });
-    first.map_or_else(String::new, |i| graph.names[variants[i.variant].tensor].to_owned())
+    first.map_or_else(String::new, |i| graph.weight_name(variants[i.variant].tensor).to_owned())
 }
 
 /// Roles, ranks and kernel sizes of the items, sorted: equal for groups that sit in the network alike.

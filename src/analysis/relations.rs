@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
+use super::Sharing;
 use super::scales::scale_after;
 use crate::algebra::{Reason, Term, Terms};
+use crate::onnx;
+use crate::onnx::proto::NodeProto;
+use crate::ops::values::{self, Nature};
 use crate::ops::{Fact, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
@@ -40,7 +44,8 @@ pub struct Relations {
     pub terms: Terms,
     /// Axis terms of tensors that nodes write or a caller gives.
     pub tensors: Vec<Option<Axes>>,
-    /// Axis terms of each node's inputs. A constant has axes of its own at each use: sharing is no coupling.
+    /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
+    /// that share a weight have been made one.
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
@@ -54,7 +59,7 @@ pub struct Relations {
 
 impl Relations {
     /// Relates the axes of all nodes.
-    pub fn build(graph: &Graph, facts: &Facts) -> Relations {
+    pub fn build(graph: &Graph, facts: &Facts, sharing: Sharing) -> Relations {
         let mut walker = Walker {
             graph,
             facts,
@@ -76,7 +81,11 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
+        let layers: BTreeSet<Use> = walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
         walker.roles();
+        if sharing == Sharing::Tied {
+            walker.tie(layers);
+        }
         walker.scales();
         walker.out
     }
@@ -99,6 +108,11 @@ impl Relations {
             false => vec![format!("no rule for {}: the axes they touch are frozen", list.join(", "))],
         }
     }
+}
+
+/// Whether a weight with an axis of this role is a layer, so that all its uses are one.
+fn is_layer(role: Role) -> bool {
+    matches!(role, Role::Out | Role::In | Role::Embedding)
 }
 
 struct Walker<'a, 'm> {
@@ -214,8 +228,9 @@ impl Walker<'_, '_> {
             .collect();
         let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
             && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
-        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+        let computed =
+            plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
+        if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
@@ -262,6 +277,8 @@ impl Walker<'_, '_> {
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
+        } else if computed {
+            self.freeze_inside(node, &axes_in, &axes_out, &reason.at);
         }
         let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
         for id in &graph.captured[i] {
@@ -305,6 +322,55 @@ impl Walker<'_, '_> {
             match graph.inputs[i].get(r.input).copied().flatten() {
                 Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
                 _ => self.notes.push((at, r.axis, r.role)),
+            }
+        }
+    }
+
+    /// What a weight is computed with, where it stays computed, is no layer: what its arithmetic sums over stays.
+    fn freeze_inside(&mut self, node: &NodeProto, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
+        let terms = &mut self.out.terms;
+        let stays = match values::find(node.domain(), node.op_type()).map(|r| r.nature) {
+            Some(Nature::Mixes) => BTreeSet::new(),
+            Some(Nature::Contracts) => made.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).collect(),
+            _ => return,
+        };
+        let reason = Reason { kind: "inside of a computed weight", at: at.clone() };
+        let inside = given.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).filter(|l| !stays.contains(l));
+        inside.collect::<Vec<_>>().into_iter().for_each(|l| terms.freeze(l, &reason));
+    }
+
+    /// Makes one layer of all uses of a weight by layers: `direct` are those that read it as it is stored. Others read
+    /// what is computed from it, where a factor that it is multiplied with looks like a weight, too.
+    fn tie(&mut self, direct: BTreeSet<Use>) {
+        let graph = self.graph;
+        let mut uses: BTreeMap<TensorId, BTreeSet<Use>> = BTreeMap::new();
+        for ((at, _), _) in self.out.roles.iter().filter(|(_, r)| is_layer(**r)) {
+            let Some(id) = graph.inputs[at.node][at.input] else { continue };
+            let wide = || self.facts.tensors[id].shape.iter().flatten().filter(|d| d.known() > Some(1)).count() > 1;
+            if direct.contains(at) || wide() {
+                uses.entry(graph.holder(id).unwrap_or(id)).or_default().insert(*at);
+            }
+        }
+        let outside: BTreeSet<TensorId> = graph.captured.iter().flatten().filter_map(|id| graph.holder(*id)).collect();
+        for (id, uses) in uses {
+            let at: Arc<str> = graph.weight_name(id).into();
+            let axes: Vec<Axes> =
+                uses.iter().filter_map(|u| self.out.uses[u.node].get(u.input).cloned().flatten()).collect();
+            let Some((first, others)) = axes.split_first() else { continue };
+            if outside.contains(&id) {
+                let reason = Reason { kind: "read by a control-flow body", at };
+                axes.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+                continue;
+            }
+            // Exporters merge tensors that are full of one number, whatever reads them.
+            if others.is_empty() || graph.constants[id].as_ref().is_some_and(|c| onnx::is_uniform(&c.tensor)) {
+                continue;
+            }
+            let reason = Reason { kind: "weight of several layers that do not fit together", at };
+            for axes in others {
+                for (a, b) in first.iter().zip(axes) {
+                    self.out.terms.unify(*a, *b, &reason);
+                }
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use onnx_prune::analysis::Analysis;
+use onnx_prune::analysis::{Analysis, Sharing};
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, text};
 
 use super::args::Inspect;
@@ -13,7 +13,8 @@ use super::terminal::{self, Stream, limit, shown, table};
 pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let analysis = Analysis::new(&model, &shapes)?;
+    let sharing = if args.untie { Sharing::Apart } else { Sharing::Tied };
+    let analysis = Analysis::with(&model, &shapes, sharing)?;
     let text = if args.dot {
         report::dot(&analysis)
     } else {

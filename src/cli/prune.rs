@@ -167,6 +167,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
+            untie: what.untie,
         },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),

@@ -48,7 +48,7 @@ pub use model::Model;
 pub use outputs::{add_outputs, untyped, value_info};
 pub use quantized::{Affine, dequantize, silence};
 pub use save::{Layout, SaveOptions, Staged, save, stage, write_to};
-pub use select::{take, zero};
+pub use select::{is_uniform, take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]
 pub(crate) use source::{map as map_file, map_open as map_open_file};

@@ -46,6 +46,7 @@ mod split;
 mod steps;
 mod table;
 mod transpose;
+pub mod values;
 
 pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use contraction::Contraction;

@@ -56,7 +56,8 @@ pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limi
 
 /// What patterns are matched against: the group's name and the names of its weights.
 fn names<'a>(a: &'a Analysis, g: &'a Group) -> impl Iterator<Item = &'a str> {
-    let weights = g.items.iter().map(|i| a.graph.names[a.variants[i.variant].tensor]);
+    let both = move |v: usize| [a.graph.weight_name(a.variants[v].tensor), a.graph.names[a.variants[v].tensor]];
+    let weights = g.items.iter().flat_map(move |i| both(i.variant));
     std::iter::once(g.name.as_str()).chain(weights)
 }
 

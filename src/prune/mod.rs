@@ -10,7 +10,7 @@ mod timed;
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, count};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
 use crate::recover::recover;
@@ -45,7 +45,7 @@ pub fn prune(
 
     begin(progress, "analyse")?;
     let clock = Instant::now();
-    let a = Analysis::new(model, &request.shapes)?;
+    let a = Analysis::with(model, &request.shapes, request.sharing())?;
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
@@ -76,7 +76,7 @@ pub fn prune(
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
-    let mut report = start_report(&a, request, &plan, missed, model);
+    let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);
     let mut written = false;
     if wanted {
@@ -103,6 +103,7 @@ pub fn prune(
             report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
             staged = save::stage(&pruned, &target, &SaveOptions::default())?;
             report.after.bytes = staged.bytes();
+            report.after.params = count(&pruned.proto).params;
             seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;
@@ -133,7 +134,7 @@ pub fn prune(
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
     begin(progress, "analyse")?;
-    let a = Analysis::new(model, &request.shapes)?;
+    let a = Analysis::with(model, &request.shapes, request.sharing())?;
     let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
     measure_sensitivity(&a, request, &statistics, progress)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::Shapes;
+use crate::analysis::{Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
@@ -91,6 +91,14 @@ pub struct Request {
     pub sensitivity: bool,
     /// How accuracy is won back from the data after pruning.
     pub recover: Means,
+}
+
+impl Request {
+    /// What uses of one weight have in common: as asked, or as in the earlier run.
+    pub fn sharing(&self) -> Sharing {
+        let options = self.recipe.as_ref().map_or(&self.options, |r| &r.settings.options);
+        if options.untie { Sharing::Apart } else { Sharing::Tied }
+    }
 }
 
 /// Where the result goes.

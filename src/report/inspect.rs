@@ -146,7 +146,7 @@ fn facts(a: &Analysis) -> ModelFacts {
         initializer_bytes: graph.initializer.iter().map(of_tensor).sum(),
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
-        params: a.costs.params.eval(&full),
+        params: a.costs.params(&full),
         activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
     }

@@ -3,17 +3,20 @@
 //! In a copy of the model every normalisation uses the mean and variance of its batch, as in training, so that each
 //! sees what the ones before it will give once they are recalibrated: one pass serves all.
 
+use std::collections::HashMap;
+
 use super::error::Result;
 use super::replace::Initializers;
 use crate::analysis::{Facts, Graph};
 use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::statistics::{Calibration, Tap, tapped};
 
 /// A normalisation in the copy.
 struct Normalization {
-    node: usize,
+    /// The nodes: several where they are one layer.
+    nodes: Vec<usize>,
     /// Names of its batch's mean and variance.
     mean: String,
     variance: String,
@@ -54,16 +57,45 @@ pub fn recalibrate(
     let Some(graph) = &mut proto.graph else { return Ok(0) };
     let mut initializers = Initializers::of(graph);
     let mut done = 0;
-    for n in &all {
-        let mean: Vec<f64> = n.sums.iter().map(|s| s / samples as f64).collect();
-        let variance = n.squares.iter().zip(&mean).map(|(s, m)| (s / samples as f64 - m * m).max(0.0) as f32);
+    for n in pooled(graph, &initializers, all) {
+        let samples = (samples * n.nodes.len()) as f64;
+        let mean: Vec<f64> = n.sums.iter().map(|s| s / samples).collect();
+        let variance = n.squares.iter().zip(&mean).map(|(s, m)| (s / samples - m * m).max(0.0) as f32);
         let (mean, variance): (Vec<f32>, Vec<f32>) = (mean.iter().map(|m| *m as f32).collect(), variance.collect());
         if mean.iter().chain(&variance).all(|v| v.is_finite()) && !mean.is_empty() {
-            initializers.replace(graph, n.node, 3, &mean)?;
-            done += usize::from(initializers.replace(graph, n.node, 4, &variance)?);
+            let places = |input: usize| n.nodes.iter().map(|node| (*node, input)).collect::<Vec<_>>();
+            initializers.replace(graph, &places(3), &mean)?;
+            if initializers.replace(graph, &places(4), &variance)? {
+                done += n.nodes.len();
+            }
         }
     }
     Ok(done)
+}
+
+/// Normalisations with all numbers in common are one layer that is used several times: what it sees is what all its
+/// uses see. Statistics that are one number for all channels say nothing, as in a network that was never trained.
+fn pooled(graph: &GraphProto, initializers: &Initializers, all: Vec<Normalization>) -> Vec<Normalization> {
+    let mut out: Vec<Normalization> = Vec::new();
+    let mut first: HashMap<Vec<String>, usize> = HashMap::new();
+    for n in all {
+        let at = n.nodes[0];
+        let key: Vec<String> = (1..5).filter_map(|k| initializers.name(graph, (at, k))).collect();
+        let told = initializers.values(graph, &graph.node[at], 3).is_some_and(|v| v.iter().any(|x| *x != v[0]));
+        match first.get(&key).filter(|_| told) {
+            Some(&k) => {
+                let same = &mut out[k];
+                same.nodes.extend(n.nodes);
+                same.sums.iter_mut().zip(&n.sums).for_each(|(a, b)| *a += b);
+                same.squares.iter_mut().zip(&n.squares).for_each(|(a, b)| *a += b);
+            }
+            None => {
+                first.insert(key, out.len());
+                out.push(n);
+            }
+        }
+    }
+    out
 }
 
 /// A copy of the model in which normalisations use their batch's statistics.
@@ -121,7 +153,7 @@ fn by_batch(proto: &ModelProto, external: Option<&ExternalLayout>) -> Result<(Mo
             simple("Mul", &[&unit, &gamma], &scaled),
             simple("Add", &[&scaled, &beta], &node.output[0]),
         ]);
-        all.push(Normalization { node: i, mean, variance, sums: Vec::new(), squares: Vec::new() });
+        all.push(Normalization { nodes: vec![i], mean, variance, sums: Vec::new(), squares: Vec::new() });
     }
     graph.node = nodes;
     Ok((model, all))

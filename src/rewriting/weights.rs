@@ -159,7 +159,9 @@ fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
         for (k, id) in g.inputs[i].iter().enumerate() {
             let Some(id) = *id else { continue };
             let related = a.relations.uses[i].get(k).is_some_and(Option::is_some);
-            if need || !related && !g.is_constant_node(i) {
+            // What is computed from it may stay whole.
+            if need || g.is_folded(i) || !related && !g.is_constant_node(i) {
+                out.insert(g.holder(id).unwrap_or(id));
                 out.insert(id);
             }
         }
