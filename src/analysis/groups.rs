@@ -141,7 +141,8 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
 
 fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
     let terms = &relations.terms;
-    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>);
+    // A table that is looked up and one that is multiplied with say different things of a channel.
+    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>, bool);
     let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
     for (node, inputs) in graph.inputs.iter().enumerate() {
@@ -155,15 +156,17 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             }
             let tensor = graph.holder(id).unwrap_or(id);
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
-            let v = *index.entry((tensor, signature, quantized)).or_insert_with(|| {
+            let role = |axis: usize| relations.roles.get(&(at, axis)).copied();
+            let looked_up = (0..axes.len()).any(|axis| role(axis) == Some(Role::Embedding));
+            let v = *index.entry((tensor, signature, quantized, looked_up)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
                 variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized });
                 variants.len() - 1
             });
             variants[v].uses.push(at);
             for axis in 0..variants[v].roles.len() {
-                if let Some(role) = relations.roles.get(&(at, axis)) {
-                    variants[v].roles[axis] = variants[v].roles[axis].min(*role);
+                if let Some(role) = role(axis) {
+                    variants[v].roles[axis] = variants[v].roles[axis].min(role);
                 }
             }
         }

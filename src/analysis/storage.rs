@@ -1,11 +1,11 @@
 //! What a file stores: each tensor once, each copy that pruning makes of one, and nothing that falls away.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::graph::{Graph, Origin, TensorId};
 use super::groups::{Group, Variant};
 use super::relations::{Relations, Use};
-use crate::algebra::{Atom, Cost, Monomial};
+use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
 use crate::onnx::{self, DType};
 use crate::ops::dtype;
@@ -92,6 +92,13 @@ struct Copy {
     groups: Vec<usize>,
 }
 
+/// A part of an axis: a group's, or one that stays as it is, by size.
+#[derive(PartialEq, Eq, Hash)]
+enum Part {
+    Of(usize),
+    Whole(Option<i64>),
+}
+
 impl Copy {
     fn is_cut(&self, counts: &[usize], full: &[usize]) -> bool {
         self.groups.iter().any(|g| counts[*g] < full[*g])
@@ -117,7 +124,15 @@ impl Storage {
         };
         // Copies that need all of each tensor while they are whole.
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.names.len()];
-        for (v, variant) in variants.iter().enumerate() {
+        let mut first: HashMap<(TensorId, Vec<Vec<Part>>), usize> = HashMap::new();
+        for variant in variants {
+            // Uses that lose the same positions read one copy.
+            let part = |atom: Atom| index(atom).map_or_else(|| Part::Whole(relations.terms.size(atom).known()), Part::Of);
+            let parts = |t: &Term| relations.terms.leaves(*t).into_iter().map(part).collect();
+            let v = *first.entry((variant.tensor, variant.axes.iter().map(parts).collect())).or_insert(out.copies.len());
+            if v < out.copies.len() {
+                continue;
+            }
             let unit = unit(graph, variant.tensor);
             let mut of: Vec<usize> =
                 variant.axes.iter().flat_map(|t| relations.terms.leaves(*t)).filter_map(index).collect();

@@ -54,9 +54,7 @@ fn layers_after_convolutions_are_layers() {
         branches::shared_conv(),
         &[
             ("left.weight", Kind::Conv, 8),
-            ("right.weight", Kind::Conv, 8),
             ("shared.weight", Kind::Conv, 6),
-            ("shared.weight#2", Kind::Conv, 6),
         ],
     );
 }

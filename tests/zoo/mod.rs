@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod computed;
 pub mod control;
 pub mod fused;
 pub mod heads;
@@ -14,6 +15,7 @@ pub mod recurrent;
 pub mod sequences;
 pub mod settled;
 pub mod shaping;
+pub mod shared;
 pub mod storage;
 
 use onnx_prune::onnx::proto::ModelProto;
@@ -58,5 +60,9 @@ animals! {
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed;
     sequences: parts_by_size equal_parts filled_by_rounds;
+    shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_identity
+        shared_dequantized shared_in_parts shared_in_branches twins merged_zeros;
+    computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled low_rank_added
+        low_rank;
     control: branches branch_with_shapes never_taken rounds scanned growing;
 }
