@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
-use super::graph::{Constant, Graph, Origin, TensorId};
+use super::graph::{Constant, Folded, Graph, Origin, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::dtype;
@@ -23,32 +23,36 @@ const FEW: usize = 1 << 12;
 /// Folds what can be; says what was.
 pub(super) fn fold(graph: &mut Graph, facts: &Facts) -> Vec<String> {
     let regions = Finder::new(graph, facts).regions();
-    let mut found: Vec<(TensorId, Numbers)> = Vec::new();
-    for points in &regions {
-        found.extend(evaluate(graph, facts, points).unwrap_or_default());
+    let mut found: Vec<(TensorId, Numbers, usize)> = Vec::new();
+    for (region, points) in regions.iter().enumerate() {
+        let numbers = evaluate(graph, facts, points).unwrap_or_default();
+        found.extend(numbers.into_iter().map(|(id, numbers)| (id, numbers, region)));
     }
     if found.is_empty() {
         return Vec::new();
     }
-    let points: BTreeSet<TensorId> = found.iter().map(|(id, _)| *id).collect();
+    let points: BTreeSet<TensorId> = found.iter().map(|(id, ..)| *id).collect();
     let passed = passed(graph, &points);
     let mut constants = Vec::new();
-    for (id, numbers) in found {
+    for (id, numbers, region) in found {
         let sources = sources(graph, id);
         let size = |id: &TensorId| facts.tensors[*id].known_shape().map_or(0, |s| s.iter().product::<usize>());
         // The first of equals: sources are in the order of the file.
         let Some(main) = sources.iter().copied().rev().max_by_key(size) else { continue };
         let Some(tensor) = stored(graph.names[id], facts.tensors[id].dtype, &numbers) else { continue };
-        constants.push((id, Constant { tensor: Cow::Owned(tensor), origin: Origin::Folded(main) }, sources));
+        constants.push((
+            id,
+            Constant { tensor: Cow::Owned(tensor), origin: Origin::Folded(main) },
+            Folded { sources, region },
+        ));
     }
     let note = note(graph, &constants, &passed);
     graph.fold(constants, passed);
     vec![note]
 }
 
-fn note(graph: &Graph, found: &[(TensorId, Constant, Vec<TensorId>)], passed: &[bool]) -> String {
-    let ops: BTreeSet<&str> =
-        (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.nodes()[i].op_type()).collect();
+fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) -> String {
+    let ops: BTreeSet<&str> = (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.nodes()[i].op_type()).collect();
     let ops = ops.into_iter().collect::<Vec<_>>().join(", ");
     let first = found.first().map_or("", |(_, c, _)| match c.origin {
         Origin::Folded(main) => graph.names[main],

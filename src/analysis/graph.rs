@@ -25,6 +25,15 @@ pub enum Origin {
     Folded(TensorId),
 }
 
+/// How a constant is computed.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    /// The stored tensors that it is computed from.
+    pub sources: Vec<TensorId>,
+    /// Constants of one number are computed from tensors that they share: they are stored all or none.
+    pub region: usize,
+}
+
 /// A tensor whose contents the file gives.
 #[derive(Clone, Debug)]
 pub struct Constant<'m> {
@@ -74,8 +83,8 @@ pub struct Graph<'m> {
     pub constants: Vec<Option<Constant<'m>>>,
     /// Tensors that the bodies of each node read, where those are not walked.
     pub captured: Vec<Vec<TensorId>>,
-    /// Constants that nodes compute, with the stored tensors that they are computed from.
-    pub folded: BTreeMap<TensorId, Vec<TensorId>>,
+    /// Constants that nodes compute.
+    pub folded: BTreeMap<TensorId, Folded>,
     /// Nodes that only compute such constants.
     passed: Vec<bool>,
     opsets: HashMap<String, i64>,
@@ -296,10 +305,10 @@ impl<'m> Graph<'m> {
     }
 
     /// Takes what nodes compute from constants as constants; `passed` says for each node whether it does only that.
-    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant<'m>, Vec<TensorId>)>, passed: Vec<bool>) {
-        for (id, constant, sources) in found {
+    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant<'m>, Folded)>, passed: Vec<bool>) {
+        for (id, constant, how) in found {
             self.constants[id] = Some(constant);
-            self.folded.insert(id, sources);
+            self.folded.insert(id, how);
         }
         self.passed = passed;
     }

@@ -1,15 +1,14 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Sharing;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::Sharing;
 use super::scales::scale_after;
 use crate::algebra::{Reason, Term, Terms};
 use crate::onnx;
-use crate::onnx::proto::NodeProto;
 use crate::ops::values::{self, Nature};
 use crate::ops::{Fact, RelateCx, Role, dtype};
 
@@ -66,6 +65,7 @@ impl Relations {
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
             picked: vec![false; graph.names.len()],
+            inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
                 tensors: vec![None; graph.names.len()],
@@ -81,7 +81,8 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
-        let layers: BTreeSet<Use> = walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
+        let layers: BTreeSet<Use> =
+            walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
         walker.roles();
         if sharing == Sharing::Tied {
             walker.tie(layers);
@@ -124,6 +125,9 @@ struct Walker<'a, 'm> {
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
     picked: Vec<bool>,
+    /// Axes of stored weights in the arithmetic that weights are computed with: there they are one at all uses, as
+    /// copies would take more room.
+    inside: HashMap<TensorId, Axes>,
     out: Relations,
 }
 
@@ -217,6 +221,16 @@ impl Walker<'_, '_> {
         let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
+        let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
+        let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
+        if nature.is_some_and(|n| n != Nature::Moves) {
+            for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
+                let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
+                if axes.iter().filter(|t| self.out.terms.size(**t).known() > Some(1)).count() > 1 {
+                    axes.clone_from(self.inside.entry(holder).or_insert_with(|| axes.clone()));
+                }
+            }
+        }
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
         let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
@@ -228,8 +242,6 @@ impl Walker<'_, '_> {
             .collect();
         let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
             && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        let computed =
-            plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
         if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
@@ -277,8 +289,8 @@ impl Walker<'_, '_> {
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
-        } else if computed {
-            self.freeze_inside(node, &axes_in, &axes_out, &reason.at);
+        } else {
+            self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
         }
         let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
         for id in &graph.captured[i] {
@@ -327,9 +339,9 @@ impl Walker<'_, '_> {
     }
 
     /// What a weight is computed with, where it stays computed, is no layer: what its arithmetic sums over stays.
-    fn freeze_inside(&mut self, node: &NodeProto, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
+    fn freeze_inside(&mut self, of: Option<Nature>, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
         let terms = &mut self.out.terms;
-        let stays = match values::find(node.domain(), node.op_type()).map(|r| r.nature) {
+        let stays = match of {
             Some(Nature::Mixes) => BTreeSet::new(),
             Some(Nature::Contracts) => made.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).collect(),
             _ => return,
@@ -354,8 +366,8 @@ impl Walker<'_, '_> {
         let outside: BTreeSet<TensorId> = graph.captured.iter().flatten().filter_map(|id| graph.holder(*id)).collect();
         for (id, uses) in uses {
             let at: Arc<str> = graph.weight_name(id).into();
-            let axes: Vec<Axes> =
-                uses.iter().filter_map(|u| self.out.uses[u.node].get(u.input).cloned().flatten()).collect();
+            let axes_of = |u: &Use| self.out.uses[u.node].get(u.input).cloned().flatten();
+            let axes: Vec<Axes> = uses.iter().filter_map(axes_of).chain(self.inside.get(&id).cloned()).collect();
             let Some((first, others)) = axes.split_first() else { continue };
             if outside.contains(&id) {
                 let reason = Reason { kind: "read by a control-flow body", at };

@@ -1,6 +1,6 @@
 //! What a file stores: each tensor once, each copy that pruning makes of one, and nothing that falls away.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::graph::{Graph, Origin, TensorId};
 use super::groups::{Group, Variant};
@@ -124,12 +124,15 @@ impl Storage {
         };
         // Copies that need all of each tensor while they are whole.
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.names.len()];
+        let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut first: HashMap<(TensorId, Vec<Vec<Part>>), usize> = HashMap::new();
         for variant in variants {
             // Uses that lose the same positions read one copy.
-            let part = |atom: Atom| index(atom).map_or_else(|| Part::Whole(relations.terms.size(atom).known()), Part::Of);
+            let part =
+                |atom: Atom| index(atom).map_or_else(|| Part::Whole(relations.terms.size(atom).known()), Part::Of);
             let parts = |t: &Term| relations.terms.leaves(*t).into_iter().map(part).collect();
-            let v = *first.entry((variant.tensor, variant.axes.iter().map(parts).collect())).or_insert(out.copies.len());
+            let v =
+                *first.entry((variant.tensor, variant.axes.iter().map(parts).collect())).or_insert(out.copies.len());
             if v < out.copies.len() {
                 continue;
             }
@@ -141,7 +144,15 @@ impl Storage {
             let elements = compile(&[Monomial { coefficient: 1.0, axes: variant.axes.clone() }]).unwrap_or_default();
             out.copies.push(Copy { elements, unit, groups: of });
             readers[variant.tensor].push(v);
-            graph.folded.get(&variant.tensor).into_iter().flatten().for_each(|id| readers[*id].push(v));
+            if let Some(how) = graph.folded.get(&variant.tensor) {
+                how.sources.iter().for_each(|id| readers[*id].push(v));
+                regions.entry(how.region).or_default().push(v);
+            }
+        }
+        // What is computed from the same tensors is stored as soon as one of it is cut.
+        for members in regions.into_values() {
+            let all: BTreeSet<usize> = members.iter().flat_map(|v| out.copies[*v].groups.clone()).collect();
+            members.iter().for_each(|v| out.copies[*v].groups = all.iter().copied().collect());
         }
         let mut known = Stored::default();
         for (id, constant) in graph.constants.iter().enumerate() {

@@ -84,6 +84,13 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
         let key = (cut, variant.quantized.filter(|_| silent));
         by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
     }
+    let touched = |cuts: &BTreeMap<Key, Vec<usize>>| cuts.keys().any(|(cut, _)| cut.iter().any(Option::is_some));
+    let region = |tensor: &TensorId| a.graph.folded.get(tensor).map(|how| how.region);
+    // Of what is computed from the same tensors all is stored once a part is cut: they need not stay beside it.
+    let stored: HashSet<usize> = match mode {
+        Mode::Remove => by_tensor.iter().filter(|(_, cuts)| touched(cuts)).filter_map(|(t, _)| region(t)).collect(),
+        Mode::Silence => HashSet::new(),
+    };
     let elsewhere = read_elsewhere(a);
     let mut new = NewWeights::default();
     for (tensor, cuts) in by_tensor {
@@ -91,8 +98,9 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
         let untouched = |cut: &Cut| cut.iter().all(Option::is_none);
         // The old name goes to the first cut where nobody needs the old contents.
         let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(|(cut, _)| untouched(cut));
+        let whole = region(&tensor).is_some_and(|r| stored.contains(&r));
         for ((cut, quantized), members) in cuts {
-            if untouched(&cut) {
+            if untouched(&cut) && !whole {
                 continue;
             }
             let t = constant.tensor.as_ref();

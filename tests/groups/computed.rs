@@ -44,10 +44,7 @@ fn factors_and_corrections_are_folded() {
 /// A product that is larger than its factors stays one, and its rank is no layer.
 #[test]
 fn what_would_grow_is_not_folded() {
-    let expected = [
-        "stem.weight ffn 24: stem.weight@0 stem.bias@0 up@0",
-        "down ffn 20: down@1 head.weight@1",
-    ];
+    let expected = ["stem.weight ffn 24: stem.weight@0 stem.bias@0 up@0", "down ffn 20: down@1 head.weight@1"];
     assert_eq!(groups(computed::low_rank()), expected);
     assert!(frozen(computed::low_rank()).iter().any(|f| f.starts_with("4 inside of a computed weight")));
     for m in [computed::low_rank(), settled::counted_positions(), settled::counted_to_a_size(), shared::shared_cast()] {
@@ -55,6 +52,17 @@ fn what_would_grow_is_not_folded() {
         let a = Analysis::new(&model, &Vec::new()).unwrap();
         assert!(a.graph.folded.is_empty());
     }
+}
+
+#[test]
+fn a_weight_that_is_read_normed_and_plain_stays_whole() {
+    let expected = ["last.weight 6: last.weight@0 last.bias@0 head.weight@1"];
+    assert_eq!(groups(computed::normed_and_plain()), expected);
+    let found = frozen(computed::normed_and_plain());
+    assert!(
+        found.iter().any(|f| f.contains("inside of a computed weight") && f.contains("shared.weight@0")),
+        "{found:?}"
+    );
 }
 
 /// g·v/‖v‖ by hand, and what the user is told.

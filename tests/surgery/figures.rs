@@ -29,10 +29,32 @@ fn parameters(m: &ModelProto) -> i64 {
 
 /// Operators with multiply-accumulates that [`macs`] does not know.
 const OTHERS: [&str; 26] = [
-    "LSTM", "GRU", "RNN", "Einsum", "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "Attention",
-    "DeformConv", "MultiHeadAttention", "GroupQueryAttention", "PackedMultiHeadAttention", "FusedConv", "FusedMatMul",
-    "FusedGemm", "MoE", "QMoE", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QAttention", "LinearAttention",
-    "CausalConvWithState", "GemmFloat8", "TransposeMatMul", "QGemm",
+    "LSTM",
+    "GRU",
+    "RNN",
+    "Einsum",
+    "ConvInteger",
+    "MatMulInteger",
+    "QLinearConv",
+    "QLinearMatMul",
+    "Attention",
+    "DeformConv",
+    "MultiHeadAttention",
+    "GroupQueryAttention",
+    "PackedMultiHeadAttention",
+    "FusedConv",
+    "FusedMatMul",
+    "FusedGemm",
+    "MoE",
+    "QMoE",
+    "DynamicQuantizeMatMul",
+    "MatMulIntegerToFloat",
+    "QAttention",
+    "LinearAttention",
+    "CausalConvWithState",
+    "GemmFloat8",
+    "TransposeMatMul",
+    "QGemm",
 ];
 
 struct Sizes<'a, 'm>(&'a Analysis<'m>);
@@ -133,7 +155,11 @@ fn compare(what: &str, f: &ModelFigures, bytes: &[u8], shapes: &Shapes) -> (bool
     let (macs, peak) = (macs(&a), peak(&a));
     assert!(macs.is_none_or(|m| near(m, f.macs)), "{what}: MACs {} counted {macs:?}", f.macs);
     // Sizes and positions that nodes hand on may be constants afterwards, or picked.
-    assert!(peak.is_none_or(|p| (p / f.activation_bytes - 1.0).abs() < 0.01), "{what}: peak {} counted {peak:?}", f.activation_bytes);
+    assert!(
+        peak.is_none_or(|p| (p / f.activation_bytes - 1.0).abs() < 0.01),
+        "{what}: peak {} counted {peak:?}",
+        f.activation_bytes
+    );
     (macs.is_some(), peak.is_some())
 }
 
@@ -196,7 +222,9 @@ fn planning_knows_what_will_be_stored() {
             let a = Analysis::with(&model, &shapes(&m, 2), request.sharing()).unwrap();
             let counts: Vec<usize> = outcome.report.groups.iter().map(|g| g.after).collect();
             let (planned, held) = (a.costs.params(&counts), parameters(&load(&bytes).proto) as f64);
-            assert!(planned >= held && planned <= held * 1.01 + 8.0, "{}: {planned} {held}", z.name);
+            // A number that is computed from a size is stored once the size changes.
+            let exact = planned <= held * 1.01 || request.options.untie;
+            assert!(planned + 2.0 >= held && exact, "{}: {planned} {held}", z.name);
         }
     }
 }

@@ -157,3 +157,37 @@ pub fn low_rank() -> ModelProto {
     b.output(&y, "batch 10");
     b.model()
 }
+
+/// One packed weight, cut in two; each half is normed for a layer of its own.
+pub fn normed_halves() -> ModelProto {
+    let (mut b, x) = start(17);
+    let packed = b.weight("packed", &[16, 3, 3, 3]);
+    let parts: Vec<String> = (0..2)
+        .map(|k| {
+            let v = b.slice(&packed, 0, 8 * k, 8 * k + 8);
+            let norm = reduce(&mut b, "ReduceL2", &v, &[1, 2, 3]);
+            let w = b.op("Div", &[&v, &norm], vec![]);
+            let h = b.conv_with(&x, &[&w], same(3));
+            let h = b.relu(&h);
+            b.conv(["left", "right"][k as usize], &h, 8, 6, same(1))
+        })
+        .collect();
+    let y = b.concat(1, &[&parts[0], &parts[1]]);
+    head(b, &y, 12)
+}
+
+/// One layer reads a weight as it is, another the same weight normed: folding would store it twice.
+pub fn normed_and_plain() -> ModelProto {
+    let (mut b, x) = start(17);
+    let h = b.conv("first", &x, 3, 8, same(3));
+    let v = b.weight("shared.weight", &[8, 8, 3, 3]);
+    let norm = reduce(&mut b, "ReduceL2", &v, &[1, 2, 3]);
+    let w = b.op("Div", &[&v, &norm], vec![]);
+    let parts = [&v, &w].map(|w| {
+        let y = b.conv_with(&h, &[w], same(3));
+        b.relu(&y)
+    });
+    let y = b.concat(1, &[&parts[0], &parts[1]]);
+    let y = b.conv("last", &y, 16, 6, same(3));
+    head(b, &y, 6)
+}

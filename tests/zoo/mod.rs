@@ -63,6 +63,6 @@ animals! {
     shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_identity
         shared_dequantized shared_in_parts shared_in_branches twins merged_zeros;
     computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled low_rank_added
-        low_rank;
+        low_rank normed_halves normed_and_plain;
     control: branches branch_with_shapes never_taken rounds scanned growing;
 }

@@ -112,17 +112,11 @@ pub fn shared_cast() -> ModelProto {
 }
 
 pub fn shared_transposed() -> ModelProto {
-    towers(
-        |b| b.transpose("stored", &[3, 2, 0, 1]),
-        |b, data| stored(b, &data, &[3, 3, 3, 8], DType::Float),
-    )
+    towers(|b| b.transpose("stored", &[3, 2, 0, 1]), |b, data| stored(b, &data, &[3, 3, 3, 8], DType::Float))
 }
 
 pub fn shared_identity() -> ModelProto {
-    towers(
-        |b| b.op("Identity", &["stored"], vec![]),
-        |b, data| stored(b, &data, &[8, 3, 3, 3], DType::Float),
-    )
+    towers(|b| b.op("Identity", &["stored"], vec![]), |b, data| stored(b, &data, &[8, 3, 3, 3], DType::Float))
 }
 
 pub fn shared_dequantized() -> ModelProto {

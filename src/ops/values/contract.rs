@@ -27,7 +27,7 @@ pub fn matmul(cx: &ValueCx) -> Option<Vec<Numbers>> {
     // Matrices of a batch, each broadcast to all of them.
     let outer = shape.get(..ra.max(rb))?;
     let stack = |x: ArrayViewD<f64>, rows: usize, columns: usize| -> Option<Array3<f64>> {
-        let all = x.broadcast(IxDyn(&[outer, &[rows, columns]].concat()))?.to_owned();
+        let all = x.broadcast(IxDyn(&[outer, &[rows, columns]].concat()))?.as_standard_layout().into_owned();
         all.into_shape_with_order((outer.iter().product(), rows, columns)).ok()
     };
     let (a, b) = (stack(a, m, k)?, stack(b, k, n)?);
