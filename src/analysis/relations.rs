@@ -15,6 +15,9 @@ use crate::ops::{Fact, RelateCx, Role, dtype};
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
 
+/// Axes of more positions are not picked from: the positions would have to be spelled out.
+const MAX_PICKED: i64 = 1 << 20;
+
 const QUANTIZED: &str = "quantized weight";
 
 /// Where a weight is read.
@@ -81,11 +84,13 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
+        walker.out.terms.settle();
         let layers: BTreeSet<Use> =
             walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
         walker.roles();
         if sharing == Sharing::Tied {
             walker.tie(layers);
+            walker.out.terms.settle();
         }
         walker.scales();
         walker.out
@@ -191,7 +196,7 @@ impl Walker<'_, '_> {
                 let terms = &mut self.out.terms;
                 let size = terms.size(*t);
                 let stuck = |t: &Term| terms.frozen(*t).is_some_and(|r| r.kind != QUANTIZED);
-                if size.known() > Some(1) && terms.leaves(*t).iter().all(stuck) {
+                if (2..=MAX_PICKED).contains(&size.known().unwrap_or(0)) && terms.leaves(*t).iter().all(stuck) {
                     *t = terms.atom(size);
                 }
             }
@@ -412,7 +417,7 @@ impl Walker<'_, '_> {
             let Some(t) = self.out.uses[at.node][at.input].as_ref().and_then(|a| a.get(axis).copied()) else {
                 continue;
             };
-            let leaves = self.out.terms.leaves(t);
+            let leaves: HashSet<Term> = self.out.terms.leaves(t).into_iter().collect();
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
             let mut seen = HashSet::new();

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use onnx_prune::analysis::{Analysis, Sharing};
+use onnx_prune::analysis::Sharing;
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, text};
+use onnx_prune::rewriting;
 
 use super::args::Inspect;
 use super::failure::Failure;
@@ -14,7 +15,7 @@ pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
     let sharing = if args.untie { Sharing::Apart } else { Sharing::Tied };
-    let analysis = Analysis::with(&model, &shapes, sharing)?;
+    let analysis = rewriting::analyse(&model, &shapes, sharing)?;
     let text = if args.dot {
         report::dot(&analysis)
     } else {

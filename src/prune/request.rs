@@ -99,6 +99,11 @@ impl Request {
         let options = self.recipe.as_ref().map_or(&self.options, |r| &r.settings.options);
         if options.untie { Sharing::Apart } else { Sharing::Tied }
     }
+
+    /// Whether anything asks for a runtime.
+    pub(super) fn runs_models(&self) -> bool {
+        self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity
+    }
 }
 
 /// Where the result goes.
