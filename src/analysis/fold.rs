@@ -105,7 +105,7 @@ impl<'g, 'm> Finder<'g, 'm> {
         let mut fixed: Vec<bool> = graph.constants.iter().map(Option::is_some).collect();
         let mut known: Vec<bool> = (0..tensors).map(|id| fixed[id] && float(id)).collect();
         let mut rules = vec![None; graph.nodes().len()];
-        for i in 0..graph.nodes().len() {
+        for (i, slot) in rules.iter_mut().enumerate() {
             let inputs = &graph.inputs[i];
             let given: Vec<TensorId> = inputs.iter().flatten().copied().collect();
             let follows = !given.is_empty() && given.iter().all(|id| fixed[*id]);
@@ -121,7 +121,7 @@ impl<'g, 'm> Finder<'g, 'm> {
             if rule.is_some() {
                 graph.outputs[i].iter().flatten().for_each(|id| known[*id] = float(*id));
             }
-            rules[i] = rule;
+            *slot = rule;
         }
         let held = held(graph);
         let mut finder = Finder { graph, facts, rules, known, exposed: vec![false; tensors], held };
@@ -197,7 +197,7 @@ impl<'g, 'm> Finder<'g, 'm> {
     }
 
     fn elements(&self, id: TensorId) -> usize {
-        self.facts.tensors[id].known_shape().and_then(|s| onnx_product(&s)).unwrap_or(0)
+        self.facts.tensors[id].known_shape().and_then(|s| product(&s)).unwrap_or(0)
     }
 
     fn bytes(&self, id: TensorId) -> f64 {
@@ -206,7 +206,7 @@ impl<'g, 'm> Finder<'g, 'm> {
     }
 }
 
-fn onnx_product(shape: &[usize]) -> Option<usize> {
+fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b))
 }
 
@@ -272,7 +272,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
         nodes.extend(n);
         stored.extend(s);
     }
-    let size = |id: TensorId| facts.tensors[id].known_shape().as_deref().and_then(onnx_product);
+    let size = |id: TensorId| facts.tensors[id].known_shape().as_deref().and_then(product);
     let most = stored.iter().filter_map(|id| size(*id)).sum::<usize>().saturating_mul(SPREAD).saturating_add(FEW);
     let mut last: HashMap<TensorId, usize> = HashMap::new();
     for i in &nodes {
