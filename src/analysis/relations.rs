@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Sharing;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
 use super::scales::{Readers, dequantized, scale_after};
 use super::streams;
 use crate::algebra::{Reason, Term, Terms};
+use crate::onnx;
+use crate::ops::values::{self, Nature};
 use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
@@ -46,7 +49,8 @@ pub struct Relations {
     pub terms: Terms,
     /// Axis terms of tensors that nodes write or a caller gives.
     pub tensors: Vec<Option<Axes>>,
-    /// Axis terms of each node's inputs. A constant has axes of its own at each use: sharing is no coupling.
+    /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
+    /// that share a weight have been made one.
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
@@ -60,13 +64,14 @@ pub struct Relations {
 
 impl Relations {
     /// Relates the axes of all nodes.
-    pub fn build(graph: &Graph, facts: &Facts) -> Relations {
+    pub fn build(graph: &Graph, facts: &Facts, sharing: Sharing) -> Relations {
         let mut walker = Walker {
             graph,
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
             picked: vec![false; graph.names.len()],
+            inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
                 tensors: vec![None; graph.names.len()],
@@ -84,7 +89,13 @@ impl Relations {
         walker.outputs();
         walker.casts();
         walker.out.terms.settle();
+        let layers: BTreeSet<Use> =
+            walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
         walker.roles();
+        if sharing == Sharing::Tied {
+            walker.tie(layers);
+            walker.out.terms.settle();
+        }
         walker.scales();
         walker.out
     }
@@ -109,6 +120,11 @@ impl Relations {
     }
 }
 
+/// Whether a weight with an axis of this role is a layer, so that all its uses are one.
+fn is_layer(role: Role) -> bool {
+    matches!(role, Role::Out | Role::In | Role::Embedding)
+}
+
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
@@ -118,6 +134,9 @@ struct Walker<'a, 'm> {
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
     picked: Vec<bool>,
+    /// Axes of stored weights in the arithmetic that weights are computed with: there they are one at all uses, as
+    /// copies would take more room.
+    inside: HashMap<TensorId, Axes>,
     out: Relations,
 }
 
@@ -222,6 +241,16 @@ impl Walker<'_, '_> {
         let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
+        let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
+        let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
+        if nature.is_some_and(|n| n != Nature::Moves) {
+            for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
+                let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
+                if axes.iter().filter(|t| self.out.terms.size(**t).known() > Some(1)).count() > 1 {
+                    axes.clone_from(self.inside.entry(holder).or_insert_with(|| axes.clone()));
+                }
+            }
+        }
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
         let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
@@ -233,8 +262,7 @@ impl Walker<'_, '_> {
             .collect();
         let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
             && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
-        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+        if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
@@ -284,6 +312,8 @@ impl Walker<'_, '_> {
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
+        } else {
+            self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
         }
         let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
         for id in &graph.captured[i] {
@@ -328,6 +358,55 @@ impl Walker<'_, '_> {
             match graph.inputs[i].get(r.input).copied().flatten() {
                 Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
                 _ => self.notes.push((at, r.axis, r.role)),
+            }
+        }
+    }
+
+    /// What a weight is computed with, where it stays computed, is no layer: what its arithmetic sums over stays.
+    fn freeze_inside(&mut self, of: Option<Nature>, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
+        let terms = &mut self.out.terms;
+        let stays = match of {
+            Some(Nature::Mixes) => BTreeSet::new(),
+            Some(Nature::Contracts) => made.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).collect(),
+            _ => return,
+        };
+        let reason = Reason { kind: "inside of a computed weight", at: at.clone() };
+        let inside = given.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).filter(|l| !stays.contains(l));
+        inside.collect::<Vec<_>>().into_iter().for_each(|l| terms.freeze(l, &reason));
+    }
+
+    /// Makes one layer of all uses of a weight by layers: `direct` are those that read it as it is stored. Others read
+    /// what is computed from it, where a factor that it is multiplied with looks like a weight, too.
+    fn tie(&mut self, direct: BTreeSet<Use>) {
+        let graph = self.graph;
+        let mut uses: BTreeMap<TensorId, BTreeSet<Use>> = BTreeMap::new();
+        for ((at, _), _) in self.out.roles.iter().filter(|(_, r)| is_layer(**r)) {
+            let Some(id) = graph.inputs[at.node][at.input] else { continue };
+            let wide = || self.facts.tensors[id].shape.iter().flatten().filter(|d| d.known() > Some(1)).count() > 1;
+            if direct.contains(at) || wide() {
+                uses.entry(graph.holder(id).unwrap_or(id)).or_default().insert(*at);
+            }
+        }
+        let outside: BTreeSet<TensorId> = graph.captured.iter().flatten().filter_map(|id| graph.holder(*id)).collect();
+        for (id, uses) in uses {
+            let at: Arc<str> = graph.weight_name(id).into();
+            let axes_of = |u: &Use| self.out.uses[u.node].get(u.input).cloned().flatten();
+            let axes: Vec<Axes> = uses.iter().filter_map(axes_of).chain(self.inside.get(&id).cloned()).collect();
+            let Some((first, others)) = axes.split_first() else { continue };
+            if outside.contains(&id) {
+                let reason = Reason { kind: "read by a control-flow body", at };
+                axes.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+                continue;
+            }
+            // Exporters merge tensors that are full of one number, whatever reads them.
+            if others.is_empty() || graph.constants[id].as_ref().is_some_and(|c| onnx::is_uniform(&c.tensor)) {
+                continue;
+            }
+            let reason = Reason { kind: "weight of several layers that do not fit together", at };
+            for axes in others {
+                for (a, b) in first.iter().zip(axes) {
+                    self.out.terms.unify(*a, *b, &reason);
+                }
             }
         }
     }

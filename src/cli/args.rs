@@ -113,6 +113,9 @@ pub struct Inspect {
     /// Sizes of open input dimensions [default: batch 1, guesses that are told]
     #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
+    /// Let layers that share a weight keep different channels, as --untie of pruning does
+    #[arg(long)]
+    pub untie: bool,
     /// Show every group, and its members: which axis of which initializer, at which node, in which role
     #[arg(short, long)]
     pub verbose: bool,
@@ -215,6 +218,10 @@ pub struct WhatArgs {
     /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
     #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
+    /// Let layers that share a weight keep different channels, each with a copy of its own; without it they stay one
+    /// layer
+    #[arg(long)]
+    pub untie: bool,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -225,7 +232,7 @@ pub struct WhatArgs {
         value_name = "JSON",
         conflicts_with_all = [
             "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
-            "only", "ratio_for", "axes", "heads", "sensitivity",
+            "only", "ratio_for", "axes", "heads", "sensitivity", "untie",
         ]
     )]
     pub recipe: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use onnx_prune::analysis::Sharing;
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
 use onnx_prune::rewriting;
 
@@ -14,7 +15,8 @@ use super::terminal::{self, Stream, limit, one_line, table};
 pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let analysis = rewriting::analyse(&model, &shapes)?;
+    let sharing = if args.untie { Sharing::Apart } else { Sharing::Tied };
+    let analysis = rewriting::analyse(&model, &shapes, sharing)?;
     let text = if args.dot {
         let recipe = args.report.as_deref().map(read_recipe).transpose()?;
         report::dot(&analysis, recipe.as_ref())?

@@ -220,6 +220,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
+            untie: what.untie,
         },
         kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),

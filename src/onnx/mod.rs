@@ -52,7 +52,7 @@ pub use outputs::{add_outputs, untyped, value_info};
 pub use place::check_place;
 pub use quantized::{Affine, dequantize, dequantized_shape, silence};
 pub use save::{Layout, SaveOptions, Staged, data_files, save, stage, stage_temporary, write_to};
-pub use select::{take, zero};
+pub use select::{is_uniform, take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]
 pub(crate) use source::{map as map_file, map_open as map_open_file};

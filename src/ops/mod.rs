@@ -51,6 +51,7 @@ mod steps;
 mod table;
 mod transpose;
 mod unpool;
+pub mod values;
 
 pub use context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use contraction::Contraction;

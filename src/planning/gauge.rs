@@ -41,8 +41,8 @@ impl<'a> Gauge<'a> {
         let time = |counts: &[usize]| self.latency.map_or(f64::NAN, |l| l.milliseconds(counts));
         Measured(match self.target {
             Target::Speedup(_) => Target::Speedup(costs.macs.eval(full) / costs.macs.eval(counts)),
-            Target::Params(_) => Target::Params(costs.params.eval(counts) / costs.params.eval(full)),
-            Target::Size(_) => Target::Size((costs.weight_bytes.eval(counts) + self.fixed_bytes) as u64),
+            Target::Params(_) => Target::Params(costs.params(counts) / costs.params(full)),
+            Target::Size(_) => Target::Size((costs.weight_bytes(counts) + self.fixed_bytes) as u64),
             Target::Ratio(_) => {
                 let gone: usize = full.iter().zip(counts).map(|(n, k)| n - k).sum();
                 Target::Ratio(gone as f64 / self.channels as f64)

@@ -87,6 +87,8 @@ pub struct Options {
     pub ratio_for: Vec<(String, f64)>,
     /// Kinds of axes that may shrink.
     pub axes: Axes,
+    /// Whether uses of one weight may keep different channels.
+    pub untie: bool,
 }
 
 impl Default for Options {
@@ -100,6 +102,7 @@ impl Default for Options {
             only: Vec::new(),
             ratio_for: Vec::new(),
             axes: Axes::default(),
+            untie: false,
         }
     }
 }

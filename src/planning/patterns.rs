@@ -15,7 +15,7 @@ pub fn glob(pattern: &str) -> Result<GlobMatcher> {
 /// What patterns are matched against: the group's name, the names of its initializers and of the nodes that use them.
 pub fn names<'a>(a: &'a Analysis, g: &'a Group) -> impl Iterator<Item = &'a str> {
     let members = g.items.iter().map(|i| &a.variants[i.variant]);
-    let weights = members.clone().map(|v| a.graph.names[v.tensor]);
+    let weights = members.clone().flat_map(|v| [a.graph.weight_name(v.tensor), a.graph.names[v.tensor]]);
     let nodes = members.flat_map(|v| v.uses.iter()).map(|u| a.graph.nodes()[u.node].name());
     std::iter::once(g.name.as_str()).chain(weights).chain(nodes).filter(|n| !n.is_empty())
 }

@@ -17,7 +17,7 @@ use crate::statistics::GroupStatistics;
 fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
-        let name = a.graph.names[v.tensor].to_owned();
+        let name = a.graph.weight_name(v.tensor).to_owned();
         let Some(c) = &a.graph.constants[v.tensor] else {
             // Indices must stay those of the variants.
             weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::{Kind, Shapes};
+use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
@@ -99,6 +99,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What uses of one weight have in common: as asked, or as in the earlier run.
+    pub fn sharing(&self) -> Sharing {
+        let options = self.recipe.as_ref().map_or(&self.options, |r| &r.settings.options);
+        if options.untie { Sharing::Apart } else { Sharing::Tied }
+    }
+
     /// Whether anything asks for a runtime.
     pub(super) fn runs_models(&self) -> bool {
         self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity

@@ -322,7 +322,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
         let macs = a.costs.macs.eval_product(i, &full);
         a.costs.macs.atoms_of(i).into_iter().for_each(|g| share[g] += macs / total);
     }
-    let member = |v: usize, axis: usize| (a.graph.names[a.variants[v].tensor].to_owned(), axis);
+    let member = |v: usize, axis: usize| (a.graph.weight_name(a.variants[v].tensor).to_owned(), axis);
     let groups = a
         .groups
         .iter()

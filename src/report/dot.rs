@@ -131,7 +131,7 @@ fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
             axes.flat_map(|(t, _)| a.relations.terms.leaves(*t)).filter_map(|atom| end(a, &groups, atom)).collect()
         };
         let share = v.uses.iter().filter_map(|u| macs.get(&u.node)).sum::<f64>() / total;
-        let weight = a.graph.names[v.tensor];
+        let weight = a.graph.weight_name(v.tensor);
         for from in ends(&[Role::In]) {
             for to in ends(&[Role::Out, Role::Embedding]) {
                 edges.push(Edge { from: from.clone(), to, weight, share });

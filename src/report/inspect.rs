@@ -203,7 +203,7 @@ fn facts(a: &Analysis) -> ModelFacts {
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
         uncounted: a.costs.uncounted.clone(),
-        params: a.costs.params.eval(&full),
+        params: a.costs.params(&full),
         activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
     }

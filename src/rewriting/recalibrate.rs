@@ -14,15 +14,15 @@ use super::replace::Initializers;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Facts, Graph};
 use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::statistics::{Calibration, Tap, tapped};
 
 /// A normalisation in a copy that tells the moments of each batch.
 struct Normalization {
-    node: usize,
-    /// The tensor that it writes.
-    output: String,
+    /// The nodes, and the tensors that they write: several where they are one layer.
+    nodes: Vec<usize>,
+    outputs: Vec<String>,
     /// Names of its batch's mean and variance.
     mean: String,
     variance: String,
@@ -68,10 +68,10 @@ pub fn recalibrate(
     let Some(graph) = &mut proto.graph else { return Ok(0) };
     let mut initializers = Initializers::of(graph);
     let mut done = 0;
-    for n in &all {
+    for n in pooled(graph, &initializers, all) {
         let (mut mean, mut variance) = n.moments(samples);
         for (c, (m, v)) in mean.iter_mut().zip(&mut variance).enumerate() {
-            let (offset, ratio) = aims.get(&n.output).and_then(|a| a.of(c)).unwrap_or((0.0, 1.0));
+            let (offset, ratio) = aims.get(&n.outputs[0]).and_then(|a| a.of(c)).unwrap_or((0.0, 1.0));
             // (x − mean) / deviation must have the mean `offset` and the deviation `ratio`.
             let deviation = (*v + n.epsilon).sqrt() / ratio;
             *m -= offset * deviation;
@@ -79,18 +79,22 @@ pub fn recalibrate(
         }
         let [mean, variance] = [mean, variance].map(|v| v.iter().map(|x| *x as f32).collect::<Vec<f32>>());
         if mean.iter().chain(&variance).all(|v| v.is_finite()) && !mean.is_empty() {
-            initializers.replace(graph, n.node, 3, &mean)?;
-            done += usize::from(initializers.replace(graph, n.node, 4, &variance)?);
+            let places = |input: usize| n.nodes.iter().map(|node| (*node, input)).collect::<Vec<_>>();
+            initializers.replace(graph, &places(3), &mean)?;
+            if initializers.replace(graph, &places(4), &variance)? {
+                done += n.nodes.len();
+            }
         }
     }
     Ok(done)
 }
 
 impl Normalization {
-    /// Mean and variance of each channel over all samples.
+    /// Mean and variance of each channel over all samples and uses.
     fn moments(&self, samples: usize) -> (Vec<f64>, Vec<f64>) {
-        let mean: Vec<f64> = self.sums.iter().map(|s| s / samples as f64).collect();
-        let variance = self.squares.iter().zip(&mean).map(|(s, m)| (s / samples as f64 - m * m).max(0.0)).collect();
+        let samples = (samples * self.nodes.len()) as f64;
+        let mean: Vec<f64> = self.sums.iter().map(|s| s / samples).collect();
+        let variance = self.squares.iter().zip(&mean).map(|(s, m)| (s / samples - m * m).max(0.0)).collect();
         (mean, variance)
     }
 }
@@ -106,12 +110,12 @@ fn aims(a: &Analysis, kept: &Kept, calibration: &Calibration) -> Result<Aims> {
     let Some(graph) = &model.proto.graph else { return Ok(Aims::new()) };
     let initializers = Initializers::of(graph);
     let mut aims = Aims::new();
-    for n in &all {
-        let statistics = |k: usize| initializers.values(graph, &graph.node[n.node], k);
+    for n in pooled(graph, &initializers, all) {
+        let statistics = |k: usize| initializers.values(graph, &graph.node[n.nodes[0]], k);
         let (Some(old_mean), Some(old_variance)) = (statistics(3), statistics(4)) else { continue };
         let (mean, variance) = n.moments(samples);
         let positions: Vec<usize> =
-            left(a, kept, &n.output).unwrap_or_else(|| (0..mean.len().min(old_mean.len())).collect());
+            left(a, kept, &n.outputs[0]).unwrap_or_else(|| (0..mean.len().min(old_mean.len())).collect());
         let one = |c: usize| {
             let old = (f64::from(*old_variance.get(c)?) + n.epsilon).sqrt();
             let offset = (mean.get(c)? - f64::from(*old_mean.get(c)?)) / old;
@@ -119,8 +123,11 @@ fn aims(a: &Analysis, kept: &Kept, calibration: &Calibration) -> Result<Aims> {
             (offset.is_finite() && ratio.is_finite() && ratio > 0.0).then_some((offset, ratio))
         };
         // A channel that tells nothing gets the statistics of the data.
-        let (mean, deviation) = positions.into_iter().map(|c| one(c).unwrap_or((0.0, 1.0))).unzip();
-        aims.insert(n.output.clone(), Moments { mean, deviation });
+        let (mean, deviation): (Vec<f64>, Vec<f64>) =
+            positions.into_iter().map(|c| one(c).unwrap_or((0.0, 1.0))).unzip();
+        for output in &n.outputs {
+            aims.insert(output.clone(), Moments { mean: mean.clone(), deviation: deviation.clone() });
+        }
     }
     Ok(aims)
 }
@@ -149,6 +156,32 @@ fn observe(copy: &Model, all: &mut [Normalization], calibration: &Calibration) -
         }
         Ok(())
     })?)
+}
+
+/// Normalisations with all numbers in common are one layer that is used several times: what it sees is what all its
+/// uses see. Statistics that are one number for all channels say nothing, as in a network that was never trained.
+fn pooled(graph: &GraphProto, initializers: &Initializers, all: Vec<Normalization>) -> Vec<Normalization> {
+    let mut out: Vec<Normalization> = Vec::new();
+    let mut first: HashMap<Vec<String>, usize> = HashMap::new();
+    for n in all {
+        let at = n.nodes[0];
+        let key: Vec<String> = (1..5).filter_map(|k| initializers.name(graph, (at, k))).collect();
+        let told = initializers.values(graph, &graph.node[at], 3).is_some_and(|v| v.iter().any(|x| *x != v[0]));
+        match first.get(&key).filter(|_| told) {
+            Some(&k) => {
+                let same = &mut out[k];
+                same.nodes.extend(n.nodes);
+                same.outputs.extend(n.outputs);
+                same.sums.iter_mut().zip(&n.sums).for_each(|(a, b)| *a += b);
+                same.squares.iter_mut().zip(&n.squares).for_each(|(a, b)| *a += b);
+            }
+            None => {
+                first.insert(key, out.len());
+                out.push(n);
+            }
+        }
+    }
+    out
 }
 
 /// A copy of the model that tells the moments of each batch. With `aims`, normalisations use these moments instead of
@@ -224,8 +257,8 @@ fn watched(
         } else {
             nodes.push(node.clone());
         }
-        let (output, epsilon) = (node.output[0].clone(), f64::from(small));
-        all.push(Normalization { node: i, output, mean, variance, epsilon, sums: Vec::new(), squares: Vec::new() });
+        let (nodes, outputs, epsilon) = (vec![i], vec![node.output[0].clone()], f64::from(small));
+        all.push(Normalization { nodes, outputs, mean, variance, epsilon, sums: Vec::new(), squares: Vec::new() });
     }
     graph.node = nodes;
     Ok((model, all))

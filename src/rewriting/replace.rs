@@ -46,21 +46,21 @@ impl Initializers {
         Some(onnx::to_f32(t).ok()?.into_owned())
     }
 
-    /// Gives the input other values in the same shape and type; what others read too keeps its values.
+    /// Gives a tensor that these inputs of nodes read other values in the same shape and type: one for all of them.
+    /// What others read too keeps its values.
     ///
     /// # Errors
     /// When the values do not fill the shape.
     pub(super) fn replace(
         &mut self,
         graph: &mut GraphProto,
-        node: usize,
-        input: usize,
+        places: &[(usize, usize)],
         values: &[f32],
     ) -> Result<bool> {
-        let Some(name) = graph.node.get(node).and_then(|n| n.input.get(input)).cloned() else { return Ok(false) };
+        let Some(name) = places.first().and_then(|at| self.name(graph, *at)) else { return Ok(false) };
         let Some(i) = self.find(&name) else { return Ok(false) };
-        let (old, shared) =
-            (&graph.initializer[i], !self.index.contains_key(&name) || self.readers.get(&name).is_some_and(|n| *n > 1));
+        let shared = !self.index.contains_key(&name) || self.readers(&name) > places.len();
+        let old = &graph.initializer[i];
         let Ok(dtype) = DType::try_from(old.data_type()) else { return Ok(false) };
         let new_name = if shared { self.fresh(&name) } else { name.clone() };
         let mut new = onnx::from_f32(&new_name, &onnx::shape(old)?, values, dtype)?;
@@ -71,12 +71,24 @@ impl Initializers {
         }
         graph.initializer.push(new);
         if let Some(n) = self.readers.get_mut(&name) {
-            *n -= 1;
+            *n -= places.len();
         }
         self.index.insert(new_name.clone(), graph.initializer.len() - 1);
-        self.readers.insert(new_name.clone(), 1);
-        graph.node[node].input[input] = new_name;
+        self.readers.insert(new_name.clone(), places.len());
+        for (node, input) in places {
+            graph.node[*node].input[*input].clone_from(&new_name);
+        }
         Ok(true)
+    }
+
+    /// The tensor that an input of a node is.
+    pub(super) fn name(&self, graph: &GraphProto, (node, input): (usize, usize)) -> Option<String> {
+        graph.node.get(node)?.input.get(input).cloned()
+    }
+
+    /// How many inputs read a tensor.
+    pub(super) fn readers(&self, name: &str) -> usize {
+        self.readers.get(name).copied().unwrap_or(0)
     }
 
     /// A name that is free and starts like `base`.

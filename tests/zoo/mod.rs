@@ -4,6 +4,7 @@
 pub mod attention;
 pub mod branches;
 pub mod channels;
+pub mod computed;
 pub mod control;
 pub mod fused;
 pub mod heads;
@@ -15,6 +16,7 @@ pub mod recurrent;
 pub mod sequences;
 pub mod settled;
 pub mod shaping;
+pub mod shared;
 pub mod storage;
 
 use onnx_prune::onnx::proto::ModelProto;
@@ -62,5 +64,9 @@ animals! {
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed unpooled unpooled_to_open_sizes unpooled_to_a_size;
     sequences: parts_by_size equal_parts filled_by_rounds;
+    shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_identity
+        shared_dequantized shared_in_parts shared_in_branches twins merged_zeros;
+    computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled low_rank_added
+        low_rank normed_halves normed_and_plain;
     control: branches branch_with_shapes never_taken rounds scanned growing handed_on scanned_with_weights;
 }
