@@ -9,17 +9,23 @@ mod facts;
 mod graph;
 mod groups;
 mod kinds;
+mod ladder;
+mod ranges;
 mod relations;
 mod scales;
+mod sizes;
 
 pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
-pub use facts::{Facts, Shapes, infer_one, of_constant};
+pub use facts::{Facts, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
+pub use ladder::{others as other_sizes, settled};
+pub use ranges::whole_numbers;
 pub use relations::{Quantization, Relations, Use};
+pub use sizes::{Flaws, Given, Open, Shapes, flaws, open as open_sizes, stored as stored_sizes};
 
 use crate::onnx::Model;
 use crate::ops::{Contraction, CostCx, Operator};
@@ -52,7 +58,7 @@ impl<'m> Analysis<'m> {
     pub fn new(model: &'m Model, shapes: &Shapes) -> Result<Self> {
         let graph = Graph::new(model)?;
         let mut facts = Facts::infer(&graph, &Facts::seed(&graph));
-        let (bindings, mut warnings) = facts.bind(&graph, shapes)?;
+        let (bindings, mut warnings) = sizes::bind(&graph, &facts, shapes)?;
         let relations = Relations::build(&graph, &facts);
         warnings.extend(relations.warnings());
         let (variants, groups, frozen) = groups::collect(&graph, &facts, &relations)?;

@@ -23,6 +23,8 @@ pub mod exit {
     pub const ERROR: u8 = 1;
     /// The target was not reached.
     pub const MISSED: u8 = 3;
+    /// With `--strict`, what could not be verified.
+    pub const UNVERIFIED: u8 = 4;
     /// Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
 }

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use onnx_prune::analysis::{Given, Shapes};
 use onnx_prune::criteria::ScoreOptions;
+use onnx_prune::onnx::Model;
 use onnx_prune::planning::{Axes, Options, Target};
-use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
+use onnx_prune::prune::{Outcome, Output, Progress, Request, measure_only, prune};
 use onnx_prune::recover::Means;
-use onnx_prune::report::{self, Pending, Recipe};
-use onnx_prune::runtime::SessionOptions;
+use onnx_prune::report::{self, Pending, Recipe, text};
+use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
@@ -41,7 +43,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let mut model = input::load(model_path)?;
     let load = clock.elapsed().as_secs_f64();
 
-    let request = request(args, target, recipe)?;
+    let request = request(args, target, recipe, &model)?;
     let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
     progress.stage("load");
     let mut stdout;
@@ -67,7 +69,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if let Some(pending) = pending {
         pending.write(report).map_err(|e| report_error(args.out.report.as_deref(), e))?;
     }
-    let Some(missed) = &report.missed else { return Ok(ExitCode::SUCCESS) };
+    let Some(missed) = &report.missed else { return Ok(verified(args, &outcome)) };
     let written = match (outcome.written, args.out.dry_run) {
         (true, _) => "written all the same (--force)",
         (false, true) => "nothing was written (--dry-run)",
@@ -75,6 +77,22 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     };
     eprintln!("target not reached: {}; {written}", terminal::shown(missed));
     Ok(ExitCode::from(exit::MISSED))
+}
+
+/// What could not be verified is said on standard error where nothing else says it.
+fn verified(args: &Prune, outcome: &Outcome) -> ExitCode {
+    let Some(why) = text::unverified(&outcome.report) else { return ExitCode::SUCCESS };
+    let strict = outcome.unverified.is_some();
+    if args.out.quiet || strict {
+        let fate = match (strict, outcome.written) {
+            (true, true) => "; written all the same (--force)",
+            (true, false) if args.out.dry_run => "; nothing was written (--dry-run)",
+            (true, false) => "; nothing was written (--force writes it)",
+            (false, _) => "",
+        };
+        eprintln!("not verified: {}{fate}", terminal::shown(&why));
+    }
+    if strict { ExitCode::from(exit::UNVERIFIED) } else { ExitCode::SUCCESS }
 }
 
 /// `--sensitivity` without a target.
@@ -87,7 +105,7 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     let pending = args.out.report.as_deref().map(reserve).transpose()?;
     let model = input::load(path)?;
     // Nothing is aimed at.
-    let request = request(args, Target::Speedup(1.0), None)?;
+    let request = request(args, Target::Ratio(0.5), None, &model)?;
     let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
     let found = measure_only(&model, &request, &mut progress);
     drop(progress);
@@ -144,7 +162,37 @@ fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
     FileError::new("cannot write the report", path.unwrap_or(Path::new("")), e)
 }
 
-fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {
+/// Inputs with contents, and sizes: those that files have are the model's.
+fn fills(args: &Prune, model: &Model) -> Result<(Vec<(String, Fill)>, Shapes), Failure> {
+    let mut shapes = args.about.shapes.clone().map(|s| s.0).unwrap_or_default();
+    let mut fills = Vec::new();
+    for (name, tensor) in given(args, model)? {
+        let known = shapes.iter().any(|s| matches!(s, Given::Shape(n, _) if *n == name || n.is_empty()));
+        if !known && tensor.len() > 1 {
+            shapes.push(Given::Shape(name.clone(), tensor.shape().iter().map(|n| *n as i64).collect()));
+        }
+        fills.push((name, Fill::Given(tensor)));
+    }
+    fills.extend(args.check.input.iter().cloned());
+    Ok((fills, shapes))
+}
+
+/// Tensors from files.
+#[cfg(feature = "data")]
+fn given(args: &Prune, model: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
+    let Some(path) = &args.check.inputs else { return Ok(Vec::new()) };
+    let Some(graph) = &model.proto.graph else { return Ok(Vec::new()) };
+    let held = |name: &str| graph.initializer.iter().any(|t| t.name() == name);
+    let names: Vec<&str> = graph.input.iter().map(|v| v.name()).filter(|n| !held(n)).collect();
+    Ok(onnx_prune::data::tensors(path, &names)?)
+}
+
+#[cfg(not(feature = "data"))]
+fn given(_: &Prune, _: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
+    Ok(Vec::new())
+}
+
+fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
@@ -153,6 +201,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         refit: means.refit || recorded.is_some_and(|s| s.refit),
         recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
     };
+    let (fills, shapes) = fills(args, model)?;
     Ok(Request {
         criterion: what.criterion,
         scheme: what.scheme,
@@ -168,15 +217,24 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
         },
-        shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
+        shapes,
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
         verify: !check.no_verify,
+        strict: check.strict,
+        fills,
+        drop_initializer_inputs: args.out.drop_initializer_inputs
+            || recorded.is_some_and(|s| s.drop_initializer_inputs),
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         times: check.times.clone().or_else(|| Some(dirs::cache_dir()?.join("onnx-prune"))),
-        session: SessionOptions { threads: check.threads, device: check.device, ..SessionOptions::default() },
+        session: SessionOptions {
+            threads: check.threads,
+            device: check.device,
+            limit: check.run_timeout,
+            ..SessionOptions::default()
+        },
         data,
         sensitivity: what.sensitivity,
         recover,

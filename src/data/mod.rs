@@ -35,6 +35,8 @@ mod fit;
 #[cfg(feature = "data")]
 mod formats;
 #[cfg(feature = "data")]
+mod given;
+#[cfg(feature = "data")]
 mod linear;
 #[cfg(feature = "data")]
 mod loader;
@@ -64,6 +66,7 @@ pub use {
     decode::decode,
     fit::check_classes,
     formats::known as formats,
+    given::tensors,
     loader::{BadSample, Batches, Loader, LoaderOptions},
     open::{Limits, OpenOptions, open},
     picture::Picture,

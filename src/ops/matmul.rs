@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
+use super::{Operator, Sizes, fitting};
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
@@ -35,6 +35,10 @@ fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>)
 }
 
 impl Operator for MatMul {
+    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+        node.op_type() != "MatMul" || fitting::contracted(inputs)
+    }
+
     fn about(&self) -> &'static str {
         "a contraction; batch axes broadcast"
     }

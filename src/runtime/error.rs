@@ -24,6 +24,16 @@ pub enum Error {
         /// The runtime's own words.
         why: String,
     },
+    /// Opening or running the model took longer than it may; the thread that does it was left behind.
+    #[error("{runtime} did not finish {model} within {seconds} s (--run-timeout allows more)")]
+    Timeout {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// The limit.
+        seconds: f64,
+    },
     /// The inputs of a run do not fit what the model declares.
     #[error("{runtime} cannot run {model}: input `{input}` {why}")]
     Input {

@@ -23,10 +23,12 @@ mod device;
 #[cfg(feature = "ort")]
 mod elf;
 mod error;
+mod fill;
 #[cfg(any(feature = "tract", feature = "ort"))]
 mod given;
 pub mod latency;
 pub mod library;
+mod limit;
 mod memory;
 #[cfg(feature = "ort")]
 pub mod ort;
@@ -54,6 +56,8 @@ mod view;
 pub use bound::Bound;
 pub use device::Device;
 pub use error::{Error, Result};
+pub use fill::{Fill, UnknownFill};
+pub use limit::generous_limit;
 pub use memory::open_model;
 pub use random::random_inputs;
 pub use samples::{fixed_batch, run_samples};

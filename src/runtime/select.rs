@@ -1,5 +1,6 @@
 #[cfg(not(feature = "ort"))]
 use super::Error;
+use super::limit::Limited;
 use super::{Result, Runtime};
 use std::path::Path;
 
@@ -37,6 +38,11 @@ impl std::fmt::Debug for Selected {
 /// [`super::Error::NoRuntime`] when neither is built in, [`super::Error::Library`] when tract is not built in and no library is
 /// found.
 pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
+    let Selected { runtime, warnings } = unlimited(choice, library)?;
+    Ok(Selected { runtime: Box::new(Limited(runtime.into())), warnings })
+}
+
+fn unlimited(choice: Choice, library: Option<&Path>) -> Result<Selected> {
     let mut warnings = Vec::new();
     if choice == Choice::Tract {
         if let Some(runtime) = tract() {
