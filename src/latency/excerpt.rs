@@ -54,6 +54,9 @@ impl Cut<'_, '_> {
             }
         }
         input.sort_by(|a, b| a.name().cmp(b.name()));
+        // Weights that the model has among its inputs are not prepared ahead: alone as within the model.
+        let listed = graph.input.into_iter().filter(|v| weights.contains(v.name()) && needed.contains(v.name()));
+        input.extend(listed);
         Some(GraphProto {
             name: Some("part".to_owned()),
             node: graph.node.into_iter().zip(nodes).filter(|(_, needed)| *needed).map(|(n, _)| n).collect(),

@@ -111,9 +111,13 @@ impl Trial<'_> {
             }
             Err(rewriting::Error::Runtime(e @ runtime::Error::Device { .. })) => Err(e.into()),
             // A runtime that cannot run the original, or does not end, says nothing about the pruned model.
-            Err(rewriting::Error::Runtime(e @ runtime::Error::Timeout { .. })) => Ok(Checked::Not(format!("{e}{other}"))),
+            Err(rewriting::Error::Runtime(runtime::Error::Timeout { runtime, seconds, .. })) => {
+                let why = format!("{runtime} did not finish within {seconds} s (--run-timeout allows more){other}");
+                Ok(Checked::Not(why))
+            }
             Err(rewriting::Error::Runtime(e)) => {
-                Ok(Checked::Not(format!("{} cannot run the original model ({e}){other}", runtime.name())))
+                let (name, why) = (runtime.name(), e.reason());
+                Ok(Checked::Not(format!("{name} cannot run the original model ({why}){other}")))
             }
             Err(e) if !request.verify => Ok(Checked::Not(e.to_string())),
             Err(e @ rewriting::Error::Verification(_)) => {

@@ -83,5 +83,18 @@ pub enum Error {
     NoRuntime,
 }
 
+impl Error {
+    /// What happened, without the name of the model: for messages that say which one it is.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::Load { why, .. } | Error::Run { why, .. } => why.trim_end().to_owned(),
+            Error::Input { input, why, .. } => format!("input `{input}` {why}"),
+            Error::Unsupported { what, .. } => format!("{what} is not supported"),
+            Error::Timeout { seconds, .. } => format!("it did not finish within {seconds} s (--run-timeout allows more)"),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Result of this floor.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -50,7 +50,8 @@ impl Ort {
         let level = if options.optimize { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(level)?
-            .with_log_level(LogLevel::Error)?
+            // What fails is told by the error that comes back.
+            .with_log_level(LogLevel::Fatal)?
             // Idle threads that keep spinning after a run would slow down whatever runs next.
             .with_config_entry("session.force_spinning_stop", "1")?;
         if let Some(threads) = options.threads {

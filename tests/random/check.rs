@@ -53,7 +53,7 @@ fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
             axes: axes[usize::from(how / 192) % axes.len()].clone(),
             ..Default::default()
         },
-        shapes: vec![("x".into(), input(m, 2).1.iter().map(|d| *d as i64).collect())],
+        shapes: vec![("x".to_owned(), input(m, 2).1.iter().map(|d| *d as i64).collect()).into()],
         verify: true,
         ..common::request::request()
     }

@@ -2,7 +2,7 @@
 
 use super::super::error::{Error, Result};
 use crate::algebra::Bindings;
-use crate::analysis::{Analysis, whole_numbers};
+use crate::analysis::{Analysis, open_sizes, settled, whole_numbers};
 use crate::ops::{Numbers, dtype};
 use crate::runtime::{Fill, Tensor};
 
@@ -23,6 +23,28 @@ pub fn concrete_inputs(a: &Analysis, seed: u64) -> Result<Inputs> {
         out.push((v.name().to_owned(), Tensor::random(dtype, &shape, seed.wrapping_add(i as u64), 0..2)?));
     }
     Ok(out)
+}
+
+/// Inputs with so many samples, in some kinds, of which one may be what the model runs on. Where its error says nothing,
+/// there are none.
+pub fn inputs_for_batch(a: &Analysis, batch: usize) -> Vec<Inputs> {
+    let Ok(maker) = Maker::new(a, 0, &[]) else { return Vec::new() };
+    let open = open_sizes(&a.graph, &a.facts);
+    let changes: Bindings =
+        open.iter().filter(|o| o.axis == 0).map(|o| (o.name.clone(), batch as i64)).collect();
+    let mut sizes = a.facts.bindings.clone();
+    sizes.extend(changes.clone());
+    let sizes = settled(sizes, &open, &changes);
+    [Style::Ordinary, Style::Ones].iter().filter_map(|style| maker.make(&sizes, *style, 0).ok()).collect()
+}
+
+/// Inputs at the bound shapes in several kinds, of which one may be what the model runs on; `wishes` fills some.
+///
+/// # Errors
+/// When an input has no known shape, or a wish does not fit.
+pub fn likely_inputs(a: &Analysis, seed: u64, wishes: &[(String, Fill)]) -> Result<Vec<Inputs>> {
+    let maker = Maker::new(a, seed, wishes)?;
+    [Style::Ordinary, Style::Ones].iter().map(|style| maker.make(&a.facts.bindings, *style, 0)).collect()
 }
 
 fn no_shape(input: &str) -> Error {
@@ -136,9 +158,10 @@ impl<'a, 'm> Maker<'a, 'm> {
 
     fn filled(&self, p: &Port, style: Style, shape: &[usize], seed: u64, sizes: &Bindings) -> Result<Tensor> {
         let size = |d: &crate::algebra::Dim| self.a.facts.symbols.eval(d, sizes).filter(|n| *n > 0);
-        let bounds = p.numbers.iter().filter_map(|n| match n {
-            Numbers::Below(d) => size(d).map(|n| (0, n)),
-            Numbers::UpTo(d) => size(d).map(|n| (1, n + 1)),
+        let bounds = p.numbers.iter().filter_map(|n| match (n, style) {
+            (Numbers::Below(d), _) => size(d).map(|n| (0, n)),
+            (Numbers::UpTo(_), Style::Ones) => Some((1, 2)),
+            (Numbers::UpTo(d), _) => size(d).map(|n| (1, n + 1)),
             _ => None,
         });
         let range = bounds.reduce(|(a, b), (c, d)| (a.max(c), b.min(d))).filter(|(lo, hi)| lo < hi);

@@ -26,7 +26,7 @@ use crate::onnx::{Model, proto::ModelProto};
 use crate::ops::dtype;
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
 
-pub use inputs::{Inputs, concrete_inputs};
+pub use inputs::{Inputs, concrete_inputs, inputs_for_batch, likely_inputs};
 pub use sizes::Checked;
 
 use branches::Branches;
@@ -200,7 +200,7 @@ pub fn verify(
     let whole = models.unknown.is_empty();
     let unknown: Vec<String> = models.unknown.iter().cloned().collect();
     let Some(inputs) = first else {
-        let why = refused.map_or_else(|| "it has no outputs".to_owned(), |e| e.to_string());
+        let why = refused.map_or_else(|| "it has no outputs".to_owned(), |e| e.reason());
         let inputs = maker.make(&a.facts.bindings, inputs::Style::Ordinary, 0)?;
         let on = if inputs.is_empty() { String::new() } else { format!(" on {}", shapes(&inputs)) };
         let found = Found::Nothing(format!("{} cannot run the original model{on} ({why})", runtime.name()));

@@ -144,7 +144,7 @@ fn cut(mut proto: ModelProto, unknown: &BTreeSet<String>) -> ModelProto {
 fn only_pruned(what: &str, e: Error) -> Error {
     match e {
         Error::Runtime(runtime::Error::Timeout { .. } | runtime::Error::Device { .. }) => e,
-        Error::Runtime(e) => Error::Verification(format!("the pruned model cannot be {what}, the original can: {e}")),
+        Error::Runtime(e) => Error::Verification(format!("the pruned model cannot be {what}, the original can: {}", e.reason())),
         e => e,
     }
 }

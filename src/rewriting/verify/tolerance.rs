@@ -18,7 +18,7 @@ pub struct Tolerance {
 }
 
 /// An element that has moved by nothing has at least this share of what is usual for its output.
-const LEAST: f64 = 0.01;
+const LEAST: f64 = 2e-3;
 /// A number that many elements have and that is so many times larger than is usual fills places that mean nothing.
 const FILL: f64 = 1e3;
 

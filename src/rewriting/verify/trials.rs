@@ -59,16 +59,18 @@ impl Trials<'_, '_, '_> {
             }
         }
         let mut works = self.styles(usual)?;
-        if works.is_none() {
-            works = self.elsewhere()?;
-        }
-        let Some(style) = works else { return Ok(()) };
+        let style = works.unwrap_or(Style::Ordinary);
         for other in self.maker.deciding(usual).iter().take(MOST_DECIDING) {
             let inputs = self.maker.make_with(usual, style, 0, Some(other))?;
             let again = self.maker.make_with(usual, style, 1, Some(other)).ok();
-            self.trial(&inputs, again.as_ref())?;
+            if self.trial(&inputs, again.as_ref())? {
+                works.get_or_insert(style);
+            }
         }
-        self.other_sizes(style)
+        if works.is_none() {
+            works = self.elsewhere()?;
+        }
+        works.map_or(Ok(()), |style| self.other_sizes(style))
     }
 
     /// All kinds of inputs until everything is told; the first kind that runs.
