@@ -57,7 +57,7 @@ fn check(m: &ModelProto) -> rewriting::Result<Check> {
 fn wrong(m: &ModelProto) -> rewriting::Result<Check> {
     let model = Model::new(m.clone());
     let a = Analysis::new(&model, &Shapes::new()).unwrap();
-    let proto = rewriting::prune(&a, &kept(&a, 1)).unwrap();
+    let proto = rewriting::prune(&a, &kept(&a, 3)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.onnx");
     save::save(&Model::new(proto), &path, &SaveOptions::default()).unwrap();

@@ -62,6 +62,8 @@ pub enum Style {
     Positive,
     /// Near 0.
     Small,
+    /// Far from 0.
+    Large,
     /// Masks, lengths and conditions are 0.
     Zeros,
     /// All numbers below 0.
@@ -70,8 +72,15 @@ pub enum Style {
 
 impl Style {
     /// In the order in which they are tried.
-    pub const ALL: [Style; 6] =
-        [Style::Ordinary, Style::Ones, Style::Positive, Style::Small, Style::Zeros, Style::Negative];
+    pub const ALL: [Style; 7] = [
+        Style::Ordinary,
+        Style::Ones,
+        Style::Positive,
+        Style::Small,
+        Style::Large,
+        Style::Zeros,
+        Style::Negative,
+    ];
 
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
@@ -80,6 +89,7 @@ impl Style {
             Style::Ones => "random, masks and lengths of 1",
             Style::Positive => "positive",
             Style::Small => "near 0",
+            Style::Large => "far from 0",
             Style::Zeros => "random, masks and lengths of 0",
             Style::Negative => "negative",
         }
@@ -173,10 +183,11 @@ impl<'a, 'm> Maker<'a, 'm> {
             (.., Style::Positive) if dtype::is_float(p.dtype) => Fill::Positive,
             (.., Style::Negative) if dtype::is_float(p.dtype) => Fill::Negative,
             (.., Style::Small) if dtype::is_float(p.dtype) => Fill::Normal(0.01),
+            (.., Style::Large) if dtype::is_float(p.dtype) => Fill::Normal(20.0),
             _ if dtype::is_float(p.dtype) => return Ok(Tensor::random(p.dtype, shape, seed, 0..2)?),
             (.., Style::Ones | Style::Positive) => Fill::Number(1.0),
             (.., Style::Zeros | Style::Negative) => Fill::Number(0.0),
-            (.., Style::Small) => return Ok(Tensor::random(p.dtype, shape, seed ^ 1, 0..2)?),
+            (.., Style::Small | Style::Large) => return Ok(Tensor::random(p.dtype, shape, seed ^ 1, 0..2)?),
         };
         Ok(fill.tensor(p.dtype, shape, seed)?)
     }

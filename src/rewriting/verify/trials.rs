@@ -54,7 +54,7 @@ impl Trials<'_, '_, '_> {
                 }
             }
             let other = self.maker.make(usual, Style::Ordinary, 1).ok();
-            if self.trial(&inputs, other.as_ref())? {
+            if self.trial(&inputs, other.as_ref())?.is_some() {
                 self.kinds.push("data");
             }
         }
@@ -63,7 +63,7 @@ impl Trials<'_, '_, '_> {
         for other in self.maker.deciding(usual).iter().take(MOST_DECIDING) {
             let inputs = self.maker.make_with(usual, style, 0, Some(other))?;
             let again = self.maker.make_with(usual, style, 1, Some(other)).ok();
-            if self.trial(&inputs, again.as_ref())? {
+            if self.trial(&inputs, again.as_ref())?.is_some() {
                 works.get_or_insert(style);
             }
         }
@@ -73,19 +73,21 @@ impl Trials<'_, '_, '_> {
         works.map_or(Ok(()), |style| self.other_sizes(style))
     }
 
-    /// All kinds of inputs until everything is told; the first kind that runs.
+    /// All kinds of inputs until everything is told; the kind that tells most.
     fn styles(&mut self, usual: &Bindings) -> Result<Option<Style>> {
-        let mut works = None;
+        let mut best: Option<(usize, Style)> = None;
         for style in Style::ALL {
-            if self.at(usual, style)? {
-                works.get_or_insert(style);
+            if let Some(told) = self.at(usual, style)? {
                 self.kinds.push(style.name());
+                if best.is_none_or(|(most, _)| told > most) {
+                    best = Some((told, style));
+                }
             }
-            if self.all_told() || !self.maker.varies() && works.is_some() {
+            if self.all_told() || !self.maker.varies() && best.is_some() {
                 break;
             }
         }
-        Ok(works)
+        Ok(best.map(|(_, style)| style))
     }
 
     /// The original does not run at the usual sizes: others may do.
@@ -94,7 +96,7 @@ impl Trials<'_, '_, '_> {
         all.extend(self.sizes.open.iter().flat_map(|o| self.sizes.moved(o)));
         for sizes in all.into_iter().take(8) {
             for style in [Style::Ordinary, Style::Ones] {
-                if self.at(&sizes, style)? {
+                if self.at(&sizes, style)?.is_some() {
                     self.kinds.push(style.name());
                     return Ok(Some(style));
                 }
@@ -122,35 +124,38 @@ impl Trials<'_, '_, '_> {
         Ok(())
     }
 
-    /// The first of some kinds of inputs that runs.
+    /// The first of some kinds of inputs that runs and tells something.
     fn any(&mut self, sizes: &Bindings, styles: &[Style]) -> Result<bool> {
         for style in styles {
-            if self.at(sizes, *style)? {
+            if self.at(sizes, *style)?.is_some_and(|told| told > 0) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn at(&mut self, sizes: &Bindings, style: Style) -> Result<bool> {
-        let Ok(inputs) = self.maker.make(sizes, style, 0) else {
+    fn at(&mut self, sizes: &Bindings, style: Style) -> Result<Option<usize>> {
+        let inputs = match self.maker.make(sizes, style, 0) {
+            Ok(inputs) => inputs,
+            Err(e) if *sizes == self.sizes.usual() => return Err(e),
             // Inputs that were given have one size only.
-            return if *sizes == self.sizes.usual() { self.maker.make(sizes, style, 0).map(|_| false) } else { Ok(false) };
+            Err(_) => return Ok(None),
         };
         let other = self.maker.make(sizes, style, 1).ok().filter(|_| self.maker.varies());
         self.trial(&inputs, other.as_ref())
     }
 
-    /// Runs all models; whether the original could be run.
-    fn trial(&mut self, inputs: &Inputs, other: Option<&Inputs>) -> Result<bool> {
+    /// Runs all models; the number of outputs that told something, `None` where the original could not be run.
+    fn trial(&mut self, inputs: &Inputs, other: Option<&Inputs>) -> Result<Option<usize>> {
         let (expected, mut values) = match self.models.expected(inputs) {
             Ok(done) => done,
             Err(e @ (runtime::Error::Timeout { .. } | runtime::Error::Device { .. })) => return Err(e.into()),
             Err(e) => {
                 self.refused.get_or_insert(e);
-                return Ok(false);
+                return Ok(None);
             }
         };
+        let mut tells = 0;
         let got = self.models.got(inputs)?;
         shapes_agree(&expected, &got, inputs)?;
         let reordered = self.models.reordered(inputs)?;
@@ -172,14 +177,17 @@ impl Trials<'_, '_, '_> {
             }
             self.difference = self.difference.max(found.share);
             let told = tell(e, second.as_ref(), silent.as_ref());
+            tells += usize::from(told.tells() && self.relevant.contains(name));
             let known = self.told.entry(name.clone()).or_insert(told);
             *known = (*known).max(told);
         }
         values.extend(inputs.iter().cloned());
         self.branches.note(&values);
-        note(&mut self.checked, &self.sizes.open, inputs);
+        if tells > 0 {
+            note(&mut self.checked, &self.sizes.open, inputs);
+        }
         self.first.get_or_insert_with(|| inputs.clone());
-        Ok(true)
+        Ok(Some(tells))
     }
 
     fn all_told(&self) -> bool {
