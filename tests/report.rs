@@ -33,7 +33,8 @@ fn request() -> Request {
 
 fn run(request: &Request) -> (Report, Vec<u8>) {
     let mut bytes = Vec::new();
-    let Outcome { report, written, .. } = prune(&mut loaded(), request, Output::Stream(&mut bytes), &mut Silent).unwrap();
+    let Outcome { report, written, .. } =
+        prune(&mut loaded(), request, Output::Stream(&mut bytes), &mut Silent).unwrap();
     assert!(written && report.missed.is_none(), "{:?}", report.missed);
     (report, bytes)
 }

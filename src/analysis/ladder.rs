@@ -4,8 +4,9 @@ use super::sizes::{Flaws, Open};
 use crate::algebra::Bindings;
 
 /// Sizes that pictures, sentences and sounds commonly have.
-const LADDER: [i64; 21] =
-    [224, 256, 64, 32, 512, 16, 128, 640, 1024, 16000, 299, 320, 96, 112, 384, 48, 28, 8, 4, 2, 1];
+const LADDER: [i64; 17] = [224, 256, 64, 32, 512, 16, 128, 640, 1024, 16000, 299, 320, 96, 112, 384, 48, 28];
+/// Sizes that fit much and stand for little.
+const LAST: [i64; 4] = [8, 4, 2, 1];
 
 /// Sizes that stand for what a file leaves open: one sample, three colours, a common picture or sentence. Where the
 /// last of four axes is 1 or 3, that is the colours.
@@ -27,7 +28,7 @@ pub fn others(now: i64, is_batch: bool, stored: &[i64]) -> Vec<i64> {
         (false, _) => vec![now / 2, 2 * now, now + 1, now - 1, now + 8, 3],
     };
     let mut out: Vec<i64> = Vec::new();
-    for n in near.into_iter().chain(stored.iter().copied()).chain(LADDER) {
+    for n in near.into_iter().chain(stored.iter().copied()).chain(LADDER).chain(LAST) {
         if n > 0 && n != now && !out.contains(&n) {
             out.push(n);
         }
@@ -69,7 +70,7 @@ pub fn climb(
             *best = Found { bindings, flaws };
         }
     };
-    let rungs = || LADDER.iter().chain(stored).copied();
+    let rungs = || LADDER.iter().chain(stored).chain(&LAST).copied();
     for n in rungs() {
         let inner: Vec<(&str, i64)> = free.iter().filter(|o| o.axis > 0).map(|o| (o.name.as_str(), n)).collect();
         if inner.len() > 1 {

@@ -143,11 +143,12 @@ pub fn bind(graph: &Graph, facts: &Facts, shapes: &Shapes) -> Result<(Bindings, 
     if found.flaws.negative > 0 || found.flaws.empty > 0 {
         let tried: Vec<String> = guessed.iter().map(|o| format!("{} = {}", o.name, bindings[&o.name])).collect();
         let what = if found.flaws.negative > 0 { "negative" } else { "empty" };
+        let first = guessed.iter().find(|o| o.axis > 0).unwrap_or(&guessed[0]);
         return Err(Error::Shapes(format!(
             "the file leaves sizes open, and every guess makes an axis {what} (as {}); give them, as in --shapes {}={}",
             tried.join(", "),
-            guessed[0].name,
-            guessed[0].usual
+            first.name,
+            first.usual
         )));
     }
     for v in graph.free_inputs() {

@@ -81,7 +81,16 @@ impl Table {
         let Setting { runtime, session, folder, .. } = *setting;
         let machine = machine(runtime.name(), &runtime.version(), &session.device.to_string(), session.threads);
         let mut costs = Costs::open(folder.map(PathBuf::as_path), machine);
-        let mut table = Table { grids: Vec::new(), scale: 1.0, rest: 0.0, fixed: 0.0, complete: true, timed: 0, known: 0, left_out: 0 };
+        let mut table = Table {
+            grids: Vec::new(),
+            scale: 1.0,
+            rest: 0.0,
+            fixed: 0.0,
+            complete: true,
+            timed: 0,
+            known: 0,
+            left_out: 0,
+        };
         let done = table.fill(a, limits, round_to, setting, &mut costs, progress);
         if let Err(e) = costs.save() {
             warn(format!("times of operators are not kept for the next run: {e}"));
@@ -246,4 +255,35 @@ fn idle() -> ModelProto {
 fn narrow(a: &Analysis, widths: &[(usize, usize)]) -> Kept {
     let shrinks = widths.iter().filter(|(g, n)| *n < a.groups[*g].size);
     shrinks.map(|(g, n)| (a.groups[*g].atom, (0..*n as u32).collect::<Vec<_>>().into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_have_nothing_to_do_with_the_whole_stand_for_nothing() {
+        let table = |fixed: f64, complete: bool| Table {
+            grids: Vec::new(),
+            scale: 1.0,
+            rest: 0.0,
+            fixed,
+            complete,
+            timed: 0,
+            known: 0,
+            left_out: 0,
+        };
+        let stands = |ms: f64, complete: bool| {
+            let mut table = table(ms, complete);
+            let explained = table.calibrate(&[], 10.0);
+            assert_eq!(explained, ms / 10.0);
+            table.stands_for_the_model(explained)
+        };
+        assert_eq!(
+            [0.4, 4.9, 5.1, 10.0, 19.0, 21.0].map(|ms| stands(ms, true)),
+            [false, false, true, true, true, false]
+        );
+        // A loop that cannot be timed alone may be most of a model.
+        assert!(stands(0.4, false) && !stands(21.0, false));
+    }
 }

@@ -1,8 +1,8 @@
 //! Concat: a sum along one axis.
 
-use super::{Operator, Sizes, fitting};
 use super::context::{InferCx, RelateCx};
 use super::fact::{MAX_VALUE, Value};
+use super::{Operator, Sizes, fitting};
 use crate::onnx;
 use crate::onnx::proto::NodeProto;
 

@@ -50,7 +50,12 @@ mod tests {
         assert!(broadcast(&[&a, &b]) && !broadcast(&[&a, &c]) && broadcast(&[&b, &[Some(1)]]));
         assert!(same_count(&[Some(&a)], &[Some(&[Some(24)])]) && !same_count(&[Some(&a)], &[Some(&[Some(25)])]));
         assert!(same_count(&[Some(&c)], &[Some(&a)]));
-        assert!(contracted(&[Some(&a), Some(&[Some(12), Some(4)])]) && !contracted(&[Some(&a), Some(&[Some(8), Some(4)])]));
-        assert!(joined(&[Some(&a), Some(&[Some(2), Some(5)])], Some(1)) && !joined(&[Some(&a), Some(&a), Some(&c)], Some(0)));
+        assert!(
+            contracted(&[Some(&a), Some(&[Some(12), Some(4)])]) && !contracted(&[Some(&a), Some(&[Some(8), Some(4)])])
+        );
+        assert!(
+            joined(&[Some(&a), Some(&[Some(2), Some(5)])], Some(1))
+                && !joined(&[Some(&a), Some(&a), Some(&c)], Some(0))
+        );
     }
 }

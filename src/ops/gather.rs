@@ -1,8 +1,8 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-use super::{Numbers, Operator};
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
 use super::fact::{Fact, axis, known};
+use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
 use crate::onnx;
 use crate::onnx::proto::NodeProto;

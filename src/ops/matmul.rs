@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::{Operator, Sizes, fitting};
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
+use super::{Operator, Sizes, fitting};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;

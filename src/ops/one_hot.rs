@@ -1,8 +1,8 @@
 //! OneHot: indices become a new axis of zeros and a one.
 
-use super::{Numbers, Operator};
 use super::context::{InferCx, RelateCx};
 use super::fact::{Fact, MAX_VALUE, Value, axis};
+use super::{Numbers, Operator};
 use crate::onnx::proto::NodeProto;
 
 /// `OneHot`.

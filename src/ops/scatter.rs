@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::{Numbers, Operator};
 use super::context::{InferCx, RelateCx, RewriteCx};
 use super::fact::{Fact, axis};
 use super::gather::looked_up;
+use super::{Numbers, Operator};
 
 /// `ScatterND`: axes beyond the depth of the indices pass through, as do those along which the indices only count.
 pub struct ScatterNd;

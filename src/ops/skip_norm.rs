@@ -2,9 +2,9 @@
 
 use crate::algebra::Term;
 
-use super::{Numbers, Operator};
 use super::context::{InferCx, RelateCx, Role};
 use super::fact::{Fact, dtype};
+use super::{Numbers, Operator};
 use crate::onnx::proto::NodeProto;
 
 /// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.

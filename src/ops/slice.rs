@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
 
-use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 use super::context::{InferCx, RelateCx, RewriteCx};
 use super::fact::{Fact, axis, known};
+use super::{Numbers, Operator};
+use crate::onnx::proto::NodeProto;
 
 /// `Slice`.
 pub struct Slice;

@@ -1,8 +1,8 @@
 //! Transpose: a permutation of the axes.
 
-use super::{Numbers, Operator};
 use super::context::{InferCx, RelateCx};
 use super::fact::{Fact, axis, known};
+use super::{Numbers, Operator};
 use crate::onnx::proto::NodeProto;
 
 /// `Transpose`.

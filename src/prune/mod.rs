@@ -165,7 +165,9 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
 /// The request with a limit on runs, where it has none.
 fn limited(a: &Analysis, request: &Request) -> Request {
     let mut request = request.clone();
-    let limit = || runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.nodes().len(), a.graph.model.file_bytes);
+    let limit = || {
+        runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.nodes().len(), a.graph.model.file_bytes)
+    };
     request.session.limit.get_or_insert_with(limit);
     request
 }
@@ -178,7 +180,10 @@ fn counts_macs(a: &Analysis, request: &Request) -> Result<(), Error> {
     }
     let mut sizes: Vec<String> = a.facts.bindings.iter().map(|(name, n)| format!("{name} = {n}")).collect();
     sizes.sort_unstable();
-    Err(Error::NoMacs { macs, sizes: if sizes.is_empty() { "all given by the file".to_owned() } else { sizes.join(", ") } })
+    Err(Error::NoMacs {
+        macs,
+        sizes: if sizes.is_empty() { "all given by the file".to_owned() } else { sizes.join(", ") },
+    })
 }
 
 /// Weights that a caller may replace are taken for inputs by onnxruntime: nothing of them is prepared ahead.
@@ -187,7 +192,8 @@ fn initializer_inputs(model: &mut Model, drop: bool, warnings: &mut Vec<String>)
     let old = model.proto.ir_version() < 4;
     if drop {
         if rewriting::drop_initializer_inputs(&mut model.proto) > 0 && !old {
-            warnings.push("initializers are no inputs any more; what was measured before is without them, too".to_owned());
+            warnings
+                .push("initializers are no inputs any more; what was measured before is without them, too".to_owned());
         }
         return;
     }

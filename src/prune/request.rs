@@ -48,7 +48,9 @@ pub enum Error {
     #[error(transparent)]
     Sensitivity(#[from] sensitivity::Error),
     /// The model has no MACs that a target could be reached by.
-    #[error("the model has {macs} MACs at these sizes ({sizes}): other sizes (--shapes), or another target than --speedup")]
+    #[error(
+        "the model has {macs} MACs at these sizes ({sizes}): other sizes (--shapes), or another target than --speedup"
+    )]
     NoMacs {
         /// What was counted.
         macs: f64,

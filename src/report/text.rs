@@ -194,7 +194,8 @@ fn at_sizes(v: &Verification) -> String {
 
 /// What a check left open.
 fn unchecked(v: &Verification) -> Option<String> {
-    let mut all: Vec<String> = v.unchecked_outputs.iter().map(|(n, why)| format!("output '{n}' not checked: {why}")).collect();
+    let mut all: Vec<String> =
+        v.unchecked_outputs.iter().map(|(n, why)| format!("output '{n}' not checked: {why}")).collect();
     if !v.unchecked_groups.is_empty() {
         all.push(format!("not checked, in branches that did not run: {}", v.unchecked_groups.join(", ")));
     }

@@ -19,5 +19,6 @@ pub use recalibrate::recalibrate;
 pub use refit::{Refitted, refit};
 pub use surgery::prune;
 pub use verify::{
-    Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, open, open_original, silenced, verify,
+    Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, open,
+    open_original, silenced, verify,
 };

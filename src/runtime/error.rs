@@ -90,7 +90,9 @@ impl Error {
             Error::Load { why, .. } | Error::Run { why, .. } => why.trim_end().to_owned(),
             Error::Input { input, why, .. } => format!("input `{input}` {why}"),
             Error::Unsupported { what, .. } => format!("{what} is not supported"),
-            Error::Timeout { seconds, .. } => format!("it did not finish within {seconds} s (--run-timeout allows more)"),
+            Error::Timeout { seconds, .. } => {
+                format!("it did not finish within {seconds} s (--run-timeout allows more)")
+            }
             other => other.to_string(),
         }
     }

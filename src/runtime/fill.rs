@@ -153,7 +153,9 @@ mod tests {
         assert_eq!(one.tensor(DataType::Float as i32, &[2, 1], 0).unwrap().to_f64_vec(), [7.0, 7.0]);
         let two = Fill::Given(Tensor::new([2], vec![1f32, 2.0]).unwrap());
         assert!(two.tensor(DataType::Float as i32, &[3], 0).is_err());
-        assert!(Fill::Positive.tensor(DataType::Float as i32, &[99], 1).unwrap().to_f64_vec().iter().all(|x| *x >= 0.1));
+        assert!(
+            Fill::Positive.tensor(DataType::Float as i32, &[99], 1).unwrap().to_f64_vec().iter().all(|x| *x >= 0.1)
+        );
         let listed = Fill::Listed(vec![1, 12]).tensor(DataType::Int64 as i32, &[4], 0).unwrap();
         assert_eq!(listed.to_f64_vec(), [1.0, 12.0, 1.0, 1.0]);
     }

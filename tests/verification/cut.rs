@@ -21,10 +21,8 @@ fn strange() -> ModelProto {
     let mut m = b.model();
     let strange = m.graph.as_mut().unwrap().node.last_mut().unwrap();
     strange.domain = Some("com.example".into());
-    m.opset_import.push(onnx_prune::onnx::proto::OperatorSetIdProto {
-        domain: Some("com.example".into()),
-        version: Some(1),
-    });
+    m.opset_import
+        .push(onnx_prune::onnx::proto::OperatorSetIdProto { domain: Some("com.example".into()), version: Some(1) });
     m
 }
 

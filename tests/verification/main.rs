@@ -9,6 +9,8 @@ mod zoo;
 
 mod cut;
 mod given;
+mod guesses;
+mod listed;
 mod sizes;
 mod told;
 

@@ -4,8 +4,8 @@ use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
 
 use crate::common::builder::{Builder, same};
-use crate::{check, check_changed, refused, verdict};
 use crate::{CheckOptions, RUNTIME};
+use crate::{check, check_changed, refused, verdict};
 
 /// A hidden width that meets an axis which only the caller knows.
 fn scaled() -> ModelProto {

@@ -4,8 +4,8 @@ use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
 
 use crate::common::builder::{A, Builder, declared, same};
-use crate::{check, check_changed, nothing, pruned, refused, request, verdict, wrong};
 use crate::{CheckOptions, RUNTIME, TRACT};
+use crate::{check, check_changed, nothing, pruned, refused, request, verdict, wrong};
 
 /// Two convolutions, and what `end` makes of them.
 fn network(dims: &str, end: impl FnOnce(&mut Builder, String) -> String) -> ModelProto {
@@ -147,7 +147,10 @@ fn branch(condition: impl FnOnce(&mut Builder, &str) -> String) -> ModelProto {
     let body = |nodes: Vec<(&str, [&str; 2], &str)>| onnx_prune::onnx::proto::GraphProto {
         name: Some("body".into()),
         output: vec![declared(nodes.last().unwrap().2, DType::Float, "batch 8 4 4")],
-        node: nodes.iter().map(|(op, inputs, out)| crate::common::node(op, &inputs[..usize::from(*op == "Conv") + 1], &[out])).collect(),
+        node: nodes
+            .iter()
+            .map(|(op, inputs, out)| crate::common::node(op, &inputs[..usize::from(*op == "Conv") + 1], &[out]))
+            .collect(),
         ..Default::default()
     };
     let one = body(vec![("Conv", [&a, "then.weight"], "t1"), ("Conv", ["t1", "then.after"], "t2")]);

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Format, Tensors};
 use super::arrays::{self, Array};
+use super::{Format, Tensors};
 use crate::data::dataset::Dataset;
 use crate::data::split::{self, Wanted};
 use crate::data::tree::{Entry, Tree};

@@ -30,8 +30,7 @@ pub fn concrete_inputs(a: &Analysis, seed: u64) -> Result<Inputs> {
 pub fn inputs_for_batch(a: &Analysis, batch: usize) -> Vec<Inputs> {
     let Ok(maker) = Maker::new(a, 0, &[]) else { return Vec::new() };
     let open = open_sizes(&a.graph, &a.facts);
-    let changes: Bindings =
-        open.iter().filter(|o| o.axis == 0).map(|o| (o.name.clone(), batch as i64)).collect();
+    let changes: Bindings = open.iter().filter(|o| o.axis == 0).map(|o| (o.name.clone(), batch as i64)).collect();
     let mut sizes = a.facts.bindings.clone();
     sizes.extend(changes.clone());
     let sizes = settled(sizes, &open, &changes);
@@ -72,15 +71,8 @@ pub enum Style {
 
 impl Style {
     /// In the order in which they are tried.
-    pub const ALL: [Style; 7] = [
-        Style::Ordinary,
-        Style::Ones,
-        Style::Positive,
-        Style::Small,
-        Style::Large,
-        Style::Zeros,
-        Style::Negative,
-    ];
+    pub const ALL: [Style; 7] =
+        [Style::Ordinary, Style::Ones, Style::Positive, Style::Small, Style::Large, Style::Zeros, Style::Negative];
 
     /// What it is called in reports.
     pub fn name(self) -> &'static str {
@@ -152,7 +144,13 @@ impl<'a, 'm> Maker<'a, 'm> {
     ///
     /// # Errors
     /// As [`Maker::make`].
-    pub fn make_with(&self, sizes: &Bindings, style: Style, draw: u64, other: Option<&(usize, Fill)>) -> Result<Inputs> {
+    pub fn make_with(
+        &self,
+        sizes: &Bindings,
+        style: Style,
+        draw: u64,
+        other: Option<&(usize, Fill)>,
+    ) -> Result<Inputs> {
         let one = |(i, p): (usize, &Port)| {
             let shape = self.a.facts.concrete(p.id, sizes).ok_or_else(|| no_shape(&p.name))?;
             let seed = self.seed.wrapping_add(i as u64).wrapping_add(draw << 32);

@@ -117,7 +117,8 @@ impl Models {
     /// # Errors
     /// As [`Models::got`].
     pub fn reordered(&mut self, inputs: &Inputs) -> Result<Option<Inputs>> {
-        let run = |session: &mut Box<dyn Session>| session.run(inputs).map_err(|e| only_pruned("run reordered", e.into()));
+        let run =
+            |session: &mut Box<dyn Session>| session.run(inputs).map_err(|e| only_pruned("run reordered", e.into()));
         self.reordered.as_mut().map(run).transpose()
     }
 
@@ -144,7 +145,9 @@ fn cut(mut proto: ModelProto, unknown: &BTreeSet<String>) -> ModelProto {
 fn only_pruned(what: &str, e: Error) -> Error {
     match e {
         Error::Runtime(runtime::Error::Timeout { .. } | runtime::Error::Device { .. }) => e,
-        Error::Runtime(e) => Error::Verification(format!("the pruned model cannot be {what}, the original can: {}", e.reason())),
+        Error::Runtime(e) => {
+            Error::Verification(format!("the pruned model cannot be {what}, the original can: {}", e.reason()))
+        }
         e => e,
     }
 }

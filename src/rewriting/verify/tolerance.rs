@@ -40,10 +40,11 @@ pub struct Distance {
 /// of them may be others.
 pub fn distance(expected: &Tensor, got: &Tensor, moved: [Option<&Tensor>; 2], tolerance: Tolerance) -> Distance {
     let (e, g) = (expected.to_f64_vec(), got.to_f64_vec());
-    let counted = !dtype::is_float(expected.dtype()) && !(tolerance.coarse && dtype::is_quantized(expected.dtype()));
+    let dtype = expected.dtype();
+    let measured = dtype::is_float(dtype) || tolerance.coarse && dtype::is_quantized(dtype);
     let mut worst = Distance { share: 0.0, element: 0, expected: 0.0, got: 0.0 };
     let differs = |i: usize| !(e[i] == g[i] || e[i].is_nan() && g[i].is_nan());
-    if counted {
+    if !measured {
         let n = (0..e.len().min(g.len())).filter(|i| differs(*i)).count();
         if let Some(i) = (0..e.len().min(g.len())).find(|i| differs(*i)) {
             worst = Distance { share: n as f64 / e.len() as f64, element: i, expected: e[i], got: g[i] };

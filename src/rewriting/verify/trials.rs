@@ -239,8 +239,8 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
         }
     }
     let mut tainted = vec![false; g.names.len()];
-    for i in 0..g.nodes().len() {
-        let hit = reads[i] || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
+    for (i, own) in reads.into_iter().enumerate() {
+        let hit = own || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
         for id in g.outputs[i].iter().flatten().filter(|id| hit && a.facts.tensors[**id].value.is_none()) {
             tainted[*id] = true;
         }
