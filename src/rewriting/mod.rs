@@ -8,6 +8,7 @@ mod insert;
 mod recalibrate;
 mod refit;
 mod replace;
+mod settle;
 mod surgery;
 mod verify;
 mod weights;
@@ -17,7 +18,8 @@ pub use initializers::{drop_initializer_inputs, initializer_inputs};
 pub use insert::insert_batch_norm;
 pub use recalibrate::recalibrate;
 pub use refit::{Refitted, refit};
-pub use surgery::prune;
+pub use settle::{analyse, stuck};
+pub use surgery::{obstacles, prune};
 pub use verify::{
     Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, open,
     open_original, silenced, verify,
