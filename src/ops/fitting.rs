@@ -12,15 +12,16 @@ pub fn broadcast(inputs: &[&[Option<i64>]]) -> bool {
     })
 }
 
-/// Whether an input and an output have the same number of elements.
+/// Whether an input and an output have the same number of elements; sizes of the output that are not known make up for
+/// any whole factor.
 pub fn same_count(inputs: &Sizes, outputs: &Sizes) -> bool {
-    let count = |sizes: &Sizes| {
-        let sizes = sizes.first().copied().flatten()?;
-        sizes.iter().try_fold(1i64, |n, d| n.checked_mul((*d)?))
-    };
-    match (count(inputs), count(outputs)) {
-        (Some(a), Some(b)) => a == b,
-        _ => true,
+    let first = |sizes: &Sizes| sizes.first().copied().flatten().map(<[Option<i64>]>::to_vec);
+    let (Some(inputs), Some(outputs)) = (first(inputs), first(outputs)) else { return true };
+    let Some(count) = inputs.iter().try_fold(1i64, |n, d| n.checked_mul((*d)?)) else { return true };
+    let Some(known) = outputs.iter().flatten().try_fold(1i64, |n, d| n.checked_mul(*d)) else { return true };
+    match outputs.iter().all(Option::is_some) {
+        true => count == known,
+        false => known != 0 && count % known == 0,
     }
 }
 
@@ -50,6 +51,9 @@ mod tests {
         assert!(broadcast(&[&a, &b]) && !broadcast(&[&a, &c]) && broadcast(&[&b, &[Some(1)]]));
         assert!(same_count(&[Some(&a)], &[Some(&[Some(24)])]) && !same_count(&[Some(&a)], &[Some(&[Some(25)])]));
         assert!(same_count(&[Some(&c)], &[Some(&a)]));
+        assert!(
+            same_count(&[Some(&a)], &[Some(&[None, Some(8)])]) && !same_count(&[Some(&a)], &[Some(&[None, Some(7)])])
+        );
         assert!(
             contracted(&[Some(&a), Some(&[Some(12), Some(4)])]) && !contracted(&[Some(&a), Some(&[Some(8), Some(4)])])
         );
