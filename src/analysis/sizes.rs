@@ -8,6 +8,8 @@ use super::facts::Facts;
 use super::graph::Graph;
 use super::ladder;
 use crate::algebra::Bindings;
+use crate::onnx;
+use crate::ops::dtype;
 
 /// A size as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,18 +106,25 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
     out
 }
 
-/// Sizes that the axes of stored weights have: what an open axis meets there must often be one of them.
+/// Sizes that the axes of stored weights have, and those that stored shapes name: what an open axis meets there must
+/// often be one of them.
 pub fn stored(graph: &Graph) -> Vec<i64> {
     let mut out = Vec::new();
-    for c in graph.constants.iter().flatten() {
-        for d in &c.tensor.dims {
-            if *d > 1 && !out.contains(d) && out.len() < MOST_STORED {
-                out.push(*d);
-            }
+    let mut add = |n: i64| {
+        if n > 1 && !out.contains(&n) && out.len() < MOST_STORED {
+            out.push(n);
         }
-    }
+    };
+    let all = || graph.constants.iter().flatten().map(|c| c.tensor.as_ref());
+    let shapes = all().filter(|t| t.data_type() == dtype::INT64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
+    shapes.filter_map(|t| onnx::to_i64(t).ok()).flatten().filter(|n| *n <= LARGEST_SIZE).for_each(&mut add);
+    all().flat_map(|t| &t.dims).for_each(|d| add(*d));
     out
 }
+
+/// Longer lists of whole numbers are no shapes, and larger numbers no sizes.
+const LONGEST_SHAPE: usize = 8;
+const LARGEST_SIZE: i64 = 1 << 20;
 
 /// More tell nothing.
 const MOST_STORED: usize = 48;
