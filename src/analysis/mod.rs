@@ -22,7 +22,7 @@ pub use facts::{Facts, infer_one, of_constant};
 pub use graph::{Constant, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
-pub use ladder::{others as other_sizes, settled};
+pub use ladder::{is_derived, others as other_sizes, settled};
 pub use ranges::whole_numbers;
 pub use relations::{Quantization, Relations, Use};
 pub use sizes::{Flaws, Given, Open, Shapes, flaws, open as open_sizes, stored as stored_sizes};

@@ -146,3 +146,24 @@ fn an_end_that_the_caller_gives_is_tried_at_the_whole_axis() {
     let why = refused(check_changed(&m, &CheckOptions::default(), &RUNTIME, shorten));
     assert!(why.contains("differs"), "{why}");
 }
+
+/// A table of 32 positions is looked up by counted numbers: a sentence of usual length is too long for it.
+#[test]
+fn shorter_sizes_are_tried_where_the_usual_ones_do_not_run() {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch length 6");
+    let shape = b.op("Shape", &[&x], vec![]);
+    let (zero, one) = (b.scalar_int(0), b.scalar_int(1));
+    let length = b.gather(&shape, &one, 0);
+    let positions = b.op("Range", &[&zero, &length, &one], vec![]);
+    let table = b.weight("table", &[32, 6]);
+    let e = b.gather(&table, &positions, 0);
+    let h = b.add(&x, &e);
+    let h = b.linear("f1", &h, 6, 12);
+    let y = b.linear("f2", &h, 12, 4);
+    b.output(&y, "batch length 4");
+    let m = b.model();
+    let v = verdict(check(&m));
+    assert!(v.sizes["length"].len() > 1 && v.sizes["length"].iter().all(|n| *n <= 32), "{v:?}");
+    assert_eq!(v.sizes["batch"], [1, 3]);
+}

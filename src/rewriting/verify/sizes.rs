@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::algebra::Bindings;
-use crate::analysis::{Analysis, Flaws, Open, flaws, open_sizes, other_sizes, settled, stored_sizes};
+use crate::analysis::{Analysis, Flaws, Open, flaws, is_derived, open_sizes, other_sizes, settled, stored_sizes};
 use crate::runtime::Tensor;
 
 /// Sizes that were run, by open size.
@@ -74,6 +74,16 @@ impl<'a, 'm> Sizes<'a, 'm> {
         (now != *start).then_some(now)
     }
 
+    /// All sizes but the batch small: tables of positions and the like may be shorter than what is usual.
+    pub fn small(&self) -> Vec<Bindings> {
+        let of = |n: i64| {
+            let inner = self.open.iter().filter(|o| o.axis > 0 && !is_derived(&o.name, &self.open));
+            let changes: Vec<(&str, i64)> = inner.map(|o| (o.name.as_str(), n)).collect();
+            self.changed(&self.a.facts.bindings, &changes)
+        };
+        SMALL.map(of).into_iter().filter(|sizes| *sizes != self.a.facts.bindings && self.fits(sizes)).collect()
+    }
+
     /// One size alone moved, in several ways.
     pub fn moved(&self, o: &Open) -> Vec<Bindings> {
         let moved = self.candidates(o).into_iter().map(|n| self.changed(&self.a.facts.bindings, &[(&o.name, n)]));
@@ -85,6 +95,9 @@ impl<'a, 'm> Sizes<'a, 'm> {
         other_sizes(now, o.axis == 0, &self.stored)
     }
 }
+
+/// Sizes that little is too short for.
+const SMALL: [i64; 3] = [8, 4, 1];
 
 /// Sizes of one axis that are looked at, and that are run, at most.
 const TRIED: usize = 80;

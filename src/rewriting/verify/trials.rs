@@ -92,7 +92,8 @@ impl Trials<'_, '_, '_> {
 
     /// The original does not run at the usual sizes: others may do.
     fn elsewhere(&mut self) -> Result<Option<Style>> {
-        let mut all: Vec<Bindings> = self.sizes.all_moved().into_iter().collect();
+        let mut all: Vec<Bindings> = self.sizes.small();
+        all.extend(self.sizes.all_moved());
         all.extend(self.sizes.open.iter().flat_map(|o| self.sizes.moved(o)));
         for sizes in all.into_iter().take(8) {
             for style in [Style::Ordinary, Style::Ones] {
