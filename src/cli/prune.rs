@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onnx_prune::analysis::{Given, Shapes};
+use onnx_prune::analysis::{Given, Kind, Shapes};
 use onnx_prune::criteria::ScoreOptions;
+use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{Axes, Options, Target};
@@ -17,6 +18,8 @@ use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
+#[cfg(feature = "data")]
+use super::data::DataArgs;
 use super::failure::{Failure, FileError, exit};
 use super::input;
 use super::output::{self, Written, is_stdout};
@@ -67,8 +70,11 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if let Some(path) = target_file.filter(|path| outcome.written && !is_stdout(path)) {
         written.file(path);
     }
-    if !args.out.quiet {
+    if args.out.json {
+        written.printed(terminal::print(Stream::Stdout, &terminal::json(report)?));
+    } else if !args.out.quiet {
         written.printed(terminal::print(summary_goes_to(args), &summary(report, args.out.verbose)?));
+        terminal::warn(&report.warnings);
     }
     if let (Some(pending), Some(path)) = (pending, &args.out.report) {
         written.add(path, pending.write(report).map_err(|e| FileError::new(NO_REPORT, path, e)));
@@ -79,7 +85,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
             (false, true) => "nothing was written (--dry-run)",
             (false, false) => "nothing was written (--force writes it)",
         };
-        terminal::say(&format!("target not reached: {}; {fate}", terminal::shown(missed)));
+        terminal::say(&format!("target not reached: {}; {fate}", terminal::one_line(missed)));
     }
     let unverified = unverified(args, &outcome);
     written.verdict()?;
@@ -101,7 +107,7 @@ fn unverified(args: &Prune, outcome: &Outcome) -> bool {
             (true, false) => "; nothing was written (--force writes it)",
             (false, _) => "",
         };
-        terminal::say(&format!("not verified: {}{fate}", terminal::shown(&why)));
+        terminal::say(&format!("not verified: {}{fate}", terminal::one_line(&why)));
     }
     strict
 }
@@ -115,7 +121,8 @@ fn summary_goes_to(args: &Prune) -> Stream {
 fn outputs(args: &Prune) -> Vec<(&'static str, &Path)> {
     let model = args.output.as_deref().filter(|_| !args.out.dry_run);
     let report = args.out.report.as_deref();
-    model.map(|p| ("-o", p)).into_iter().chain(report.map(|p| ("--report", p))).collect()
+    let json = args.out.json.then_some(("--json", Path::new("-")));
+    model.map(|p| ("-o", p)).into_iter().chain(report.map(|p| ("--report", p))).chain(json).collect()
 }
 
 /// Standard output, a device or a pipe, opened before the run: whoever reads it learns of a failure by its end.
@@ -147,7 +154,9 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     drop(progress);
     let found = found?;
     let mut written = Written::default();
-    if !args.out.quiet {
+    if args.out.json {
+        written.printed(terminal::print(Stream::Stdout, &terminal::json(&found)?));
+    } else if !args.out.quiet {
         let text = summary::sensitivity(&found, args.out.verbose);
         written.printed(terminal::print(summary_goes_to(args), &text));
     }
@@ -194,7 +203,8 @@ fn data_path(_: &Prune) -> Option<&Path> {
     None
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
+/// Reads a report that is to be replayed or shown.
+pub fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
     let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))
@@ -238,10 +248,15 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    let (data, means) = calibration(args, seed)?;
+    let (given, means) = calibration(args, seed)?;
     let recover = Means {
         refit: means.refit || recorded.is_some_and(|s| s.refit),
         recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+    };
+    // Only what changes values reads data in a replay: the channels are known.
+    let data = match (given, recorded.and_then(|s| s.data.as_ref())) {
+        (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
+        (given, _) => given,
     };
     let (fills, shapes) = fills(args, model)?;
     Ok(Request {
@@ -258,7 +273,9 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
+            untie: what.untie,
         },
+        kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
         shapes,
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
@@ -290,6 +307,17 @@ fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Mean
     let given = &args.calibration;
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
     Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+}
+
+/// The data of a recipe.
+#[cfg(feature = "data")]
+fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    super::calibration::source(&DataArgs::recorded(origin)?, seed, threads)
+}
+
+#[cfg(not(feature = "data"))]
+fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    Ok(None)
 }
 
 #[cfg(not(feature = "data"))]

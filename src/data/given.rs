@@ -18,7 +18,7 @@ pub fn tensors(path: &Path, inputs: &[&str]) -> Result<Tensors> {
     for entry in tree.entries() {
         let label = tree.label(&entry.path);
         let found = if entry.has_extension(&["npz"]) {
-            formats::npz_tensors(tree.read(entry)?, tree.limits())
+            Ok(formats::npz_tensors(&label, tree.read(entry)?, tree.budget())?)
         } else if entry.has_extension(&["npy"]) {
             formats::npy_tensor(tree.read(entry)?).map(|t| vec![(entry.stem().to_owned(), t)])
         } else if entry.has_extension(&["pb"]) && !entry.stem().starts_with("output_") {

@@ -37,7 +37,7 @@ impl Candidate {
             report: EvaluatedModel {
                 model: name.clone(),
                 macs: Some(macs),
-                params: Some(analysis.costs.params.eval(&full)),
+                params: Some(analysis.costs.params(&full)),
                 bytes: model.file_bytes,
                 figures: Vec::new(),
                 classes: Vec::new(),

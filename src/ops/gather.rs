@@ -1,7 +1,7 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
-use super::fact::{Fact, axis, known};
+use super::fact::{Fact, MAX_VALUE, axis, known};
 use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
 use crate::onnx;
@@ -75,10 +75,12 @@ impl Operator for Gather {
             let picks: Option<Vec<usize>> =
                 picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
             let picks = picks?;
+            let many = picks.len().checked_mul(inner)?.checked_mul(outer)? > MAX_VALUE;
+            let outer = if many { 0 } else { outer };
             let order = (0..outer).flat_map(|o| {
                 picks.iter().flat_map(move |p| (0..inner).map(move |i| (o * n as usize + p) * inner + i))
             });
-            value = v.pick(order);
+            value = v.pick(order).filter(|_| !many);
         }
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);

@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
-use super::{Operator, Sizes, fitting};
+use super::{Operator, Sizes, Work, fitting};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;
@@ -47,7 +47,7 @@ impl Operator for MatMul {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
-        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b));
+        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b))?;
         shape.extend(rows.map(|r| a[r].clone()));
         shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
@@ -106,6 +106,10 @@ impl Operator for MatMul {
         axes.extend(tail);
         cx.set(0, axes);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -94,6 +94,7 @@ impl Trial<'_> {
     fn check(&self, runtime: &dyn Runtime, warnings: &mut Vec<String>) -> Result<Checked, Error> {
         let Trial { a, kept, staged, request } = *self;
         let session = request.session.clone();
+        let _quiet = runtime::Quiet::begin();
         let options = CheckOptions {
             seed: request.score.seed,
             session: session.clone(),
