@@ -1,9 +1,11 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
-use super::fact::{Fact, MAX_VALUE, known};
+use super::fact::{Fact, MAX_VALUE, axis, known};
+use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
+use crate::onnx;
+use crate::onnx::proto::NodeProto;
 
 /// `Gather`.
 pub struct Gather;
@@ -51,6 +53,12 @@ pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
 }
 
 impl Operator for Gather {
+    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
+        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+        (input == 1).then(|| Numbers::Below(data[axis].clone()))
+    }
+
     fn about(&self) -> &'static str {
         "constant ranges are parts of a sum; all in order is a reshape; a looked-up table is an embedding"
     }

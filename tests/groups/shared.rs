@@ -66,8 +66,7 @@ fn nodes_between_do_not_part_a_layer() {
 #[test]
 fn parts_of_one_weight_stay_together() {
     let found = groups(shared::shared_in_parts());
-    let expected =
-        ["stem.weight ffn 12: stem.weight@0 stem.bias@0 packed@1", "packed ffn 8: packed@0x3 head.weight@1"];
+    let expected = ["stem.weight ffn 12: stem.weight@0 stem.bias@0 packed@1", "packed ffn 8: packed@0x3 head.weight@1"];
     assert_eq!(found, expected);
 }
 

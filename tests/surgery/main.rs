@@ -63,7 +63,7 @@ fn given(m: &ModelProto, batch: i64) -> Vec<(&ValueInfoProto, Vec<i64>)> {
 }
 
 fn shapes(m: &ModelProto, batch: i64) -> Shapes {
-    given(m, batch).into_iter().map(|(v, dims)| (v.name().to_owned(), dims)).collect()
+    given(m, batch).into_iter().map(|(v, dims)| (v.name().to_owned(), dims).into()).collect()
 }
 
 fn inputs(m: &ModelProto, batch: i64) -> Vec<(String, Tensor)> {
@@ -113,11 +113,15 @@ fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto
         if notes.into_iter().any(|w| rewritten.iter().any(|r| w.contains(r))) {
             return (outcome, small);
         }
-        let told = r.warnings.iter().any(|w| w.contains("cannot run the original"));
-        assert!(r.verification.is_none() && told, "{name}: {:?} {:?}", r.verification, r.warnings);
+        let why = r.not_verified.as_deref().unwrap_or_default();
+        assert!(
+            r.verification.is_none() && why.contains("cannot run the original"),
+            "{name}: {:?} {why}",
+            r.verification
+        );
         return (outcome, small);
     };
-    let verdict = r.verification.as_ref().unwrap_or_else(|| panic!("{name}: {:?}", r.warnings));
+    let verdict = r.verification.as_ref().unwrap_or_else(|| panic!("{name}: {:?} {:?}", r.not_verified, r.warnings));
     let shrunk = r.groups.iter().filter(|g| g.after < g.before);
     assert_eq!(verdict.compared + verdict.mixed, shrunk.count(), "{name}");
     assert!(verdict.difference < tolerance(m), "{name}: {verdict:?}");
