@@ -47,7 +47,9 @@ pub fn child(range: &str) -> ExitCode {
     watch(number("FUZZ_SECONDS").unwrap_or(PATIENT));
     std::panic::set_hook(Box::new(|info| {
         let at = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
-        *PANIC.lock().unwrap() = format!("{at}: {}", info.payload_as_str().unwrap_or_default());
+        let text = info.payload().downcast_ref::<&str>().map(|s| (*s).to_owned());
+        let text = text.or_else(|| info.payload().downcast_ref::<String>().cloned());
+        *PANIC.lock().unwrap() = format!("{at}: {}", text.unwrap_or_default());
     }));
     let work = move || {
         let mut counts = [0u64; 3];
