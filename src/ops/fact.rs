@@ -76,6 +76,17 @@ pub struct Fact {
     pub counts: Option<Vec<Option<usize>>>,
     /// Of whole numbers too many to be followed, those that grow evenly from 0: by how much along each axis.
     pub steps: Option<Vec<Dim>>,
+    /// Of whole numbers that are positions in another tensor, all axes counted as one: in which.
+    pub places: Option<Places>,
+}
+
+/// The tensor that positions count over. Its first two axes are those of the positions themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Places {
+    /// Its spatial sizes.
+    pub sizes: Vec<Dim>,
+    /// What a window like the one that chose the positions gives back; the same where it divides the sizes.
+    pub restored: Vec<Dim>,
 }
 
 impl Fact {

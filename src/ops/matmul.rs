@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
 use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
+use super::{Operator, Work};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;
@@ -102,6 +102,10 @@ impl Operator for MatMul {
         axes.extend(tail);
         cx.set(0, axes);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

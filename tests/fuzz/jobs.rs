@@ -47,9 +47,10 @@ pub fn child(range: &str) -> ExitCode {
     watch(number("FUZZ_SECONDS").unwrap_or(PATIENT));
     std::panic::set_hook(Box::new(|info| {
         let at = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
-        let text = info.payload().downcast_ref::<&str>().map(|s| (*s).to_owned());
-        let text = text.or_else(|| info.payload().downcast_ref::<String>().cloned());
-        *PANIC.lock().unwrap() = format!("{at}: {}", text.unwrap_or_default());
+        let payload = info.payload();
+        let words =
+            payload.downcast_ref::<&str>().copied().or_else(|| Some(payload.downcast_ref::<String>()?.as_str()));
+        *PANIC.lock().unwrap() = format!("{at}: {}", words.unwrap_or_default());
     }));
     let work = move || {
         let mut counts = [0u64; 3];

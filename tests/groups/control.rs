@@ -1,7 +1,7 @@
 //! Channels that bodies of control flow read, carry and give.
 
-use crate::groups;
 use crate::zoo::control;
+use crate::{groups, load};
 
 #[test]
 fn weights_in_branches_go_with_those_outside() {
@@ -76,4 +76,15 @@ fn branches_are_known_by_their_names() {
         }
         assert_eq!(with(false), with(true));
     }
+}
+
+#[test]
+fn weights_that_loops_hand_on_are_read_from_outside() {
+    let expected = ["input.weight ffn 8: h0@1 input.weight@1 state.weight@0 state.weight@1 head.weight@1"];
+    assert_eq!(groups(control::handed_on()), expected);
+    assert_eq!(groups(control::scanned_with_weights()), expected);
+    let model = load(control::handed_on());
+    assert_eq!(model.warnings, ["2 states that loops hand on unchanged are read from outside of them"]);
+    let node = model.graph().unwrap().node.iter().find(|n| n.op_type() == "Loop").unwrap();
+    assert_eq!((node.input.len(), node.output.len()), (3, 2));
 }

@@ -1,5 +1,6 @@
 //! Sizes that only a run can tell: what meets one stays, what it leaves alone goes.
 
+use onnx_prune::analysis::Sharing;
 use onnx_prune::onnx::proto::{FunctionProto, ModelProto, NodeProto, OperatorSetIdProto};
 use onnx_prune::onnx::{DType, Error, Model};
 use onnx_prune::prune::{Silent, shrink};
@@ -145,7 +146,7 @@ fn expand_to_a_partly_open_shape_follows() {
     let mut out = Vec::new();
     onnx_prune::onnx::write_to(&small, &mut out).unwrap();
     let again = Model::from_bytes(out.into()).unwrap();
-    let a = rewriting::analyse(&again, &Vec::new()).unwrap();
+    let a = rewriting::analyse(&again, &Vec::new(), Sharing::Tied).unwrap();
     assert_eq!(a.groups.iter().map(|g| g.size).collect::<Vec<_>>(), [6]);
 }
 
@@ -173,7 +174,7 @@ fn what_cannot_follow_is_frozen_and_the_rest_goes() {
     g.initializer.extend(b.graph.initializer);
     g.output.extend(b.graph.output);
     let model = load(m);
-    let a = rewriting::analyse(&model, &Vec::new()).unwrap();
+    let a = rewriting::analyse(&model, &Vec::new(), Sharing::Tied).unwrap();
     assert_eq!(a.groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["beside"]);
     let f = a.frozen.iter().find(|f| f.size == 12).unwrap();
     assert_eq!((f.kind, f.at.starts_with("Expand ")), ("node that cannot follow when it shrinks", true));
