@@ -132,6 +132,9 @@ def judge(subject: Subject, asked: list[str], binary: Path, folder: Path, strict
     verdict.options = text
     if strict:
         verdict.also += figures(subject.model, source, output, done)
+    if "--runtime=ort" in asked and "--no-verify" not in asked and (done.report or {}).get("verification") is None:
+        warnings = (done.report or {}).get("warnings") or [""]
+        verdict.also.append(f"{UNTRUE}: {warnings[-1]}"[:200])
     if verdict.outcome in (PRUNED, UNTOLD) and verdict.also:
         verdict.outcome, verdict.also = verdict.also[0].split(":")[0], verdict.also
         verdict.why = verdict.also[0]
