@@ -68,7 +68,7 @@ def with_opened(subject: Subject, m: Mutant) -> Subject | None:
             s | {symbol: m.opened[symbol][o if k else 0] for symbol, o in zip(symbols, other, strict=True)}
             for k, s in enumerate(subject.sizes)
         ]
-        one = Subject(m.model, sizes, subject.below, subject.fixed, subject.mixers)
+        one = Subject(m.model, sizes, subject.below, subject.fixed, subject.mixers, None, subject.sums)
         if runs(one):
             return one
     return None
@@ -77,22 +77,23 @@ def with_opened(subject: Subject, m: Mutant) -> Subject | None:
 def examine(models: list[Path], seed: int, binary: Path, folder: Path) -> tuple[str, set[str], Verdict]:
     """What comes of the mutant of this seed."""
     dice = random.Random(seed)
+    features: set[str] = set()
     if models and seed % 2 == 0:
         path = dice.choice(models)
         kind, model = path.stem, base(path)
         subject = Subject(model, sizes_of(model))
     else:
         net, kind = generate(dice.randrange(1 << 30))
-        model = net.model()
-        subject = Subject(model, net.sizes, net.below, net.fixed, net.mixers)
+        model, features = net.model(), net.features
+        subject = Subject(model, net.sizes, net.below, net.fixed, net.mixers, None, True)
     for attempt in range(8):
         m, done = mutate(model, seed * 8 + attempt)
         mutant = with_opened(subject, m) if done else None
         if mutant is not None:
             break
     else:
-        return kind, set(), Verdict(SKIPPED, "no mutant runs")
-    return kind, done, judge(mutant, options(seed), binary, folder)
+        return kind, features, Verdict(SKIPPED, "no mutant runs")
+    return kind, done | features, judge(mutant, options(seed), binary, folder)
 
 
 def main() -> int:

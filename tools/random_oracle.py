@@ -33,7 +33,8 @@ def examine(
     net, kind = generate(seed)
     if kinds and kind not in kinds:
         return None
-    subject = Subject(net.model(), net.sizes, net.below, net.fixed, net.mixers, net.swapped)
+    sums = "linear attention" in net.features
+    subject = Subject(net.model(), net.sizes, net.below, net.fixed, net.mixers, net.swapped, sums)
     try:
         return kind, net.features, judge(subject, options(seed, runtime), binary, folder)
     except Exception:

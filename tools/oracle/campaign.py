@@ -82,9 +82,10 @@ def table(lines: list[dict], by: str) -> Iterator[str]:
     told = [line for line in lines if line["outcome"] == PRUNED]
     changed = sum(line["change"] > 1e-3 for line in told)
     spelled = sum(line["spelled_out"] > 0 for line in told)
+    unverified = sum(line["unverified"] for line in lines if "unverified" in line)
     worst = max((line["difference"] for line in told), default=0.0)
     yield f"verified {len(told)}: largest difference {worst:.1e} of the spread; in {changed} the outputs changed;"
-    yield f"in {spelled} operators that mix channels were made to see the kept ones alone"
+    yield f"in {spelled} operators that mix channels were made to see the kept ones alone; {unverified} the program could not verify by itself"
 
 
 def run(args: argparse.Namespace, examine: Examine, by: str) -> int:

@@ -152,13 +152,18 @@ def mean_added(net: Net, x: Value) -> Value:
 
 
 def unit_length(net: Net, x: Value) -> Value:
-    """Divided by its length: zeros change nothing."""
+    """Divided by its length."""
+    witness = net.same("Mul", x, net.vector(width(x), 1.0))
+    by = net.last.name
     if net.dice.random() < 0.5:
-        norm = net.op("Add", net.reduce("ReduceL2", x, (-1,), True), net.number(0.1))
+        total = net.reduce("ReduceL2", witness, (-1,), True)
+        net.mixers.append(Mixer(net.last.name, -1, by, 1, -1, False))
+        norm = net.op("Add", total, net.number(0.1))
     else:
-        total = net.reduce("ReduceSum", x.like(net.op("Mul", x, x)), (-1,), True)
+        total = net.reduce("ReduceSum", x.like(net.op("Mul", witness, witness)), (-1,), True)
+        net.mixers.append(Mixer(net.last.name, -1, by, 1, -1, False))
         norm = net.op("Sqrt", net.op("Add", total, net.number(0.1)))
-    return x.like(net.op("Div", x, norm))
+    return x.like(net.op("Div", witness, norm))
 
 
 def dropped(net: Net, x: Value) -> Value:
@@ -224,7 +229,10 @@ def product_of_two(net: Net, x: Value) -> Value:
     """An activation contracted with an activation: what is not zero at zero may not be left out."""
     n = some_width(net)
     a, b = activation(net, linear(net, x, n)), activation(net, linear(net, x, n))
+    a = net.same("Mul", a, net.vector(n, 1.0))
+    by = net.last.name
     total = net.reduce("ReduceSum", a.like(net.op("Mul", a, b)), (-1,), True)
+    net.mixers.append(Mixer(net.last.name, -1, by, 1, -1, False))
     y = linear(net, x, some_width(net))
     return y.like(net.op("Add", y, total))
 

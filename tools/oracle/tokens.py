@@ -26,6 +26,7 @@ def attention(net: Net, x: Value) -> Value:
     q, k, v = to_heads(q), to_heads(k), to_heads(v)
     if net.dice.random() < 0.15:  # linear attention: not zero where its input is
         q, k = activation(net, q), activation(net, k)
+        net.features.add("linear attention")
     k = net.transpose(k, (0, 1, 3, 2))
     scores = Value(net.op("MatMul", q, k), (x.shape[0], heads, x.shape[1], x.shape[1]))
     scores = net.same("Mul", scores, net.number(dim**-0.5))
