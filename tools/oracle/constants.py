@@ -59,6 +59,7 @@ class Uses:
         self._constant: set[str] = set()
         self._computed: list[NodeProto] = []
         self._stored: dict[str, onnx.TensorProto] = {}
+        self._handed_on: set[str] = set()
         self._walk(model.graph, "")
         self._fill(model)
 
@@ -67,7 +68,7 @@ class Uses:
         for tensor in graph.initializer:
             self._constant.add(tensor.name)
             self._stored[tensor.name] = tensor
-        self._constant -= inputs if path else set()
+        self._constant -= (inputs - self._handed_on) if path else set()
         for node in graph.node:
             if node.op_type not in RANDOM and reads(node) <= self._constant:
                 self._constant |= {o for o in node.output if o}
@@ -79,11 +80,26 @@ class Uses:
                 if name in self._constant:
                     self.found[(key, slot)] = Use(graph, node, slot, name)
             for attribute, body in bodies(node):
+                if node.op_type == "Loop":
+                    self._hand_on(node, body)
                 self._walk(body, f"{path}/{key[1]}.{attribute}")
         if path:
             for slot, output in enumerate(graph.output):
                 if output.name in self._constant:
                     self.found[((path, "outputs"), slot)] = Use(graph, None, slot, output.name)
+
+    def _hand_on(self, node: NodeProto, body: GraphProto) -> None:
+        """States that a loop returns as they are: in the body they are what the loop began with."""
+        source = {n.output[0]: n.input[0] for n in body.node if n.op_type == "Identity"}
+        for slot in range(2, len(node.input)):
+            inside, outside = body.input[slot].name, node.input[slot]
+            name = body.output[slot - 1].name
+            while name in source:
+                name = source[name]
+            if name == inside and outside in self._constant:
+                self._handed_on.add(inside)
+                self._constant.add(inside)
+                self._computed.append(helper.make_node("Identity", [outside], [inside]))
 
     def _fill(self, model: ModelProto) -> None:
         wanted = {u.name for u in self.found.values()}
