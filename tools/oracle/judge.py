@@ -164,14 +164,17 @@ def examine(subject: Subject, whole, feeds: list[Feed], wanted: list[list[np.nda
     verdict = Verdict(PRUNED, change=change, mixed=mixed, spelled_out=spelled_out)
     try:
         expected = session(silent.model)
-        apart = [difference(outputs(expected, f), b) for f, b in zip(feeds, got, strict=True)]
+        told = [outputs(expected, f) for f in feeds]
     except Exception as error:
         return Verdict(UNTOLD, f"masked original: {error}"[:300], mixed=mixed)
+    if not all(np.isfinite(v).all() for out in told for v in out if v.dtype.kind == "f"):
+        return Verdict(UNTOLD, "zero is no silence here: the masked original's outputs are not finite", mixed=mixed)
+    apart = [difference(a, b) for a, b in zip(told, got, strict=True)]
     verdict.difference = max(apart)
     if not verdict.difference <= TOLERANCE:
-        told = "; ".join((silent.unmatched + silent.missing)[:4])
+        odd = "; ".join((silent.unmatched + silent.missing)[:4])
         verdict.outcome = UNTOLD if spelled_out < mixed or silent.doubtful or (subject.sums and mixed) else WRONG
-        verdict.why = f"differs by {verdict.difference:.2e} of the spread {told}"
+        verdict.why = f"differs by {verdict.difference:.2e} of the spread {odd}"
         return verdict
     verdict.also = untied(shared, pruned) + symmetric(subject, whole, small, feeds)
     return verdict
