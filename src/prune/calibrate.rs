@@ -63,6 +63,18 @@ pub(super) struct Measured {
     pub losses: Vec<Vec<(f64, f64)>>,
 }
 
+impl Measured {
+    /// Only the groups at these places are left.
+    pub fn keep(&mut self, left: &[usize]) {
+        fn keep<T>(all: &mut Vec<T>, left: &[usize]) {
+            let mut old: Vec<Option<T>> = std::mem::take(all).into_iter().map(Some).collect();
+            all.extend(left.iter().filter_map(|g| old.get_mut(*g)?.take()));
+        }
+        keep(&mut self.statistics, left);
+        keep(&mut self.losses, left);
+    }
+}
+
 /// What each group costs when part of it goes; on random inputs where there is no data.
 pub(super) fn measure_sensitivity(
     a: &Analysis,
