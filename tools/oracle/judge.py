@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 
 from . import command
 from .behaviour import Feed, difference, outputs, random_feed, session
@@ -91,9 +91,12 @@ def options(seed: int, runtime: str | None = None) -> list[str]:
     return chosen
 
 
+WHOLE = {TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.STRING}  # sizes and positions
+
+
 def count(model: ModelProto) -> int:
     """Elements of the floats, and of quantized weights, that a file stores."""
-    return sum(int(np.prod(t.dims)) for t in stored_tensors(model))
+    return sum(int(np.prod(t.dims)) for t in stored_tensors(model) if t.data_type not in WHOLE)
 
 
 def sharing(uses: Uses) -> list[list[tuple]]:
