@@ -28,7 +28,8 @@ from oracle import campaign
 from oracle.behaviour import session
 from oracle.generator import generate
 from oracle.judge import SKIPPED, Subject, Verdict, judge, options
-from oracle.mutations import Mutant, mutate
+from oracle.mutant import Mutant
+from oracle.mutations import mutate
 
 BATCHES = (1, 3)
 OTHER_SIZES = (7, 12)  # of axes that are open besides the batch
@@ -65,16 +66,24 @@ def with_opened(subject: Subject, m: Mutant) -> Subject | None:
     symbols = list(m.opened)
     for other in itertools.product((1, 0), repeat=len(symbols)):
         sizes = [
-            s | {symbol: m.opened[symbol][o if k else 0] for symbol, o in zip(symbols, other, strict=True)}
+            s
+            | {
+                symbol: m.opened[symbol][o if k else 0]
+                for symbol, o in zip(symbols, other, strict=True)
+            }
             for k, s in enumerate(subject.sizes)
         ]
-        one = Subject(m.model, sizes, subject.below, subject.fixed, subject.mixers, None, subject.sums)
+        one = Subject(
+            m.model, sizes, subject.below, subject.fixed, subject.mixers, None, subject.sums
+        )
         if runs(one):
             return one
     return None
 
 
-def examine(models: list[Path], seed: int, binary: Path, folder: Path) -> tuple[str, set[str], Verdict]:
+def examine(
+    models: list[Path], seed: int, binary: Path, folder: Path
+) -> tuple[str, set[str], Verdict]:
     """What comes of the mutant of this seed."""
     dice = random.Random(seed)
     features: set[str] = set()
@@ -97,7 +106,9 @@ def examine(models: list[Path], seed: int, binary: Path, folder: Path) -> tuple[
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     campaign.arguments(parser)
     parser.add_argument("--models", type=Path, default=program.ROOT / "fixtures" / "tiny")
     parser.add_argument("--by", choices=["kind", "features"], default="features")

@@ -42,7 +42,9 @@ def examine(
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     campaign.arguments(parser)
     parser.add_argument("--runtime", choices=["tract", "ort"])
     parser.add_argument("--only", default="", metavar="KIND,...")

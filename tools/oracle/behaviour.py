@@ -79,7 +79,9 @@ def difference(want: list[np.ndarray], got: list[np.ndarray]) -> float:
             worst = max(worst, float((a != b).mean()))
             continue
         finite = np.isfinite(a)
-        same = np.array_equal(finite, np.isfinite(b)) and np.array_equal(a[~finite], b[~finite], equal_nan=True)
+        same = np.array_equal(finite, np.isfinite(b)) and np.array_equal(
+            a[~finite], b[~finite], equal_nan=True
+        )
         if not same:
             return float("inf")
         x, y = a[finite].astype(np.float64), b[finite].astype(np.float64)

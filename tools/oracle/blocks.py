@@ -5,7 +5,22 @@ from __future__ import annotations
 from .net import Net, Value
 from .weights import weight
 
-ACTIVATIONS = ["relu", "sigmoid", "tanh", "leaky", "elu", "softplus", "silu", "gelu", "clip", "prelu", "abs", "hard", "where", "none"]
+ACTIVATIONS = [
+    "relu",
+    "sigmoid",
+    "tanh",
+    "leaky",
+    "elu",
+    "softplus",
+    "silu",
+    "gelu",
+    "clip",
+    "prelu",
+    "abs",
+    "hard",
+    "where",
+    "none",
+]
 
 
 def activation(net: Net, x: Value, channel: int = -1) -> Value:
@@ -59,7 +74,9 @@ def linear(net: Net, x: Value, out: int, bias: bool | None = None) -> Value:
         turned = net.dice.random() < 0.5
         w = weight(net, out, width) if turned else weight(net, width, out)
         more = [net.vector(out)] if bias else [net.vector(1)]
-        return Value(net.op("Gemm", x, w, *more, transB=1 if turned else None), (*x.shape[:-1], out))
+        return Value(
+            net.op("Gemm", x, w, *more, transB=1 if turned else None), (*x.shape[:-1], out)
+        )
     y = Value(net.op("MatMul", x, weight(net, width, out)), (*x.shape[:-1], out))
     if bias:
         b = net.vector(out)

@@ -26,8 +26,12 @@ Examine = Callable[[int, Path, Path], tuple[str, set[str], Verdict] | None]
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0:200", metavar="FROM:TO")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--lines", type=Path, help="one line of JSON per case; seeds in it are not run again")
-    parser.add_argument("--keep", type=Path, help="folder for the models of cases that something is wrong with")
+    parser.add_argument(
+        "--lines", type=Path, help="one line of JSON per case; seeds in it are not run again"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="folder for the models of cases that something is wrong with"
+    )
     parser.add_argument("--binary", type=Path, default=program.BINARY)
 
 
@@ -102,7 +106,8 @@ def run(args: argparse.Namespace, examine: Examine, by: str) -> int:
     binary = args.binary.resolve()
     with ProcessPoolExecutor(args.jobs) as pool:
         tasks = [
-            pool.submit(several, examine, left[i : i + BATCH], binary, args.keep) for i in range(0, len(left), BATCH)
+            pool.submit(several, examine, left[i : i + BATCH], binary, args.keep)
+            for i in range(0, len(left), BATCH)
         ]
         for task in tasks:
             made = task.result()
@@ -111,6 +116,9 @@ def run(args: argparse.Namespace, examine: Examine, by: str) -> int:
                 with args.lines.open("a") as out:
                     out.writelines(json.dumps(line, default=str) + "\n" for line in made)
             for line in filter(at_fault, made):
-                print(f"{line['seed']} {line['kind']}: {line['outcome']}: {line['why'][:240]}", flush=True)
+                print(
+                    f"{line['seed']} {line['kind']}: {line['outcome']}: {line['why'][:240]}",
+                    flush=True,
+                )
     print("\n".join(table(lines, by)))
     return int(any(at_fault(line) for line in lines))

@@ -29,13 +29,19 @@ class Finished:
     @property
     def message(self) -> str:
         lines = [line.strip() for line in self.stderr.splitlines() if line.strip()]
-        marked = [i for i, line in enumerate(lines) if "panicked" in line or line.startswith("error")]
+        marked = [
+            i for i, line in enumerate(lines) if "panicked" in line or line.startswith("error")
+        ]
         text = " ".join(lines[marked[0] : marked[0] + 3]) if marked else " ".join(lines[-1:])
         return text[:400]
 
 
 def run(
-    command: list[str | Path], seconds: float, memory: int = 8 * GIB, stdin: bytes | None = None, cwd: Path | None = None
+    command: list[str | Path],
+    seconds: float,
+    memory: int = 8 * GIB,
+    stdin: bytes | None = None,
+    cwd: Path | None = None,
 ) -> Finished:
     """Run a command of at most so many seconds and so many bytes of address space."""
 
@@ -60,10 +66,21 @@ def environment() -> dict[str, str]:
     """The caller's, with the Python environment whose onnxruntime is used here."""
     import sys
 
-    return {**os.environ, "VIRTUAL_ENV": os.environ.get("VIRTUAL_ENV", sys.prefix), "RUST_BACKTRACE": "0"}
+    return {
+        **os.environ,
+        "VIRTUAL_ENV": os.environ.get("VIRTUAL_ENV", sys.prefix),
+        "RUST_BACKTRACE": "0",
+    }
 
 
-def prune(binary: Path, model: Path, output: Path, options: list[str], seconds: float, memory: int = 8 * GIB) -> Finished:
+def prune(
+    binary: Path,
+    model: Path,
+    output: Path,
+    options: list[str],
+    seconds: float,
+    memory: int = 8 * GIB,
+) -> Finished:
     """Prune a model; the report is read and removed."""
     report = output.with_suffix(".json")
     for path in (output, report):

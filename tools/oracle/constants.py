@@ -11,7 +11,14 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, nump
 
 from .behaviour import session
 
-RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
+RANDOM = {
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+}
 Key = tuple[str, str]  # the body a node stands in, and its name
 
 
@@ -115,7 +122,9 @@ class Uses:
                     needed |= reads(node)
             stored = [t for n, t in self._stored.items() if n in needed]
             graph = helper.make_graph(nodes[::-1], "constants", [], outputs, stored)
-            part = helper.make_model(graph, opset_imports=model.opset_import, functions=model.functions)
+            part = helper.make_model(
+                graph, opset_imports=model.opset_import, functions=model.functions
+            )
             part.ir_version = model.ir_version
             found = session(part).run(None, {})
             values |= dict(zip(missing, found, strict=True))

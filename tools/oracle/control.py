@@ -50,7 +50,15 @@ def chosen(net: Net, x: Value) -> Value:
     def branch(deep: bool):
         def build() -> list[Value]:
             if deep:
-                return [linear(net, dense_block(net, x) if net.dice.random() < 0.6 else activation(net, linear(net, x, some_width(net))), out)]
+                return [
+                    linear(
+                        net,
+                        dense_block(net, x)
+                        if net.dice.random() < 0.6
+                        else activation(net, linear(net, x, some_width(net))),
+                        out,
+                    )
+                ]
             return [linear(net, x, out)]
 
         return build
@@ -60,7 +68,10 @@ def chosen(net: Net, x: Value) -> Value:
         yes = net.body(lambda: [activation(net, linear(net, x, out))], [], "then")
         no = net.body(lambda: [x], [], "else")
     else:
-        yes, no = net.body(branch(True), [], "then"), net.body(branch(net.dice.random() < 0.5), [], "else")
+        yes, no = (
+            net.body(branch(True), [], "then"),
+            net.body(branch(net.dice.random() < 0.5), [], "else"),
+        )
     if net.dice.random() < 0.3:
         yes, no = no, yes
     name = net.op("If", cond, then_branch=yes, else_branch=no)

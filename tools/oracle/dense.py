@@ -82,7 +82,10 @@ def widened_shortcut(net: Net, x: Value) -> Value:
 def sum_of_functions(net: Net, x: Value) -> Value:
     """Two functions of one and the same input, added: no residual stream."""
     n = some_width(net)
-    return Value(net.op("Add", linear(net, activation(net, x), n), linear(net, activation(net, x), n)), (*x.shape[:-1], n))
+    return Value(
+        net.op("Add", linear(net, activation(net, x), n), linear(net, activation(net, x), n)),
+        (*x.shape[:-1], n),
+    )
 
 
 def scaled(net: Net, x: Value) -> Value:
@@ -115,7 +118,11 @@ def layer_norm(net: Net, x: Value) -> Value:
     mean = net.reduce("ReduceMean", witness, (-1,), True)
     net.mixers.append(Mixer(net.last.name, -1, by, 1, -1, False))
     centred = net.op("Sub", witness, mean)
-    square = witness.like(net.op("Mul", centred, centred) if net.dice.random() < 0.5 else net.op("Pow", centred, net.number(2.0)))
+    square = witness.like(
+        net.op("Mul", centred, centred)
+        if net.dice.random() < 0.5
+        else net.op("Pow", centred, net.number(2.0))
+    )
     variance = net.reduce("ReduceMean", square, (-1,), True)
     net.mixers.append(Mixer(net.last.name, -1, by, 1, -1, False))
     deviation = net.op("Sqrt", net.op("Add", variance, net.number(1e-5)))

@@ -92,7 +92,9 @@ def sequence(net: Net) -> None:
     if end == "tied" and table is not None:
         net.features.add("tied")
         x = linear(net, x, n)
-        net.output(Value(net.op("MatMul", x, net.op("Transpose", table, perm=[1, 0])), ("N", length, 9)))
+        net.output(
+            Value(net.op("MatMul", x, net.op("Transpose", table, perm=[1, 0])), ("N", length, 9))
+        )
         return
     heads(net, x if end == "all" else one_row(net, x))
 
@@ -113,7 +115,9 @@ def towers(net: Net) -> None:
 
     def tower(x: Value) -> Value:
         if kind == "pictures":
-            x = steps(net, activation(net, conv(net, x, some_channels(net)), 1), picture_block, 0, 2)
+            x = steps(
+                net, activation(net, conv(net, x, some_channels(net)), 1), picture_block, 0, 2
+            )
             x = flat(net, x)
         elif kind == "sequence":
             x = one_row(net, steps(net, linear(net, x, some_width(net)), token_block, 0, 1))

@@ -22,7 +22,12 @@ TOLERANCE = 5e-4  # of an output's spread
 SECONDS = 20.0
 
 # What can become of a model. The first three are as they should be.
-PRUNED, NOTHING, UNTOLD, SKIPPED = "pruned", "nothing prunable", "shapes only", "original does not run"
+PRUNED, NOTHING, UNTOLD, SKIPPED = (
+    "pruned",
+    "nothing prunable",
+    "shapes only",
+    "original does not run",
+)
 WRONG, SHAPES, BROKEN = "wrong outputs", "wrong shapes", "does not run"
 REFUSED, CRASHED, HUNG = "refused", "crashed", "hung"
 FIGURES, LARGER, UNTIED, ASYMMETRIC = "wrong figures", "larger file", "untied", "not symmetric"
@@ -79,7 +84,9 @@ def options(seed: int, runtime: str | None = None) -> list[str]:
     )
     chosen = [target, "--force", "--no-latency", "--threads=1", f"--seed={seed % 1000}"]
     chosen.append(f"--criterion={dice.choice(['l1', 'l2', 'random', 'random', 'fpgm', 'lamp'])}")
-    chosen.append(f"--scheme={dice.choice(['protected-global', 'local', 'local', 'global', 'isomorphic'])}")
+    chosen.append(
+        f"--scheme={dice.choice(['protected-global', 'local', 'local', 'global', 'isomorphic'])}"
+    )
     axes = dice.choice([None, None, None, "all", "default,residual", "default,heads"])
     if axes:
         chosen.append(f"--axes={axes}")
@@ -91,7 +98,12 @@ def options(seed: int, runtime: str | None = None) -> list[str]:
     return chosen
 
 
-WHOLE = {TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.STRING}  # sizes and positions
+WHOLE = {
+    TensorProto.INT64,
+    TensorProto.INT32,
+    TensorProto.BOOL,
+    TensorProto.STRING,
+}  # sizes and positions
 
 
 def count(model: ModelProto) -> int:
@@ -103,19 +115,28 @@ def sharing(uses: Uses) -> list[list[tuple]]:
     """Weights of two axes and more that several operands read: which operands."""
     by_name = defaultdict(list)
     for at, use in uses.found.items():
-        if use.values is not None and use.values.dtype.kind == "f" and use.values.ndim >= 2 and use.node is not None:
+        if (
+            use.values is not None
+            and use.values.dtype.kind == "f"
+            and use.values.ndim >= 2
+            and use.node is not None
+        ):
             if min(sorted(use.values.shape)[-2:]) > 1:
                 by_name[use.name].append(at)
     return [places for places in by_name.values() if len(places) > 1]
 
 
-def contents(folder: Path, subject: Subject, asked: list[str], binary: Path) -> tuple[command.Finished, Path, Path]:
+def contents(
+    folder: Path, subject: Subject, asked: list[str], binary: Path
+) -> tuple[command.Finished, Path, Path]:
     source, output = folder / "model.onnx", folder / "out.onnx"
     source.write_bytes(subject.model.SerializeToString())
     return command.prune(binary, source, output, asked, SECONDS), source, output
 
 
-def judge(subject: Subject, asked: list[str], binary: Path, folder: Path, strict: bool = True) -> Verdict:
+def judge(
+    subject: Subject, asked: list[str], binary: Path, folder: Path, strict: bool = True
+) -> Verdict:
     """Prune the model in `folder` and check what came out."""
     text = " ".join(asked)
     try:
@@ -146,7 +167,9 @@ def judge(subject: Subject, asked: list[str], binary: Path, folder: Path, strict
     return verdict
 
 
-def examine(subject: Subject, whole, feeds: list[Feed], wanted: list[list[np.ndarray]], output: Path, done) -> Verdict:
+def examine(
+    subject: Subject, whole, feeds: list[Feed], wanted: list[list[np.ndarray]], output: Path, done
+) -> Verdict:
     pruned = onnx.load(output)
     report = done.report or {"groups": []}
     mixed = sum(g["mixed"] and g["after"] < g["before"] for g in report["groups"])
@@ -157,7 +180,9 @@ def examine(subject: Subject, whole, feeds: list[Feed], wanted: list[list[np.nda
         return Verdict(BROKEN, str(error)[:300], mixed=mixed)
     for a, b in zip(wanted, got, strict=True):
         if [(x.shape, x.dtype) for x in a] != [(y.shape, y.dtype) for y in b]:
-            return Verdict(SHAPES, f"{[y.shape for y in b]}, not {[x.shape for x in a]}", mixed=mixed)
+            return Verdict(
+                SHAPES, f"{[y.shape for y in b]}, not {[x.shape for x in a]}", mixed=mixed
+            )
     if not all(np.isfinite(v).all() for out in wanted for v in out if v.dtype.kind == "f"):
         return Verdict(UNTOLD, "the original's outputs are not finite", mixed=mixed)
     shared = sharing(Uses(subject.model))
@@ -171,12 +196,18 @@ def examine(subject: Subject, whole, feeds: list[Feed], wanted: list[list[np.nda
     except Exception as error:
         return Verdict(UNTOLD, f"masked original: {error}"[:300], mixed=mixed)
     if not all(np.isfinite(v).all() for out in told for v in out if v.dtype.kind == "f"):
-        return Verdict(UNTOLD, "zero is no silence here: the masked original's outputs are not finite", mixed=mixed)
+        return Verdict(
+            UNTOLD,
+            "zero is no silence here: the masked original's outputs are not finite",
+            mixed=mixed,
+        )
     apart = [difference(a, b) for a, b in zip(told, got, strict=True)]
     verdict.difference = max(apart)
     if not verdict.difference <= TOLERANCE:
         odd = "; ".join((silent.unmatched + silent.missing)[:4])
-        verdict.outcome = UNTOLD if spelled_out < mixed or silent.doubtful or (subject.sums and mixed) else WRONG
+        verdict.outcome = (
+            UNTOLD if spelled_out < mixed or silent.doubtful or (subject.sums and mixed) else WRONG
+        )
         verdict.why = f"differs by {verdict.difference:.2e} of the spread {odd}"
         return verdict
     verdict.also = untied(shared, pruned) + symmetric(subject, whole, small, feeds)
@@ -190,7 +221,9 @@ def untied(shared: list[list[tuple]], pruned: ModelProto) -> list[str]:
     for places in shared:
         names = {small.found[p].name for p in places if p in small.found}
         if len(names) > 1:
-            found.append(f"{UNTIED}: {places[0][0][1]} and {places[1][0][1]} read {sorted(names)[:3]}")
+            found.append(
+                f"{UNTIED}: {places[0][0][1]} and {places[1][0][1]} read {sorted(names)[:3]}"
+            )
     return found[:1]
 
 
@@ -202,7 +235,9 @@ def symmetric(subject: Subject, whole, small, feeds: list[Feed]) -> list[str]:
     for feed in feeds:
         turned = {**feed, a: feed[b], b: feed[a]}
         apart = difference(outputs(small, feed), outputs(small, turned))
-        before = difference(outputs(whole, feed), outputs(whole, turned))  # rounding, where a norm divides by little
+        before = difference(
+            outputs(whole, feed), outputs(whole, turned)
+        )  # rounding, where a norm divides by little
         if apart > TOLERANCE + 10 * before:
             return [f"{ASYMMETRIC}: differs by {apart:.2e}"]
     return []
@@ -231,4 +266,3 @@ def clean(folder: Path) -> None:
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
             path.unlink()
-

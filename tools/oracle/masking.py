@@ -28,7 +28,9 @@ Kept = list[np.ndarray]  # by axis
 def close(a: np.ndarray, b: np.ndarray) -> bool:
     if a.dtype.kind != "f":
         return np.array_equal(a, b)
-    return bool(np.all(np.abs(a.astype(np.float64) - b) <= 2e-6 * max(np.abs(a).max(initial=0.0), 1e-30)))
+    return bool(
+        np.all(np.abs(a.astype(np.float64) - b) <= 2e-6 * max(np.abs(a).max(initial=0.0), 1e-30))
+    )
 
 
 def rows(a: np.ndarray, axis: int) -> np.ndarray:
@@ -123,7 +125,14 @@ def doubtful(a: np.ndarray, kept: Kept) -> list[np.ndarray]:
     """By axis, what went but looks like something that stayed: matching may have confused the two."""
     found = []
     for axis, stays in enumerate(kept):
-        here = a[np.ix_(*[np.arange(n) if i == axis else k for i, (k, n) in enumerate(zip(kept, a.shape, strict=True))])]
+        here = a[
+            np.ix_(
+                *[
+                    np.arange(n) if i == axis else k
+                    for i, (k, n) in enumerate(zip(kept, a.shape, strict=True))
+                ]
+            )
+        ]
         x = rows(here, axis)
         gone = np.setdiff1d(np.arange(a.shape[axis]), stays)
         found.append(np.array([g for g in gone if any(close(x[g], x[s]) for s in stays)], np.int64))
@@ -146,7 +155,9 @@ class Masked:
         """A new initializer of the masked model."""
         self.changed += 1
         name = f"masked.{self.changed}"
-        self.model.graph.initializer.append(numpy_helper.from_array(np.array(values, order="C"), name))
+        self.model.graph.initializer.append(
+            numpy_helper.from_array(np.array(values, order="C"), name)
+        )
         return name
 
 

@@ -85,7 +85,10 @@ def rewrite(done: Masked, key: Key, mixer: Mixer, size: int, stays: np.ndarray) 
         spread = gather(node.output[0], done.store(place), mixer.axis)
         behind = 0 if mixer.axis == -1 else 2  # [N, C, H, W] or [.., C]
         mask = done.store(zeros.reshape(-1, *[1] * behind))
-        after = [spread, helper.make_node("Mul", [spread.output[0], mask], [output], name=f"{output}.masked")]
+        after = [
+            spread,
+            helper.make_node("Mul", [spread.output[0], mask], [output], name=f"{output}.masked"),
+        ]
     for n in reversed(before):
         graph.node.insert(at, n)
     for i, n in enumerate(after):
@@ -93,6 +96,6 @@ def rewrite(done: Masked, key: Key, mixer: Mixer, size: int, stays: np.ndarray) 
 
 
 def gather(x: str, index: str, axis: int) -> NodeProto:
-    return helper.make_node("Gather", [x, index], [f"{x}.at.{index}"], name=f"{x}.at.{index}", axis=axis)
-
-
+    return helper.make_node(
+        "Gather", [x, index], [f"{x}.at.{index}"], name=f"{x}.at.{index}", axis=axis
+    )

@@ -2,93 +2,64 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import numpy as np
 import onnx
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import (
+    AttributeProto,
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    helper,
+    numpy_helper,
+)
+
+from .insertions import (
+    casts,
+    cut_and_joined,
+    function_added,
+    identity,
+    padded_and_cut,
+    reshapes,
+    scaled,
+    squeezes,
+    transposes,
+    twice_and_once,
+    wrap,
+)
+from .mutant import Mutant
 
 FAMILIES = [
-    ["Relu", "Sigmoid", "Tanh", "Softplus", "Abs", "Neg", "Identity", "Elu", "LeakyRelu", "HardSigmoid", "Exp", "Erf"],
+    [
+        "Relu",
+        "Sigmoid",
+        "Tanh",
+        "Softplus",
+        "Abs",
+        "Neg",
+        "Identity",
+        "Elu",
+        "LeakyRelu",
+        "HardSigmoid",
+        "Exp",
+        "Erf",
+    ],
     ["Add", "Sub", "Mul", "Max", "Min", "Div"],
-    ["ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2", "ReduceMin", "ReduceLogSumExp", "ReduceSumSquare"],
+    [
+        "ReduceMean",
+        "ReduceSum",
+        "ReduceMax",
+        "ReduceL2",
+        "ReduceMin",
+        "ReduceLogSumExp",
+        "ReduceSumSquare",
+    ],
     ["GlobalAveragePool", "GlobalMaxPool"],
     ["MaxPool", "AveragePool"],
     ["Softmax", "LogSoftmax", "Hardmax"],
 ]
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
-
-
-class Mutant:
-    """A model that is being changed, with the types and shapes of its tensors before the change."""
-
-    def __init__(self, model: ModelProto, seed: int) -> None:
-        self.model = ModelProto()
-        self.model.CopyFrom(model)
-        self.dice = random.Random(seed)
-        self.numbers = np.random.default_rng(seed)
-        self.opset = next(o.version for o in model.opset_import if o.domain in ("", "ai.onnx"))
-        self.opened: dict[str, tuple[int, int]] = {}  # symbol: its size before, and another
-        self.count = 0
-        try:
-            known = onnx.shape_inference.infer_shapes(self.model)
-        except Exception:  # shape inference fails on some models that run
-            known = self.model
-        self.kinds: dict[str, tuple[int, list[int | str]]] = {}
-        for v in [*known.graph.value_info, *known.graph.input, *known.graph.output]:
-            t = v.type.tensor_type
-            self.kinds[v.name] = (t.elem_type, [d.dim_value or d.dim_param or "?" for d in t.shape.dim])
-        for i in self.graph.initializer:
-            self.kinds[i.name] = (i.data_type, list(i.dims))
-
-    @property
-    def graph(self) -> onnx.GraphProto:
-        return self.model.graph
-
-    def fresh(self, kind: str) -> str:
-        self.count += 1
-        return f"mutation_{kind}_{self.count}"
-
-    def pick(self, items: list):
-        return self.dice.choice(items) if items else None
-
-    def node(self, wanted: Callable[[NodeProto], bool] = lambda n: True) -> NodeProto | None:
-        return self.pick([n for n in self.graph.node if wanted(n)])
-
-    def store(self, values: np.ndarray) -> str:
-        name = self.fresh("c")
-        self.graph.initializer.append(numpy_helper.from_array(values, name))
-        self.kinds[name] = (self.graph.initializer[-1].data_type, list(values.shape))
-        return name
-
-    def edge(self, rank: int = 0, floats: bool = True) -> tuple[int, str] | None:
-        """A computed tensor that a node of the main graph makes: the node's place, and its name."""
-        found = []
-        for at, n in enumerate(self.graph.node):
-            for o in n.output:
-                kind, shape = self.kinds.get(o, (0, []))
-                if o and (not floats or kind == TensorProto.FLOAT) and len(shape) >= rank:
-                    found.append((at, o))
-        return self.pick(found)
-
-    def between(self, at: int, name: str, build: Callable[[str], tuple[list[NodeProto], str]]) -> bool:
-        """Put nodes between a tensor and what reads it: all readers or one of them."""
-        readers = [(n, i) for n in self.graph.node for i, x in enumerate(n.input) if x == name]
-        if not readers:
-            return False
-        if self.dice.random() < 0.5:
-            readers = [self.dice.choice(readers)]
-        nodes, out = build(name)
-        for n, i in readers:
-            n.input[i] = out
-        for n in reversed(nodes):
-            self.graph.node.insert(at + 1, n)
-        return True
-
-    def op(self, op: str, *inputs: str, **attributes) -> NodeProto:
-        name = self.fresh(op.lower())
-        return helper.make_node(op, list(inputs), [f"{name}_y"], name=name, **attributes)
 
 
 def attribute_changed(m: Mutant) -> bool:
@@ -117,7 +88,11 @@ def attribute_changed(m: Mutant) -> bool:
 
 
 def attribute_dropped(m: Mutant) -> bool:
-    n = m.node(lambda n: any(a.type != AttributeProto.GRAPH for a in n.attribute) and n.op_type != "Constant")
+    n = m.node(
+        lambda n: (
+            any(a.type != AttributeProto.GRAPH for a in n.attribute) and n.op_type != "Constant"
+        )
+    )
     if n is None:
         return False
     n.attribute.remove(m.dice.choice([a for a in n.attribute if a.type != AttributeProto.GRAPH]))
@@ -178,7 +153,9 @@ def initializer_shared(m: Mutant) -> bool:
 
 def size_changed(m: Mutant) -> bool:
     """A size everywhere it occurs in the weights, or along one axis of one of them."""
-    weights = [t for t in m.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) >= 1]
+    weights = [
+        t for t in m.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) >= 1
+    ]
     t = m.pick([t for t in weights if max(t.dims, default=0) > 2])
     if t is None:
         return False
@@ -197,7 +174,11 @@ def size_changed(m: Mutant) -> bool:
 def axis_opened(m: Mutant) -> bool:
     stored = {t.name for t in m.graph.initializer}
     places = [
-        (i, a) for i in m.graph.input if i.name not in stored for a, d in enumerate(i.type.tensor_type.shape.dim) if d.dim_value
+        (i, a)
+        for i in m.graph.input
+        if i.name not in stored
+        for a, d in enumerate(i.type.tensor_type.shape.dim)
+        if d.dim_value
     ]
     place = m.pick(places)
     if place is None:
@@ -219,185 +200,6 @@ def forget_shapes(m: Mutant) -> None:
             d.Clear()
 
 
-def identity(m: Mutant) -> bool:
-    e = m.edge(floats=False)
-    return e is not None and m.between(*e, lambda x: wrap(m, x, ["Identity"] * m.dice.choice([1, 2])))
-
-
-def wrap(m: Mutant, x: str, ops: list[str]) -> tuple[list[NodeProto], str]:
-    nodes = []
-    for op in ops:
-        nodes.append(m.op(op, x))
-        x = nodes[-1].output[0]
-    return nodes, x
-
-
-def casts(m: Mutant) -> bool:
-    def build(x: str):
-        a = m.op("Cast", x, to=m.dice.choice([TensorProto.DOUBLE, TensorProto.DOUBLE, TensorProto.FLOAT16]))
-        b = m.op("Cast", a.output[0], to=TensorProto.FLOAT)
-        return [a, b], b.output[0]
-
-    e = m.edge()
-    return e is not None and m.between(*e, build)
-
-
-def transposes(m: Mutant) -> bool:
-    e = m.edge(2)
-    if e is None:
-        return False
-
-    def build(x: str):
-        perm = list(range(len(m.kinds[x][1])))
-        m.dice.shuffle(perm)
-        a = m.op("Transpose", x, perm=perm)
-        nodes, y = wrap(m, a.output[0], m.dice.choice([[], ["Relu"], ["Tanh"]]))
-        b = m.op("Transpose", y, perm=[int(i) for i in np.argsort(perm)])
-        return [a, *nodes, b], b.output[0]
-
-    return m.between(*e, build)
-
-
-def reshapes(m: Mutant) -> bool:
-    """Flattened and back by its own shape, or by zeros and one −1."""
-    e = m.edge(2)
-    if e is None:
-        return False
-
-    def build(x: str):
-        rank = len(m.kinds[x][1])
-        if m.dice.random() < 0.5:
-            shape = m.op("Shape", x)
-            flat = m.op("Reshape", x, m.store(np.array([-1], np.int64)))
-            nodes, y = wrap(m, flat.output[0], m.dice.choice([[], ["Relu"]]))
-            back = m.op("Reshape", y, shape.output[0])
-            return [shape, flat, *nodes, back], back.output[0]
-        sizes = [0] * (rank - 1) + [-1]
-        same = m.op("Reshape", x, m.store(np.array(sizes, np.int64)))
-        return [same], same.output[0]
-
-    return m.between(*e, build)
-
-
-def squeezes(m: Mutant) -> bool:
-    e = m.edge(1)
-    if e is None:
-        return False
-
-    def build(x: str):
-        axis = m.dice.randrange(len(m.kinds[x][1]) + 1)
-        if m.opset >= 13:
-            axes = m.store(np.array([axis], np.int64))
-            a = m.op("Unsqueeze", x, axes)
-            b = m.op("Squeeze", a.output[0], axes)
-        else:
-            a = m.op("Unsqueeze", x, axes=[axis])
-            b = m.op("Squeeze", a.output[0], axes=[axis])
-        return [a, b], b.output[0]
-
-    return m.between(*e, build)
-
-
-def cut_and_joined(m: Mutant) -> bool:
-    """Two slices of an axis, joined again: as they were, or the other way round."""
-    e = m.edge(2)
-    if e is None or m.opset < 10:
-        return False
-    shape = m.kinds[e[1]][1]
-    axes = [a for a, d in enumerate(shape) if isinstance(d, int) and d > 1]
-    if not axes:
-        return False
-
-    def build(x: str):
-        axis = m.dice.choice(axes)
-        at = m.dice.randrange(1, int(shape[axis]))
-        ints = lambda v: m.store(np.array([v], np.int64))  # noqa: E731
-        a = m.op("Slice", x, ints(0), ints(at), ints(axis))
-        b = m.op("Slice", x, ints(at), ints(2**31 - 1), ints(axis))
-        halves = [a.output[0], b.output[0]]
-        if m.dice.random() < 0.5:
-            halves.reverse()
-        c = m.op("Concat", *halves, axis=axis)
-        return [a, b, c], c.output[0]
-
-    return m.between(*e, build)
-
-
-def padded_and_cut(m: Mutant) -> bool:
-    e = m.edge(2)
-    if e is None or m.opset < 11:
-        return False
-    shape = m.kinds[e[1]][1]
-
-    def build(x: str):
-        rank = len(shape)
-        axis = m.dice.randrange(rank)
-        before = m.dice.choice([0, 1, 2])
-        pads = [0] * (2 * rank)
-        pads[axis], pads[rank + axis] = before, 2 - before
-        a = m.op("Pad", x, m.store(np.array(pads, np.int64)))
-        start, end = (2, 2**31 - 1) if m.dice.random() < 0.5 else (0, -2)
-        ints = lambda v: m.store(np.array([v], np.int64))  # noqa: E731
-        b = m.op("Slice", a.output[0], ints(start), ints(end), ints(axis))
-        return [a, b], b.output[0]
-
-    return m.between(*e, build)
-
-
-def twice_and_once(m: Mutant) -> bool:
-    """Joined with itself, and one of the two taken: by Split or by Gather."""
-    e = m.edge(2)
-    if e is None or m.opset < 13:
-        return False
-    shape = m.kinds[e[1]][1]
-    axes = [a for a, d in enumerate(shape) if isinstance(d, int)]
-    if not axes:
-        return False
-
-    def build(x: str):
-        axis = m.dice.choice(axes)
-        n = int(shape[axis])
-        a = m.op("Concat", x, x, axis=axis)
-        kind = m.dice.choice(["split", "gather", "add"])
-        if kind == "gather":
-            index = m.dice.sample(range(2 * n), n) if m.dice.random() < 0.5 else [2 * i for i in range(n)]
-            b = m.op("Gather", a.output[0], m.store(np.array(index, np.int64)), axis=axis)
-            return [a, b], b.output[0]
-        name = m.fresh("split")
-        sizes = m.store(np.array([n, n], np.int64))
-        s = helper.make_node("Split", [a.output[0], sizes], [f"{name}_0", f"{name}_1"], name=name, axis=axis)
-        if kind == "split":
-            return [a, s], s.output[m.dice.choice([0, 1])]
-        c = m.op("Add", s.output[0], s.output[1])
-        return [a, s, c], c.output[0]
-
-    return m.between(*e, build)
-
-
-def scaled(m: Mutant) -> bool:
-    """A constant for each position of one axis, or of all."""
-    e = m.edge(1)
-    if e is None:
-        return False
-    shape = m.kinds[e[1]][1]
-
-    def build(x: str):
-        sizes = [d if isinstance(d, int) else 1 for d in shape]
-        kept = m.dice.randrange(len(sizes))
-        if m.dice.random() < 0.7:
-            sizes = [d if i == kept else 1 for i, d in enumerate(sizes)]
-        a = m.op(m.dice.choice(["Add", "Mul"]), x, m.store((1 + m.numbers.standard_normal(sizes)).astype(np.float32)))
-        return [a], a.output[0]
-
-    return m.between(*e, build)
-
-
-def function_added(m: Mutant) -> bool:
-    e = m.edge()
-    ops = [m.dice.choice(["Relu", "Sigmoid", "Tanh", "Abs", "Softplus", "Neg"])]
-    return e is not None and m.between(*e, lambda x: wrap(m, x, ops))
-
-
 def operator_swapped(m: Mutant) -> bool:
     known = {op for family in FAMILIES for op in family}
     n = m.node(lambda n: n.op_type in known and n.domain in ("", "ai.onnx"))
@@ -412,7 +214,12 @@ def operator_swapped(m: Mutant) -> bool:
 
 def bypassed(m: Mutant) -> bool:
     """A node left out where its input has its output's shape."""
-    n = m.node(lambda n: len(n.output) == 1 and any(m.kinds.get(i) == m.kinds.get(n.output[0], 0) for i in n.input))
+    n = m.node(
+        lambda n: (
+            len(n.output) == 1
+            and any(m.kinds.get(i) == m.kinds.get(n.output[0], 0) for i in n.input)
+        )
+    )
     if n is None:
         return False
     x = next(i for i in n.input if m.kinds.get(i) == m.kinds.get(n.output[0]))
@@ -443,7 +250,9 @@ def constant_as_node(m: Mutant) -> bool:
 
 def weight_behind(m: Mutant) -> bool:
     """A weight that some nodes read through another node."""
-    t = m.pick([t for t in m.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) >= 1])
+    t = m.pick(
+        [t for t in m.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) >= 1]
+    )
     if t is None:
         return False
     rank = len(t.dims)
@@ -497,11 +306,17 @@ def conditional(m: Mutant) -> bool:
     cond = m.store(np.array(m.dice.random() < 0.5))
     before: list[NodeProto] = []
     x = m.graph.input[0]
-    if m.dice.random() < 0.5 and x.type.tensor_type.elem_type == TensorProto.FLOAT and m.opset >= 13:
+    if (
+        m.dice.random() < 0.5
+        and x.type.tensor_type.elem_type == TensorProto.FLOAT
+        and m.opset >= 13
+    ):
         total = m.op("ReduceSum", x.name, keepdims=0)
         more_than = m.op("Greater", total.output[0], m.store(np.array(0, np.float32)))
         before, cond = [total, more_than], more_than.output[0]
-    choice = helper.make_node("If", [cond], [output], name=m.fresh("if"), then_branch=branches[0], else_branch=branches[1])
+    choice = helper.make_node(
+        "If", [cond], [output], name=m.fresh("if"), then_branch=branches[0], else_branch=branches[1]
+    )
     if m.dice.random() < 0.5:
         attributes = [AttributeProto.FromString(a.SerializeToString()) for a in choice.attribute]
         del choice.attribute[:]

@@ -49,7 +49,9 @@ class Net:
         self.features: set[str] = set()
         self.mixers: list[Mixer] = []
         self.swapped: tuple[str, str] | None = None  # inputs that may change places
-        self.fixed: dict[str, Callable[[dict[str, int]], np.ndarray]] = {}  # inputs with values of their own
+        self.fixed: dict[
+            str, Callable[[dict[str, int]], np.ndarray]
+        ] = {}  # inputs with values of their own
         self.replay: list[str] | None = None
         self.record: list[str] | None = None
         self.plain = False  # weights as initializers only
@@ -105,9 +107,13 @@ class Net:
     def draw(self, *shape: int, around: float = 0.0, scale: float = 0.5) -> np.ndarray:
         return (around + scale * self.numbers.standard_normal(shape)).astype(np.float32)
 
-    def vector(self, n: int, around: float = 0.0, scale: float = 0.3, shape: tuple[int, ...] = ()) -> str:
+    def vector(
+        self, n: int, around: float = 0.0, scale: float = 0.3, shape: tuple[int, ...] = ()
+    ) -> str:
         """A bias, a scale, a shift: always stored plainly, shared where a block runs again."""
-        return self.remembered(lambda: self.store(self.draw(n, around=around, scale=scale).reshape(shape or (n,)), "v"))
+        return self.remembered(
+            lambda: self.store(self.draw(n, around=around, scale=scale).reshape(shape or (n,)), "v")
+        )
 
     def remembered(self, make: Callable[[], str]) -> str:
         if self.replay is not None:
@@ -153,7 +159,9 @@ class Net:
 
     # -- bodies
 
-    def body(self, build: Callable[[], list[Value]], inputs: list[onnx.ValueInfoProto], kind: str) -> GraphProto:
+    def body(
+        self, build: Callable[[], list[Value]], inputs: list[onnx.ValueInfoProto], kind: str
+    ) -> GraphProto:
         self.scopes.append(Scope())
         results = build()
         outputs = []
@@ -183,7 +191,11 @@ class Net:
         return Value(name, tuple(shape))
 
     def squeeze(self, x: Value, axis: int) -> Value:
-        name = self.op("Squeeze", x, self.ints(axis)) if self.opset >= 13 else self.op("Squeeze", x, axes=[axis])
+        name = (
+            self.op("Squeeze", x, self.ints(axis))
+            if self.opset >= 13
+            else self.op("Squeeze", x, axes=[axis])
+        )
         return Value(name, x.shape[:axis] + x.shape[axis + 1 :])
 
     def unsqueeze(self, x: Value, axis: int) -> Value:
@@ -199,7 +211,9 @@ class Net:
         else:
             made = self.nodes("Split", [x], len(sizes), axis=axis, split=sizes)
         a = axis % len(x.shape)
-        return [Value(n, (*x.shape[:a], s, *x.shape[a + 1 :])) for n, s in zip(made, sizes, strict=True)]
+        return [
+            Value(n, (*x.shape[:a], s, *x.shape[a + 1 :])) for n, s in zip(made, sizes, strict=True)
+        ]
 
     def slice(self, x: Value, axis: int, start: int, stop: int, step: int = 1) -> Value:
         a = axis % len(x.shape)
@@ -207,7 +221,9 @@ class Net:
         assert isinstance(size, int)
         count = len(range(*slice(start, stop, step).indices(size)))
         if self.opset >= 10:
-            name = self.op("Slice", x, self.ints(start), self.ints(stop), self.ints(a), self.ints(step))
+            name = self.op(
+                "Slice", x, self.ints(start), self.ints(stop), self.ints(a), self.ints(step)
+            )
         else:
             assert step == 1
             name = self.op("Slice", x, starts=[start], ends=[stop], axes=[a])
@@ -218,13 +234,19 @@ class Net:
         a = axis % rank
         pads = [0] * (2 * rank)
         pads[a], pads[rank + a] = before, after
-        name = self.op("Pad", x, self.ints(*pads)) if self.opset >= 11 else self.op("Pad", x, pads=pads)
+        name = (
+            self.op("Pad", x, self.ints(*pads))
+            if self.opset >= 11
+            else self.op("Pad", x, pads=pads)
+        )
         size = x.shape[a]
         assert isinstance(size, int)
         return Value(name, (*x.shape[:a], size + before + after, *x.shape[a + 1 :]))
 
     def reshape(self, x: Value, shape: tuple[Dim, ...], asked: tuple[int, ...] | str) -> Value:
-        return Value(self.op("Reshape", x, asked if isinstance(asked, str) else self.ints(*asked)), shape)
+        return Value(
+            self.op("Reshape", x, asked if isinstance(asked, str) else self.ints(*asked)), shape
+        )
 
     def transpose(self, x: Value, perm: tuple[int, ...]) -> Value:
         return Value(self.op("Transpose", x, perm=list(perm)), tuple(x.shape[p] for p in perm))

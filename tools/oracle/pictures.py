@@ -25,13 +25,29 @@ def halved(d: int | str, up: bool) -> int | str:
     return f"{d}/{'c' if up else 'f'}"
 
 
-def conv(net: Net, x: Value, out: int, kernel: int = 3, stride: int = 1, group: int = 1, bias: bool | None = None) -> Value:
+def conv(
+    net: Net,
+    x: Value,
+    out: int,
+    kernel: int = 3,
+    stride: int = 1,
+    group: int = 1,
+    bias: bool | None = None,
+) -> Value:
     rank = len(x.shape) - 2
     w = weight(net, out, channels(x) // group, *[kernel] * rank)
     bias = net.dice.random() < 0.6 if bias is None else bias
     inputs = [w, net.vector(out)] if bias else [w]
     p = kernel // 2
-    name = net.op("Conv", x, *inputs, kernel_shape=[kernel] * rank, strides=[stride] * rank, pads=[p] * 2 * rank, group=group)
+    name = net.op(
+        "Conv",
+        x,
+        *inputs,
+        kernel_shape=[kernel] * rank,
+        strides=[stride] * rank,
+        pads=[p] * 2 * rank,
+        group=group,
+    )
     space = x.shape[2:] if stride == 1 else tuple(halved(d, True) for d in x.shape[2:])
     return Value(name, (x.shape[0], out, *space))
 
@@ -119,7 +135,10 @@ def grouped(net: Net, x: Value) -> Value:
 
 
 def inception(net: Net, x: Value) -> Value:
-    parts = [activation(net, conv(net, x, some_channels(net), k), 1) for k in net.dice.choice([(1, 3), (1, 1, 3)])]
+    parts = [
+        activation(net, conv(net, x, some_channels(net), k), 1)
+        for k in net.dice.choice([(1, 3), (1, 1, 3)])
+    ]
     if net.dice.random() < 0.4:
         parts.append(x)
     y = net.concat(parts, 1)
@@ -136,7 +155,9 @@ def cross_stage(net: Net, x: Value) -> Value:
 
 def cut(net: Net, x: Value) -> Value:
     c = channels(x)
-    return net.slice(x, 1, net.dice.randrange(max(1, c // 2)), c - net.dice.randrange(max(1, c // 3)))
+    return net.slice(
+        x, 1, net.dice.randrange(max(1, c // 2)), c - net.dice.randrange(max(1, c // 3))
+    )
 
 
 def shuffled(net: Net, x: Value) -> Value:
@@ -179,13 +200,21 @@ def up(net: Net, x: Value) -> Value:
         return Value(name, (x.shape[0], channels(y) // 4, *space))
     if kind == "resize" and net.opset >= 11:
         scales = net.store(np.array([1, 1] + [2] * rank, np.float32), "scales")
-        name = net.op("Resize", x, "" if net.opset >= 13 else net.store(np.zeros(0, np.float32)), scales, mode="nearest")
+        name = net.op(
+            "Resize",
+            x,
+            "" if net.opset >= 13 else net.store(np.zeros(0, np.float32)),
+            scales,
+            mode="nearest",
+        )
         return Value(name, (x.shape[0], c, *space))
     n = some_channels(net)
     group = 2 if c % 2 == 0 and net.dice.random() < 0.3 else 1
     w = weight(net, c, n // group, *[2] * rank)
     inputs = [w, net.vector(n)] if net.dice.random() < 0.6 else [w]
-    name = net.op("ConvTranspose", x, *inputs, kernel_shape=[2] * rank, strides=[2] * rank, group=group)
+    name = net.op(
+        "ConvTranspose", x, *inputs, kernel_shape=[2] * rank, strides=[2] * rank, group=group
+    )
     return Value(name, (x.shape[0], n, *space))
 
 
@@ -220,7 +249,10 @@ def pyramid(net: Net, x: Value) -> Value:
         h = conv(net, v, some_channels(net), bias=True)
         if own:
             c = channels(h)
-            made = [net.store(net.draw(c, around=1.0 if i == 0 else 0.0, scale=0.2), "own") for i in range(2)]
+            made = [
+                net.store(net.draw(c, around=1.0 if i == 0 else 0.0, scale=0.2), "own")
+                for i in range(2)
+            ]
             shape = [1] * rank
             h = net.same("Mul", h, net.op("Reshape", made[0], net.ints(c, *shape)))
             h = net.same("Add", h, net.op("Reshape", made[1], net.ints(c, *shape)))

@@ -20,7 +20,11 @@ def attention(net: Net, x: Value) -> Value:
         q, k, v = (linear(net, x, inner) for _ in range(3))
 
     def to_heads(y: Value) -> Value:
-        y = net.reshape(y, (*x.shape[:2], heads, dim), (0, 0, heads, dim) if net.dice.random() < 0.5 else (0, 0, heads, -1))
+        y = net.reshape(
+            y,
+            (*x.shape[:2], heads, dim),
+            (0, 0, heads, dim) if net.dice.random() < 0.5 else (0, 0, heads, -1),
+        )
         return net.transpose(y, (0, 2, 1, 3))
 
     q, k, v = to_heads(q), to_heads(k), to_heads(v)
@@ -33,7 +37,11 @@ def attention(net: Net, x: Value) -> Value:
     if net.dice.random() < 0.3:
         scores = net.same("Add", scores, net.store(net.draw(1, heads, 1, 1), "bias"))
     y = Value(net.op("MatMul", net.softmax(scores), v), q.shape)
-    y = net.reshape(net.transpose(y, (0, 2, 1, 3)), (*x.shape[:2], inner), (0, 0, inner) if net.dice.random() < 0.5 else (0, 0, -1))
+    y = net.reshape(
+        net.transpose(y, (0, 2, 1, 3)),
+        (*x.shape[:2], inner),
+        (0, 0, inner) if net.dice.random() < 0.5 else (0, 0, -1),
+    )
     y = linear(net, y, width(x))
     net.features.add("attention")
     return y.like(net.op("Add", x, y)) if net.dice.random() < 0.7 else y
@@ -50,7 +58,10 @@ def over_time(net: Net, x: Value) -> Value:
     y = net.transpose(x, (0, 2, 1))
     n = some_width(net)
     w = weight(net, n, width(x), 3)
-    y = Value(net.op("Conv", y, w, net.vector(n), kernel_shape=[3], pads=[1, 1]), (x.shape[0], n, x.shape[1]))
+    y = Value(
+        net.op("Conv", y, w, net.vector(n), kernel_shape=[3], pads=[1, 1]),
+        (x.shape[0], n, x.shape[1]),
+    )
     y = activation(net, y, 1)
     if net.dice.random() < 0.5:
         d = weight(net, n, 1, 3)
@@ -78,7 +89,9 @@ def recurrent(net: Net, x: Value) -> Value:
     if not both:
         return net.transpose(net.squeeze(Value(out, shape), 1), (1, 0, 2))
     y = net.transpose(Value(out, shape), (2, 0, 1, 3))
-    return net.reshape(y, (*x.shape[:2], ways * h), (0, 0, -1) if net.dice.random() < 0.5 else (0, 0, ways * h))
+    return net.reshape(
+        y, (*x.shape[:2], ways * h), (0, 0, -1) if net.dice.random() < 0.5 else (0, 0, ways * h)
+    )
 
 
 def scanned(net: Net, x: Value) -> Value:
@@ -115,7 +128,10 @@ def scanned(net: Net, x: Value) -> Value:
         shapes.append(width(results[1]))
         return results
 
-    inputs = [helper.make_tensor_value_info(state, TensorProto.FLOAT, None), helper.make_tensor_value_info(step, TensorProto.FLOAT, None)]
+    inputs = [
+        helper.make_tensor_value_info(state, TensorProto.FLOAT, None),
+        helper.make_tensor_value_info(step, TensorProto.FLOAT, None),
+    ]
     body = net.body(build, inputs, "cell")
     _, out = net.nodes(
         "Scan", [start, y], 2, body=body, num_scan_inputs=1,
@@ -138,7 +154,16 @@ def counted_positions(net: Net, x: Value) -> Value:
 
 
 def token_block(net: Net, x: Value) -> Value:
-    kinds = [attention, attention, feed_forward, over_time, recurrent, scanned, scanned, counted_positions]
+    kinds = [
+        attention,
+        attention,
+        feed_forward,
+        over_time,
+        recurrent,
+        scanned,
+        scanned,
+        counted_positions,
+    ]
     if net.dice.random() < 0.35:
         return dense_block(net, x)
     return net.dice.choice(kinds)(net, x)

@@ -45,7 +45,11 @@ def reshape(net: Net, w: np.ndarray) -> str:
 
 def unsqueeze(net: Net, w: np.ndarray) -> str:
     stored = net.store(w[np.newaxis], "w")
-    return net.op("Squeeze", stored, net.ints(0)) if net.opset >= 13 else net.op("Squeeze", stored, axes=[0])
+    return (
+        net.op("Squeeze", stored, net.ints(0))
+        if net.opset >= 13
+        else net.op("Squeeze", stored, axes=[0])
+    )
 
 
 def concat(net: Net, w: np.ndarray) -> str:
@@ -61,7 +65,9 @@ def sliced(net: Net, w: np.ndarray) -> str:
     axis = net.forms.randrange(w.ndim)
     more = np.concatenate([net.draw(*w.shape[:axis], 2, *w.shape[axis + 1 :]), w], axis)
     if net.opset < 10:
-        return net.op("Slice", net.store(more, "w"), starts=[2], ends=[more.shape[axis]], axes=[axis])
+        return net.op(
+            "Slice", net.store(more, "w"), starts=[2], ends=[more.shape[axis]], axes=[axis]
+        )
     end = net.ints(more.shape[axis])
     return net.op("Slice", net.store(more, "w"), net.ints(2), end, net.ints(axis))
 
@@ -75,7 +81,10 @@ def gathered(net: Net, w: np.ndarray) -> str:
 
 def distinct(q: np.ndarray) -> bool:
     """Whether no two positions of an axis hold the same, so that what is kept can be told."""
-    return all(len(np.unique(np.moveaxis(q, i, 0).reshape(n, -1), axis=0)) == n for i, n in enumerate(q.shape))
+    return all(
+        len(np.unique(np.moveaxis(q, i, 0).reshape(n, -1), axis=0)) == n
+        for i, n in enumerate(q.shape)
+    )
 
 
 def dequantized(net: Net, w: np.ndarray) -> str:
@@ -101,7 +110,9 @@ def cast_and_multiplied(net: Net, w: np.ndarray) -> str:
     """Weight-only int8, written out."""
     scale = np.array(0.004 + 0.004 * net.numbers.random(), np.float32)
     if net.forms.random() < 0.5:
-        scale = np.abs(net.draw(w.shape[0], around=0.006, scale=0.001)).reshape(-1, *[1] * (w.ndim - 1))
+        scale = np.abs(net.draw(w.shape[0], around=0.006, scale=0.001)).reshape(
+            -1, *[1] * (w.ndim - 1)
+        )
     q = np.clip(np.round(w / scale), -127, 127).astype(np.int8)
     if not distinct(q):
         return plain(net, w)
