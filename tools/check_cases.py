@@ -46,7 +46,9 @@ class Case:
 
 
 UNIT = ["--preprocess", "unit"]
-GENTLE = ["--speedup", "1.2x", "--no-latency"]
+PAST = [f"past_key_values.{i}.{k}:1x2x8x16" for i in range(2) for k in ("key", "value")]
+PAST_SHAPES = ",".join(["input_ids:1x4", "attention_mask:1x12", *PAST])
+GENTLE = ["--speedup", "1.2x", "--no-latency", "--shapes", PAST_SHAPES]
 TRACT = [*PRUNE, "--runtime", "tract"]
 ONE_AND_K = [{"N": 1, "K": 1}, {"N": 3, "K": 12}]
 
@@ -281,7 +283,7 @@ def main() -> int:
         for case in cases():
             if not chosen(case.file):
                 continue
-            what = " ".join([case.subcommand or "", *case.arguments]).strip() or "prune"
+            what = " ".join([case.subcommand or "", *case.arguments]).strip()[:60] or "prune"
             if not (args.folder / case.file).exists():
                 rows.append((f"{case.file} {what}", case.wanted, "no such file", False))
                 continue
