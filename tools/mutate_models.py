@@ -25,7 +25,7 @@ import onnx
 
 import program
 from oracle import campaign
-from oracle.behaviour import session
+from oracle.behaviour import outputs, session
 from oracle.generator import generate
 from oracle.judge import SKIPPED, Subject, Verdict, judge, options
 from oracle.mutant import Mutant
@@ -55,7 +55,7 @@ def runs(subject: Subject) -> bool:
     try:
         s = session(subject.model)
         for feed in subject.feeds(s.get_inputs()):
-            s.run(None, feed)
+            outputs(s, feed)
     except Exception:
         return False
     return True

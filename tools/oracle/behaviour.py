@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ DTYPES = {
     "tensor(bool)": np.bool_,
 }
 Feed = dict[str, np.ndarray]
+LIMIT = 5.0  # seconds of a run
 ROUNDING = 2e-6  # of each number
 
 
@@ -36,8 +38,14 @@ def session(model: ModelProto | Path, optimized: bool = False) -> ort.InferenceS
 
 
 def outputs(s: ort.InferenceSession, feed: Feed) -> list[np.ndarray]:
-    """The outputs that are tensors."""
-    return [v for v in s.run(None, feed) if isinstance(v, np.ndarray)]
+    """The outputs that are tensors; an error where a run takes too long, as that of an endless loop does."""
+    options = ort.RunOptions()
+    timer = threading.Timer(LIMIT, setattr, [options, "terminate", True])
+    timer.start()
+    try:
+        return [v for v in s.run(None, feed, options) if isinstance(v, np.ndarray)]
+    finally:
+        timer.cancel()
 
 
 def random_feed(

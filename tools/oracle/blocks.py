@@ -70,10 +70,14 @@ def linear(net: Net, x: Value, out: int, bias: bool | None = None) -> Value:
     width = x.shape[-1]
     assert isinstance(width, int)
     bias = net.dice.random() < 0.75 if bias is None else bias
+    # Where no bias is asked for, Gemm may have one of a single number.
     if len(x.shape) == 2 and net.dice.random() < 0.5:
         turned = net.dice.random() < 0.5
         w = weight(net, out, width) if turned else weight(net, width, out)
-        more = [net.vector(out)] if bias else [net.vector(1)]
+        one = net.dice.random() < 0.3
+        more = [net.vector(out)] if bias else [net.vector(1)] if one else []
+        if net.opset < 11 and not more:
+            more = [net.vector(1)]
         return Value(
             net.op("Gemm", x, w, *more, transB=1 if turned else None), (*x.shape[:-1], out)
         )

@@ -10,6 +10,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
@@ -92,6 +93,37 @@ def table(lines: list[dict], by: str) -> Iterator[str]:
     yield f"in {spelled} operators that mix channels were made to see the kept ones alone; {unverified} the program could not verify by itself"
 
 
+def results(
+    examine: Examine, seeds: list[int], binary: Path, args: argparse.Namespace
+) -> Iterator[list[dict]]:
+    """The lines of batches of seeds, in several processes. One that dies is begun again, seed by seed."""
+    batches = [seeds[i : i + BATCH] for i in range(0, len(seeds), BATCH)]
+    while batches:
+        with ProcessPoolExecutor(args.jobs) as pool:
+            tasks = [pool.submit(several, examine, b, binary, args.keep) for b in batches]
+            for done, task in enumerate(tasks):
+                try:
+                    yield task.result()
+                except BrokenProcessPool:
+                    break
+            else:
+                return
+        broken, batches = batches[done], batches[done + 1 :]
+        for seed in broken:
+            yield list(filter(None, [alone(examine, seed, binary, args.keep)]))
+
+
+def alone(examine: Examine, seed: int, binary: Path, keep: Path | None) -> dict:
+    """One seed in a process of its own; onnxruntime dies of some models."""
+    with ProcessPoolExecutor(1) as pool:
+        try:
+            made = pool.submit(several, examine, [seed], binary, keep).result()
+        except BrokenProcessPool:
+            dead = Verdict(SKIPPED, "onnxruntime died")
+            return {"seed": seed, "kind": "?", "features": [], **asdict(dead), "seconds": 0.0}
+    return made[0] if made else {}
+
+
 def run(args: argparse.Namespace, examine: Examine, by: str) -> int:
     """All seeds; 1 if something is wrong with one of them."""
     first, last = (int(n) for n in args.seeds.split(":"))
@@ -104,21 +136,13 @@ def run(args: argparse.Namespace, examine: Examine, by: str) -> int:
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
     binary = args.binary.resolve()
-    with ProcessPoolExecutor(args.jobs) as pool:
-        tasks = [
-            pool.submit(several, examine, left[i : i + BATCH], binary, args.keep)
-            for i in range(0, len(left), BATCH)
-        ]
-        for task in tasks:
-            made = task.result()
-            lines += made
-            if args.lines:
-                with args.lines.open("a") as out:
-                    out.writelines(json.dumps(line, default=str) + "\n" for line in made)
-            for line in filter(at_fault, made):
-                print(
-                    f"{line['seed']} {line['kind']}: {line['outcome']}: {line['why'][:240]}",
-                    flush=True,
-                )
+    for made in results(examine, left, binary, args):
+        lines += made
+        if args.lines:
+            with args.lines.open("a") as out:
+                out.writelines(json.dumps(line, default=str) + "\n" for line in made)
+        for line in filter(at_fault, made):
+            why = line["why"][:240]
+            print(f"{line['seed']} {line['kind']}: {line['outcome']}: {why}", flush=True)
     print("\n".join(table(lines, by)))
     return int(any(at_fault(line) for line in lines))

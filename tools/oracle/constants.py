@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper, numpy_helper
 
-from .behaviour import session
+from .behaviour import outputs, session
 
 RANDOM = {
     "RandomNormal",
@@ -113,7 +113,7 @@ class Uses:
         values = {n: numpy_helper.to_array(t) for n, t in self._stored.items() if n in wanted}
         missing = sorted(wanted - set(values))
         if missing:
-            outputs = [onnx.ValueInfoProto(name=name) for name in missing]
+            wanted_ones = [onnx.ValueInfoProto(name=name) for name in missing]
             needed: set[str] = set(missing)
             nodes = []
             for node in reversed(self._computed):
@@ -121,12 +121,12 @@ class Uses:
                     nodes.append(node)
                     needed |= reads(node)
             stored = [t for n, t in self._stored.items() if n in needed]
-            graph = helper.make_graph(nodes[::-1], "constants", [], outputs, stored)
+            graph = helper.make_graph(nodes[::-1], "constants", [], wanted_ones, stored)
             part = helper.make_model(
                 graph, opset_imports=model.opset_import, functions=model.functions
             )
             part.ir_version = model.ir_version
-            found = session(part).run(None, {})
+            found = outputs(session(part), {})
             values |= dict(zip(missing, found, strict=True))
         for use in self.found.values():
             use.values = values[use.name]

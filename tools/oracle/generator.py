@@ -122,7 +122,7 @@ def towers(net: Net) -> None:
         elif kind == "sequence":
             x = one_row(net, steps(net, linear(net, x, some_width(net)), token_block, 0, 1))
         x = steps(net, x, dense_block, 0, 2)
-        return linear(net, x, some_width(net))
+        return linear(net, x, some_width(net), bias=True)  # zero where it is masked
 
     joined(net, net.again(tower, inputs))
 
