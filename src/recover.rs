@@ -48,7 +48,8 @@ pub fn recover(
     }
     if means.recalibrate {
         let external = pruned.external.clone();
-        out.normalizations = Some(rewriting::recalibrate(&mut pruned.proto, external.as_ref(), calibration)?);
+        let done = rewriting::recalibrate(a, kept, &mut pruned.proto, external.as_ref(), calibration)?;
+        out.normalizations = Some(done);
         out.recalibrated = accuracy(pruned, calibration)?;
     }
     Ok(out)

@@ -26,13 +26,33 @@ HEAD = """# Accuracy without training
 
 Right answers (%) of `{model}` on {test:,} test pictures, right after pruning to {speedup} fewer MACs with
 protected-global; {original:.2f} % before. *refit* solves the least squares of the layers that read what shrank, *BN*
-estimates the statistics of batch normalisations again, both from {samples} training pictures; labels are not used.
+moves the statistics of batch normalisations, both from {samples} training pictures; labels are not used.
 One run, onnxruntime {runtime}; so many pictures tell a figure to {spread:.1f} points either way.
 
 | criterion | pruned | refit | BN | refit and BN |
 | --- | --- | --- | --- | --- |
 """
 BEST = "\nBoth together beat either alone, whatever the criterion. What the criterion decides is where they start from.\n"
+MOVED = """
+## Data unlike the model's own
+
+Statistics of batch normalisations are moved, not replaced: each channel gets the mean and variance with which it gives
+on the data what it gave in the original, (x − mean) / √variance with the same mean and deviation. Where the data is
+like what the model was trained on, that is what replacing them by those of the data does; elsewhere it keeps the
+model's own way of seeing such data. Right answers (%) of `fashion_resnet.onnx` (93.2) on 250 test pictures, by l2 at
+1.1x from 250 others, and of `cifar10_resnet20_bn.onnx` (80.6) on 500 at 2x from 256:
+
+| pictures to calibrate on | pruned | replaced | mean shifted by the difference | moved |
+| --- | --- | --- | --- | --- |
+| Fashion-MNIST | 90.0 | 92.4 | 92.8 | 92.8 |
+| the same at a quarter of the brightness | 90.0 | 79.6 | 93.6 | 92.8 |
+| the same as negatives | 90.0 | 58.0 | 90.4 | 91.6 |
+| noise | 90.0 | 8.4 | 8.0 | 33.6 |
+| CIFAR-10, l2 | 13.0 | 51.6 | 50.8 | 53.4 |
+| CIFAR-10, lamp | 11.8 | 34.8 | 32.4 | 37.8 |
+
+No statistics of noise help; data must at least look like pictures of that kind.
+"""
 
 
 def test_set(tar, count):
@@ -96,7 +116,7 @@ def main():
         spread=98 / len(images) ** 0.5,
     )
     command = f"\n`python tools/recovery_table.py {args.model.name} cifar10-jpeg.tar.gz --test {len(images)}`\n"
-    (ROOT / "docs/RECOVERY.md").write_text(head + "\n".join(rows) + "\n" + BEST * best + command)
+    (ROOT / "docs/RECOVERY.md").write_text(head + "\n".join(rows) + "\n" + BEST * best + MOVED + command)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ impl<'a> Gauge<'a> {
         let time = |counts: &[usize]| self.latency.map_or(f64::NAN, |l| l.milliseconds(counts));
         Measured(match self.target {
             Target::Speedup(_) => Target::Speedup(costs.macs.eval(full) / costs.macs.eval(counts)),
-            Target::Params(_) => Target::Params(costs.params.eval(counts) / costs.params.eval(full)),
-            Target::Size(_) => Target::Size((costs.weight_bytes.eval(counts) + self.fixed_bytes) as u64),
+            Target::Params(_) => Target::Params(costs.params(counts) / costs.params(full)),
+            Target::Size(_) => Target::Size((costs.weight_bytes(counts) + self.fixed_bytes) as u64),
             Target::Ratio(_) => {
                 let gone: usize = full.iter().zip(counts).map(|(n, k)| n - k).sum();
                 Target::Ratio(gone as f64 / self.channels as f64)
@@ -67,6 +67,19 @@ impl<'a> Gauge<'a> {
             (Target::Ratio(m), Target::Ratio(t)) => m >= t - 1e-12,
             _ => false,
         }
+    }
+
+    /// The share of the way to the target that a candidate has gone, 0 to 1.
+    pub fn way(&self, counts: &[usize]) -> f64 {
+        let line = |figure: Target| match figure {
+            Target::Speedup(x) | Target::Latency(x) => 1.0 / x,
+            Target::Params(x) | Target::Milliseconds(x) | Target::ActivationShare(x) => x,
+            Target::Size(n) | Target::Activations(n) => n as f64,
+            Target::Ratio(x) => 1.0 - x,
+        };
+        let [start, now] = [&self.full[..], counts].map(|counts| line(self.measure(counts).0));
+        let share = (start - now) / (start - line(self.target));
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
     /// Whether channels of some groups bring the target nearer than those of others, so that the order must know.

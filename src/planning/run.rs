@@ -25,6 +25,8 @@ pub struct Step {
     pub of: usize,
     /// MACs left, as a share of the model's.
     pub macs: f64,
+    /// Share of the way to the target, 0 to 1.
+    pub way: f64,
 }
 
 /// What to aim at and by which means.
@@ -135,7 +137,8 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             state.remove(unit);
         }
         taken = t;
-        if !progress(Step { step: t, of: steps, macs: a.costs.macs.eval(&state.counts) / base }) {
+        let (macs, way) = (a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts));
+        if !progress(Step { step: t, of: steps, macs, way }) {
             return Err(Error::Interrupted);
         }
         if done {

@@ -10,6 +10,8 @@ use crate::onnx::{self, DType};
 pub(super) struct Initializers {
     index: HashMap<String, usize>,
     readers: HashMap<String, usize>,
+    /// What copies of tensors are copies of.
+    copies: HashMap<String, String>,
     taken: HashSet<String>,
 }
 
@@ -21,31 +23,44 @@ impl Initializers {
         graph.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
         let index: HashMap<String, usize> =
             graph.initializer.iter().enumerate().map(|(i, t)| (t.name().to_owned(), i)).collect();
+        let mut copies: HashMap<String, String> = HashMap::new();
+        for n in graph.node.iter().filter(|n| n.op_type() == "Identity") {
+            if let ([from], [to]) = (&n.input[..], &n.output[..]) {
+                let from = copies.get(from).unwrap_or(from).clone();
+                copies.insert(to.clone(), from);
+            }
+        }
         taken.extend(index.keys().cloned());
         taken.extend(graph.input.iter().map(|v| v.name().to_owned()));
-        Initializers { index, readers, taken }
+        Initializers { index, readers, copies, taken }
     }
 
-    /// Values of input `input` of a node, if that is an initializer.
+    /// The initializer of that name, or that it is a copy of.
+    fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(self.copies.get(name).map_or(name, String::as_str)).copied()
+    }
+
+    /// Values of input `input` of a node, if that is an initializer or a copy of one.
     pub(super) fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
-        let t = graph.initializer.get(*self.index.get(node.input.get(input)?)?)?;
+        let t = graph.initializer.get(self.find(node.input.get(input)?)?)?;
         Some(onnx::to_f32(t).ok()?.into_owned())
     }
 
-    /// Gives the input other values in the same shape and type; what others read too keeps its values.
+    /// Gives a tensor that these inputs of nodes read other values in the same shape and type: one for all of them.
+    /// What others read too keeps its values.
     ///
     /// # Errors
     /// When the values do not fill the shape.
     pub(super) fn replace(
         &mut self,
         graph: &mut GraphProto,
-        node: usize,
-        input: usize,
+        places: &[(usize, usize)],
         values: &[f32],
     ) -> Result<bool> {
-        let Some(name) = graph.node.get(node).and_then(|n| n.input.get(input)).cloned() else { return Ok(false) };
-        let Some(&i) = self.index.get(&name) else { return Ok(false) };
-        let (old, shared) = (&graph.initializer[i], self.readers.get(&name).is_some_and(|n| *n > 1));
+        let Some(name) = places.first().and_then(|at| self.name(graph, *at)) else { return Ok(false) };
+        let Some(i) = self.find(&name) else { return Ok(false) };
+        let shared = !self.index.contains_key(&name) || self.readers(&name) > places.len();
+        let old = &graph.initializer[i];
         let Ok(dtype) = DType::try_from(old.data_type()) else { return Ok(false) };
         let new_name = if shared { self.fresh(&name) } else { name.clone() };
         let mut new = onnx::from_f32(&new_name, &onnx::shape(old)?, values, dtype)?;
@@ -56,12 +71,24 @@ impl Initializers {
         }
         graph.initializer.push(new);
         if let Some(n) = self.readers.get_mut(&name) {
-            *n -= 1;
+            *n -= places.len();
         }
         self.index.insert(new_name.clone(), graph.initializer.len() - 1);
-        self.readers.insert(new_name.clone(), 1);
-        graph.node[node].input[input] = new_name;
+        self.readers.insert(new_name.clone(), places.len());
+        for (node, input) in places {
+            graph.node[*node].input[*input].clone_from(&new_name);
+        }
         Ok(true)
+    }
+
+    /// The tensor that an input of a node is.
+    pub(super) fn name(&self, graph: &GraphProto, (node, input): (usize, usize)) -> Option<String> {
+        graph.node.get(node)?.input.get(input).cloned()
+    }
+
+    /// How many inputs read a tensor.
+    pub(super) fn readers(&self, name: &str) -> usize {
+        self.readers.get(name).copied().unwrap_or(0)
     }
 
     /// A name that is free and starts like `base`.
