@@ -75,7 +75,8 @@ impl Network<'_> {
         let (trips, going) = (self.dice.one_of(&[2, 1, 3]), self.b.truth(true));
         let trips = self.b.scalar_int(trips);
         let (round, go, state) = (self.name("round"), self.name("go"), self.name("state"));
-        let mut infos = vec![declared(&round, DType::Int64, ""), declared(&go, DType::Bool, ""), of(&state, DType::Float)];
+        let mut infos =
+            vec![declared(&round, DType::Int64, ""), declared(&go, DType::Bool, ""), of(&state, DType::Float)];
         let mut inputs = vec![trips, going, t.name.clone()];
         let mut carried = vec![];
         if self.dice.below(2) == 1 {

@@ -229,7 +229,14 @@ pub fn network(dice: &[u16], seed: u64) -> ModelProto {
     let mut dice = Dice(dice.iter());
     let opset = dice.one_of(&[17, 18]);
     let fused = dice.rarely(4);
-    let mut n = Network { b: Builder::new(opset).seeded(seed), dice, fused, layers: 0, stored: HashMap::new(), sharing: Sharing::Off };
+    let mut n = Network {
+        b: Builder::new(opset).seeded(seed),
+        dice,
+        fused,
+        layers: 0,
+        stored: HashMap::new(),
+        sharing: Sharing::Off,
+    };
     let t = match n.dice.below(6) {
         0 | 1 => n.pictures(),
         2 => n.numbers(),
