@@ -44,7 +44,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["align", "alignment", "round", "multiple", "channel-divisor"], "--round-to N"),
     (&["iterations", "iterative-steps", "epochs"], "--steps N"),
     (&["num-heads", "prune-heads", "prune-num-heads"], "--heads: whole heads go"),
-    (&["input", "model", "input-model"], "the model's path, without an option"),
+    (&["model", "input-model"], "the model's path, without an option"),
     (&["out", "output-model", "output-path", "save", "save-path"], "-o FILE"),
     (&["input-shape", "input-shapes", "shape", "example-inputs"], "--shapes INPUT:AxBxC"),
     (&["dataset", "data-dir", "data-path", "calibration-data"], "--data PATH"),
