@@ -16,7 +16,7 @@ use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Error, Output, Request, Silent, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{Calibration, Source, Tap, Wanted, collect, tapped};

@@ -12,7 +12,7 @@ use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{InMemory, Source};
 

@@ -22,7 +22,7 @@ pub use kinds::{Kind, UnknownKind};
 pub use relations::{Quantization, Relations, Use};
 
 use crate::onnx::Model;
-use crate::ops::{Contraction, CostCx, Operator};
+use crate::ops::{Contraction, CostCx, Operator, Pointwise};
 
 /// Everything that follows from a model before anything is chosen.
 pub struct Analysis<'m> {
@@ -65,6 +65,13 @@ impl<'m> Analysis<'m> {
     pub fn contraction(&self, node: usize) -> Option<Contraction> {
         let main = self.graph.scope_of(node) == 0;
         let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);
+        main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
+    }
+
+    /// What a node of the main graph does to each value by itself.
+    pub fn pointwise(&self, node: usize) -> Option<Pointwise> {
+        let main = self.graph.scope_of(node) == 0;
+        let of = |op: &dyn Operator, cx: &CostCx| op.pointwise(cx);
         main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
     }
 

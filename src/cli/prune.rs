@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use onnx_prune::criteria::ScoreOptions;
 use onnx_prune::planning::{Axes, Options, Target};
 use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe};
 use onnx_prune::runtime::SessionOptions;
 use onnx_prune::statistics::Source;

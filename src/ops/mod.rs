@@ -30,6 +30,7 @@ mod opaque;
 mod over;
 mod pad;
 mod pool;
+mod pointwise;
 mod position_bias;
 mod quantize;
 mod recurrent;
@@ -50,6 +51,7 @@ mod transpose;
 pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use contraction::Contraction;
 pub use conv::Window;
+pub use pointwise::{Bound, Pointwise};
 pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
@@ -76,6 +78,11 @@ pub trait Operator: Sync {
 
     /// The node as a product of its weight with patches of its input; `None` where it is no such product.
     fn contraction(&self, _cx: &CostCx) -> Option<Contraction> {
+        None
+    }
+
+    /// What happens to each value by itself, where that is one of a few simple things.
+    fn pointwise(&self, _cx: &CostCx) -> Option<Pointwise> {
         None
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
-use crate::recover::recover;
+use crate::recovery::recover;
 use crate::report::{SensitivityReport, Timings};
 use crate::rewriting;
 use crate::runtime;

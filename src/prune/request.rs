@@ -9,7 +9,7 @@ use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
 use crate::planning::{self, Options, Scheme, Step, Target};
-use crate::recover::Means;
+use crate::recovery::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
 use crate::runtime::{self, Choice, SessionOptions};

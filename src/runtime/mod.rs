@@ -38,6 +38,7 @@ mod ort_device;
 mod ort_library;
 mod python;
 mod random;
+mod raw;
 mod rows;
 mod samples;
 mod select;

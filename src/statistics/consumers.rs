@@ -71,7 +71,7 @@ pub fn consumers(a: &Analysis) -> Vec<Consumer> {
     nodes.into_iter().filter_map(|(node, input, variant)| consumer(a, node, input, variant)).collect()
 }
 
-fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
+pub(super) fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
     let g = &a.graph;
     let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;

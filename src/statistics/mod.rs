@@ -8,6 +8,7 @@
 mod collect;
 mod consumers;
 mod error;
+mod layers;
 mod maps;
 mod patches;
 mod source;
@@ -18,6 +19,8 @@ mod tap;
 pub use collect::{GroupStatistics, Wanted, collect, moments};
 pub use consumers::{Consumer, consumers};
 pub use error::{Error, Result};
+pub use layers::{After, Intercept, Layer, layers};
+pub(crate) use patches::{Lot, Reading, Sampler};
 pub use source::{Batches, Calibration, InMemory, Source, SourceError};
 #[cfg(feature = "data")]
 pub use stored::Stored;

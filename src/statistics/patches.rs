@@ -8,9 +8,9 @@ use crate::ops::Window;
 
 /// What of a tensor a set of consumers reads alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// The tensor.
-    pub(super) data: usize,
+    pub(crate) data: usize,
     /// The axis that is contracted.
     axis: usize,
     groups: usize,
@@ -23,20 +23,20 @@ pub(super) struct Reading {
 
 /// Which samples a tensor holds.
 #[derive(Clone, Copy)]
-pub(super) struct Lot {
+pub(crate) struct Lot {
     /// Samples, from the first on.
-    pub(super) samples: usize,
+    pub(crate) samples: usize,
     /// Samples with what fills a batch of fixed size up.
-    pub(super) filled: usize,
+    pub(crate) filled: usize,
     /// Samples in earlier batches.
-    pub(super) before: usize,
+    pub(crate) before: usize,
 }
 
 /// Where in each sample to look.
 #[derive(Clone, Copy)]
-pub(super) struct Sampler {
-    pub(super) seed: u64,
-    pub(super) positions: usize,
+pub(crate) struct Sampler {
+    pub(crate) seed: u64,
+    pub(crate) positions: usize,
 }
 
 impl Sampler {
@@ -57,7 +57,7 @@ impl Sampler {
 }
 
 impl Reading {
-    pub(super) fn of(c: &Consumer) -> Reading {
+    pub(crate) fn of(c: &Consumer) -> Reading {
         Reading {
             data: c.data,
             axis: c.contraction.data_axis,
@@ -69,17 +69,17 @@ impl Reading {
     }
 
     /// Numbers in a patch of one group.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.inputs * self.kernel
     }
 
     /// Groups of a grouped convolution.
-    pub(super) fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.groups
     }
 
     /// Patches of each group at sampled positions: rows of [`width`](Self::width) numbers and a 1.
-    pub(super) fn gather(
+    pub(crate) fn gather(
         &self,
         values: &[f32],
         shape: &[usize],
@@ -93,27 +93,72 @@ impl Reading {
         patches.ok_or_else(|| format!("shape {shape:?} is not what its consumer reads"))
     }
 
-    fn rows(&self, values: &[f32], shape: &[usize], lot: Lot, sampler: Sampler) -> Option<Vec<f32>> {
-        let width = *shape.last()?;
-        if width != self.inputs || self.axis + 1 != shape.len() || self.groups != 1 || width == 0 {
-            return None;
+    /// The same reading of a tensor in which fewer channels, and of a depthwise convolution fewer groups, are left.
+    pub(crate) fn shrunk(&self, inputs: usize, groups: usize) -> Reading {
+        Reading { inputs, groups, ..self.clone() }
+    }
+
+    /// Values of some channels of an output of the layer at the positions at which [`gather`](Self::gather) takes its
+    /// patches: a row for each.
+    pub(crate) fn outputs(
+        &self,
+        values: &[f32],
+        shape: &[usize],
+        channels: &[usize],
+        lot: Lot,
+        sampler: Sampler,
+    ) -> Result<Vec<f32>, String> {
+        let fail = || format!("shape {shape:?} is not what its layer gives");
+        let mut out = Vec::new();
+        if self.window.is_none() {
+            let width = *shape.last().filter(|w| **w > 0).ok_or_else(fail)?;
+            if channels.iter().any(|c| *c >= width) {
+                return Err(fail());
+            }
+            self.each_row(values.len() / width, lot, sampler, |row| {
+                out.extend(channels.iter().map(|c| values[row * width + c]));
+            });
+            return Ok(out);
         }
-        let total = values.len() / width;
-        // Samples lie one after the other, unless their number is no factor of the rows.
+        let (&[n, depth], spatial) = shape.split_first_chunk::<2>().ok_or_else(fail)?;
+        if channels.iter().any(|c| *c >= depth) {
+            return Err(fail());
+        }
+        let area: usize = spatial.iter().product();
+        for sample in 0..lot.samples.min(n) {
+            for p in sampler.pick(self.data, lot.before + sample, area, sampler.positions) {
+                out.extend(channels.iter().map(|c| values[(sample * depth + c) * area + p]));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The sampled rows of a tensor of so many; samples lie one after the other, unless their number is no factor of
+    /// the rows.
+    fn each_row(&self, total: usize, lot: Lot, sampler: Sampler, mut visit: impl FnMut(usize)) {
         let (parts, used) = match lot.filled {
             n if n > 0 && total.is_multiple_of(n) => (n, lot.samples.min(n)),
             _ => (1, 1),
         };
         let per_part = total / parts;
         let wanted = sampler.positions.saturating_mul(lot.samples.div_ceil(used.max(1)));
-        let mut out = Vec::new();
         for part in 0..used {
             for p in sampler.pick(self.data, lot.before + part, per_part, wanted) {
-                let from = (part * per_part + p) * width;
-                out.extend_from_slice(&values[from..from + width]);
-                out.push(1.0);
+                visit(part * per_part + p);
             }
         }
+    }
+
+    fn rows(&self, values: &[f32], shape: &[usize], lot: Lot, sampler: Sampler) -> Option<Vec<f32>> {
+        let width = *shape.last()?;
+        if width != self.inputs || self.axis + 1 != shape.len() || self.groups != 1 || width == 0 {
+            return None;
+        }
+        let mut out = Vec::new();
+        self.each_row(values.len() / width, lot, sampler, |row| {
+            out.extend_from_slice(&values[row * width..(row + 1) * width]);
+            out.push(1.0);
+        });
         Some(out)
     }
 

@@ -1,5 +1,10 @@
 //! Accuracy won back from data without training: least squares and statistics of batch normalisations.
 
+pub mod samples;
+pub mod segments;
+pub mod store;
+
+
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::data::Target;
