@@ -117,6 +117,10 @@ pub trait Progress {
     fn candidates(&mut self, _done: usize, _of: usize) -> bool {
         true
     }
+    /// So many layers have been refitted, of so many.
+    fn layers(&mut self, _done: usize, _of: usize) -> bool {
+        true
+    }
     /// So many samples of calibration data went through the model.
     fn samples(&mut self, _done: usize) -> bool {
         true

@@ -1,9 +1,15 @@
-//! Accuracy won back from data without training: least squares and statistics of batch normalisations.
+//! Accuracy won back from data without training.
+//!
+//! Both networks run side by side over calibration samples, in pieces ([`segments`]), and each layer of the pruned one
+//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be estimated
+//! again, too. What comes of it is told on samples that were not solved with, where there are enough.
 
+mod flow;
+mod quality;
+pub mod refit;
 pub mod samples;
 pub mod segments;
 pub mod store;
-
 
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
@@ -14,10 +20,15 @@ use crate::report::Recovery;
 use crate::rewriting;
 use crate::statistics::{self, Calibration, Tap};
 
+use quality::{Outputs, likeness, outputs};
+use refit::{Options, floats, refit};
+use samples::Samples;
+use segments::{Network, Runner};
+
 /// What to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Means {
-    /// Solve the least squares of layers that read groups that shrank.
+    /// Solve the least squares of layers whose inputs have changed.
     pub refit: bool,
     /// Estimate the statistics of batch normalisations again.
     pub recalibrate: bool,
@@ -30,7 +41,8 @@ impl Means {
     }
 }
 
-/// Changes the values of weights of a pruned model, no shape; tells the accuracy on the same data along the way.
+/// Changes the values of weights of a pruned model, no shape; tells how far it gives what the original gives, along
+/// the way. `told` hears how many layers of how many are done.
 ///
 /// # Errors
 /// When the data or the runtime fails.
@@ -39,22 +51,38 @@ pub fn recover(
     kept: &Kept,
     pruned: &mut Model,
     means: Means,
+    samples: &Samples,
     calibration: &Calibration,
+    told: &dyn Fn(usize, usize) -> bool,
 ) -> rewriting::Result<Recovery> {
-    let mut out = Recovery {
-        original: accuracy(a.graph.model, calibration)?,
-        pruned: accuracy(pruned, calibration)?,
-        ..Recovery::default()
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
+    let batches = samples.told();
+    let from = batches.start;
+    let run = |model: &Model| -> statistics::Result<Vec<Outputs>> {
+        outputs(&mut Network::new(model, samples, batches.clone(), runner), samples, batches.clone())
     };
-    if means.refit {
-        let done = rewriting::refit(a, kept, &mut pruned.proto, calibration)?;
-        (out.layers, out.layers_left) = (Some(done.layers), done.left);
-        out.refitted = accuracy(pruned, calibration)?;
-    }
+    let mut out =
+        Recovery { samples: samples.count(batches.clone()), held_out: samples.has_aside(), ..Recovery::default() };
+    let before = run(pruned)?;
+    let original = if means.refit {
+        let options = Options::new(calibration.seed);
+        let mut walked = refit(a, kept, pruned, samples, runner, options, told)?;
+        (out.layers, out.layers_left) = (Some(walked.refitted.layers), walked.refitted.left);
+        let original = outputs(&mut walked.original, samples, batches.clone())?;
+        let refitted = outputs(&mut walked.pruned, samples, batches.clone())?;
+        out.refitted = Some(likeness(&refitted, &original, samples, from)?);
+        original
+    } else {
+        run(a.graph.model)?
+    };
+    out.original = likeness(&original, &original, samples, from)?.accuracy;
+    out.pruned = Some(likeness(&before, &original, samples, from)?);
     if means.recalibrate {
         let external = pruned.external.clone();
-        out.normalizations = Some(rewriting::recalibrate(&mut pruned.proto, external.as_ref(), calibration)?);
-        out.recalibrated = accuracy(pruned, calibration)?;
+        let part = samples.part(samples.solved());
+        let calibration = Calibration { source: &part, session: calibration.session.clone(), ..*calibration };
+        out.normalizations = Some(rewriting::recalibrate(&mut pruned.proto, external.as_ref(), &calibration)?);
+        out.recalibrated = Some(likeness(&run(pruned)?, &original, samples, from)?);
     }
     Ok(out)
 }

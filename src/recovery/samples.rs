@@ -100,6 +100,17 @@ impl Samples {
         self.targets[batches].iter().map(Vec::len).sum()
     }
 
+    /// Rows of the inputs in a batch, those that it was filled up with included.
+    pub fn filled(&self, batch: usize) -> usize {
+        let shape = self.inputs.first().and_then(|(_, v)| v.form(batch)).map(|f| f.1);
+        shape.and_then(|s| s.first().copied()).unwrap_or(0)
+    }
+
+    /// Name of the first sample of a batch.
+    pub fn name(&self, batch: usize) -> &str {
+        self.names[batch].first().map_or("", String::as_str)
+    }
+
     /// What the model ought to answer to the samples of a batch.
     pub fn targets(&self, batch: usize) -> &[Target] {
         &self.targets[batch]

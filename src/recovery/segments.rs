@@ -106,6 +106,11 @@ impl<'a> Network<'a> {
         Network { graph, ..self.clone() }
     }
 
+    /// The node of its graph that makes a tensor.
+    pub fn node_of(&self, name: &str) -> Option<usize> {
+        self.makers.get(name).copied()
+    }
+
     /// Whether a tensor has been computed and is still there.
     pub fn has(&self, name: &str) -> bool {
         self.live.contains_key(name)
@@ -116,12 +121,20 @@ impl<'a> Network<'a> {
     /// # Errors
     /// When it is not live or cannot be read back.
     pub fn get(&self, name: &str, batch: usize) -> Result<std::sync::Arc<Stored>> {
+        Ok(self.values(name)?.get(batch)?)
+    }
+
+    /// The values of a live tensor in all batches.
+    ///
+    /// # Errors
+    /// When it is not live.
+    pub fn values(&self, name: &str) -> Result<&Values> {
         let missing = || Error::Activation {
             tensor: name.to_owned(),
             sample: String::new(),
             why: "was not computed or is gone".to_owned(),
         };
-        Ok(self.live.get(name).ok_or_else(missing)?.get(batch)?)
+        self.live.get(name).ok_or_else(missing)
     }
 
     /// Runs what `wanted` needs and has not run. Afterwards these tensors are live, and so is whatever nodes that have

@@ -6,15 +6,16 @@ use super::error::Result;
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::{self, DType};
 
-/// The graph's initializers and who reads them.
-pub(super) struct Initializers {
+/// The graph's initializers and who reads them: gives weights other values.
+pub struct Initializers {
     index: HashMap<String, usize>,
     readers: HashMap<String, usize>,
     taken: HashSet<String>,
 }
 
 impl Initializers {
-    pub(super) fn of(graph: &GraphProto) -> Initializers {
+    /// Those of a graph.
+    pub fn of(graph: &GraphProto) -> Initializers {
         let mut readers: HashMap<String, usize> = HashMap::new();
         let mut taken = HashSet::new();
         graph.node.iter().for_each(|n| reads(n, &mut readers, &mut taken));
@@ -27,7 +28,7 @@ impl Initializers {
     }
 
     /// Values of input `input` of a node, if that is an initializer.
-    pub(super) fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
+    pub fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
         let t = graph.initializer.get(*self.index.get(node.input.get(input)?)?)?;
         Some(onnx::to_f32(t).ok()?.into_owned())
     }
@@ -36,7 +37,7 @@ impl Initializers {
     ///
     /// # Errors
     /// When the values do not fill the shape.
-    pub(super) fn replace(
+    pub fn replace(
         &mut self,
         graph: &mut GraphProto,
         node: usize,
@@ -64,8 +65,44 @@ impl Initializers {
         Ok(true)
     }
 
+    /// Whether an input of a node is an initializer that others read too.
+    pub fn is_shared(&self, node: &NodeProto, input: usize) -> bool {
+        node.input.get(input).and_then(|name| self.readers.get(name)).is_some_and(|n| *n > 1)
+    }
+
+    /// Gives a node a vector as an input that it leaves out, of the element type that its input `like` has. Answers
+    /// whether it could.
+    ///
+    /// # Errors
+    /// When the values cannot be stored.
+    pub fn add(
+        &mut self,
+        graph: &mut GraphProto,
+        node: usize,
+        input: usize,
+        like: usize,
+        values: &[f32],
+    ) -> Result<bool> {
+        let Some(n) = graph.node.get_mut(node) else { return Ok(false) };
+        let given = n.input.get(input).is_some_and(|name| !name.is_empty());
+        let model = n.input.get(like).and_then(|name| self.index.get(name)).and_then(|i| graph.initializer.get(*i));
+        let Some(dtype) = model.and_then(|t| DType::try_from(t.data_type()).ok()).filter(|_| !given) else {
+            return Ok(false);
+        };
+        let base = n.output.first().map_or("", String::as_str);
+        let name = self.fresh(&format!("{base}_bias"));
+        graph.initializer.push(onnx::from_f32(&name, &[values.len()], values, dtype)?);
+        if n.input.len() <= input {
+            n.input.resize(input + 1, String::new());
+        }
+        n.input[input].clone_from(&name);
+        self.index.insert(name.clone(), graph.initializer.len() - 1);
+        self.readers.insert(name, 1);
+        Ok(true)
+    }
+
     /// A name that is free and starts like `base`.
-    pub(super) fn fresh(&mut self, base: &str) -> String {
+    pub fn fresh(&mut self, base: &str) -> String {
         let mut n = 1;
         loop {
             let name = format!("{base}_{n}");

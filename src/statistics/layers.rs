@@ -70,7 +70,13 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
         let contraction = a.contraction(node)?;
         let variant = *variants.get(&(node, contraction.weight))?;
         let consumer = consumer(a, node, contraction.weight, variant)?;
+        let contraction = &consumer.contraction;
         let output = a.graph.outputs[node].first().copied().flatten()?;
+        // What else it reads is added in some other way.
+        let read = |k: usize| [Some(contraction.data), Some(contraction.weight), contraction.bias].contains(&Some(k));
+        if a.graph.inputs[node].iter().enumerate().any(|(k, id)| id.is_some() && !read(k)) {
+            return None;
+        }
         let weight = a.graph.constants[a.variants[variant].tensor].as_ref()?;
         if !dtype::is_float(weight.tensor.data_type()) || consumer.contraction.scale == 0.0 {
             return None;

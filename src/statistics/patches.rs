@@ -93,10 +93,6 @@ impl Reading {
         patches.ok_or_else(|| format!("shape {shape:?} is not what its consumer reads"))
     }
 
-    /// The same reading of a tensor in which fewer channels, and of a depthwise convolution fewer groups, are left.
-    pub(crate) fn shrunk(&self, inputs: usize, groups: usize) -> Reading {
-        Reading { inputs, groups, ..self.clone() }
-    }
 
     /// Values of some channels of an output of the layer at the positions at which [`gather`](Self::gather) takes its
     /// patches: a row for each.
