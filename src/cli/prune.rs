@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onnx_prune::criteria::ScoreOptions;
-use onnx_prune::planning::{Axes, Options, Target};
+use onnx_prune::criteria::{self, ScoreOptions};
+use onnx_prune::planning::{Axes, Options, Target, find_scheme};
 use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe};
@@ -148,14 +148,20 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    let (data, means) = calibration(args, seed)?;
+    let (data, asked) = calibration(args, seed)?;
+    // What measured best; a recipe brings its own.
+    let (criterion, scheme, refit) = match (&data, recorded) {
+        (_, Some(recorded)) => ("l2", "protected-global", recorded.refit),
+        (Some(_), None) => ("obs", "allocate", true),
+        (None, None) => ("l2", "protected-global", false),
+    };
     let recover = Means {
-        refit: means.refit || recorded.is_some_and(|s| s.refit),
-        recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+        refit: asked.refit.unwrap_or(refit),
+        recalibrate: asked.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
     };
     Ok(Request {
-        criterion: what.criterion,
-        scheme: what.scheme,
+        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
+        scheme: what.scheme.map_or_else(|| find_scheme(scheme), Ok)?,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         options: Options {
@@ -184,15 +190,23 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     })
 }
 
+/// What is asked of recovery.
+#[derive(Default)]
+struct Asked {
+    refit: Option<bool>,
+    recalibrate: bool,
+}
+
 /// Calibration data, and what is done with it after pruning.
 #[cfg(feature = "data")]
-fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
     let given = &args.calibration;
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
-    Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+    let refit = (given.refit || given.no_refit).then_some(given.refit);
+    Ok((source, Asked { refit, recalibrate: given.recalibrate_bn }))
 }
 
 #[cfg(not(feature = "data"))]
-fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
-    Ok((None, Means::default()))
+fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
+    Ok((None, Asked::default()))
 }

@@ -5,6 +5,7 @@ mod check;
 mod figures;
 mod plan;
 mod request;
+mod tilt;
 mod timed;
 
 use std::cell::RefCell;
@@ -14,8 +15,6 @@ use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning;
 use crate::recovery::recover;
-use crate::recovery::samples::Samples;
-use crate::recovery::store::Room;
 use crate::report::{SensitivityReport, Timings};
 use crate::rewriting;
 use crate::runtime;
@@ -23,10 +22,11 @@ use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
-use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
+use calibrate::{Measured, calibrate, calibration, measure_curves, measure_sensitivity, samples};
 use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
+use tilt::choose_tilt;
 
 /// Prunes a model.
 ///
@@ -51,7 +51,13 @@ pub fn prune(
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
-    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
+    let samples = samples(&a, request, progress, &mut seconds)?;
+    let mut measured =
+        Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
+    let clock = Instant::now();
+    measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
+    choose_tilt(&a, request, samples.as_ref(), &mut measured, progress)?;
+    seconds.calibrate += clock.elapsed().as_secs_f64();
     let mut sensitivity = None;
     if (request.sensitivity || request.scheme.needs_losses()) && request.recipe.is_none() {
         let clock = Instant::now();
@@ -95,17 +101,17 @@ pub fn prune(
         let trial = Trial { a: &a, kept: &kept, staged: staged.model_path(), request };
         trial.run(&mut report, &mut seconds, &mut warnings, progress)?;
         // What is won back changes values only, and only of a model that is right without it.
-        if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
+        if let Some(samples) = &samples {
             begin(progress, "recover")?;
             let clock = Instant::now();
             let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
             let progress = RefCell::new(&mut *progress);
             let read = |n| progress.borrow_mut().samples(n);
-            let calibration = calibration(source, &*runtime, request, &read);
-            let samples = Samples::read(source, a.graph.proto, request.score.seed, &Room::default())?;
+            let part = samples.part(samples.solved());
+            let calibration = calibration(&part, &*runtime, request, &read);
             let told = |done, of| progress.borrow_mut().layers(done, of);
             let means = request.recover;
-            report.recovery = Some(recover(&a, &kept, &mut pruned, means, &samples, &calibration, &told)?);
+            report.recovery = Some(recover(&a, &kept, &mut pruned, means, samples, &calibration, &told)?);
             staged = save::stage(&pruned, &target, &SaveOptions::default())?;
             report.after.bytes = staged.bytes();
             seconds.recover = clock.elapsed().as_secs_f64();
@@ -139,8 +145,16 @@ pub fn prune(
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
     begin(progress, "analyse")?;
     let a = Analysis::new(model, &request.shapes)?;
-    let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
-    measure_sensitivity(&a, request, &statistics, progress)
+    // Nothing is allocated.
+    let scheme = request.scheme;
+    let scheme = if scheme.follows_curves() { planning::find_scheme("global")? } else { scheme };
+    let request = &Request { scheme, ..request.clone() };
+    let mut seconds = Timings::default();
+    let samples = samples(&a, request, progress, &mut seconds)?;
+    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+    let mut measured = Measured { statistics, ..Measured::default() };
+    measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
+    measure_sensitivity(&a, request, &measured.statistics, progress)
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

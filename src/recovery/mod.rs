@@ -4,12 +4,14 @@
 //! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be estimated
 //! again, too. What comes of it is told on samples that were not solved with, where there are enough.
 
+pub mod costs;
 mod flow;
 mod quality;
 pub mod refit;
 pub mod samples;
 pub mod segments;
 pub mod store;
+mod write;
 
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
@@ -85,6 +87,24 @@ pub fn recover(
         out.recalibrated = Some(likeness(&run(pruned)?, &original, samples, from)?);
     }
     Ok(out)
+}
+
+/// Refits a pruned model and tells what it has lost on the samples that results are told of.
+///
+/// # Errors
+/// When the data or the runtime fails.
+pub fn trial(
+    a: &Analysis,
+    kept: &Kept,
+    pruned: &mut Model,
+    samples: &Samples,
+    calibration: &Calibration,
+    options: Options,
+) -> rewriting::Result<f64> {
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
+    let mut walked = refit(a, kept, pruned, samples, runner, options, &|_, _| true)?;
+    let original = outputs(&mut walked.original, samples, samples.told())?;
+    Ok(quality::loss(&outputs(&mut walked.pruned, samples, samples.told())?, &original))
 }
 
 /// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.

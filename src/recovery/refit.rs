@@ -20,7 +20,8 @@ use crate::analysis::Analysis;
 use crate::matrix::{Regression, Solution};
 use crate::onnx::Model;
 use crate::rewriting::{Initializers, Result};
-use crate::statistics::{self, Intercept, Layer, Lot, Reading, Sampler, layers};
+use super::write::{Addends, Place, write};
+use crate::statistics::{self, Layer, Lot, Reading, Sampler, layers};
 
 /// Rows of a regression: positions of all samples together.
 const ROWS: usize = 16384;
@@ -145,10 +146,7 @@ pub fn refit<'r>(
 struct Fit<'f> {
     layer: &'f Layer,
     reading: Reading,
-    /// Node of the pruned network's graph.
-    node: usize,
-    /// Node and input of what holds the intercept.
-    intercept: Option<(usize, usize)>,
+    place: Place,
     /// The outputs of the original that are left.
     channels: Vec<usize>,
     input: &'f str,
@@ -192,28 +190,9 @@ impl<'f> Fit<'f> {
         known: impl Fn(&str) -> bool,
     ) -> Option<Fit<'f>> {
         let c = &layer.consumer;
-        let output = small.graph.names[layer.output];
-        let node = network.node_of(output)?;
-        let initializers = Initializers::of(&network.graph);
-        let writable = |node: usize, input: usize| {
-            network.graph.node.get(node).is_some_and(|n| initializers.values(&network.graph, n, input).is_some())
-        };
+        let place = Place::of(small, layer, network)?;
         // A weight of several layers stays one.
-        if !writable(node, c.contraction.weight)
-            || initializers.is_shared(&network.graph.node[node], c.contraction.weight)
-        {
-            return None;
-        }
-        let place = |i: usize| network.node_of(small.graph.nodes()[i].output.first()?);
-        let intercept = match layer.after.intercept {
-            Intercept::Bias(input) => Some((node, input)).filter(|(n, i)| writable(*n, *i)),
-            Intercept::NewBias(input) => Some((node, input)),
-            Intercept::Mean { node, input } | Intercept::Addend { node, input } => {
-                Some((place(node)?, input)).filter(|(n, i)| writable(*n, *i))
-            }
-            Intercept::Nowhere => None,
-        };
-        if intercept.is_none() && layer.after.intercept != Intercept::Nowhere {
+        if Initializers::of(&network.graph).is_shared(&network.graph.node[place.node], c.contraction.weight) {
             return None;
         }
         let axis = a.variants[original.consumer.variant].axes[original.consumer.contraction.out_axis];
@@ -229,11 +208,10 @@ impl<'f> Fit<'f> {
         (channels.len() == c.outputs && prior.len() == c.outputs * c.width() && !prior.is_empty()).then(|| Fit {
             layer,
             reading: Reading::of(c),
-            node,
-            intercept,
+            place,
             channels,
             input: small.graph.names[c.data],
-            output,
+            output: small.graph.names[layer.output],
             sum,
             clamp,
             prior,
@@ -352,7 +330,7 @@ impl<'f> Fit<'f> {
             }
             values.chunks_exact(outputs).flat_map(|row| &row[g * per_group..(g + 1) * per_group]).copied().collect()
         };
-        let intercept = self.intercept.is_some();
+        let intercept = self.place.intercept.is_some();
         let parts: Vec<Part> = std::mem::take(&mut rows.x)
             .into_par_iter()
             .enumerate()
@@ -375,42 +353,10 @@ impl<'f> Fit<'f> {
     }
 
     fn apply(&self, network: &mut Network, solutions: &[(Solution, Vec<f64>)]) -> Result<bool> {
-        let c = &self.layer.consumer;
-        let factor = f64::from(c.contraction.scale);
-        // Rows are outputs; a matrix may be stored the other way round.
-        let rows: Vec<Vec<f32>> = solutions
-            .iter()
-            .flat_map(|(s, _)| s.weights.columns().into_iter().map(|w| w.iter().map(|v| (v / factor) as f32).collect()))
-            .collect();
-        let stored: Vec<f32> = if c.contraction.out_axis == 1 {
-            (0..self.width()).flat_map(|i| rows.iter().map(move |r| r[i])).collect()
-        } else {
-            rows.concat()
-        };
-        let graph = &mut network.graph;
-        let mut initializers = Initializers::of(graph);
-        if let Some((node, input)) = self.intercept {
-            let addends: Vec<f32> = solutions.iter().flat_map(|(_, a)| a).map(|v| *v as f32).collect();
-            let old = || initializers.values(graph, &graph.node[node], input).filter(|v| v.len() == addends.len());
-            let with = |sign: f32| old().map(|v| v.iter().zip(&addends).map(|(v, a)| v + sign * a).collect::<Vec<_>>());
-            let done = match self.layer.after.intercept {
-                Intercept::Bias(_) => initializers.replace(graph, node, input, &addends)?,
-                Intercept::NewBias(_) => initializers.add(graph, node, input, c.contraction.weight, &addends)?,
-                Intercept::Mean { .. } => match with(-1.0) {
-                    Some(values) => initializers.replace(graph, node, input, &values)?,
-                    None => false,
-                },
-                Intercept::Addend { .. } => match with(1.0) {
-                    Some(values) => initializers.replace(graph, node, input, &values)?,
-                    None => false,
-                },
-                Intercept::Nowhere => true,
-            };
-            if !done {
-                return Ok(false);
-            }
-        }
-        initializers.replace(graph, self.node, c.contraction.weight, &stored)
+        let columns = solutions.iter().flat_map(|(s, _)| s.weights.columns());
+        let weight: Vec<f32> = columns.into_iter().flat_map(|w| w.iter().map(|v| *v as f32).collect::<Vec<_>>()).collect();
+        let addends: Vec<f32> = solutions.iter().flat_map(|(_, a)| a).map(|v| *v as f32).collect();
+        write(&mut network.graph, self.layer, &self.place, &weight, Some(Addends::All(&addends)))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod collect;
 mod consumers;
+mod curves;
 mod error;
 mod layers;
 mod maps;
@@ -18,6 +19,7 @@ mod tap;
 
 pub use collect::{GroupStatistics, Wanted, collect, moments};
 pub use consumers::{Consumer, consumers};
+pub use curves::{ErrorCurve, Point, curves};
 pub use error::{Error, Result};
 pub use layers::{After, Intercept, Layer, layers};
 pub(crate) use patches::{Lot, Reading, Sampler};
