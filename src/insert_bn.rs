@@ -46,7 +46,7 @@ impl From<statistics::Error> for Error {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Inserted {
     /// Normalisations inserted.
     pub layers: usize,
@@ -54,6 +54,8 @@ pub struct Inserted {
     pub difference: f64,
     /// Samples that were looked at.
     pub samples: usize,
+    /// What the user should know of files beside the new model.
+    pub notes: Vec<String>,
 }
 
 /// Writes a model that gives what `model` gives and has a batch normalisation after each layer that writes prunable
@@ -72,12 +74,17 @@ pub fn insert_bn(
     if layers == 0 {
         return Err(Error::Nothing);
     }
-    let new = Model { proto, external: model.external.clone(), unknown: model.unknown.clone(), ..Model::default() };
+    let (external, unknown, maps) = (model.external.clone(), model.unknown.clone(), model.maps.clone());
+    let new = Model { proto, external, unknown, maps, ..Model::default() };
     let (difference, samples) = compare(model, &new, calibration)?;
+    let mut notes = Vec::new();
     if let Some(path) = output {
-        save::stage(&new, path, &SaveOptions::default())?.commit()?;
+        let staged = save::stage(&new, path, &SaveOptions::default())?;
+        model.maps.unchanged()?;
+        notes = staged.notes().to_vec();
+        staged.commit()?;
     }
-    Ok(Inserted { layers, difference, samples })
+    Ok(Inserted { layers, difference, samples, notes })
 }
 
 /// Largest relative difference of the outputs on all samples, and the number of samples.

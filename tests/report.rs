@@ -15,6 +15,7 @@ use onnx_prune::report::{
     self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityPoint, SensitivityReport, TimeReport,
     Verification,
 };
+use onnx_prune::runtime::LoadedLibrary;
 use onnx_prune::runtime::latency::{Latency, Pair};
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ fn a_report_fits_its_schema() {
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
     report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: "cpu".into(), inputs, pair });
+    let (path, version) = ("/lib/libonnxruntime.so".into(), "1.20.0".into());
+    report.library = Some(LoadedLibrary { path, version, origin: "ORT_DYLIB_PATH" });
     report.missed = Some("why".into());
     report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
     let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];

@@ -142,6 +142,76 @@ fn files_of_others_are_left_alone() {
     assert_eq!(Model::load(&path).unwrap().proto, sample());
 }
 
+/// A model in two files, and a copy of its first file.
+fn external_with_copy(copy: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_sample(folder.path());
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::External)).unwrap();
+    let copy = folder.path().join(copy);
+    std::fs::copy(&path, &copy).unwrap();
+    (folder, path, copy)
+}
+
+#[test]
+fn weights_that_the_input_reads_stay() {
+    for copy in ["backup.onnx", "backup"] {
+        let (folder, path, copy) = external_with_copy(copy);
+        let staged = onnx::stage(&Model::load(&copy).unwrap(), &path, &SaveOptions::default()).unwrap();
+        assert!(staged.notes()[0].contains("m.onnx.data is kept: the input reads"), "{:?}", staged.notes());
+        staged.commit().unwrap();
+        assert!(folder.path().join("m.onnx.1.data").exists());
+        for model in [&path, &copy] {
+            assert_eq!(Model::load(model).unwrap().proto, sample(), "{}", model.display());
+        }
+        // The input's weights themselves are no place for a model.
+        let data = folder.path().join("m.onnx.data");
+        let error = onnx::save(&Model::load(&copy).unwrap(), &data, &SaveOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("weights of the input are in it"), "{error}");
+        let link = folder.path().join("link");
+        std::fs::hard_link(&data, &link).unwrap();
+        assert!(onnx::save(&Model::load(&copy).unwrap(), &link, &SaveOptions::default()).is_err());
+    }
+}
+
+#[test]
+fn weights_that_another_model_reads_stay() {
+    for copy in ["other.onnx", "m.onnx.bak", "other.ONNX"] {
+        let (_folder, path, copy) = external_with_copy(copy);
+        let staged = onnx::stage(&Model::load(&path).unwrap(), &path, &SaveOptions::default()).unwrap();
+        let name = copy.file_name().unwrap().to_str().unwrap();
+        assert!(staged.notes()[0].contains(&format!("{name} refers to it")), "{:?}", staged.notes());
+        staged.commit().unwrap();
+        assert_eq!(Model::load(&copy).unwrap().proto, sample());
+    }
+    // What may be a model counts as one, what cannot be does not.
+    for (content, stays) in [("version https://git-lfs", true), ("", false)] {
+        let (folder, path, copy) = external_with_copy("other.onnx");
+        std::fs::write(copy, content).unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "m.onnx.data").unwrap();
+        onnx::save(&Model::load(&path).unwrap(), &path, &SaveOptions::default()).unwrap();
+        assert_eq!(folder.path().join("m.onnx.data").exists(), stays);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_sample(folder.path());
+    std::fs::create_dir(folder.path().join("real")).unwrap();
+    let (real, link) = (folder.path().join("real/out.onnx"), folder.path().join("link.onnx"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink("real/out.onnx", &link).unwrap();
+    onnx::save(&Model::load(&path).unwrap(), &link, &SaveOptions::default()).unwrap();
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(decode(&real), sample());
+    // Weights go beside the model itself, and are found there by way of the link.
+    onnx::save(&Model::load(&path).unwrap(), &link, &options(Layout::External)).unwrap();
+    assert_eq!(names(&folder.path().join("real")), ["out.onnx", "out.onnx.data"]);
+    assert_eq!(Model::load(&link).unwrap().proto, sample());
+    assert_eq!(names(folder.path()), ["link.onnx", "m.onnx", "real"]);
+}
+
 #[test]
 fn several_data_files_and_attributes_come_together() {
     let folder = tempfile::tempdir().unwrap();
@@ -465,7 +535,9 @@ fn a_killed_save_leaves_a_whole_model() {
         assert_eq!(Model::load(&path).unwrap().proto, sample(), "round {round}");
     }
     assert!(names(folder.path()).len() > 2, "no kill fell into a save");
-    // Nothing but the model, its data, and what the killed ones were writing.
-    let strange = |n: &String| !n.starts_with("m.onnx") && !n.starts_with(".m.onnx.onnx-prune-");
-    assert!(!names(folder.path()).iter().any(strange), "{:?}", names(folder.path()));
+    // The next save removes what the killed ones were writing.
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::External)).unwrap();
+    assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::Inline)).unwrap();
+    assert_eq!(names(folder.path()), ["m.onnx"]);
 }

@@ -1,33 +1,24 @@
-//! Ways in which an onnxruntime library can be missing or wrong: always a warning and tract, never a crash. A file of
-//! its own, since a process keeps the first library that it loads: here none ever is.
+//! Ways in which an onnxruntime library can be missing or wrong: an error where it was asked for, a warning where not,
+//! never a crash. A file of its own, since a process keeps the first library that it loads: here none ever is.
 #![cfg(all(unix, feature = "tract", feature = "ort"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
-use onnx_prune::runtime::library::candidates;
-use onnx_prune::runtime::{Choice, select};
+use onnx_prune::runtime::{Choice, Error, select};
 use std::fs;
 use std::path::Path;
 
-/// Whether the machine has a library that would be used in the place of a wrong one.
-fn machine_has_one() -> bool {
-    candidates(None).iter().any(|c| c.path.is_absolute())
-}
-
-fn assert_falls_back(library: &Path, why: &str) {
+#[track_caller]
+fn assert_refused(library: &Path, why: &str) {
     for choice in [Choice::Ort, Choice::Auto] {
-        let selected = select(choice, Some(library)).unwrap();
-        let warnings = selected.warnings.join("; ");
-        let path = library.display().to_string();
-        assert!(warnings.contains(&path), "{path}: {warnings}");
-        if !machine_has_one() {
-            assert_eq!(selected.runtime.name(), "tract");
-            assert!(warnings.contains(why), "{path}: {warnings}");
-        }
+        let error = select(choice, Some(library)).unwrap_err();
+        assert!(matches!(error, Error::Library { .. }), "{error}");
+        let (error, path) = (error.to_string(), library.display().to_string());
+        assert!(error.contains(&path) && error.contains(why), "{path}: {error}");
     }
 }
 
 #[test]
-fn a_wrong_library_is_a_warning() {
+fn a_wrong_library_that_was_asked_for_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("libtext.so");
     fs::write(&text, "this is no library").unwrap();
@@ -35,18 +26,21 @@ fn a_wrong_library_is_a_warning() {
     fs::write(&empty, "").unwrap();
     let folder_without = folder.path().join("folder");
     fs::create_dir(&folder_without).unwrap();
+    let pipe = folder.path().join("pipe.so");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     // A shared library that is none of onnxruntime's, cut off before what the loader would map.
     let program = fs::read(std::env::current_exe().unwrap()).unwrap();
     let cut = folder.path().join("libcut.so");
     fs::write(&cut, &program[..program.len().min(1 << 16)]).unwrap();
 
-    assert_falls_back(&folder.path().join("missing.so"), "missing.so");
-    assert_falls_back(Path::new("no-such-library.so"), "no-such-library.so");
-    assert_falls_back(&text, "libtext.so");
-    assert_falls_back(&empty, "libempty.so");
-    assert_falls_back(&folder_without, "folder without");
+    assert_refused(&folder.path().join("missing.so"), "missing.so");
+    assert_refused(Path::new("no-such-library.so"), "no-such-library.so");
+    assert_refused(&text, "libtext.so");
+    assert_refused(&empty, "libempty.so");
+    assert_refused(&folder_without, "folder without");
+    assert_refused(&pipe, "not a file");
     if cfg!(target_os = "linux") {
-        assert_falls_back(&cut, "incomplete");
+        assert_refused(&cut, "incomplete");
     }
 }
 

@@ -1,12 +1,28 @@
 //! Symbolic sizes: polynomials with integer coefficients over named or derived symbols.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A symbol of a [`Dim`]: an index into [`Symbols`].
+/// A symbol of a [`Dim`]: an index into [`Symbols`], or a size that cannot be followed ([`VAST`]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Symbol(u32);
+
+/// Marks symbols that stand for sizes beyond 64 bits or of more terms than [`MAX_TERMS`]. They are told apart by what
+/// they were computed from, and only a run can tell what they are.
+const VAST: u32 = 1 << 31;
+
+/// Sizes of more terms, or of more symbols in all of them, are not followed.
+const MAX_TERMS: usize = 32;
+const MAX_SYMBOLS: usize = 128;
+
+/// Sizes that are computed in more steps from other such sizes are not followed.
+const MAX_STEPS: u8 = 32;
+
+/// Text of a size ends soon after this.
+const MAX_TEXT: usize = 240;
 
 /// What a symbol stands for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -32,18 +48,37 @@ pub type Bindings = HashMap<String, i64>;
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     defs: Vec<SymbolDef>,
+    /// How many definitions stand on top of each other below each of these.
+    steps: Vec<u8>,
     ids: HashMap<SymbolDef, Symbol>,
 }
 
 impl Symbols {
     /// The symbol with this definition.
     pub fn intern(&mut self, def: SymbolDef) -> Dim {
-        let next = Symbol(self.defs.len() as u32);
-        let id = *self.ids.entry(def.clone()).or_insert(next);
-        if id == next {
-            self.defs.push(def);
+        if let Some(id) = self.ids.get(&def) {
+            return Dim::symbol(*id);
         }
+        let steps = match &def {
+            SymbolDef::Named(_) | SymbolDef::Unknown(_) => 0,
+            SymbolDef::FloorDiv(a, b) | SymbolDef::Mod(a, b) | SymbolDef::Max(a, b) | SymbolDef::Min(a, b) => {
+                1 + self.steps_of(a).max(self.steps_of(b))
+            }
+        };
+        if steps > MAX_STEPS || self.defs.len() >= VAST as usize {
+            return Dim::vast(&def);
+        }
+        let id = Symbol(self.defs.len() as u32);
+        self.ids.insert(def.clone(), id);
+        self.defs.push(def);
+        self.steps.push(steps);
         Dim::symbol(id)
+    }
+
+    fn steps_of(&self, dim: &Dim) -> u8 {
+        let all = dim.terms();
+        let steps = |s: &Symbol| self.steps.get(s.0 as usize).copied().unwrap_or(0);
+        all.iter().flat_map(|(m, _)| m.iter().map(steps)).max().unwrap_or(0)
     }
 
     /// A size named by the file.
@@ -60,7 +95,10 @@ impl Symbols {
     pub fn floor_div(&mut self, a: &Dim, b: &Dim) -> Dim {
         match (a.known(), b.known()) {
             (_, Some(0)) => self.unknown("division by zero"),
-            (Some(x), Some(y)) => Dim::from(x.div_euclid(y) - i64::from(y < 0 && x.rem_euclid(y) != 0)),
+            (Some(x), Some(y)) => match x.checked_div_euclid(y) {
+                Some(q) => Dim::from(q - i64::from(y < 0 && x.rem_euclid(y) != 0)),
+                None => Dim::vast(&(x, y)),
+            },
             _ => match a.div_exact(b) {
                 Some(exact) => exact,
                 None => self.intern(SymbolDef::FloorDiv(a.clone(), b.clone())),
@@ -99,69 +137,104 @@ impl Symbols {
     /// Whether only a run can tell this size, all of it.
     pub fn is_unknown(&self, dim: &Dim) -> bool {
         match dim.terms()[..] {
-            [([symbol], 1)] => matches!(self.defs.get(symbol.0 as usize), Some(SymbolDef::Unknown(_))),
+            [([symbol], 1)] => matches!(self.defs.get(symbol.0 as usize), Some(SymbolDef::Unknown(_)) | None),
             _ => false,
         }
     }
 
     /// The number that `dim` is under `bindings`; `None` where a symbol is not bound or the arithmetic overflows.
     pub fn eval(&self, dim: &Dim, bindings: &Bindings) -> Option<i64> {
+        match dim.known() {
+            Some(n) => Some(n),
+            None => self.eval_with(dim, bindings, &mut HashMap::new()),
+        }
+    }
+
+    /// `done` holds what symbols that are computed from others came to: they may occur in many places.
+    fn eval_with(&self, dim: &Dim, bindings: &Bindings, done: &mut HashMap<Symbol, Option<i64>>) -> Option<i64> {
         let mut sum = 0i64;
         for (monomial, coefficient) in dim.terms() {
             let mut product = coefficient;
             for &symbol in monomial {
-                product = product.checked_mul(self.eval_symbol(symbol, bindings)?)?;
+                product = product.checked_mul(self.eval_symbol(symbol, bindings, done)?)?;
             }
             sum = sum.checked_add(product)?;
         }
         Some(sum)
     }
 
-    fn eval_symbol(&self, symbol: Symbol, bindings: &Bindings) -> Option<i64> {
-        let pair = |a: &Dim, b: &Dim| Some((self.eval(a, bindings)?, self.eval(b, bindings)?));
-        match self.defs.get(symbol.0 as usize)? {
-            SymbolDef::Named(name) => bindings.get(name).copied(),
-            SymbolDef::Unknown(_) => None,
-            SymbolDef::Max(a, b) => pair(a, b).map(|(a, b)| a.max(b)),
-            SymbolDef::Min(a, b) => pair(a, b).map(|(a, b)| a.min(b)),
-            SymbolDef::FloorDiv(a, b) => {
-                let (a, b) = pair(a, b)?;
+    fn eval_symbol(&self, symbol: Symbol, bindings: &Bindings, done: &mut HashMap<Symbol, Option<i64>>) -> Option<i64> {
+        let (a, b) = match self.defs.get(symbol.0 as usize)? {
+            SymbolDef::Named(name) => return bindings.get(name).copied(),
+            SymbolDef::Unknown(_) => return None,
+            SymbolDef::FloorDiv(a, b) | SymbolDef::Mod(a, b) | SymbolDef::Max(a, b) | SymbolDef::Min(a, b) => (a, b),
+        };
+        if let Some(known) = done.get(&symbol) {
+            return *known;
+        }
+        let both = self.eval_with(a, bindings, done).zip(self.eval_with(b, bindings, done));
+        let value = both.and_then(|(a, b)| match self.defs.get(symbol.0 as usize)? {
+            SymbolDef::Max(..) => Some(a.max(b)),
+            SymbolDef::Min(..) => Some(a.min(b)),
+            SymbolDef::FloorDiv(..) => {
                 let q = a.checked_div(b)?;
                 Some(if a % b != 0 && (a < 0) != (b < 0) { q - 1 } else { q })
             }
-            SymbolDef::Mod(a, b) => {
-                let (a, b) = pair(a, b)?;
-                a.checked_rem(b)?.checked_add(b)?.checked_rem(b)
+            _ => a.checked_rem(b)?.checked_add(b)?.checked_rem(b),
+        });
+        done.insert(symbol, value);
+        value
+    }
+
+    /// Text of a size, with the names of its symbols; a long one is cut short.
+    pub fn show(&self, dim: &Dim) -> String {
+        let mut out = String::new();
+        self.write(dim, &mut out);
+        out
+    }
+
+    fn write(&self, dim: &Dim, out: &mut String) {
+        if let Some(n) = dim.known() {
+            return out.push_str(&n.to_string());
+        }
+        for (k, (monomial, c)) in dim.terms().into_iter().enumerate() {
+            if k > 0 {
+                out.push_str(" + ");
+            }
+            if c != 1 || monomial.is_empty() {
+                out.push_str(&c.to_string());
+            }
+            for (j, s) in monomial.iter().enumerate() {
+                if out.len() > MAX_TEXT {
+                    return out.push('…');
+                }
+                if j > 0 || c != 1 {
+                    out.push('·');
+                }
+                self.write_symbol(*s, out);
             }
         }
     }
 
-    /// Text of a size, with the names of its symbols.
-    pub fn show(&self, dim: &Dim) -> String {
-        if let Some(n) = dim.known() {
-            return n.to_string();
-        }
-        let mut parts = Vec::new();
-        for (monomial, c) in dim.terms() {
-            let names: Vec<String> = monomial.iter().map(|s| self.show_symbol(*s)).collect();
-            parts.push(match (c, names.is_empty()) {
-                (c, true) => c.to_string(),
-                (1, false) => names.join("·"),
-                (c, false) => format!("{c}·{}", names.join("·")),
-            });
-        }
-        parts.join(" + ")
-    }
-
-    fn show_symbol(&self, symbol: Symbol) -> String {
+    fn write_symbol(&self, symbol: Symbol, out: &mut String) {
+        let mut pair = |head: &str, a: &Dim, middle: &str, b: &Dim, tail: &str| {
+            out.push_str(head);
+            self.write(a, out);
+            out.push_str(middle);
+            self.write(b, out);
+            out.push_str(tail);
+        };
         match self.defs.get(symbol.0 as usize) {
-            Some(SymbolDef::Named(name)) => name.clone(),
-            Some(SymbolDef::FloorDiv(a, b)) => format!("⌊({})/{}⌋", self.show(a), self.show(b)),
-            Some(SymbolDef::Mod(a, b)) => format!("({} mod {})", self.show(a), self.show(b)),
-            Some(SymbolDef::Max(a, b)) => format!("max({}, {})", self.show(a), self.show(b)),
-            Some(SymbolDef::Min(a, b)) => format!("min({}, {})", self.show(a), self.show(b)),
-            Some(SymbolDef::Unknown(what)) => format!("?{what}"),
-            None => "?".to_owned(),
+            Some(SymbolDef::FloorDiv(a, b)) => pair("⌊(", a, ")/", b, "⌋"),
+            Some(SymbolDef::Mod(a, b)) => pair("(", a, " mod ", b, ")"),
+            Some(SymbolDef::Max(a, b)) => pair("max(", a, ", ", b, ")"),
+            Some(SymbolDef::Min(a, b)) => pair("min(", a, ", ", b, ")"),
+            Some(SymbolDef::Named(name)) => out.push_str(name),
+            Some(SymbolDef::Unknown(what)) => {
+                out.push('?');
+                out.push_str(what);
+            }
+            None => out.push('?'),
         }
     }
 }
@@ -204,6 +277,14 @@ impl Dim {
         }
     }
 
+    /// What it takes to hold, in numbers.
+    pub fn weight(&self) -> usize {
+        match &self.0 {
+            Repr::Known(_) => 1,
+            Repr::Poly(p) => 1 + p.iter().map(|(m, _)| 4 + m.len()).sum::<usize>(),
+        }
+    }
+
     /// Whether this is the number `n`.
     pub fn is(&self, n: i64) -> bool {
         self.known() == Some(n)
@@ -217,18 +298,29 @@ impl Dim {
         }
     }
 
-    fn build(map: BTreeMap<Box<[Symbol]>, i64>) -> Self {
-        let terms: Vec<_> = map.into_iter().filter(|(_, c)| *c != 0).collect();
-        match terms.as_slice() {
-            [] => Dim::from(0i64),
-            [(m, c)] if m.is_empty() => Dim::from(*c),
-            _ => Dim(Repr::Poly(terms.into())),
-        }
+    /// A size that cannot be followed, told apart by what it was computed from.
+    fn vast(from: &impl Hash) -> Self {
+        let mut h = DefaultHasher::new();
+        from.hash(&mut h);
+        Dim::symbol(Symbol(h.finish() as u32 | VAST))
     }
 
-    fn combine(&self, other: &Dim, sign: i64) -> Dim {
+    /// `None` where there are more terms or symbols than are followed.
+    fn build(map: BTreeMap<Box<[Symbol]>, i64>) -> Option<Self> {
+        let terms: Vec<_> = map.into_iter().filter(|(_, c)| *c != 0).collect();
+        Some(match terms.as_slice() {
+            [] => Dim::from(0i64),
+            [(m, c)] if m.is_empty() => Dim::from(*c),
+            all if all.len() > MAX_TERMS || all.iter().map(|(m, _)| m.len()).sum::<usize>() > MAX_SYMBOLS => {
+                return None;
+            }
+            _ => Dim(Repr::Poly(terms.into())),
+        })
+    }
+
+    fn combine(&self, other: &Dim, sign: i64) -> Option<Dim> {
         if let (Some(a), Some(b)) = (self.known(), other.known()) {
-            return Dim::from(a.saturating_add(b.saturating_mul(sign)));
+            return a.checked_add(b.checked_mul(sign)?).map(Dim::from);
         }
         let mut map = BTreeMap::new();
         for (m, c) in self.terms() {
@@ -236,25 +328,29 @@ impl Dim {
         }
         for (m, c) in other.terms() {
             let e = map.entry(Box::from(m)).or_insert(0i64);
-            *e = e.saturating_add(c.saturating_mul(sign));
+            *e = e.checked_add(c.checked_mul(sign)?)?;
         }
         Dim::build(map)
     }
 
-    /// self + other (saturating).
+    /// self + other; what goes beyond 64 bits is a size that only a run can tell.
     pub fn plus(&self, other: &Dim) -> Dim {
-        self.combine(other, 1)
+        self.combine(other, 1).unwrap_or_else(|| Dim::vast(&('+', self, other)))
     }
 
-    /// self − other (saturating).
+    /// self − other; what goes beyond 64 bits is a size that only a run can tell.
     pub fn minus(&self, other: &Dim) -> Dim {
-        self.combine(other, -1)
+        self.combine(other, -1).unwrap_or_else(|| Dim::vast(&('-', self, other)))
     }
 
-    /// self · other (saturating).
+    /// self · other; what goes beyond 64 bits is a size that only a run can tell.
     pub fn times(&self, other: &Dim) -> Dim {
+        self.multiplied(other).unwrap_or_else(|| Dim::vast(&('*', self, other)))
+    }
+
+    fn multiplied(&self, other: &Dim) -> Option<Dim> {
         if let (Some(a), Some(b)) = (self.known(), other.known()) {
-            return Dim::from(a.saturating_mul(b));
+            return a.checked_mul(b).map(Dim::from);
         }
         let mut map: BTreeMap<Box<[Symbol]>, i64> = BTreeMap::new();
         for (m, c) in self.terms() {
@@ -262,7 +358,7 @@ impl Dim {
                 let mut symbols: Vec<Symbol> = m.iter().chain(n).copied().collect();
                 symbols.sort_unstable();
                 let e = map.entry(symbols.into()).or_insert(0);
-                *e = e.saturating_add(c.saturating_mul(d));
+                *e = e.checked_add(c.checked_mul(d)?)?;
             }
         }
         Dim::build(map)
@@ -292,7 +388,7 @@ impl Dim {
                 }
                 map.insert(rest.into_boxed_slice(), c / coefficient);
             }
-            return Some(Dim::build(map));
+            return Dim::build(map);
         }
         // A quotient that is one monomial: guess it from the leading terms, then multiply back.
         let own = self.terms();
@@ -305,7 +401,7 @@ impl Dim {
         for s in *n {
             rest.remove(rest.iter().position(|x| x == s)?);
         }
-        let quotient = Dim::build(BTreeMap::from([(rest.into_boxed_slice(), c / d)]));
+        let quotient = Dim::build(BTreeMap::from([(rest.into_boxed_slice(), c / d)]))?;
         (quotient.times(other) == *self).then_some(quotient)
     }
 
@@ -320,9 +416,13 @@ impl Dim {
     }
 }
 
-/// Greatest common divisor; gcd(0, n) = n.
+/// Greatest common divisor of the absolute values; gcd(0, n) = |n|.
 pub fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    i64::try_from(a).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Dim {
@@ -363,8 +463,47 @@ mod tests {
     }
 
     #[test]
-    fn overflow_is_not_a_panic() {
+    fn beyond_64_bits_only_a_run_can_tell() {
+        let mut s = Symbols::default();
         let big = Dim::from(i64::MAX);
-        assert!(big.times(&big).plus(&big).is(i64::MAX));
+        let n = s.named("n");
+        let least = Dim::from(i64::MIN);
+        let minus_one = Dim::from(-1i64);
+        for vast in [big.times(&big), big.plus(&big), least.minus(&big), s.floor_div(&least, &minus_one)] {
+            assert!(vast.known().is_none() && s.is_unknown(&vast), "{vast:?}");
+        }
+        assert_eq!(big.times(&big), big.times(&big));
+        assert_ne!(big.times(&big), big.plus(&big));
+        assert!(s.is_unknown(&n.times(&big).times(&big)));
+        assert_eq!((gcd(i64::MIN, -1), gcd(12, -18), gcd(0, 5)), (1, 6, 5));
+    }
+
+    #[test]
+    fn sizes_do_not_explode() {
+        let mut s = Symbols::default();
+        let mut product = Dim::from(1i64);
+        for k in 0..40 {
+            product = product.times(&s.named(&format!("n{k}")).plus(&Dim::from(1i64)));
+        }
+        assert!(product.terms().len() <= MAX_TERMS);
+        let mut square = s.named("n");
+        for _ in 0..40 {
+            square = square.times(&square);
+        }
+        assert!(square.terms()[0].0.len() <= MAX_SYMBOLS);
+        // Each step reads the one before twice.
+        let (mut d, three) = (s.named("d"), Dim::from(3i64));
+        for _ in 0..40 {
+            d = s.floor_div(&d.times(&d), &three);
+        }
+        assert!(s.show(&d).len() < 4 * MAX_TEXT);
+        let mut d = s.named("d");
+        for _ in 0..30 {
+            let two = d.plus(&d.times(&d));
+            d = s.modulo(&two, &Dim::from(1000i64));
+        }
+        let bound = Bindings::from([("d".to_owned(), 7)]);
+        let by_hand = (0..30).fold(7, |d: i64, _| (d + d * d) % 1000);
+        assert_eq!(s.eval(&d, &bound), Some(by_hand));
     }
 }

@@ -16,11 +16,7 @@ pub type Kept = HashMap<Atom, Arc<[u32]>>;
 impl Terms {
     /// Whether the axis loses positions.
     pub fn shrinks(&self, t: Term, kept: &Kept) -> bool {
-        let t = self.resolve(t);
-        match &self.nodes[t.0 as usize] {
-            Node::Product(c) | Node::Sum(c) => c.iter().any(|c| self.shrinks(*c, kept)),
-            _ => kept.contains_key(&t),
-        }
+        !kept.is_empty() && self.any(t, |leaf| kept.contains_key(&leaf))
     }
 
     /// The positions of an axis that stay, ascending; `None` where the axis keeps all. As long as the axis: for
@@ -32,6 +28,9 @@ impl Terms {
     /// Number of positions below `p` that stay; `None` where a size is only known at run time.
     pub fn kept_below(&self, t: Term, kept: &Kept, p: i64) -> Option<i64> {
         let t = self.resolve(t);
+        if !self.shrinks(t, kept) {
+            return Some(p.clamp(0, self.size_ref(t).known()?.max(0)));
+        }
         match &self.nodes[t.0 as usize] {
             Node::Product(factors) => {
                 let (mut below, mut rest, mut alive) = (0i64, p, true);
@@ -43,7 +42,7 @@ impl Terms {
                     let inner = tail.iter().try_fold(1i64, |n, f| n.checked_mul(self.size_ref(*f).known()?))?;
                     let stay = tail.iter().try_fold(1i64, |n, f| n.checked_mul(self.kept_size(*f, kept).known()?))?;
                     let at = rest.checked_div(inner)?;
-                    rest -= at * inner;
+                    rest = rest.checked_rem(inner)?;
                     below = below.checked_add(self.kept_below(*f, kept, at)?.checked_mul(stay)?)?;
                     alive = self.kept_below(*f, kept, at.checked_add(1)?)? > self.kept_below(*f, kept, at)?;
                 }
@@ -53,8 +52,8 @@ impl Terms {
                 let (mut below, mut rest) = (0, p);
                 for part in parts.iter() {
                     let n = self.size_ref(*part).known()?;
-                    below += self.kept_below(*part, kept, rest.min(n))?;
-                    rest -= n;
+                    below = self.kept_below(*part, kept, rest.min(n))?.checked_add(below)?;
+                    rest = rest.checked_sub(n)?;
                     if rest <= 0 {
                         break;
                     }
@@ -62,7 +61,7 @@ impl Terms {
                 Some(below)
             }
             _ => {
-                let p = p.clamp(0, self.size_ref(t).known()?);
+                let p = p.clamp(0, self.size_ref(t).known()?.max(0));
                 // All channels in another order: as many below any position as before.
                 let some = kept.get(&t).filter(|k| !self.size_ref(t).is(k.len() as i64));
                 Some(some.map_or(p, |k| k.partition_point(|c| i64::from(*c) < p) as i64))
@@ -144,6 +143,9 @@ impl Terms {
     /// The size of an axis once only `kept` channels are left.
     pub fn kept_size(&self, t: Term, kept: &Kept) -> Dim {
         let t = self.resolve(t);
+        if !self.shrinks(t, kept) {
+            return self.size(t);
+        }
         match &self.nodes[t.0 as usize] {
             Node::Product(c) => c.iter().fold(Dim::from(1i64), |a, c| a.times(&self.kept_size(*c, kept))),
             Node::Sum(c) => c.iter().fold(Dim::from(0i64), |a, c| a.plus(&self.kept_size(*c, kept))),

@@ -1,6 +1,6 @@
 //! Axis terms: what an axis is made of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::dim::Dim;
@@ -8,6 +8,9 @@ use super::dim::Dim;
 /// A term in a [`Terms`] arena.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Term(pub(super) u32);
+
+/// Why axes of too many parts stay.
+const TOO_MANY: &str = "axis of too many parts";
 
 /// A term that is an atom and its class's representative.
 pub type Atom = Term;
@@ -68,8 +71,22 @@ pub(super) enum Node {
     Sum(Arc<[Term]>),
 }
 
-/// Nesting deeper than this is frozen rather than followed, so that recursion stays bounded.
+/// Nesting deeper than this is frozen rather than followed, so that recursion stays bounded. Refinement may deepen what
+/// stands already; [`Terms::settle`] freezes what has become deeper than the second.
 const MAX_DEPTH: u32 = 48;
+const MAX_SETTLED_DEPTH: u32 = 200;
+
+/// A sum or product of more parts than this is frozen: their number is not bounded by the file's size.
+pub(super) const MAX_PARTS: usize = 1 << 10;
+
+/// Axes with more atoms in them, counted as often as they occur, are frozen in the end.
+const MAX_LEAVES: usize = 1 << 16;
+
+/// Parts of all terms together; beyond that whatever is put together is frozen.
+const MAX_HELD: usize = 1 << 21;
+
+/// Places that a walk remembers only from then on, since most terms are small.
+const FEW: usize = 64;
 
 /// The arena of terms and the union-find over its atoms.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +94,12 @@ pub struct Terms {
     pub(super) nodes: Vec<Node>,
     sizes: Vec<Dim>,
     depths: Vec<u32>,
+    /// Parts of all terms together.
+    held: usize,
+    /// What unification has cost so far, in parts that it looked at.
+    pub(super) spent: usize,
+    /// Unifications within unifications.
+    pub(super) nested: usize,
     /// Axes of one that a reduction left, and what it reduced.
     reduced: HashMap<Term, Term>,
 }
@@ -112,47 +135,48 @@ impl Terms {
 
     /// The row-major product of terms, outermost first. Factors of size 1 are dropped.
     pub fn product(&mut self, factors: &[Term]) -> Term {
-        let mut flat = Vec::new();
-        for &f in factors {
-            flat.extend(self.factors(f));
-        }
-        match flat[..] {
-            [] => self.atom(Dim::from(1i64)),
-            [one] => one,
+        let flat = self.flattened(factors, true);
+        match flat.as_deref() {
+            Some([]) => self.atom(Dim::from(1i64)),
+            Some([one]) => *one,
             _ => {
-                let size = Dim::product(flat.iter().map(|f| self.size(*f)).collect::<Vec<_>>().iter());
-                self.compound(flat, size, true)
+                let size = Dim::product(factors.iter().map(|f| self.size_ref(*f)));
+                self.compound(flat, factors, size, true)
             }
         }
     }
 
     /// The concatenation of terms. Empty parts are dropped.
     pub fn sum(&mut self, parts: &[Term]) -> Term {
-        let mut flat = Vec::new();
-        for &p in parts {
-            flat.extend(self.segments(p).into_iter().filter(|s| !self.size_ref(*s).is(0)));
-        }
-        match flat[..] {
-            [] => self.atom(Dim::from(0i64)),
-            [one] => one,
+        let flat = self.flattened(parts, false);
+        match flat.as_deref() {
+            Some([]) => self.atom(Dim::from(0i64)),
+            Some([one]) => *one,
             _ => {
-                let size = flat.iter().fold(Dim::from(0i64), |a, p| a.plus(self.size_ref(*p)));
-                self.compound(flat, size, false)
+                let size = parts.iter().fold(Dim::from(0i64), |a, p| a.plus(self.size_ref(*p)));
+                self.compound(flat, parts, size, false)
             }
         }
     }
 
-    fn compound(&mut self, children: Vec<Term>, size: Dim, product: bool) -> Term {
-        let depth = 1 + children.iter().map(|c| self.depths[self.resolve(*c).0 as usize]).max().unwrap_or(0);
-        if depth > MAX_DEPTH {
-            let reason = Reason { kind: "axis nested too deeply", at: "".into() };
-            for c in children {
-                self.freeze(c, &reason);
+    /// `flat` are the parts of the `given` ones, where they are not too many.
+    fn compound(&mut self, flat: Option<Vec<Term>>, given: &[Term], size: Dim, product: bool) -> Term {
+        let depth = |c: &[Term]| 1 + c.iter().map(|c| self.depths[self.resolve(*c).0 as usize]).max().unwrap_or(0);
+        let kind = match &flat {
+            Some(children) if depth(children) > MAX_DEPTH => "axis nested too deeply",
+            Some(children) if self.held + children.len() <= MAX_HELD => {
+                let depth = depth(children);
+                self.held += children.len();
+                let children: Arc<[Term]> = children.as_slice().into();
+                return self.push(if product { Node::Product(children) } else { Node::Sum(children) }, size, depth);
             }
-            return self.frozen_atom(size, &reason);
+            _ => TOO_MANY,
+        };
+        let reason = Reason { kind, at: "".into() };
+        for c in given {
+            self.freeze(*c, &reason);
         }
-        let node = if product { Node::Product(children.into()) } else { Node::Sum(children.into()) };
-        self.push(node, size, depth)
+        self.frozen_atom(size, &reason)
     }
 
     /// The term at the end of the chain of bindings.
@@ -172,46 +196,154 @@ impl Terms {
         &self.sizes[t.0 as usize]
     }
 
-    /// The factors of a term, outermost first; a term that is no product is its own factor, and size 1 has none.
+    /// The factors of a term, outermost first; a term that is no product is its own factor, and size 1 has none. So is
+    /// a product of more factors than are followed.
     pub fn factors(&self, t: Term) -> Vec<Term> {
-        let t = self.resolve(t);
-        match &self.nodes[t.0 as usize] {
-            Node::Product(fs) => fs.iter().flat_map(|f| self.factors(*f)).collect(),
-            _ if self.size_ref(t).is(1) => Vec::new(),
-            _ => vec![t],
-        }
+        self.flattened(&[t], true).unwrap_or_else(|| vec![self.resolve(t)])
     }
 
-    /// The parts of a concatenation, in order; a term that is none is its own part.
+    /// The parts of a concatenation, in order; a term that is none is its own part. So is one of more parts than are
+    /// followed.
     pub fn segments(&self, t: Term) -> Vec<Term> {
-        let t = self.resolve(t);
-        match &self.nodes[t.0 as usize] {
-            Node::Sum(ps) => ps.iter().flat_map(|p| self.segments(*p)).collect(),
-            _ => vec![t],
-        }
+        self.split_up(t).unwrap_or_else(|| vec![self.resolve(t)])
     }
 
-    /// The atoms of a term, in order, each as often as it occurs.
-    pub fn leaves(&self, t: Term) -> Vec<Atom> {
+    /// The parts of a concatenation, where they are not too many.
+    pub(super) fn split_up(&self, t: Term) -> Option<Vec<Term>> {
+        let t = self.resolve(t);
+        if self.size_ref(t).is(0) { Some(vec![t]) } else { self.flattened(&[t], false) }
+    }
+
+    /// Products within products (or sums within sums) taken apart, without what is of size 1 (or 0); `None` where they
+    /// are too many.
+    fn flattened(&self, terms: &[Term], product: bool) -> Option<Vec<Term>> {
+        let nothing = if product { 1 } else { 0 };
         let mut out = Vec::new();
-        self.collect_leaves(t, &mut out);
+        let mut stack: Vec<Term> = terms.iter().rev().copied().collect();
+        while let Some(t) = stack.pop() {
+            let t = self.resolve(t);
+            match &self.nodes[t.0 as usize] {
+                Node::Product(c) if product => stack.extend(c.iter().rev()),
+                Node::Sum(c) if !product => stack.extend(c.iter().rev()),
+                _ if self.size_ref(t).is(nothing) => {}
+                _ => out.push(t),
+            }
+            if out.len() + stack.len() > MAX_PARTS {
+                return None;
+            }
+        }
+        Some(out)
+    }
+
+    /// The atoms of a term, in order, each as often as it occurs. Of an axis that [`settle`](Self::settle) freezes for
+    /// their number, only the first.
+    pub fn leaves(&self, t: Term) -> Vec<Atom> {
+        let (mut out, mut stack) = (Vec::new(), vec![t]);
+        while let Some(t) = stack.pop() {
+            let t = self.resolve(t);
+            match &self.nodes[t.0 as usize] {
+                Node::Product(c) | Node::Sum(c) => stack.extend(c.iter().rev()),
+                _ => out.push(t),
+            }
+            if out.len() > MAX_LEAVES {
+                break;
+            }
+        }
         out
     }
 
-    fn collect_leaves(&self, t: Term, out: &mut Vec<Atom>) {
+    /// The first atom of a term that is asked for.
+    fn find(&self, t: Term, mut wanted: impl FnMut(Atom) -> bool) -> Option<Atom> {
         let t = self.resolve(t);
-        match &self.nodes[t.0 as usize] {
-            Node::Product(c) | Node::Sum(c) => c.iter().for_each(|c| self.collect_leaves(*c, out)),
-            _ => out.push(t),
+        if !matches!(self.nodes[t.0 as usize], Node::Product(_) | Node::Sum(_)) {
+            return wanted(t).then_some(t);
         }
+        // What occurs in many places need not be visited at each of them.
+        let (mut stack, mut seen, mut visits) = (vec![t], HashSet::new(), 0usize);
+        while let Some(t) = stack.pop() {
+            let t = self.resolve(t);
+            visits += 1;
+            if visits > FEW && !seen.insert(t) {
+                continue;
+            }
+            match &self.nodes[t.0 as usize] {
+                Node::Product(c) | Node::Sum(c) => stack.extend(c.iter().rev()),
+                _ if wanted(t) => return Some(t),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The atoms of a term, each at least once.
+    fn atoms(&self, t: Term) -> Vec<Atom> {
+        let mut out = Vec::new();
+        self.find(t, |leaf| {
+            out.push(leaf);
+            false
+        });
+        out
     }
 
     /// Whether the atom is one of the term's leaves.
     pub fn carries(&self, t: Term, atom: Atom) -> bool {
-        let t = self.resolve(t);
-        match &self.nodes[t.0 as usize] {
-            Node::Product(c) | Node::Sum(c) => c.iter().any(|c| self.carries(*c, atom)),
-            _ => t == atom,
+        self.find(t, |leaf| leaf == atom).is_some()
+    }
+
+    /// Whether one of the term's leaves is asked for.
+    pub fn any(&self, t: Term, wanted: impl FnMut(Atom) -> bool) -> bool {
+        self.find(t, wanted).is_some()
+    }
+
+    /// Freezes axes that have become nested too deeply, or of too many atoms, to be followed. To be called once all is
+    /// related: what walks over axes that may shrink relies on it.
+    pub fn settle(&mut self) {
+        // Depth and number of leaves of each node; children first.
+        let mut known: Vec<Option<(u32, usize)>> = vec![None; self.nodes.len()];
+        let mut vast = Vec::new();
+        for root in 0..self.nodes.len() {
+            let mut stack = vec![root];
+            while let Some(&n) = stack.last() {
+                if known[n].is_some() {
+                    stack.pop();
+                    continue;
+                }
+                let children: &[Term] = match &self.nodes[n] {
+                    Node::Product(c) | Node::Sum(c) => c,
+                    Node::Bound(t) => std::slice::from_ref(t),
+                    Node::Atom { .. } => &[],
+                };
+                let before = stack.len();
+                stack.extend(children.iter().map(|c| c.0 as usize).filter(|c| known[*c].is_none()));
+                if stack.len() > before {
+                    continue;
+                }
+                let below = children.iter().filter_map(|c| known[c.0 as usize]);
+                let (depth, leaves) = below.fold((0, 0usize), |(d, l), (e, m)| (d.max(e), l.saturating_add(m)));
+                let own = match &self.nodes[n] {
+                    Node::Atom { .. } => (0, 1),
+                    Node::Bound(_) => (depth, leaves),
+                    _ => (depth + 1, leaves),
+                };
+                if own.0 > MAX_SETTLED_DEPTH || own.1 > MAX_LEAVES {
+                    vast.push(Term(n as u32));
+                }
+                known[n] = Some(own);
+                stack.pop();
+            }
+        }
+        let reason = Reason { kind: TOO_MANY, at: "".into() };
+        let mut seen = vec![false; self.nodes.len()];
+        while let Some(t) = vast.pop() {
+            if std::mem::replace(&mut seen[t.0 as usize], true) {
+                continue;
+            }
+            match &mut self.nodes[t.0 as usize] {
+                Node::Product(c) | Node::Sum(c) => vast.extend(c.iter()),
+                Node::Bound(next) => vast.push(*next),
+                Node::Atom { frozen: slot @ None, .. } => *slot = Some(reason.clone()),
+                Node::Atom { .. } => {}
+            }
         }
     }
 
@@ -238,7 +370,7 @@ impl Terms {
 
     /// Freezes every atom of a term. The first reason stays.
     pub fn freeze(&mut self, t: Term, reason: &Reason) {
-        for leaf in self.leaves(t) {
+        for leaf in self.atoms(t) {
             if let Node::Atom { frozen: slot @ None, .. } = &mut self.nodes[leaf.0 as usize] {
                 *slot = Some(reason.clone());
             }
@@ -247,7 +379,7 @@ impl Terms {
 
     /// Changes the flags of every atom of a term.
     pub fn mark(&mut self, t: Term, change: impl Fn(&mut Flags)) {
-        for leaf in self.leaves(t) {
+        for leaf in self.atoms(t) {
             if let Node::Atom { flags, .. } = &mut self.nodes[leaf.0 as usize] {
                 change(flags);
             }
@@ -275,7 +407,8 @@ impl Terms {
     }
 
     /// Text of a term: `12·64`, `(64 + 128)`.
-    pub fn show(&self, t: Term) -> String {
+    #[cfg(test)]
+    pub(super) fn show(&self, t: Term) -> String {
         let t = self.resolve(t);
         match &self.nodes[t.0 as usize] {
             Node::Product(c) => c.iter().map(|c| self.show(*c)).collect::<Vec<_>>().join("·"),

@@ -8,10 +8,68 @@ use super::term::{Node, Reason, Term, Terms};
 /// Two terms, outer and inner or first and second.
 type Pair = (Term, Term);
 
+/// Steps of one unification, and parts looked at in all of them: what costs more is frozen, so that no file takes longer
+/// than its size allows. Rolling an axis by one position makes each position the next one, step by step.
+const MAX_STEPS: usize = 1 << 12;
+const MAX_SPENT: usize = 1 << 26;
+
+/// Unifications within unifications.
+const MAX_NESTED: usize = 16;
+
+/// What is left to be made the same.
+enum Work {
+    /// Two terms.
+    Pair(Term, Term),
+    /// The rests of two concatenations.
+    Sums(VecDeque<Term>, VecDeque<Term>),
+    /// The rests of two products, and these.
+    Products(VecDeque<Term>, VecDeque<Term>, Pair),
+}
+
+impl Work {
+    fn terms(self) -> Vec<Term> {
+        match self {
+            Work::Pair(a, b) => vec![a, b],
+            Work::Sums(xs, ys) | Work::Products(xs, ys, _) => xs.into_iter().chain(ys).collect(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Work::Pair(..) => 1,
+            Work::Sums(xs, ys) | Work::Products(xs, ys, _) => 1 + xs.len() + ys.len(),
+        }
+    }
+}
+
 impl Terms {
-    /// Makes two terms the same, refining atoms where needed. What does not unify is frozen for `reason`;
-    /// returns whether all of it did.
+    /// Makes two terms the same, refining atoms where needed. What does not unify is frozen for `reason`, as is what
+    /// would take too many steps; returns whether all of it did.
     pub fn unify(&mut self, a: Term, b: Term, reason: &Reason) -> bool {
+        if self.nested >= MAX_NESTED {
+            return self.refuse([a, b], reason);
+        }
+        self.nested += 1;
+        let mut todo = vec![Work::Pair(a, b)];
+        let (mut ok, mut steps) = (true, 0);
+        while let Some(work) = todo.pop() {
+            steps += 1;
+            self.spent = self.spent.saturating_add(work.len());
+            ok &= if steps > MAX_STEPS || self.spent > MAX_SPENT {
+                self.refuse(work.terms(), reason)
+            } else {
+                match work {
+                    Work::Pair(a, b) => self.unify_pair(a, b, reason, &mut todo),
+                    Work::Sums(xs, ys) => self.unify_sums(xs, ys, reason, &mut todo),
+                    Work::Products(xs, ys, of) => self.unify_products(xs, ys, of, reason, &mut todo),
+                }
+            };
+        }
+        self.nested -= 1;
+        ok
+    }
+
+    fn unify_pair(&mut self, a: Term, b: Term, reason: &Reason, todo: &mut Vec<Work>) -> bool {
         let (a, b) = (self.resolve(a), self.resolve(b));
         if a == b {
             return true;
@@ -25,10 +83,24 @@ impl Terms {
         match (&self.nodes[a.0 as usize], &self.nodes[b.0 as usize]) {
             (_, Node::Atom { .. }) => self.bind(b, a),
             (Node::Atom { .. }, _) => self.bind(a, b),
-            (Node::Sum(_), Node::Sum(_)) => self.unify_sums(a, b, reason),
-            (Node::Product(_), Node::Product(_)) => self.unify_products(a, b, reason),
-            (Node::Product(_), _) => self.unify_sum_product(b, a, reason),
-            _ => self.unify_sum_product(a, b, reason),
+            (Node::Sum(_), Node::Sum(_)) => match (self.split_up(a), self.split_up(b)) {
+                (Some(xs), Some(ys)) => {
+                    todo.push(Work::Sums(xs.into(), ys.into()));
+                    true
+                }
+                _ => self.refuse([a, b], reason),
+            },
+            (Node::Product(_), Node::Product(_)) => {
+                let (xs, ys) = (self.factors(a), self.factors(b));
+                // One that has too many factors is its own.
+                if xs.contains(&a) || ys.contains(&b) {
+                    return self.refuse([a, b], reason);
+                }
+                todo.push(Work::Products(xs.into(), ys.into(), (a, b)));
+                true
+            }
+            (Node::Product(_), _) => self.unify_sum_product(b, a, reason, todo),
+            _ => self.unify_sum_product(a, b, reason, todo),
         }
     }
 
@@ -39,57 +111,65 @@ impl Terms {
         false
     }
 
-    fn unify_sums(&mut self, a: Term, b: Term, reason: &Reason) -> bool {
-        let mut xs: VecDeque<Term> = self.segments(a).into();
-        let mut ys: VecDeque<Term> = self.segments(b).into();
-        let mut ok = true;
-        while let (Some(p), Some(q)) = (xs.pop_front(), ys.pop_front()) {
-            let (p, q) = match (self.size_ref(p).known(), self.size_ref(q).known()) {
-                _ if self.size_ref(p) == self.size_ref(q) => (p, q),
-                (Some(m), Some(n)) if m < n => match self.split_sum(q, m) {
-                    Some((first, rest)) => {
-                        ys.push_front(rest);
-                        (p, first)
-                    }
-                    None => return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason),
-                },
-                (Some(_), Some(n)) => match self.split_sum(p, n) {
-                    Some((first, rest)) => {
-                        xs.push_front(rest);
-                        (first, q)
-                    }
-                    None => return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason),
-                },
-                _ => return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason),
-            };
-            ok &= self.unify(p, q, reason);
-        }
-        ok
+    fn unify_sums(
+        &mut self,
+        mut xs: VecDeque<Term>,
+        mut ys: VecDeque<Term>,
+        reason: &Reason,
+        todo: &mut Vec<Work>,
+    ) -> bool {
+        let (Some(p), Some(q)) = (xs.pop_front(), ys.pop_front()) else { return true };
+        let (m, n) = (self.size_ref(p).known(), self.size_ref(q).known());
+        let pair = if self.size_ref(p) == self.size_ref(q) {
+            Some((p, q))
+        } else {
+            match (m, n) {
+                (Some(m), Some(n)) if m < n => self.split_sum(q, m).map(|(first, rest)| {
+                    ys.push_front(rest);
+                    (p, first)
+                }),
+                (Some(_), Some(n)) => self.split_sum(p, n).map(|(first, rest)| {
+                    xs.push_front(rest);
+                    (first, q)
+                }),
+                _ => None,
+            }
+        };
+        let Some((p, q)) = pair else {
+            return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason);
+        };
+        todo.push(Work::Sums(xs, ys));
+        todo.push(Work::Pair(p, q));
+        true
     }
 
-    fn unify_products(&mut self, a: Term, b: Term, reason: &Reason) -> bool {
-        let mut xs: VecDeque<Term> = self.factors(a).into();
-        let mut ys: VecDeque<Term> = self.factors(b).into();
-        let mut ok = true;
-        while let (Some(p), Some(q)) = (xs.pop_front(), ys.pop_front()) {
-            let (p, q) = if self.size_ref(p) == self.size_ref(q) {
-                (p, q)
-            } else {
-                let g = match (self.size_ref(p).known(), self.size_ref(q).known()) {
-                    (Some(m), Some(n)) => gcd(m, n),
-                    _ => 1,
-                };
-                if g <= 1 {
-                    return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason);
-                }
-                match (self.cut_factor(p, g, &mut xs), self.cut_factor(q, g, &mut ys)) {
-                    (Some(p), Some(q)) => (p, q),
-                    _ => return self.refuse([a, b], reason),
-                }
+    fn unify_products(
+        &mut self,
+        mut xs: VecDeque<Term>,
+        mut ys: VecDeque<Term>,
+        of: Pair,
+        reason: &Reason,
+        todo: &mut Vec<Work>,
+    ) -> bool {
+        let (Some(p), Some(q)) = (xs.pop_front(), ys.pop_front()) else { return true };
+        let (p, q) = if self.size_ref(p) == self.size_ref(q) {
+            (p, q)
+        } else {
+            let g = match (self.size_ref(p).known(), self.size_ref(q).known()) {
+                (Some(m), Some(n)) => gcd(m, n),
+                _ => 1,
             };
-            ok &= self.unify(p, q, reason);
-        }
-        ok
+            if g <= 1 {
+                return self.refuse([p, q].into_iter().chain(xs).chain(ys), reason);
+            }
+            match (self.cut_factor(p, g, &mut xs), self.cut_factor(q, g, &mut ys)) {
+                (Some(p), Some(q)) => (p, q),
+                _ => return self.refuse([of.0, of.1], reason),
+            }
+        };
+        todo.push(Work::Products(xs, ys, of));
+        todo.push(Work::Pair(p, q));
+        true
     }
 
     /// The outer part of size `g` of `f`; the inner part goes back to the front of the queue.
@@ -102,13 +182,21 @@ impl Terms {
         Some(outer)
     }
 
-    fn unify_sum_product(&mut self, sum: Term, product: Term, reason: &Reason) -> bool {
+    fn unify_sum_product(&mut self, sum: Term, product: Term, reason: &Reason, todo: &mut Vec<Work>) -> bool {
         let factors = self.factors(product);
-        let outer = factors[0];
-        let inner = self.product(&factors[1..]);
+        let (outer, rest) = match &factors[..] {
+            [outer, rest @ ..] if !rest.is_empty() => (*outer, rest),
+            // What is bound now is no product any more, or has too many factors.
+            _ => return self.refuse([sum, product], reason),
+        };
+        let inner = self.product(rest);
         let size = self.size(outer);
         match self.split_product(sum, &size) {
-            Some((o, i)) => self.unify(o, outer, reason) & self.unify(i, inner, reason),
+            Some((o, i)) => {
+                todo.push(Work::Pair(i, inner));
+                todo.push(Work::Pair(o, outer));
+                true
+            }
             None => self.refuse([sum, product], reason),
         }
     }
@@ -131,6 +219,9 @@ impl Terms {
             }
             Node::Product(_) => {
                 let mut fs: VecDeque<Term> = self.factors(t).into();
+                if fs.contains(&t) {
+                    return None;
+                }
                 let mut outer = Vec::new();
                 let mut rest = m.clone();
                 while !rest.is(1) {
@@ -158,7 +249,7 @@ impl Terms {
 
     /// A concatenation whose every part is a multiple of `k` long, as (blocks, position within a block of k).
     fn split_sum_of_blocks(&mut self, t: Term, k: &Dim) -> Option<Pair> {
-        let parts = self.segments(t);
+        let parts = self.split_up(t)?;
         let counts: Option<Vec<Dim>> = parts.iter().map(|p| self.size_ref(*p).div_exact(k)).collect();
         let counts = counts?;
         let whole = Reason { kind: "whole block of a concatenation", at: "".into() };
@@ -195,7 +286,8 @@ impl Terms {
                 self.bind(t, s).then_some((x, y))
             }
             Node::Sum(_) => {
-                let mut parts: VecDeque<Term> = self.segments(t).into();
+                let mut parts: VecDeque<Term> = self.split_up(t)?.into();
+                self.spent = self.spent.saturating_add(parts.len());
                 let mut first = Vec::new();
                 let mut rest = at;
                 while rest > 0 {
@@ -216,8 +308,10 @@ impl Terms {
             }
             Node::Product(_) => {
                 let factors = self.factors(t);
-                let inner =
-                    Dim::product(factors[1..].iter().map(|f| self.size(*f)).collect::<Vec<_>>().iter()).known()?;
+                if factors.contains(&t) || factors.is_empty() {
+                    return None;
+                }
+                let inner = Dim::product(factors[1..].iter().map(|f| self.size_ref(*f))).known()?;
                 if inner == 0 || at % inner != 0 {
                     return None;
                 }
@@ -300,6 +394,64 @@ mod tests {
         ts.freeze(a, &why());
         let (x, y) = ts.split_product(a, &Dim::from(3i64)).unwrap();
         assert!(ts.flags(x).mixed && ts.flags(y).mixed && ts.frozen(y).is_some());
+    }
+
+    #[test]
+    fn a_rolled_axis_takes_no_longer_than_it_may() {
+        for (n, shift) in [(160_000, 1), (1 << 40, 1), (1 << 40, 3), (1 << 20, 1 << 4)] {
+            let mut ts = Terms::default();
+            let a = atom(&mut ts, n);
+            let (first, rest) = ts.split_sum(a, shift).unwrap();
+            let rolled = ts.sum(&[rest, first]);
+            assert!(!ts.unify(a, rolled, &why()), "{n} by {shift}");
+            ts.settle();
+            assert!(ts.leaves(a).iter().all(|l| ts.size_ref(*l).is(1) || ts.frozen(*l).is_some()), "{n} by {shift}");
+        }
+        // Few steps are taken: halves change places, and a roll by a third.
+        for (n, shift, left) in [(64, 32, 32), (12, 4, 4), (60, 25, 5)] {
+            let mut ts = Terms::default();
+            let a = atom(&mut ts, n);
+            let (first, rest) = ts.split_sum(a, shift).unwrap();
+            let rolled = ts.sum(&[rest, first]);
+            assert!(ts.unify(a, rolled, &why()));
+            ts.settle();
+            let leaves = ts.leaves(a);
+            assert!(leaves.iter().all(|l| *l == leaves[0] && ts.size_ref(*l).is(left) && ts.frozen(*l).is_none()));
+        }
+    }
+
+    #[test]
+    fn doubling_without_end_is_frozen() {
+        let mut ts = Terms::default();
+        let a = atom(&mut ts, 2);
+        let (mut sums, mut both, mut products) = (a, a, a);
+        for _ in 0..60 {
+            sums = ts.sum(&[sums, sums]);
+            products = ts.product(&[products, products]);
+            let sum = ts.sum(&[both, both]);
+            both = ts.product(&[sum, sum]);
+        }
+        ts.settle();
+        assert!(ts.frozen(a).is_some());
+        assert!(ts.leaves(sums).len() <= 1 << 17 && ts.leaves(both).len() <= 1 << 17);
+    }
+
+    #[test]
+    fn deep_refinement_does_not_overflow_the_stack() {
+        let mut ts = Terms::default();
+        let a = atom(&mut ts, 1 << 40);
+        let mut inner = a;
+        for _ in 0..100_000 {
+            let n = ts.size_ref(inner).known().unwrap();
+            let (first, rest) = ts.split_sum(inner, 1).unwrap();
+            assert!(ts.size_ref(first).is(1) && ts.size_ref(rest).is(n - 1));
+            inner = rest;
+        }
+        assert_eq!(ts.leaves(a).len(), (1 << 16) + 1);
+        assert!(ts.carries(a, inner));
+        ts.settle();
+        assert!(ts.frozen(inner).is_some());
+        assert!(ts.kept_size(a, &Default::default()).is(1 << 40));
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Facts {
     pub inferred: Vec<bool>,
     /// Sizes that differ from round to round of a loop.
     pub varying: BTreeSet<Varying>,
+    /// What the contents of tensors that nodes write take to hold.
+    followed: usize,
 }
 
 /// A tensor and its axis.
@@ -35,8 +37,20 @@ pub type Varying = (TensorId, usize);
 /// Float contents are only followed where they are few: scales and the like.
 const MAX_FLOATS: usize = 64;
 
+/// Tensors of more axes than runtimes know have no shape here.
+const MAX_RANK: usize = 64;
+
+/// What contents of all tensors that nodes write may take to hold, in numbers; later ones are not followed.
+const MAX_FOLLOWED: usize = 1 << 20;
+
+/// Rounds in which one size each turns out to differ; then all sizes of what a loop is given are taken to.
+const MAX_REPEATS: usize = 64;
+
 /// What a constant tensor tells.
 pub fn of_constant(t: &TensorProto) -> Fact {
+    if t.dims.len() > MAX_RANK {
+        return Fact { dtype: t.data_type(), ..Fact::default() };
+    }
     let shape: Vec<Dim> = t.dims.iter().map(|d| Dim::from(*d)).collect();
     let len = onnx::len(t).unwrap_or(usize::MAX);
     let dt = t.data_type();
@@ -63,7 +77,9 @@ impl Facts {
             for s in &p.sparse_initializer {
                 if let Some(id) = s.values.as_ref().and_then(|v| graph.lookup(scope, v.name())) {
                     let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
-                    facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
+                    if s.dims.len() <= MAX_RANK {
+                        facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
+                    }
                 }
             }
         }
@@ -78,7 +94,7 @@ impl Facts {
     /// Asks every node in turn. Where an operator has no answer, what the file declares stays.
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
-        let mut i = 0;
+        let (mut i, mut repeats) = (0, 0);
         while i < graph.nodes().len() {
             let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
@@ -86,7 +102,14 @@ impl Facts {
             facts.varying.extend(varying);
             i = match graph.entry_of(i) {
                 // A size was taken to be the same in every round of a loop and is not: the bodies are walked again.
-                Some(entry) if facts.varying.len() > known => entry,
+                Some(entry) if facts.varying.len() > known => {
+                    repeats += 1;
+                    if repeats > MAX_REPEATS {
+                        let given = graph.outputs[entry].iter().flatten();
+                        facts.varying.extend(given.flat_map(|id| (0..MAX_RANK).map(|k| (*id, k))));
+                    }
+                    entry
+                }
                 _ => i + 1,
             };
             facts.inferred.truncate(i);
@@ -108,6 +131,10 @@ impl Facts {
         for (id, mut new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
                 self.loosen(&mut symbols, id, &mut new);
+                self.followed = self.followed.saturating_add(weight(&new));
+                if self.followed > MAX_FOLLOWED {
+                    (new.value, new.counts, new.steps) = (None, None, None);
+                }
                 self.tensors[id] = merge(&seed.tensors[id], new, &symbols);
             }
         }
@@ -223,10 +250,25 @@ pub fn infer_one(
     symbols: &mut Symbols,
 ) -> (Vec<Fact>, Vec<(usize, usize)>) {
     let mut cx = InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
-    match op.and_then(|op| op.infer(&mut cx)) {
+    // A size below 0 is none, whatever an operator makes of wrong attributes.
+    let sound = |f: &Fact| {
+        let shape = f.shape.as_deref().unwrap_or_default();
+        shape.len() <= MAX_RANK && shape.iter().all(|d| d.known().is_none_or(|n| n >= 0))
+    };
+    match op.and_then(|op| op.infer(&mut cx)).filter(|()| cx.outputs.iter().all(sound)) {
         Some(()) => (cx.outputs, cx.varying),
         None => (vec![Fact::default(); outputs], cx.varying),
     }
+}
+
+/// What the contents of a tensor take to hold, in numbers.
+fn weight(fact: &Fact) -> usize {
+    let value = match &fact.value {
+        Some(Value::Ints(v)) => v.iter().map(Dim::weight).sum(),
+        Some(Value::Floats(v)) => v.len(),
+        None => 0,
+    };
+    value + fact.counts.as_ref().map_or(0, Vec::len)
 }
 
 /// An inferred fact over a declared one: what follows from the inputs is believed first.
@@ -249,7 +291,7 @@ fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
 
 fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
     let Some(TypeProto { value: Some(TypeValue::TensorType(t)), .. }) = &v.r#type else { return Fact::default() };
-    let shape = t.shape.as_ref().map(|s| {
+    let shape = t.shape.as_ref().filter(|s| s.dim.len() <= MAX_RANK).map(|s| {
         s.dim
             .iter()
             .enumerate()

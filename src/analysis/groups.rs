@@ -77,6 +77,9 @@ pub struct Frozen {
     pub at: String,
 }
 
+/// Positions of axes that groups may spell out, beside as many as there are elements of weights.
+const MAX_SPELLED: usize = 8 << 20;
+
 /// Reads the variants, groups and frozen axes off the relations.
 pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Vec<Variant>, Vec<Group>, Vec<Frozen>)> {
     let variants = variants(graph, facts, relations);
@@ -92,6 +95,11 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             }
         }
     }
+    // A map from positions to channels is as long as its axis, for each of the groups on it.
+    let positions = |t: &Term| terms.size(*t).known().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let elements = |v: &Variant| v.axes.iter().map(positions).fold(1usize, usize::saturating_mul);
+    let budget = variants.iter().map(elements).fold(MAX_SPELLED, usize::saturating_add);
+    let mut spelled = 0usize;
     let (mut groups, mut frozen) = (Vec::new(), Vec::new());
     let mut names: HashMap<String, usize> = HashMap::new();
     for (atom, places) in atoms {
@@ -112,6 +120,11 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         }
         if !flags.produced {
             stays("no weight produces it", String::new());
+            continue;
+        }
+        spelled = places.iter().fold(spelled, |n, (v, a)| n.saturating_add(positions(&variants[*v].axes[*a])));
+        if spelled > budget {
+            stays("axis of too many parts", String::new());
             continue;
         }
         let items: Option<Vec<Item>> = places

@@ -165,7 +165,9 @@ impl Beside {
         if factors.len() < 2 {
             return;
         }
-        let leaves: Vec<Atom> = factors.iter().flat_map(|f| terms.leaves(*f)).collect();
+        let mut leaves: Vec<Atom> = factors.iter().flat_map(|f| terms.leaves(*f)).collect();
+        let mut seen = HashSet::new();
+        leaves.retain(|l| terms.frozen(*l).is_none() && seen.insert(*l));
         let (heads, others): (Vec<Atom>, Vec<Atom>) = leaves.into_iter().partition(|l| terms.flags(*l).batched);
         if !heads.is_empty() {
             self.inside.extend(others);

@@ -21,6 +21,7 @@ pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
 pub use relations::{Quantization, Relations, Use};
 
+use crate::algebra::{Atom, Reason};
 use crate::onnx::Model;
 use crate::ops::{Contraction, CostCx, Operator, Pointwise};
 
@@ -59,6 +60,23 @@ impl<'m> Analysis<'m> {
         let costs = Costs::build(&graph, &facts, &relations, &variants, &groups, &bindings, &mut warnings);
         facts.bindings = bindings;
         Ok(Analysis { graph, facts, relations, variants, groups, frozen, costs, warnings })
+    }
+
+    /// Freezes groups for these reasons; gives for each group that is left its old index.
+    pub fn freeze(&mut self, why: &[(usize, Reason)]) -> Result<Vec<usize>> {
+        for (g, reason) in why {
+            if let Some(group) = self.groups.get(*g) {
+                self.relations.terms.freeze(group.atom, reason);
+            }
+        }
+        let old: Vec<Atom> = self.groups.iter().map(|g| g.atom).collect();
+        let Analysis { graph, facts, relations, .. } = &*self;
+        let (variants, groups, frozen) = groups::collect(graph, facts, relations)?;
+        let bindings = &facts.bindings;
+        let costs = Costs::build(graph, facts, relations, &variants, &groups, bindings, &mut Vec::new());
+        let left = groups.iter().filter_map(|g| old.iter().position(|a| *a == g.atom)).collect();
+        (self.variants, self.groups, self.frozen, self.costs) = (variants, groups, frozen, costs);
+        Ok(left)
     }
 
     /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it.

@@ -12,6 +12,9 @@ use crate::ops::{Fact, RelateCx, Role, dtype};
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
 
+/// Axes of more positions are not picked from: the positions would have to be spelled out.
+const MAX_PICKED: i64 = 1 << 20;
+
 const QUANTIZED: &str = "quantized weight";
 
 /// Where a weight is read.
@@ -76,6 +79,7 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
+        walker.out.terms.settle();
         walker.roles();
         walker.scales();
         walker.out
@@ -173,7 +177,7 @@ impl Walker<'_, '_> {
                 let terms = &mut self.out.terms;
                 let size = terms.size(*t);
                 let stuck = |t: &Term| terms.frozen(*t).is_some_and(|r| r.kind != QUANTIZED);
-                if size.known() > Some(1) && terms.leaves(*t).iter().all(stuck) {
+                if (2..=MAX_PICKED).contains(&size.known().unwrap_or(0)) && terms.leaves(*t).iter().all(stuck) {
                     *t = terms.atom(size);
                 }
             }
@@ -334,7 +338,7 @@ impl Walker<'_, '_> {
             let Some(t) = self.out.uses[at.node][at.input].as_ref().and_then(|a| a.get(axis).copied()) else {
                 continue;
             };
-            let leaves = self.out.terms.leaves(t);
+            let leaves: HashSet<Term> = self.out.terms.leaves(t).into_iter().collect();
             let mut queue: Vec<usize> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
             let mut seen = HashSet::new();

@@ -19,14 +19,18 @@ Exit codes:
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
-  130  interrupted: nothing was written
+  5    the model or another file was written, but not the report or whatever else the message names
+  129  ended by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM: nothing was written unless the message says so
+
+A signal ends the run at its next step, a second one at once. -o and --report write through devices and pipes, and
+follow links.
 
 onnxruntime is searched for in this order, the first that loads is used:
-  1. --ort-library: a library, or a folder that holds one
-  2. the variable ORT_DYLIB_PATH, likewise
-  3. next to this program, or in lib beside it
-  4. the active Python environment (VIRTUAL_ENV, CONDA_PREFIX, python3 on PATH)
-  5. the system: LD_LIBRARY_PATH, the loader, the usual folders
+  1. the variable ORT_DYLIB_PATH: a library, or a folder that holds one
+  2. next to this program, or in lib beside it
+  3. the active Python environment (VIRTUAL_ENV, CONDA_PREFIX, python3 on PATH)
+  4. the system: LD_LIBRARY_PATH, the loader, the usual folders
+--ort-library names the only one to try. Relative paths in variables are passed over (see SECURITY.md).
 
 A model named like a subcommand is given as ./inspect.";
 
@@ -227,10 +231,10 @@ pub struct CheckArgs {
     /// Folder that keeps the times of operators for --latency [default: onnx-prune in the user's cache folder]
     #[arg(long, value_name = "FOLDER")]
     pub times: Option<PathBuf>,
-    /// Which runtime checks and measures; auto is onnxruntime where found, else tract
+    /// Which runtime checks and measures; auto is onnxruntime where found, else tract; ort is an error where not found
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,
-    /// Where onnxruntime is looked for first
+    /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
     /// Where models run: cpu, cuda, tensorrt, migraphx, directml (each with :N for a card), coreml, openvino
@@ -243,7 +247,7 @@ pub struct CheckArgs {
 
 #[derive(Args)]
 pub struct OutArgs {
-    /// Write the report as JSON; --recipe can replay it
+    /// Write the report as JSON, which --recipe can replay; - writes to standard output
     #[arg(long, value_name = "JSON")]
     pub report: Option<PathBuf>,
     /// Do everything but write the model

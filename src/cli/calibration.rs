@@ -13,9 +13,10 @@ use onnx_prune::statistics::{Calibration, Source, Stored};
 use super::args::RuntimeArg;
 use super::data::DataArgs;
 use super::failure::Failure;
-use super::input::{self, is_stream};
-use super::progress::{Shown, interrupt_flag};
-use super::terminal::{Stream, print};
+use super::input;
+use super::output::{self, Written, is_stdout};
+use super::progress::Shown;
+use super::terminal::{Stream, print, say, shown};
 use super::values;
 
 #[derive(Args)]
@@ -64,7 +65,7 @@ pub struct InsertBn {
     /// Which runtime runs the model; auto is onnxruntime where found, else tract
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,
-    /// Where onnxruntime is looked for first
+    /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
     /// Threads of the runtime and of decoding [default: all cores]
@@ -76,15 +77,19 @@ pub struct InsertBn {
 }
 
 pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
-    if is_stream(&args.output) {
+    if is_stdout(&args.output) {
         return Err(Failure::Usage("insert-bn writes a file: give -o a name".to_owned()));
     }
     let Some(source) = source(&args.data, args.seed, args.threads)? else {
         return Err(Failure::Usage("--data is missing: the normalisations' statistics come from it".to_owned()));
     };
+    let data = args.data.data.as_deref();
+    output::check(&[("-o", &args.output)], &data.into_iter().collect::<Vec<_>>())?;
     let model = input::load(&args.model)?;
+    output::check(&[("-o", &args.output)], &model.maps.files().skip(1).collect::<Vec<_>>())?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
-    let progress = std::cell::RefCell::new(Shown::new(args.quiet, interrupt_flag()?));
+    selected.warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w))));
+    let progress = std::cell::RefCell::new(Shown::new(args.quiet));
     progress.borrow_mut().begin("calibrate");
     let calibration = Calibration {
         source: &*source,
@@ -97,14 +102,17 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
     let done = insert_bn(&model, &shapes, &calibration, Some(&args.output))?;
     drop(progress);
+    done.notes.iter().for_each(|note| say(&format!("warning: {}", shown(note))));
+    let mut written = Written::default();
+    written.file(&args.output);
     if !args.quiet {
-        print(Stream::Stdout, &text(&done))?;
+        written.printed(print(Stream::Stdout, &text(&done)));
     }
-    Ok(ExitCode::SUCCESS)
+    written.verdict().map(|()| ExitCode::SUCCESS)
 }
 
 fn text(done: &Inserted) -> String {
-    let Inserted { layers, difference, samples } = done;
+    let Inserted { layers, difference, samples, .. } = done;
     format!(
         "{layers} batch normalisations inserted; largest difference on {samples} samples {difference:.1e} of the largest output\n"
     )

@@ -10,7 +10,7 @@ use onnx_prune::runtime::{self, IoInfo, SessionOptions};
 
 use super::args::RuntimeArg;
 use super::failure::Failure;
-use super::terminal::{Stream, limit, print, shown, table};
+use super::terminal::{Stream, limit, print, say, shown, table};
 use super::values;
 
 // The seed is the command's: every random choice of a run hangs on one.
@@ -76,7 +76,7 @@ pub struct CheckData {
     /// Which runtime reads the model's inputs
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,
-    /// Where onnxruntime is looked for first
+    /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
     /// Show every sample that is left out
@@ -89,6 +89,7 @@ pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
     let Some(path) = &args.data.data else { return Err(Failure::Usage("--data is missing".to_owned())) };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
+    selected.warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w))));
     let session = selected.runtime.open(&args.model, &SessionOptions::default())?;
     let loader = args.data.loader(dataset, session.inputs(), args.seed, args.threads)?;
     let clock = Instant::now();

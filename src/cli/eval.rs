@@ -1,7 +1,7 @@
 //! `onnx-prune eval MODEL...`.
 
 use std::fmt::Write;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,15 +10,17 @@ use onnx_prune::data::Purpose;
 #[cfg(feature = "data")]
 use onnx_prune::evaluation::Files;
 use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
+use onnx_prune::files::Sink;
 use onnx_prune::metrics::detection::DecodeOptions;
 use onnx_prune::metrics::{Panel, confusion_picture};
+use onnx_prune::onnx::data_files;
 use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction};
 use onnx_prune::runtime::SessionOptions;
-use tempfile::NamedTempFile;
 
 use super::eval_args::Eval;
 use super::failure::{Failure, FileError};
-use super::progress::{Shown, interrupt_flag};
+use super::output::{self, Written, is_stdout};
+use super::progress::Shown;
 use super::terminal::{self, Stream, columns, limit, shown};
 
 pub fn run(args: &Eval) -> Result<(), Failure> {
@@ -30,29 +32,53 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
     if let Some(n) = args.run.threads {
         rayon::ThreadPoolBuilder::new().num_threads(n).build_global()?;
     }
+    let outputs = outputs(args);
+    let read = read_files(args);
+    output::check(&outputs, &read.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+    let to_stdout = outputs.iter().find(|(_, path)| is_stdout(path));
+    if let Some((option, _)) = to_stdout.filter(|_| args.out.json) {
+        return Err(Failure::Usage(format!("--json and {option} both write to standard output")));
+    }
     // Reserved first: what cannot be written should not cost an evaluation.
-    let pending = |path: &Option<PathBuf>| path.as_deref().map(reserve).transpose();
+    let pending = |path: &Option<PathBuf>| path.as_deref().map(|p| output::reserve("cannot write", p)).transpose();
     let (report, confusion) = (pending(&args.out.report)?, pending(&args.out.confusion)?);
     let predictions = args.out.predictions.as_deref().map(Predictions::new).transpose()?;
-    let quiet = args.out.quiet;
-    let mut progress = Watched { shown: Shown::new(quiet, interrupt_flag()?), predictions };
+    let mut progress = Watched { shown: Shown::new(args.out.quiet), predictions };
     let data = source.as_mut().map(|s| &mut **s as &mut dyn Source);
     let found = evaluate(&request(args)?, data, &mut progress)?;
     let Watched { shown: bar, predictions } = progress;
     drop(bar);
     let text =
         if args.out.json { serde_json::to_string_pretty(&found)? + "\n" } else { human(&found, args.out.verbose)? };
-    terminal::print(Stream::Stdout, &text)?;
-    if let Some(predictions) = predictions {
-        predictions.finish()?;
+    let mut written = Written::default();
+    written.printed(terminal::print(if to_stdout.is_some() { Stream::Stderr } else { Stream::Stdout }, &text));
+    if let (Some(predictions), Some(path)) = (predictions, &args.out.predictions) {
+        written.add(path, predictions.finish());
     }
     if let (Some(pending), Some(path)) = (report, &args.out.report) {
-        pending.write(&found).map_err(|e| FileError::new("cannot write the report", path, e))?;
+        written.add(path, pending.write(&found).map_err(|e| FileError::new("cannot write the report", path, e)));
     }
     if let (Some(pending), Some(path)) = (confusion, &args.out.confusion) {
-        write_confusion(pending, path, &found)?;
+        written.add(path, write_confusion(pending, path, &found));
     }
-    Ok(())
+    written.verdict()
+}
+
+/// What is written, by option.
+fn outputs(args: &Eval) -> Vec<(&'static str, &Path)> {
+    let out = &args.out;
+    let all = [("--report", &out.report), ("--confusion", &out.confusion), ("--predictions", &out.predictions)];
+    all.into_iter().filter_map(|(option, path)| Some((option, path.as_deref()?))).collect()
+}
+
+/// What is read.
+fn read_files(args: &Eval) -> Vec<PathBuf> {
+    let models = args.models.iter().chain(&args.against);
+    let mut files: Vec<PathBuf> = models.flat_map(|m| data_files(m).into_iter().chain([m.clone()])).collect();
+    files.extend(args.judge.class_names.clone());
+    #[cfg(feature = "data")]
+    files.extend(args.data.data.clone());
+    files
 }
 
 /// The data, opened first: what is wrong with it should not cost opening models.
@@ -116,6 +142,9 @@ fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error>
     }
     let threads = r.threads.map_or_else(String::new, |n| format!(", {n} threads"));
     writeln!(out, "\non {}, {}{threads}", r.runtime, r.device)?;
+    if let Some(library) = r.library.as_ref().filter(|_| verbose) {
+        writeln!(out, "{}", shown(&report::text::library(library)))?;
+    }
     for w in &r.warnings {
         writeln!(out, "warning: {}", shown(w))?;
     }
@@ -127,11 +156,11 @@ fn classes(n: usize) -> String {
 }
 
 /// All matrices in one file, in the form that its name asks for.
-fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Result<(), Failure> {
+fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Result<(), FileError> {
     let fail = |e: std::io::Error| FileError::new("cannot write the confusion matrix", path, e);
     let all: Vec<(&EvaluatedModel, _)> = r.models.iter().filter_map(|m| Some((m, m.confusion.as_ref()?))).collect();
     if all.is_empty() {
-        return Err(fail(std::io::Error::other("only classifiers have one")).into());
+        return Err(fail(std::io::Error::other("only classifiers have one")));
     }
     let names = r.data.as_ref().map_or(&[][..], |d| &d.classes);
     if path.extension().is_some_and(|e| e == "svg") {
@@ -143,10 +172,6 @@ fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Resul
         pending.write(&serde_json::json!({ "classes": names, "models": models })).map_err(fail)?;
     }
     Ok(())
-}
-
-fn reserve(path: &Path) -> Result<Pending, FileError> {
-    Pending::new(path).map_err(|e| FileError::new("cannot write", path, e))
 }
 
 /// Progress on the terminal, and predictions into a file.
@@ -171,15 +196,15 @@ impl Progress for Watched {
 
 /// Predictions as they come; put in place when all are there.
 struct Predictions {
-    out: BufWriter<NamedTempFile>,
+    out: Sink,
     path: PathBuf,
 }
 
 impl Predictions {
     fn new(path: &Path) -> Result<Self, FileError> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = NamedTempFile::new_in(folder).map_err(|e| FileError::new("cannot write predictions", path, e))?;
-        Ok(Predictions { out: BufWriter::new(file), path: path.to_owned() })
+        let out = if is_stdout(path) { Ok(Sink::stdout()) } else { Sink::new(path) };
+        let out = out.map_err(|e| FileError::new("cannot write predictions", path, e))?;
+        Ok(Predictions { out, path: path.to_owned() })
     }
 
     fn write(&mut self, one: &Prediction) -> std::io::Result<()> {
@@ -188,10 +213,6 @@ impl Predictions {
     }
 
     fn finish(self) -> Result<(), FileError> {
-        let Predictions { out, path } = self;
-        let fail = |e: std::io::Error| FileError::new("cannot write predictions", &path, e);
-        let file = out.into_inner().map_err(|e| fail(e.into_error()))?;
-        file.persist(&path).map_err(|e| fail(e.error))?;
-        Ok(())
+        self.out.finish().map_err(|e| FileError::new("cannot write predictions", &self.path, e))
     }
 }

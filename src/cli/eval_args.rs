@@ -57,7 +57,7 @@ pub struct RunArgs {
     /// Which runtime runs the models; auto is onnxruntime where found, else tract
     #[arg(long, value_name = "NAME", default_value = "auto")]
     pub runtime: RuntimeArg,
-    /// Where onnxruntime is looked for first
+    /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
     pub ort_library: Option<PathBuf>,
     /// Where the models run: cpu, cuda, tensorrt, migraphx, directml (each with :N for a card), coreml, openvino
@@ -79,7 +79,7 @@ pub struct RunArgs {
 
 #[derive(Args)]
 pub struct EvalOutArgs {
-    /// Write the report as JSON
+    /// Write the report as JSON; - writes to standard output
     #[arg(long, value_name = "JSON")]
     pub report: Option<PathBuf>,
     /// Print the report as JSON instead of tables

@@ -16,6 +16,7 @@ use onnx_prune::runtime;
 use onnx_prune::statistics;
 
 use super::args::Cli;
+use super::{signals, terminal};
 
 /// Exit codes, as documented in `--help`; a usage error is clap's 2.
 pub mod exit {
@@ -23,7 +24,9 @@ pub mod exit {
     pub const ERROR: u8 = 1;
     /// The target was not reached.
     pub const MISSED: u8 = 3;
-    /// Ctrl-C.
+    /// Something was written, something else could not be.
+    pub const PARTLY: u8 = 5;
+    /// Ctrl-C; other signals have codes of their own.
     pub const INTERRUPTED: u8 = 130;
 }
 
@@ -31,8 +34,15 @@ pub mod exit {
 pub enum Failure {
     /// The arguments contradict each other.
     Usage(String),
-    /// Ctrl-C.
+    /// A signal.
     Interrupted,
+    /// At the end of a run, some results could not be written.
+    Partly {
+        /// What is in place.
+        files: Vec<PathBuf>,
+        /// What is not.
+        failed: Vec<FileError>,
+    },
     /// Anything else.
     Error(Box<dyn Error>),
 }
@@ -84,13 +94,22 @@ impl Failure {
                 ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
             }
             Failure::Interrupted => {
-                eprintln!("interrupted");
-                ExitCode::from(exit::INTERRUPTED)
+                terminal::say("interrupted");
+                ExitCode::from(signals::exit_code())
+            }
+            Failure::Partly { files, failed } => {
+                failed.iter().for_each(|e| terminal::say(&format!("error: {}", chain(e))));
+                let names: Vec<String> = files.iter().map(|f| terminal::shown(&f.display().to_string())).collect();
+                if names.is_empty() {
+                    return ExitCode::from(exit::ERROR);
+                }
+                terminal::say(&format!("written all the same: {}", names.join(", ")));
+                ExitCode::from(exit::PARTLY)
             }
             Failure::Error(e) => {
-                eprintln!("error: {}", chain(&*e));
+                terminal::say(&format!("error: {}", chain(&*e)));
                 if let Some(hint) = hint(&*e) {
-                    eprintln!("hint: {hint}");
+                    terminal::say(&format!("hint: {hint}"));
                 }
                 ExitCode::from(exit::ERROR)
             }
@@ -116,7 +135,7 @@ fn chain(e: &(dyn Error + 'static)) -> String {
 fn hint(e: &(dyn Error + 'static)) -> Option<&'static str> {
     match e.downcast_ref::<prune::Error>()? {
         prune::Error::Runtime(runtime::Error::Library { .. } | runtime::Error::NoRuntime) => {
-            Some("--no-verify --no-latency prunes without a runtime")
+            Some("--runtime tract needs no library; --no-verify --no-latency prunes without a runtime")
         }
         _ => None,
     }

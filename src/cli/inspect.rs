@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use onnx_prune::analysis::Analysis;
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, text};
+use onnx_prune::rewriting;
 
 use super::args::Inspect;
 use super::failure::Failure;
@@ -13,7 +13,7 @@ use super::terminal::{self, Stream, limit, shown, table};
 pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let analysis = Analysis::new(&model, &shapes)?;
+    let analysis = rewriting::analyse(&model, &shapes)?;
     let text = if args.dot {
         report::dot(&analysis)
     } else {

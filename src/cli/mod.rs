@@ -1,5 +1,8 @@
 //! The command line: parse, show, map errors to exit codes.
 
+// These panic when nobody reads what they print.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod axes;
 #[cfg(feature = "data")]
@@ -13,9 +16,11 @@ mod explain;
 mod failure;
 mod input;
 mod inspect;
+mod output;
 mod progress;
 mod prune;
 mod schemes;
+mod signals;
 mod summary;
 mod terminal;
 mod values;
@@ -29,6 +34,9 @@ use args::{Cli, Command};
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(e) = signals::listen() {
+        terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
+    }
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args).map(done),

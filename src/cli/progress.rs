@@ -1,21 +1,13 @@
-//! Progress: a bar on a terminal, plain lines elsewhere, and Ctrl-C.
+//! Progress: a bar on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use onnx_prune::planning::Step;
 use onnx_prune::prune::Progress;
 
-/// A flag that Ctrl-C sets. Installed once input has been read, so that waiting for input can be broken off.
-pub fn interrupt_flag() -> Result<Arc<AtomicBool>, ctrlc::Error> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&flag);
-    ctrlc::set_handler(move || set.store(true, Ordering::Relaxed))?;
-    Ok(flag)
-}
+use super::{signals, terminal};
 
 enum Show {
     Nothing,
@@ -23,14 +15,14 @@ enum Show {
     Bar { bar: ProgressBar, counts: bool },
 }
 
-/// Progress on standard error.
+/// Progress on standard error. While it lives, signals stop the run between two steps.
 pub struct Shown {
     show: Show,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl Shown {
-    pub fn new(quiet: bool, interrupted: Arc<AtomicBool>) -> Self {
+    pub fn new(quiet: bool) -> Self {
+        signals::set_asked(true);
         let show = if quiet {
             Show::Nothing
         } else if std::io::stderr().is_terminal() {
@@ -41,16 +33,17 @@ impl Shown {
         } else {
             Show::Lines { last: Instant::now() }
         };
-        Shown { show, interrupted }
+        Shown { show }
     }
 
     fn goes_on(&self) -> bool {
-        !self.interrupted.load(Ordering::Relaxed)
+        signals::goes_on()
     }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
+        signals::set_asked(false);
         if let Show::Bar { bar, .. } = &self.show {
             bar.finish_and_clear();
         }
@@ -88,7 +81,7 @@ impl Shown {
     pub fn begin(&mut self, name: &str) -> bool {
         match &mut self.show {
             Show::Nothing => {}
-            Show::Lines { .. } => eprintln!("{}", words(name)),
+            Show::Lines { .. } => terminal::say(words(name)),
             Show::Bar { bar, counts } => {
                 if std::mem::take(counts) {
                     bar.set_style(style("{spinner} {msg}"));
@@ -110,7 +103,8 @@ impl Shown {
             Show::Lines { last } => {
                 if last.elapsed() >= Duration::from_secs(10) {
                     *last = Instant::now();
-                    eprintln!("{done} {what}{}", of.map_or_else(String::new, |n| format!(" of {n}")));
+                    let of = of.map_or_else(String::new, |n| format!(" of {n}"));
+                    terminal::say(&format!("{done} {what}{of}"));
                 }
             }
             Show::Bar { bar, counts } => {
@@ -141,7 +135,8 @@ impl Progress for Shown {
             Show::Lines { last } => {
                 if last.elapsed() >= Duration::from_secs(1) {
                     *last = Instant::now();
-                    eprintln!("step {} of at most {}, {left:.0} % of the MACs left", step.step, step.of);
+                    let Step { step, of, .. } = step;
+                    terminal::say(&format!("step {step} of at most {of}, {left:.0} % of the MACs left"));
                 }
             }
             Show::Bar { bar, counts } => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onnx_prune::criteria::{self, ScoreOptions};
+use onnx_prune::files::{Place, open_through};
 use onnx_prune::planning::{Axes, Options, Target, find_scheme};
 use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
 use onnx_prune::recovery::Means;
@@ -15,13 +16,15 @@ use onnx_prune::statistics::Source;
 
 use super::args::Prune;
 use super::failure::{Failure, FileError, exit};
-use super::input::{self, is_stream};
-use super::progress::{Shown, interrupt_flag};
+use super::input;
+use super::output::{self, Written, is_stdout};
+use super::progress::Shown;
 use super::summary::{self, summary};
 use super::terminal::{self, Stream};
 
 /// Channels that kernels handle at once: other widths take as long as the next multiple.
 const REGISTER: usize = 8;
+const NO_REPORT: &str = "cannot write the report";
 
 pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if args.what.sensitivity && args.target.given().is_none() {
@@ -37,44 +40,71 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     threads(args)?;
     // Reserved first: a report that cannot be written should not cost a run.
     let pending = args.out.report.as_deref().map(reserve).transpose()?;
+    let target_file = args.output.as_deref().filter(|_| !args.out.dry_run);
+    let mut stream = target_file.map(open_stream).transpose()?.flatten();
     let clock = Instant::now();
     let mut model = input::load(model_path)?;
     let load = clock.elapsed().as_secs_f64();
+    let data: Vec<&Path> = model.maps.files().skip(1).collect();
+    output::check(&outputs(args), &data)?;
 
     let request = request(args, target, recipe)?;
-    let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
+    let mut progress = Shown::new(args.out.quiet);
     progress.stage("load");
-    let mut stdout;
-    let output = match &args.output {
-        _ if args.out.dry_run => Output::None,
-        Some(p) if is_stream(p) => {
-            stdout = std::io::stdout().lock();
-            Output::Stream(&mut stdout)
-        }
-        Some(p) => Output::File(p),
-        None => Output::None,
+    let output = match (&mut stream, target_file) {
+        (Some(stream), _) => Output::Stream(stream),
+        (None, Some(path)) => Output::File(path),
+        (None, None) => Output::None,
     };
     let result = prune(&mut model, &request, output, &mut progress);
     drop(progress);
     let mut outcome = result?;
     outcome.report.seconds.load = load;
     let report = &outcome.report;
+    let mut written = Written::default();
+    if let Some(path) = target_file.filter(|path| outcome.written && !is_stdout(path)) {
+        written.file(path);
+    }
     if !args.out.quiet {
-        let streams = args.output.as_deref().is_some_and(is_stream) && !args.out.dry_run;
-        let to = if streams { Stream::Stderr } else { Stream::Stdout };
-        terminal::print(to, &summary(report, args.out.verbose)?)?;
+        written.printed(terminal::print(summary_goes_to(args), &summary(report, args.out.verbose)?));
     }
-    if let Some(pending) = pending {
-        pending.write(report).map_err(|e| report_error(args.out.report.as_deref(), e))?;
+    if let (Some(pending), Some(path)) = (pending, &args.out.report) {
+        written.add(path, pending.write(report).map_err(|e| FileError::new(NO_REPORT, path, e)));
     }
-    let Some(missed) = &report.missed else { return Ok(ExitCode::SUCCESS) };
-    let written = match (outcome.written, args.out.dry_run) {
-        (true, _) => "written all the same (--force)",
-        (false, true) => "nothing was written (--dry-run)",
-        (false, false) => "nothing was written (--force writes it)",
-    };
-    eprintln!("target not reached: {}; {written}", terminal::shown(missed));
-    Ok(ExitCode::from(exit::MISSED))
+    if let Some(missed) = &report.missed {
+        let fate = match (outcome.written, args.out.dry_run) {
+            (true, _) => "written all the same (--force)",
+            (false, true) => "nothing was written (--dry-run)",
+            (false, false) => "nothing was written (--force writes it)",
+        };
+        terminal::say(&format!("target not reached: {}; {fate}", terminal::shown(missed)));
+    }
+    written.verdict()?;
+    Ok(if report.missed.is_some() { ExitCode::from(exit::MISSED) } else { ExitCode::SUCCESS })
+}
+
+/// Tables stand beside what else is written to standard output.
+fn summary_goes_to(args: &Prune) -> Stream {
+    if outputs(args).iter().any(|(_, path)| is_stdout(path)) { Stream::Stderr } else { Stream::Stdout }
+}
+
+/// What is written, by option.
+fn outputs(args: &Prune) -> Vec<(&'static str, &Path)> {
+    let model = args.output.as_deref().filter(|_| !args.out.dry_run);
+    let report = args.out.report.as_deref();
+    model.map(|p| ("-o", p)).into_iter().chain(report.map(|p| ("--report", p))).collect()
+}
+
+/// Standard output, a device or a pipe, opened before the run: whoever reads it learns of a failure by its end.
+fn open_stream(path: &Path) -> Result<Option<Box<dyn std::io::Write>>, FileError> {
+    if is_stdout(path) {
+        return Ok(Some(Box::new(std::io::stdout())));
+    }
+    let fail = |e| FileError::new("cannot write", path, e);
+    match Place::of(path).map_err(fail)? {
+        Place::Through(device) => Ok(Some(Box::new(open_through(&device).map_err(fail)?))),
+        Place::File(_) => Ok(None),
+    }
 }
 
 /// `--sensitivity` without a target.
@@ -86,19 +116,22 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     threads(args)?;
     let pending = args.out.report.as_deref().map(reserve).transpose()?;
     let model = input::load(path)?;
+    output::check(&outputs(args), &model.maps.files().collect::<Vec<_>>())?;
     // Nothing is aimed at.
     let request = request(args, Target::Speedup(1.0), None)?;
-    let mut progress = Shown::new(args.out.quiet, interrupt_flag()?);
+    let mut progress = Shown::new(args.out.quiet);
     let found = measure_only(&model, &request, &mut progress);
     drop(progress);
     let found = found?;
+    let mut written = Written::default();
     if !args.out.quiet {
-        terminal::print(Stream::Stdout, &summary::sensitivity(&found, args.out.verbose))?;
+        let text = summary::sensitivity(&found, args.out.verbose);
+        written.printed(terminal::print(summary_goes_to(args), &text));
     }
-    if let Some(pending) = pending {
-        pending.write(&found).map_err(|e| report_error(args.out.report.as_deref(), e))?;
+    if let (Some(pending), Some(path)) = (pending, &args.out.report) {
+        written.add(path, pending.write(&found).map_err(|e| FileError::new(NO_REPORT, path, e)));
     }
-    Ok(ExitCode::SUCCESS)
+    written.verdict().map(|()| ExitCode::SUCCESS)
 }
 
 fn threads(args: &Prune) -> Result<(), Failure> {
@@ -115,19 +148,27 @@ fn check(args: &Prune) -> Result<&Path, Failure> {
     let Some(output) = args.output.as_deref().or(args.out.dry_run.then_some(Path::new(""))) else {
         return usage("no output: give -o FILE, or --dry-run to write nothing");
     };
-    if is_stream(output) && !args.out.dry_run && terminal::stdout_is_screen() {
+    if is_stdout(output) && !args.out.dry_run && terminal::stdout_is_screen() {
         return usage("-o - writes a model to standard output, which is a terminal");
     }
-    if let Some(report) = &args.out.report
-        && (same(report, output) || same(report, model))
-    {
-        return usage("--report would replace a model: give it a name of its own");
-    }
+    let report = args.out.report.as_deref().map(|p| ("--report", p));
+    output::check(&report.into_iter().collect::<Vec<_>>(), &[model])?;
+    // A replay may replace its recipe by what it reports.
+    let model_goes_to = args.output.as_deref().map(|p| ("-o", p));
+    let read = args.what.recipe.as_deref().into_iter().chain(data_path(args));
+    output::check(&model_goes_to.into_iter().collect::<Vec<_>>(), &read.collect::<Vec<_>>())?;
+    output::check(&outputs(args), &[])?;
     Ok(model)
 }
 
-fn same(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+#[cfg(feature = "data")]
+fn data_path(args: &Prune) -> Option<&Path> {
+    args.calibration.data.data.as_deref()
+}
+
+#[cfg(not(feature = "data"))]
+fn data_path(_: &Prune) -> Option<&Path> {
+    None
 }
 
 fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
@@ -137,11 +178,7 @@ fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
 }
 
 fn reserve(path: &Path) -> Result<Pending, FileError> {
-    Pending::new(path).map_err(|e| report_error(Some(path), e))
-}
-
-fn report_error(path: Option<&Path>, e: std::io::Error) -> FileError {
-    FileError::new("cannot write the report", path.unwrap_or(Path::new("")), e)
+    output::reserve(NO_REPORT, path)
 }
 
 fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {

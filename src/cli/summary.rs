@@ -30,6 +30,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     writeln!(out, "{}", text::reached(r))?;
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;
+        if let Some(library) = &r.library {
+            writeln!(out, "{}", shown(&text::library(library)))?;
+        }
     }
     for w in &r.warnings {
         writeln!(out, "warning: {}", shown(w))?;

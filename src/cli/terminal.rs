@@ -61,6 +61,11 @@ pub fn print(to: Stream, text: &str) -> io::Result<()> {
     }
 }
 
+/// A line on standard error. That nobody reads it is no reason to fail.
+pub fn say(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
 /// Whether binary data on standard output would land on a screen.
 pub fn stdout_is_screen() -> bool {
     io::stdout().is_terminal()

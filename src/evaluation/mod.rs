@@ -141,6 +141,7 @@ pub fn evaluate(
         evaluation: EVALUATION_VERSION,
         version: env!("CARGO_PKG_VERSION"),
         runtime: format!("{} {}", runtime.name(), runtime.version()),
+        library: runtime.library().and_then(|_| runtime::loaded_library()),
         device: request.session.device.to_string(),
         threads: request.session.threads,
         data,

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::{self, Sink};
+
 /// Version of the file's layout, and of how times are taken.
 const VERSION: u32 = 1;
 
@@ -58,13 +60,11 @@ impl Costs {
     /// When the folder cannot be made or written to.
     pub fn save(&self) -> std::io::Result<()> {
         let Some(file) = self.file.as_ref().filter(|_| self.known.len() > self.found) else { return Ok(()) };
-        let folder = file.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut staged = tempfile::NamedTempFile::new_in(folder)?;
+        std::fs::create_dir_all(files::parent(file))?;
+        let mut sink = Sink::new(file)?;
         let stored = Stored { version: VERSION, machine: self.machine.clone(), milliseconds: self.known.clone() };
-        serde_json::to_writer_pretty(&mut staged, &stored)?;
-        staged.persist(file).map_err(|e| e.error)?;
-        Ok(())
+        serde_json::to_writer_pretty(&mut sink, &stored)?;
+        sink.finish()
     }
 }
 

@@ -17,9 +17,14 @@ pub const NEWEST_OPSET: i64 = 28;
 /// of order. Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
-    match inline::inline(model) {
-        0 => {}
-        n => warnings.push(format!("{n} calls of functions of the model were written out")),
+    let inline::Written { calls, too_large } = inline::inline(model)?;
+    if calls > 0 {
+        warnings.push(format!("{calls} calls of functions of the model were written out"));
+    }
+    if too_large > 0 {
+        warnings.push(format!(
+            "{too_large} calls of functions stay as they are: written out, they would be many times the file"
+        ));
     }
     walk::tensors(model, &mut |t, _| tensor::check(t))?;
     walk::sparse_tensors(model, &mut tensor::check_sparse)?;

@@ -67,6 +67,12 @@ pub enum Error {
         /// One node on the circle.
         node: String,
     },
+    /// A function of the model calls itself, by itself or through others.
+    #[error("function '{function}' of the model calls itself")]
+    Recursion {
+        /// One function on the circle.
+        function: String,
+    },
     /// Two things define the same tensor.
     #[error("{node}: tensor '{tensor}' is defined twice")]
     DuplicateName {
@@ -82,6 +88,14 @@ pub enum Error {
         node: String,
         /// The tensor.
         tensor: String,
+    },
+    /// A file is not what it was when it was read.
+    #[error("{} was changed while it was in use: {why}; run again once it is complete", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What happened to it.
+        why: String,
     },
     /// The result cannot be written.
     #[error("cannot write {}: {why}", path.display())]

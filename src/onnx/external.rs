@@ -111,7 +111,11 @@ impl Files<'_> {
             let target = path.canonicalize().ok().and_then(|p| p.parent().map(Path::to_owned));
             self.roots = folder.canonicalize().into_iter().chain(target).collect();
         }
-        let real = folder.join(relative).canonicalize().map_err(|e| match e.kind() {
+        // Beside the name that was given, or else beside the file that it leads to.
+        let places = std::iter::once(folder).chain(self.roots.iter().map(PathBuf::as_path));
+        let mut found = places.map(|place| place.join(relative).canonicalize());
+        let first = found.next().unwrap_or_else(|| folder.join(relative).canonicalize());
+        let real = first.or_else(|e| found.find_map(|place| place.ok()).ok_or(e)).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => "the file is missing".into(),
             _ => e.to_string(),
         })?;

@@ -2,32 +2,63 @@
 
 use std::collections::{HashMap, HashSet};
 
+use prost::Message;
+
 use super::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
-use super::{attr::plain, walk};
+use super::{Error, Result, attr::plain, walk};
 
-/// Calls within calls deeper than this stay calls, as do those that would make more nodes than this.
+/// Calls within calls deeper than this stay calls, as do those that would nest bodies deeper than this: a decoder
+/// would refuse them.
 const MAX_DEPTH: usize = 32;
-const MAX_NODES: usize = 1 << 20;
+const MAX_NESTING: usize = 24;
 
-/// Replaces calls by what their functions do; gives the number of calls. A function whose operator sets are not the
-/// model's stays a call.
-pub(super) fn inline(model: &mut ModelProto) -> usize {
+/// What all calls may make together, in encoded bytes: this, and this many times the file.
+const BUDGET: u64 = 2 << 20;
+const TIMES_THE_FILE: u64 = 4;
+
+/// What a node costs beside its encoded bytes.
+const NODE: u64 = 100;
+
+/// Names within a call begin with its name, as far as this.
+const MAX_LABEL: usize = 256;
+
+/// What became of the calls.
+#[derive(Default)]
+pub(super) struct Written {
+    /// Calls that were written out.
+    pub calls: usize,
+    /// Calls that stay because they would be too large.
+    pub too_large: usize,
+}
+
+/// Replaces calls by what their functions do. A function whose operator sets are not the model's stays a call, as does
+/// what would be out of proportion to the file.
+///
+/// # Errors
+/// [`Error::Recursion`] when a function calls itself, which the format forbids.
+pub(super) fn inline(model: &mut ModelProto) -> Result<Written> {
     if model.functions.is_empty() {
-        return 0;
+        return Ok(Written::default());
     }
+    let mut left = BUDGET + TIMES_THE_FILE.saturating_mul(model.encoded_len() as u64);
+    left = left.min(i64::MAX as u64);
     let functions = std::mem::take(&mut model.functions);
-    let mut inliner = Inliner { functions: HashMap::new(), taken: HashSet::new(), calls: 0, nodes: 0 };
-    for f in &functions {
-        if let Some(imports) = missing_imports(model, f) {
+    let index: HashMap<Key, usize> = functions.iter().enumerate().map(|(k, f)| (key_of(f), k)).collect();
+    let imports: Vec<_> = functions.iter().map(|f| missing_imports(model, f)).collect();
+    let usable = |k: usize| imports.get(k).is_some_and(Option::is_some);
+    let costs = costs(&functions, &index, usable, left)?;
+    let mut inliner = Inliner { functions: HashMap::new(), taken: Names::default(), written: Written::default(), left };
+    for ((k, f), imports) in functions.iter().enumerate().zip(imports) {
+        if let Some(imports) = imports.filter(|_| index.get(&key_of(f)) == Some(&k)) {
             model.opset_import.extend(imports);
-            inliner.functions.insert((plain(f.domain()), f.name(), f.overload()), f);
+            inliner.functions.insert(key_of(f), (f, costs.get(k).copied().flatten()));
         }
     }
     if let Some(graph) = &mut model.graph {
         names(graph, &mut inliner.taken);
-        inliner.graph(graph, 0);
+        inliner.graph(graph, 0, false);
     }
-    let calls = inliner.calls;
+    let written = inliner.written;
     let mut called = HashSet::new();
     model.graph.iter().for_each(|g| calls_in(&g.node, &mut called));
     // What a function that stays calls stays too.
@@ -36,11 +67,95 @@ pub(super) fn inline(model: &mut ModelProto) -> usize {
         let (stay, others): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(|f| called.contains(&(plain(f.domain()).to_owned(), f.name().to_owned())));
         if stay.is_empty() {
-            return calls;
+            return Ok(written);
         }
         stay.iter().for_each(|f| calls_in(&f.node, &mut called));
         model.functions.extend(stay);
         rest = others;
+    }
+}
+
+/// Domain, name and overload.
+type Key<'f> = (&'f str, &'f str, &'f str);
+
+fn key_of(f: &FunctionProto) -> Key<'_> {
+    (plain(f.domain()), f.name(), f.overload())
+}
+
+/// What writing out one call of a function makes.
+#[derive(Clone, Copy)]
+struct Cost {
+    bytes: u64,
+    /// Calls within calls.
+    depth: usize,
+    /// Bodies within bodies.
+    nesting: usize,
+}
+
+/// What calls of each function make, calls within them included; `None` where one is not to be written out.
+fn costs(
+    functions: &[FunctionProto],
+    index: &HashMap<Key, usize>,
+    usable: impl Fn(usize) -> bool,
+    budget: u64,
+) -> Result<Vec<Option<Cost>>> {
+    /// Functions that nodes call, with the nesting of the call; what other nodes cost, and how deep they nest.
+    fn look<'n>(nodes: &'n [NodeProto], level: usize, f: &mut impl FnMut(&'n NodeProto, usize)) {
+        for n in nodes {
+            f(n, level);
+            walk::bodies(n).for_each(|b| look(&b.node, level + 1, f));
+        }
+    }
+    let mut calls: Vec<Vec<(usize, usize, u64)>> = vec![Vec::new(); functions.len()];
+    let mut own: Vec<Cost> = Vec::new();
+    for (k, f) in functions.iter().enumerate() {
+        let mut cost = Cost { bytes: 0, depth: 1, nesting: 0 };
+        look(&f.node, 0, &mut |n, level| {
+            let bodies: usize = walk::bodies(n).map(Message::encoded_len).sum();
+            let bytes = NODE + n.encoded_len().saturating_sub(bodies) as u64;
+            cost.nesting = cost.nesting.max(level + usize::from(walk::bodies(n).next().is_some()));
+            match index.get(&(plain(n.domain()), n.op_type(), n.overload())) {
+                Some(&called) => calls[k].push((called, level, bytes)),
+                None => cost.bytes = cost.bytes.saturating_add(bytes),
+            }
+        });
+        own.push(cost);
+    }
+    // Those that call nothing first, then those that only call these.
+    let mut callers: Vec<Vec<usize>> = vec![Vec::new(); functions.len()];
+    let mut waiting: Vec<usize> = calls.iter().map(Vec::len).collect();
+    for (k, calls) in calls.iter().enumerate() {
+        calls.iter().for_each(|(called, ..)| callers[*called].push(k));
+    }
+    let mut ready: Vec<usize> = (0..functions.len()).filter(|k| waiting[*k] == 0).collect();
+    let (mut out, mut done) = (vec![None; functions.len()], 0);
+    while let Some(k) = ready.pop() {
+        done += 1;
+        let mut cost = own[k];
+        for &(called, level, bytes) in &calls[k] {
+            let inner = out[called].unwrap_or(Cost { bytes, depth: 0, nesting: 0 });
+            cost.bytes = cost.bytes.saturating_add(inner.bytes);
+            cost.depth = cost.depth.max(1 + inner.depth);
+            cost.nesting = cost.nesting.max(level + inner.nesting);
+        }
+        let fits = cost.bytes <= budget && cost.depth <= MAX_DEPTH && cost.nesting <= MAX_NESTING;
+        out[k] = Some(cost).filter(|_| fits && usable(k));
+        for &caller in &callers[k] {
+            waiting[caller] -= 1;
+            if waiting[caller] == 0 {
+                ready.push(caller);
+            }
+        }
+    }
+    match waiting.iter().position(|w| *w > 0).filter(|_| done < functions.len()) {
+        // Walking down from one that waits, through others that do, ends on the circle.
+        Some(mut k) => {
+            for _ in 0..functions.len() {
+                k = calls[k].iter().map(|c| c.0).find(|c| waiting[*c] > 0).unwrap_or(k);
+            }
+            Err(Error::Recursion { function: functions[k].name().to_owned() })
+        }
+        None => Ok(out),
     }
 }
 
@@ -65,8 +180,9 @@ fn calls_in(nodes: &[NodeProto], out: &mut HashSet<(String, String)>) {
 }
 
 /// What one call of a function does, with names that are free.
-pub(super) fn one_call(taken: &mut HashSet<String>, call: &NodeProto, function: &FunctionProto) -> Vec<NodeProto> {
-    let mut inliner = Inliner { functions: HashMap::new(), taken: std::mem::take(taken), calls: 0, nodes: 0 };
+pub(super) fn one_call(taken: &mut Names, call: &NodeProto, function: &FunctionProto) -> Vec<NodeProto> {
+    let mut inliner =
+        Inliner { functions: HashMap::new(), taken: std::mem::take(taken), written: Written::default(), left: 0 };
     let mut call = Call::new(&mut inliner, call, function);
     let mut nodes: Vec<NodeProto> = function.node.iter().map(|n| call.copy(n)).collect();
     nodes.append(&mut call.aliases);
@@ -74,60 +190,83 @@ pub(super) fn one_call(taken: &mut HashSet<String>, call: &NodeProto, function: 
     nodes
 }
 
+/// Names that are taken.
+#[derive(Default)]
+pub(super) struct Names {
+    taken: HashSet<String>,
+    /// The last number that was put behind a name.
+    last: HashMap<String, usize>,
+}
+
+impl Names {
+    /// A name that is free, this one if it can be.
+    pub(super) fn fresh(&mut self, base: String) -> String {
+        if self.taken.insert(base.clone()) {
+            return base;
+        }
+        let n = self.last.entry(base.clone()).or_insert(1);
+        loop {
+            *n += 1;
+            let name = format!("{base}_{n}");
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
+}
+
 /// All names of a graph and its bodies.
-pub(super) fn names(g: &GraphProto, taken: &mut HashSet<String>) {
+pub(super) fn names(g: &GraphProto, names_of: &mut Names) {
+    let taken = &mut names_of.taken;
     taken.extend(g.input.iter().chain(&g.output).map(|v| v.name().to_owned()));
     taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
     for n in &g.node {
-        taken.extend(n.input.iter().chain(&n.output).cloned());
-        taken.insert(n.name().to_owned());
-        walk::bodies(n).for_each(|b| names(b, taken));
+        names_of.taken.extend(n.input.iter().chain(&n.output).cloned());
+        names_of.taken.insert(n.name().to_owned());
+        walk::bodies(n).for_each(|b| names(b, names_of));
     }
-}
-
-/// A name that is free, this one if it can be.
-pub(super) fn fresh(taken: &mut HashSet<String>, base: String) -> String {
-    let mut name = base.clone();
-    let mut n = 1;
-    while !taken.insert(name.clone()) {
-        n += 1;
-        name = format!("{base}_{n}");
-    }
-    name
 }
 
 struct Inliner<'f> {
-    /// By domain, name and overload.
-    functions: HashMap<(&'f str, &'f str, &'f str), &'f FunctionProto>,
-    taken: HashSet<String>,
-    calls: usize,
-    nodes: usize,
+    /// With what a call of each makes, where it is to be written out.
+    functions: HashMap<Key<'f>, (&'f FunctionProto, Option<Cost>)>,
+    taken: Names,
+    written: Written,
+    /// Bytes that calls may still make.
+    left: u64,
 }
 
 impl Inliner<'_> {
-    fn graph(&mut self, g: &mut GraphProto, depth: usize) {
+    fn graph(&mut self, g: &mut GraphProto, level: usize, within: bool) {
         for node in std::mem::take(&mut g.node) {
-            self.node(node, depth, &mut g.node);
+            self.node(node, level, within, &mut g.node);
         }
     }
 
-    fn node(&mut self, mut node: NodeProto, depth: usize, out: &mut Vec<NodeProto>) {
-        walk::bodies_mut(&mut node).for_each(|b| self.graph(b, depth));
+    /// What a call makes includes the calls `within` it.
+    fn node(&mut self, mut node: NodeProto, level: usize, within: bool, out: &mut Vec<NodeProto>) {
+        walk::bodies_mut(&mut node).for_each(|b| self.graph(b, level + 1, within));
         let key = (plain(node.domain()), node.op_type(), node.overload());
-        let called = self.functions.get(&key).copied().filter(|_| depth < MAX_DEPTH && self.nodes < MAX_NODES);
-        let Some(f) = called else { return out.push(node) };
-        self.calls += 1;
-        self.nodes += f.node.len();
+        let Some(&(f, cost)) = self.functions.get(&key) else { return out.push(node) };
+        let fits = |c: &Cost| within || c.bytes <= self.left && level + c.nesting <= MAX_NESTING;
+        let Some(cost) = cost.filter(fits) else {
+            self.written.too_large += 1;
+            return out.push(node);
+        };
+        if !within {
+            self.left -= cost.bytes;
+        }
+        self.written.calls += 1;
         let mut call = Call::new(self, &node, f);
         for n in &f.node {
             let n = call.copy(n);
-            call.inliner.node(n, depth + 1, out);
+            call.inliner.node(n, level, true, out);
         }
         out.append(&mut call.aliases);
     }
 
     fn fresh(&mut self, base: String) -> String {
-        fresh(&mut self.taken, base)
+        self.taken.fresh(base)
     }
 }
 
@@ -145,7 +284,8 @@ struct Call<'c, 'f> {
 impl<'c, 'f> Call<'c, 'f> {
     fn new(inliner: &'c mut Inliner<'f>, node: &'c NodeProto, function: &'c FunctionProto) -> Self {
         let first = node.output.first().map_or("", String::as_str);
-        let label = if node.name().is_empty() { first } else { node.name() }.to_owned();
+        let label = if node.name().is_empty() { first } else { node.name() };
+        let label = label.chars().take(MAX_LABEL).collect();
         let given = |all: &[String], k: usize| all.get(k).cloned().unwrap_or_default();
         let mut names: HashMap<String, String> =
             function.input.iter().enumerate().map(|(k, n)| (n.clone(), given(&node.input, k))).collect();

@@ -47,7 +47,7 @@ pub use graph::{GraphIndex, node_label};
 pub use model::Model;
 pub use outputs::{add_outputs, untyped, value_info};
 pub use quantized::{Affine, dequantize, silence};
-pub use save::{Layout, SaveOptions, Staged, save, stage, write_to};
+pub use save::{Layout, SaveOptions, Staged, data_files, save, stage, stage_temporary, write_to};
 pub use select::{take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]

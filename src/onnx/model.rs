@@ -11,7 +11,7 @@ use super::source::{self, Maps};
 use super::wire::{self, Scan, UnknownFields};
 use super::{Error, Result, check};
 
-/// A model whose weights are slices of the mapped files, with all external data in place.
+/// A model whose weights are slices of the files, with all external data in place.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     /// The message itself; no tensor in it is external.
@@ -26,13 +26,14 @@ pub struct Model {
     pub file_bytes: u64,
     /// Fields from a newer format, written again on saving.
     pub unknown: UnknownFields,
-    /// The files that weights are slices of.
+    /// The files that weights are slices of: saving spares them.
     pub maps: Maps,
 }
 
 impl Model {
-    /// Reads and checks a model file and its external data. Weights are not copied: the files are mapped, and must
-    /// not be changed in place while the model lives (replacing them by a rename is fine).
+    /// Reads and checks a model file and its external data. Weights of large files are not copied: the files are
+    /// mapped, and must not be changed in place while the model lives (replacing them by a rename is fine);
+    /// [`Maps::unchanged`] tells whether they were.
     pub fn load(path: &Path) -> Result<Self> {
         let mut maps = Maps::default();
         Self::decode(source::map_model(path, &mut maps)?, Some(path), maps)
@@ -77,6 +78,8 @@ impl Model {
         let scan = Scan::new(&bytes);
         let mut warnings = scan.warnings();
         let (external, data_bytes) = external::resolve(&mut proto, path, &mut maps)?;
+        // Files that were read one after the other may be of different models.
+        maps.unchanged()?;
         warnings.extend(check::check(&mut proto)?);
         Ok(Model {
             proto,

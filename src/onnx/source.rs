@@ -1,20 +1,28 @@
-//! The bytes of files, mapped, and a guess at what they are when they are no model.
+//! The bytes of files, and a guess at what they are when they are no model.
 
 use std::fs::File;
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use memmap2::Mmap;
 
 use super::{Error, Result};
+use crate::files::Stamp;
 
-/// The mapped files that a model's weights are slices of.
+/// Files up to this size are read into memory: what another program does to them then changes nothing.
+const IN_MEMORY: u64 = 64 << 20;
+
+/// The files that a model's weights are slices of, mapped where they are large.
 #[derive(Clone, Debug, Default)]
-pub struct Maps(Vec<Arc<Mmap>>);
+pub struct Maps {
+    maps: Vec<Arc<Mmap>>,
+    files: Vec<(PathBuf, Stamp)>,
+}
 
 impl Maps {
-    /// Maps a regular file. The map stays valid when the name is replaced by another file later.
+    /// The bytes of a regular file. They stay what they are when the name is given to another file later.
     pub(crate) fn map(&mut self, path: &Path) -> std::io::Result<Bytes> {
         // Asked before it is opened: opening a pipe would wait for a writer.
         let meta = std::fs::metadata(path)?;
@@ -22,28 +30,59 @@ impl Maps {
             let what = if meta.is_dir() { "it is a folder" } else { "it is not a regular file" };
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
         }
-        self.map_open(&File::open(path)?)
+        let file = File::open(path)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        let bytes = self.map_open(&file)?;
+        self.files.push((path.to_owned(), stamp));
+        Ok(bytes)
     }
 
-    /// Maps an open file.
-    fn map_open(&mut self, file: &File) -> std::io::Result<Bytes> {
-        // An empty file cannot be mapped.
-        if file.metadata()?.len() == 0 {
-            return Ok(Bytes::new());
+    /// The bytes of an open file.
+    fn map_open(&mut self, mut file: &File) -> std::io::Result<Bytes> {
+        let len = file.metadata()?.len();
+        if len <= IN_MEMORY {
+            let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+            std::io::Seek::rewind(&mut file)?;
+            // A file that grows while it is read is found out by its stamp.
+            file.take(IN_MEMORY).read_to_end(&mut bytes)?;
+            return Ok(bytes.into());
         }
-        // SAFETY: the map is read-only and private to this process. Another program that shortens the file in place
-        // while it is mapped ends this one by a signal; replacing the file by a rename, as all careful writers do
-        // and as saving here does, leaves the mapped file alive.
+        // SAFETY: the map is read-only and private to this process. Replacing the file by a rename, as all careful
+        // writers do and as saving here does, leaves the mapped file alive. A program that writes to it in place
+        // changes what is read here: users of a model ask `unchanged` before they trust what they made of it. A
+        // program that shortens it ends this one by a signal, which the command turns into words.
         let map = Arc::new(unsafe { Mmap::map(file)? });
-        self.0.push(Arc::clone(&map));
+        self.maps.push(Arc::clone(&map));
         Ok(Bytes::from_owner(Mapped(map)))
+    }
+
+    /// The files: the model, then its data files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Whether every file is still the one that was read, and as it was then.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] names the first that is not.
+    pub fn unchanged(&self) -> Result<()> {
+        for (path, before) in &self.files {
+            let why = match std::fs::metadata(path) {
+                Ok(meta) => before.difference(&Stamp::of(&meta)),
+                Err(e) => Some(e.to_string()),
+            };
+            if let Some(why) = why {
+                return Err(Error::Changed { path: path.clone(), why });
+            }
+        }
+        Ok(())
     }
 
     /// Says that these bytes are not needed soon. Where they lie in a mapped file, their pages no longer count as
     /// memory of this process; whoever touches them again has them read again.
     pub fn release(&self, bytes: &[u8]) {
         let start = bytes.as_ptr() as usize;
-        for map in &self.0 {
+        for map in &self.maps {
             let offset = start.wrapping_sub(map.as_ptr() as usize);
             if offset.checked_add(bytes.len()).is_some_and(|end| end <= map.len()) {
                 forget(map, offset, bytes.len());
@@ -53,7 +92,7 @@ impl Maps {
 
     /// Says that no mapped file is needed soon.
     pub fn release_all(&self) {
-        self.0.iter().for_each(|map| forget(map, 0, map.len()));
+        self.maps.iter().for_each(|map| forget(map, 0, map.len()));
     }
 }
 
@@ -75,19 +114,19 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-/// Maps a file that is no model's.
+/// The bytes of a file that is no model's.
 #[cfg(feature = "data")]
 pub(crate) fn map(path: &Path) -> std::io::Result<Bytes> {
     Maps::default().map(path)
 }
 
-/// Maps an open file that is no model's.
+/// The bytes of an open file that is no model's.
 #[cfg(feature = "data")]
 pub(crate) fn map_open(file: &File) -> std::io::Result<Bytes> {
     Maps::default().map_open(file)
 }
 
-/// Maps a model file; folders and empty files are told apart from broken ones.
+/// The bytes of a model file; folders and empty files are told apart from broken ones.
 pub(crate) fn map_model(path: &Path, maps: &mut Maps) -> Result<Bytes> {
     let not_a_model = |why: String| Error::NotAModel { path: path.to_owned(), why };
     let bytes = maps.map(path).map_err(|e| match e.kind() {
@@ -123,9 +162,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_change_of_a_file_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let long_ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+        let changes: [(&str, &dyn Fn()); 5] = [
+            ("had 4 bytes and has 2", &|| File::options().write(true).open(&path).unwrap().set_len(2).unwrap()),
+            ("had 4 bytes and has 5", &|| std::fs::write(&path, "three").unwrap()),
+            ("written to", &|| std::fs::write(&path, "FOUR").unwrap()),
+            ("another file", &|| {
+                std::fs::write(folder.path().join("new"), "four").unwrap();
+                std::fs::rename(folder.path().join("new"), &path).unwrap();
+            }),
+            ("No such file", &|| std::fs::remove_file(&path).unwrap()),
+        ];
+        for (why, change) in changes {
+            std::fs::write(&path, "four").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+            let mut maps = Maps::default();
+            let bytes = maps.map(&path).unwrap();
+            maps.unchanged().unwrap();
+            change();
+            let error = maps.unchanged().unwrap_err().to_string();
+            assert!(error.contains("was changed") && error.contains(why), "{error}");
+            assert_eq!(&bytes[..], b"four", "what is in memory stays");
+        }
+    }
+
+    #[test]
     fn what_was_given_back_reads_as_before() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let data: Vec<u8> = (0..100_000u32).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
+        let data: Vec<u8> = (0..(IN_MEMORY as u32 + 100_000)).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
         std::fs::write(file.path(), &data).unwrap();
         let mut maps = Maps::default();
         let bytes = maps.map(file.path()).unwrap();

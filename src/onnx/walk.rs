@@ -47,6 +47,11 @@ pub fn bodies(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
     node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs))
 }
 
+/// The bodies of a node, in the same order, with the names of their attributes.
+pub fn named_bodies(node: &NodeProto) -> impl Iterator<Item = (&str, &GraphProto)> {
+    node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs).map(move |g| (a.name(), g)))
+}
+
 /// The bodies (subgraphs) of a node, open to change.
 pub fn bodies_mut(node: &mut NodeProto) -> impl Iterator<Item = &mut GraphProto> {
     node.attribute.iter_mut().flat_map(|a| a.g.iter_mut().chain(&mut a.graphs))

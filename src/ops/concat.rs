@@ -25,6 +25,9 @@ fn joined(cx: &InferCx) -> Option<Value> {
 fn columns(cx: &InferCx, last: usize) -> Option<Vec<Option<usize>>> {
     let mut all = Vec::new();
     for i in 0..cx.inputs.len() {
+        if all.len() > MAX_VALUE {
+            return None;
+        }
         let width = usize::try_from(cx.shape(i)?.get(last)?.known()?).ok().filter(|n| *n <= MAX_VALUE)?;
         // What is the same in all columns says so once.
         match cx.fact(i)?.counted() {
@@ -74,16 +77,20 @@ impl Operator for Concat {
         let inputs = inputs?;
         let a = cx.axis(0, 1)?;
         let mut axes = Vec::new();
-        for k in 0..inputs[0].len() {
+        for k in 0..inputs.first()?.len() {
             if k == a {
                 let parts: Option<Vec<_>> = inputs.iter().map(|x| x.get(k).copied()).collect();
                 axes.push(cx.terms.sum(&parts?));
                 continue;
             }
-            for x in &inputs[1..] {
-                cx.unify(inputs[0][k], *x.get(k)?);
+            let all: Vec<_> = inputs.iter().map(|x| x.get(k).copied()).collect::<Option<_>>()?;
+            // Sizes that the file leaves open must turn out to be those that it tells: these freeze.
+            let size = cx.out_shape(0)?.get(k)?.clone();
+            let first = *all.iter().find(|t| cx.terms.size(**t) == size).or(all.first())?;
+            for t in all {
+                cx.unify(first, t);
             }
-            axes.push(inputs[0][k]);
+            axes.push(first);
         }
         cx.set(0, axes);
         Some(())

@@ -8,6 +8,12 @@ use crate::onnx::proto::{NodeProto, TensorProto};
 
 use super::fact::{Fact, Value, axis};
 
+/// Blocks of wider axes are not counted one by one.
+const MAX_WIDTH: i64 = 1 << 24;
+
+/// Why axes that meet a run-time size keep theirs.
+pub const OPEN: &str = "broadcast of run-time sizes";
+
 /// What a weight's axis does in the operator that uses it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub enum Role {
@@ -249,6 +255,20 @@ impl RelateCx<'_> {
         self.terms.unify(a, b, &reason);
     }
 
+    /// Relates an axis to the one that it is broadcast to; returns whether they are one now. An axis of size 1 couples
+    /// nothing. A size that only a run can tell may be 1 or that of the other axis, which must keep its size then.
+    pub fn broadcast(&mut self, to: Term, t: Term) -> bool {
+        if self.terms.size(t) == self.terms.size(to) {
+            self.unify(to, t);
+            return true;
+        }
+        if !self.terms.size(t).is(1) {
+            self.freeze(t, OPEN);
+            self.freeze(to, OPEN);
+        }
+        false
+    }
+
     /// Freezes an axis in this node's name.
     pub fn freeze(&mut self, t: Term, kind: &'static str) {
         let reason = self.reason(kind);
@@ -407,9 +427,10 @@ impl RewriteCx<'_> {
 
     /// Number of blocks of `size` positions each of an axis of which something stays.
     pub fn blocks(&self, t: Term, size: i64) -> Option<i64> {
-        let Some(positions) = self.terms.kept_positions(t, self.kept) else {
-            return self.terms.size(t).known()?.checked_div(size);
-        };
+        if !self.terms.shrinks(t, self.kept) || self.terms.size(t).known()? > MAX_WIDTH {
+            return self.terms.size(t).known()?.checked_div(size).filter(|_| !self.terms.shrinks(t, self.kept));
+        }
+        let positions = self.terms.kept_positions(t, self.kept)?;
         let size = usize::try_from(size).ok().filter(|n| *n > 0)?;
         let blocks: std::collections::HashSet<usize> = positions.into_iter().map(|p| p / size).collect();
         i64::try_from(blocks.len()).ok()

@@ -27,31 +27,44 @@ struct EnterScan;
 /// Why sizes that differ between rounds or branches do not shrink.
 const UNEQUAL: &str = "differs between rounds or branches";
 
-/// Where the inputs and outputs of a node's bodies stand among its inputs.
-struct Ends {
+/// Where the inputs and outputs of a node's bodies stand among its inputs. Bodies stand in the order of the node's
+/// attributes, which says nothing: their names do.
+struct Ends<'n> {
     /// The first input of the first body.
     given: usize,
-    /// The first output of each body, with how many it has.
-    made: Vec<(usize, usize)>,
+    /// Name of each body, its first output, and how many it has.
+    made: Vec<(&'n str, usize, usize)>,
 }
 
-impl Ends {
-    fn of(node: &NodeProto) -> Ends {
+impl<'n> Ends<'n> {
+    fn of(node: &'n NodeProto) -> Ends<'n> {
         let given = node.input.len();
         let mut at = given + onnx::walk::bodies(node).map(|b| b.input.len()).sum::<usize>();
         let mut made = Vec::new();
-        for body in onnx::walk::bodies(node) {
-            made.push((at, body.output.len()));
+        for (name, body) in onnx::walk::named_bodies(node) {
+            made.push((name, at, body.output.len()));
             at += body.output.len();
         }
         Ends { given, made }
+    }
+
+    /// The first output of the one body of that name, which has at least as many as these.
+    fn of_body(&self, name: &str, outputs: usize) -> Option<usize> {
+        let mut all = self.made.iter().filter(|(n, ..)| *n == name);
+        let (Some((_, first, count)), None) = (all.next(), all.next()) else { return None };
+        (*count >= outputs).then_some(*first)
+    }
+
+    /// The first output of the only body.
+    fn body(&self, outputs: usize) -> Option<usize> {
+        self.of_body("body", outputs).filter(|_| self.made.len() == 1)
     }
 }
 
 /// The first outputs of the branches that may be taken: of one where the condition is known, as it is where exporters
 /// ask for a rank or a size.
-fn branches(ends: &Ends, condition: Option<Vec<i64>>) -> Option<Vec<usize>> {
-    let [(yes, _), (no, _)] = ends.made[..] else { return None };
+fn branches(ends: &Ends, condition: Option<Vec<i64>>, outputs: usize) -> Option<Vec<usize>> {
+    let (yes, no) = (ends.of_body("then_branch", outputs)?, ends.of_body("else_branch", outputs)?);
     Some(match condition.as_deref() {
         Some([0]) => vec![no],
         Some([_]) => vec![yes],
@@ -147,7 +160,7 @@ impl Operator for If {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0), cx.outputs.len())?;
         let (first, last) = (*taken.first()?, *taken.last()?);
         for o in 0..cx.outputs.len() {
             let (a, b) = (cx.shape(first + o)?.to_vec(), cx.shape(last + o)?.to_vec());
@@ -163,7 +176,7 @@ impl Operator for If {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let taken = branches(&Ends::of(cx.node), cx.numbers(0))?;
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0), cx.axes_out.len())?;
         for o in 0..cx.axes_out.len() {
             let shape = cx.out_shape(o)?.to_vec();
             let given = taken.iter().map(|b| cx.input(b + o)).collect::<Option<Vec<_>>>()?;
@@ -187,7 +200,7 @@ const HEAD: usize = 2;
 
 impl Operator for EnterLoop {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let body = onnx::walk::bodies(cx.node).next()?;
+        let body = onnx::attr(cx.node, "body")?.g.as_ref()?;
         // Number of the round and condition: single numbers, which some writers declare with an axis of 1.
         for (o, dt) in [dtype::INT64, dtype::BOOL].into_iter().enumerate() {
             let rank = body.input.get(o).map_or(0, rank);
@@ -217,7 +230,7 @@ impl Operator for Loop {
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let ends = Ends::of(cx.node);
         let carried = ends.given.checked_sub(HEAD)?;
-        let [(made, _)] = ends.made[..] else { return None };
+        let made = ends.body(1 + cx.outputs.len())?;
         for o in 0..cx.outputs.len() {
             if o < carried {
                 infer_carried(cx, o, ends.given + HEAD + o, made + 1 + o)?;
@@ -234,7 +247,7 @@ impl Operator for Loop {
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let ends = Ends::of(cx.node);
         let carried = ends.given.checked_sub(HEAD)?;
-        let [(made, _)] = ends.made[..] else { return None };
+        let made = ends.body(1 + cx.axes_out.len())?;
         for o in 0..cx.axes_out.len() {
             if o < carried {
                 relate_carried(cx, o, HEAD + o, ends.given + HEAD + o, made + 1 + o)?;
@@ -307,7 +320,7 @@ impl Operator for Scan {
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let [(made, _)] = ends.made[..] else { return None };
+        let made = ends.body(cx.outputs.len())?;
         let rounds = cx.shape(s.states)?.get(*s.axes.first()?)?.clone();
         for o in 0..cx.outputs.len() {
             if o < s.states {
@@ -323,7 +336,7 @@ impl Operator for Scan {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let [(made, _)] = ends.made[..] else { return None };
+        let made = ends.body(cx.axes_out.len())?;
         for o in 0..cx.axes_out.len() {
             if o < s.states {
                 relate_carried(cx, o, o, ends.given + o, made + o)?;

@@ -2,7 +2,7 @@
 
 use crate::algebra::{Dim, Symbols, Term};
 
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::fact::{MAX_VALUE, Value, dtype, known};
 use super::pointwise::{Bound, Pointwise};
 use super::{Operator, steps};
@@ -114,6 +114,10 @@ impl Operator for Elementwise {
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let n = self.data_inputs.min(cx.inputs.len());
+        // Fused operators may do without some of them, and what takes any number asks for none.
+        if self.fold != Fold::None && self.data_inputs != usize::MAX && n < self.data_inputs {
+            return None;
+        }
         let mut shape: Vec<Dim> = Vec::new();
         for i in 0..n {
             if cx.has(i) {
@@ -153,7 +157,7 @@ impl Operator for Elementwise {
         };
         let roles = [role(0), role(1)];
         let mut out: Vec<Option<Term>> = vec![None; shape.len()];
-        let mut ones = Vec::new();
+        let (mut ones, mut open) = (Vec::new(), Vec::new());
         // The axis was given by an activation, not by a constant alone.
         let mut active = vec![false; shape.len()];
         for i in 0..self.data_inputs.min(cx.inputs.len()) {
@@ -165,6 +169,9 @@ impl Operator for Elementwise {
                     ones.push((at, from));
                 }
                 if cx.terms.size(t) != shape[at] {
+                    if !cx.terms.size(t).is(1) {
+                        open.push((at, t));
+                    }
                     continue;
                 }
                 match out[at] {
@@ -192,9 +199,10 @@ impl Operator for Elementwise {
                 cx.mark(o, |f| f.normalized = true);
             }
         }
-        let axes: Vec<_> = (0..shape.len())
-            .map(|k| out[k].unwrap_or_else(|| cx.frozen(&shape[k], "broadcast of run-time sizes")))
-            .collect();
+        let axes: Vec<_> = (0..shape.len()).map(|k| out[k].unwrap_or_else(|| cx.frozen(&shape[k], OPEN))).collect();
+        for (at, t) in open {
+            cx.broadcast(axes[at], t);
+        }
         for o in 0..cx.axes_out.len() {
             cx.set(o, axes.clone());
         }
@@ -343,7 +351,10 @@ fn fold_floats(fold: Fold, v: &[f64]) -> Option<f64> {
 
 fn fold_ints(fold: Fold, v: &[Dim], symbols: &mut Symbols) -> Option<Dim> {
     let bool = |b: bool| Some(Dim::from(i64::from(b)));
-    let numbers = |v: &[Dim]| -> Option<(i64, i64)> { Some((v[0].known()?, v[1].known()?)) };
+    let numbers = |v: &[Dim]| -> Option<(i64, i64)> {
+        let [a, b] = v else { return None };
+        Some((a.known()?, b.known()?))
+    };
     Some(match (fold, v) {
         (Fold::Add, [a, b]) => a.plus(b),
         (Fold::Sub, [a, b]) => a.minus(b),

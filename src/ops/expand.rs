@@ -3,7 +3,7 @@
 use crate::algebra::Dim;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
+use super::context::{InferCx, OPEN, RelateCx, RewriteCx};
 use super::elementwise::broadcast;
 use super::fact::{MAX_VALUE, known};
 
@@ -54,12 +54,30 @@ impl Operator for Expand {
         let x = cx.input(0)?;
         let shape = cx.out_shape(0)?.to_vec();
         let offset = shape.len().checked_sub(x.len())?;
+        let operand = cx.dims(1).map(<[Dim]>::to_vec);
+        // What the operand says of an axis, where it says anything.
+        let asked = |k: usize| match &operand {
+            Some(d) => (k + d.len()).checked_sub(shape.len()).map_or(Some(Dim::from(1i64)), |i| d.get(i).cloned()),
+            None => None,
+        };
         let mut axes = Vec::new();
         for (k, size) in shape.iter().enumerate() {
-            axes.push(match k.checked_sub(offset).map(|i| x[i]) {
-                Some(t) if cx.terms.size(t) == *size => t,
+            let own = k.checked_sub(offset).map(|i| x[i]);
+            axes.push(match own {
+                Some(t) if cx.terms.size(t) == *size => {
+                    // A number follows, and a size of this axis does; another run-time size may turn out to be its own.
+                    if !asked(k).is_some_and(|d| d.known().is_some() || d == *size) {
+                        cx.freeze(t, OPEN);
+                    }
+                    t
+                }
                 // Copies of one element: any number of them will do.
-                _ => cx.terms.atom(size.clone()),
+                None => cx.terms.atom(size.clone()),
+                Some(t) if cx.terms.size(t).is(1) => cx.terms.atom(size.clone()),
+                Some(t) => {
+                    cx.freeze(t, OPEN);
+                    cx.frozen(size, OPEN)
+                }
             });
         }
         cx.set(0, axes);
@@ -80,16 +98,19 @@ impl Operator for Expand {
             return Some(());
         }
         // Where the input has the wanted size already, 1 says "as it is" without a run-time size.
-        let offset = wanted.len() - x.len();
-        let spelled: Vec<Dim> = wanted
-            .iter()
-            .enumerate()
-            .map(|(k, d)| if k >= offset && x[k - offset] == *d { Dim::from(1i64) } else { d.clone() })
-            .collect();
+        let offset = wanted.len().checked_sub(x.len())?;
+        let same = |k: usize, d: &Dim| k >= offset && x.get(k - offset) == Some(d);
+        let spelled = |(k, d): (usize, &Dim)| if same(k, d) { Dim::from(1i64) } else { d.clone() };
+        let spelled: Vec<Dim> = wanted.iter().enumerate().map(spelled).collect();
         if spelled.iter().all(|d| d.known().is_some()) {
             return cx.patch_operand(1, "shape", &spelled);
         }
-        cx.patch_operand(1, "shape", &wanted)
+        // What the operand says of run-time sizes stays.
+        let own = cx.dims(1)?.to_vec();
+        let missing = wanted.len().checked_sub(own.len())?;
+        let kept = own.iter().zip(wanted.iter().enumerate().skip(missing));
+        let kept = kept.map(|(own, (k, d))| if d.known().is_none() && same(k, d) { own.clone() } else { d.clone() });
+        cx.patch_operand(1, "shape", &kept.collect::<Vec<_>>())
     }
 
     fn shape_operands(&self) -> &'static [usize] {

@@ -40,8 +40,7 @@ impl Operator for Gemm {
             let outputs = [rows, columns];
             for (k, &t) in c.iter().enumerate() {
                 let target = *outputs.get(k + 2 - c.len().min(2))?;
-                if cx.terms.size(t) == cx.terms.size(target) {
-                    cx.unify(t, target);
+                if cx.broadcast(target, t) {
                     cx.role(2, k, Role::Carried);
                 }
             }

@@ -4,7 +4,7 @@ use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
 
@@ -85,16 +85,15 @@ impl Operator for MatMul {
         let mut axes = Vec::new();
         for (k, size) in shape[..batch].iter().enumerate() {
             let at = |axes: &[Term]| (k + axes.len()).checked_sub(batch).map(|i| axes[i]);
-            let fits = |cx: &RelateCx, t: Option<Term>| t.filter(|t| cx.terms.size(*t) == *size);
-            let (x, y) = (fits(cx, at(batch_a)), fits(cx, at(batch_b)));
-            let t = match (x, y) {
-                (Some(x), Some(y)) => {
-                    cx.unify(x, y);
-                    x
-                }
-                (Some(t), None) | (None, Some(t)) => t,
-                (None, None) => cx.frozen(size, "broadcast of run-time sizes"),
+            let (x, y) = (at(batch_a), at(batch_b));
+            let fits = |t: &Term| cx.terms.size(*t) == *size;
+            let t = match x.filter(fits).or(y.filter(fits)) {
+                Some(t) => t,
+                None => cx.frozen(size, OPEN),
             };
+            for own in [x, y].into_iter().flatten().filter(|own| *own != t) {
+                cx.broadcast(t, own);
+            }
             if activations {
                 cx.mark(t, |f| f.batched = true);
             }

@@ -101,8 +101,7 @@ impl Operator for LayerNorm {
             let Some(p) = cx.input(i) else { continue };
             let offset = x.len().checked_sub(p.len())?;
             for (k, &t) in p.iter().enumerate() {
-                if cx.terms.size(t) == cx.terms.size(x[offset + k]) {
-                    cx.unify(x[offset + k], t);
+                if cx.broadcast(x[offset + k], t) {
                     cx.role(i, k, if i == 1 { Role::Norm } else { Role::Carried });
                 }
             }
@@ -136,9 +135,7 @@ impl GroupNorm {
             [_, each] => cx.unify(channel, *each),
             all => {
                 for (&a, &t) in x.iter().zip(all) {
-                    if cx.terms.size(a) == cx.terms.size(t) {
-                        cx.unify(a, t);
-                    }
+                    cx.broadcast(a, t);
                 }
             }
         }

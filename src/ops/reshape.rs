@@ -1,6 +1,7 @@
 //! Reshape and its kin: the same elements in the same order, grouped into other axes.
 
 use crate::algebra::Dim;
+use crate::onnx;
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
@@ -44,6 +45,12 @@ fn resolve(input: &[Dim], operand: &[Dim], allow_zero: bool) -> Option<Vec<Dim>>
     Some(out)
 }
 
+/// Whether two shapes may be of as many elements.
+fn fits(a: &[Dim], b: &[Dim]) -> bool {
+    let (a, b) = (Dim::product(a), Dim::product(b));
+    a.known().zip(b.known()).is_none_or(|(a, b)| a == b)
+}
+
 fn pass_through(cx: &mut InferCx, shape: Vec<Dim>) {
     let (dtype, value) = (cx.dtype(0), cx.value(0).cloned());
     cx.set(0, dtype, shape);
@@ -78,7 +85,10 @@ impl Operator for Reshape {
                 }
             },
         };
-        let shape = match resolve(cx.shape(0)?, &operand, cx.int("allowzero") == Some(1)) {
+        let input = cx.shape(0)?;
+        let shape = match resolve(input, &operand, cx.int("allowzero") == Some(1)) {
+            // Elements neither come nor go.
+            Some(s) if !fits(input, &s) => return None,
             Some(s) => s,
             None => {
                 let total = Dim::product(cx.shape(0)?);
@@ -188,6 +198,24 @@ impl Operator for Squeeze {
             }
         }
         cx.set(0, axes);
+        Some(())
+    }
+
+    // Without axes, those of size 1 go: one that has shrunk to it would go as well.
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let before = cx.before.first().copied().flatten()?.shape.clone()?;
+        if cx.axes(1, before.len())?.is_some() {
+            return Some(());
+        }
+        let ones: Vec<i64> = (0..before.len()).filter(|k| before[*k].is(1)).map(|k| k as i64).collect();
+        if cx.shape(0)?.iter().filter(|d| d.is(1)).count() == ones.len() {
+            return Some(());
+        }
+        if cx.opset >= 13 {
+            cx.set_constant(1, "axes", &[ones.len()], &ones);
+        } else {
+            onnx::set_attr_ints(cx.node, "axes", &ones);
+        }
         Some(())
     }
 }

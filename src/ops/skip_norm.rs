@@ -43,9 +43,7 @@ impl Operator for SkipNorm {
         // The skip may be one for all samples of a batch.
         let offset = x.len().checked_sub(skip.len())?;
         for (k, &t) in skip.iter().enumerate() {
-            if cx.terms.size(t) == cx.terms.size(x[offset + k]) {
-                cx.unify(x[offset + k], t);
-            }
+            cx.broadcast(x[offset + k], t);
             cx.role(1, k, Role::Carried);
         }
         vector(cx, 2, *width, Role::Norm)?;

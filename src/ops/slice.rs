@@ -48,6 +48,7 @@ impl Cut {
                 None => return Range::Other,
             }
         };
+        let n = n.max(0);
         let clamp = |p: i64| (if p < 0 { p.saturating_add(n) } else { p }).clamp(0, n);
         match (clamp(s), clamp(e)) {
             (0, e) if e == n => Range::Whole,

@@ -157,6 +157,19 @@ pub(super) struct Measured {
     pub tilt: f64,
 }
 
+impl Measured {
+    /// Only the groups at these places are left.
+    pub fn keep(&mut self, left: &[usize]) {
+        fn keep<T>(all: &mut Vec<T>, left: &[usize]) {
+            let mut old: Vec<Option<T>> = std::mem::take(all).into_iter().map(Some).collect();
+            all.extend(left.iter().filter_map(|g| old.get_mut(*g)?.take()));
+        }
+        keep(&mut self.statistics, left);
+        keep(&mut self.losses, left);
+        keep(&mut self.curves, left);
+    }
+}
+
 /// What each group costs when part of it goes; on random inputs where there is no data.
 pub(super) fn measure_sensitivity(
     a: &Analysis,

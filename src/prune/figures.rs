@@ -69,6 +69,7 @@ pub(super) fn start_report(
         sensitivity: None,
         times: None,
         latency: None,
+        library: None,
         seconds: Timings::default(),
         warnings: Vec::new(),
     }

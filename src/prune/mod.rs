@@ -11,13 +11,14 @@ mod timed;
 use std::cell::RefCell;
 use std::time::Instant;
 
+use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::onnx::{self, Model, SaveOptions, save};
-use crate::planning;
+use crate::planning::{self, Plan};
 use crate::recovery::recover;
-use crate::report::{SensitivityReport, Timings};
+use crate::report::{SensitivityReport, TimeReport, Timings};
 use crate::rewriting;
-use crate::runtime;
+use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
@@ -27,6 +28,9 @@ use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
 use tilt::choose_tilt;
+
+/// How often a plan is made anew because a node cannot follow it.
+const MAX_ROUNDS: usize = 8;
 
 /// Prunes a model.
 ///
@@ -42,12 +46,16 @@ pub fn prune(
 ) -> Result<Outcome, Error> {
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
+    // A library that was asked for and cannot be used should not cost a run.
+    if request.runs_models() && (request.runtime == Choice::Ort || request.library.is_some()) {
+        warnings.extend(runtime::select(request.runtime, request.library.as_deref())?.warnings);
+    }
     debug_metadata(model, request.strip_debug, &mut warnings);
     let model = &*model;
 
     begin(progress, "analyse")?;
     let clock = Instant::now();
-    let a = Analysis::new(model, &request.shapes)?;
+    let mut a = rewriting::analyse(model, &request.shapes)?;
     warnings.extend(a.warnings.iter().cloned());
     seconds.analyse = clock.elapsed().as_secs_f64();
 
@@ -67,20 +75,10 @@ pub fn prune(
         seconds.calibrate += clock.elapsed().as_secs_f64();
     }
 
-    begin(progress, "plan")?;
-    let clock = Instant::now();
-    let (mut plan, times) = make_plan(&a, request, &measured, progress)?;
+    let Rewritten { mut plan, times, kept, mut pruned } =
+        rewrite(&mut a, request, &mut measured, progress, &mut seconds)?;
     drop(measured);
-    seconds.plan = clock.elapsed().as_secs_f64();
     warnings.append(&mut plan.notes);
-    // Scoring has read all weights.
-    model.maps.release_all();
-
-    begin(progress, "rewrite")?;
-    let clock = Instant::now();
-    let kept = plan.kept_atoms(&a);
-    let mut pruned = with_layout(model, rewriting::prune(&a, &kept)?);
-    seconds.rewrite = clock.elapsed().as_secs_f64();
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
@@ -88,13 +86,13 @@ pub fn prune(
     (report.times, report.sensitivity) = (times, sensitivity);
     let mut written = false;
     if wanted {
-        let target = match &output {
-            Output::File(path) => path.to_path_buf(),
-            _ => std::env::temp_dir().join("pruned.onnx"),
+        let stage = |pruned: &Model| match &output {
+            Output::File(path) => save::stage(pruned, path, &SaveOptions::default()),
+            _ => save::stage_temporary(pruned, &SaveOptions::default()),
         };
         begin(progress, "write")?;
         let clock = Instant::now();
-        let mut staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+        let mut staged = stage(&pruned)?;
         report.after.bytes = staged.bytes();
         seconds.write = clock.elapsed().as_secs_f64();
 
@@ -112,13 +110,18 @@ pub fn prune(
             let told = |done, of| progress.borrow_mut().layers(done, of);
             let means = request.recover;
             report.recovery = Some(recover(&a, &kept, &mut pruned, means, samples, &calibration, &told)?);
-            staged = save::stage(&pruned, &target, &SaveOptions::default())?;
+            // The first one goes before the second is written.
+            drop(staged);
+            staged = stage(&pruned)?;
             report.after.bytes = staged.bytes();
             seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
         let output = if report.missed.is_none() || request.force { output } else { Output::None };
+        // What was read while it changed is of no file that there ever was.
+        model.maps.unchanged()?;
+        warnings.extend(staged.notes().iter().cloned());
         match output {
             Output::File(_) => {
                 staged.commit()?;
@@ -133,9 +136,68 @@ pub fn prune(
         seconds.write += clock.elapsed().as_secs_f64();
     }
     latency_advice(&report, request, &mut warnings);
-    report.warnings = warnings;
+    report.library = runtime::loaded_library();
+    report.warnings = once(warnings);
     report.seconds = seconds;
     Ok(Outcome { report, written })
+}
+
+/// Plans and rewrites, and nothing else: the smaller model has neither been verified nor written.
+///
+/// # Errors
+/// When the model cannot be analysed, has nothing to prune, or cannot be rewritten.
+pub fn shrink(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<(Plan, Model), Error> {
+    let mut a = rewriting::analyse(model, &request.shapes)?;
+    let mut measured = Measured::default();
+    let done = rewrite(&mut a, request, &mut measured, progress, &mut Timings::default())?;
+    Ok((done.plan, done.pruned))
+}
+
+/// What is left of a model.
+struct Rewritten {
+    plan: Plan,
+    times: Option<TimeReport>,
+    kept: Kept,
+    pruned: Model,
+}
+
+/// Makes a plan and the model that it leaves. Channels that cannot go though others can keep their groups whole.
+fn rewrite(
+    a: &mut Analysis,
+    request: &Request,
+    measured: &mut Measured,
+    progress: &mut dyn Progress,
+    seconds: &mut Timings,
+) -> Result<Rewritten, Error> {
+    let mut rounds = 0;
+    loop {
+        begin(progress, "plan")?;
+        let clock = Instant::now();
+        let (plan, times) = make_plan(a, request, measured, progress)?;
+        seconds.plan += clock.elapsed().as_secs_f64();
+        let model = a.graph.model;
+        // Scoring has read all weights.
+        model.maps.release_all();
+
+        begin(progress, "rewrite")?;
+        let clock = Instant::now();
+        let kept = plan.kept_atoms(a);
+        let pruned = rewriting::prune(a, &kept);
+        seconds.rewrite += clock.elapsed().as_secs_f64();
+        match pruned {
+            Ok(proto) => return Ok(Rewritten { plan, times, kept, pruned: with_layout(model, proto) }),
+            Err(e @ rewriting::Error::Node { .. }) if rounds < MAX_ROUNDS && request.recipe.is_none() => {
+                let stuck = rewriting::stuck(a, &kept)?;
+                if stuck.is_empty() {
+                    return Err(e.into());
+                }
+                let left = a.freeze(&stuck)?;
+                measured.keep(&left);
+                rounds += 1;
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
 }
 
 /// Measures what each group costs when part of it goes, and removes nothing. The target is not looked at.
@@ -144,7 +206,7 @@ pub fn prune(
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
     begin(progress, "analyse")?;
-    let a = Analysis::new(model, &request.shapes)?;
+    let a = rewriting::analyse(model, &request.shapes)?;
     // Nothing is allocated.
     let scheme = request.scheme;
     let scheme = if scheme.follows_curves() { planning::find_scheme("global")? } else { scheme };
@@ -174,6 +236,13 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
     }
 }
 
+/// The first of each.
+fn once(warnings: Vec<String>) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    warnings.into_iter().filter(|w| seen.insert(w.clone())).collect()
+}
+
 fn with_layout(model: &Model, proto: onnx::proto::ModelProto) -> Model {
-    Model { proto, external: model.external.clone(), unknown: model.unknown.clone(), ..Model::default() }
+    let (external, unknown, maps) = (model.external.clone(), model.unknown.clone(), model.maps.clone());
+    Model { proto, external, unknown, maps, ..Model::default() }
 }

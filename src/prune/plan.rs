@@ -45,7 +45,12 @@ pub(super) fn make_plan(
         if plan.missed.is_some() {
             return Ok((plan, None));
         }
-        let proto = rewriting::prune(a, &plan.kept_atoms(a))?;
+        let proto = match rewriting::prune(a, &plan.kept_atoms(a)) {
+            Ok(proto) => proto,
+            // Whoever rewrites it makes another plan, without what cannot follow.
+            Err(rewriting::Error::Node { .. }) => return Ok((plan, None)),
+            Err(e) => return Err(e.into()),
+        };
         let bytes = onnx::write_to(&with_layout(a.graph.model, proto), &mut std::io::sink())?;
         if bytes <= limit {
             return Ok((plan, None));

@@ -93,6 +93,13 @@ pub struct Request {
     pub recover: Means,
 }
 
+impl Request {
+    /// Whether anything asks for a runtime.
+    pub(super) fn runs_models(&self) -> bool {
+        self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity
+    }
+}
+
 /// Where the result goes.
 pub enum Output<'a> {
     /// A file.

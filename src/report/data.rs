@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Analysis, Kind};
 use crate::planning::{Options, Target};
+use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
 
 /// Version of the report's layout.
@@ -258,6 +259,8 @@ pub struct Report {
     pub times: Option<TimeReport>,
     /// Latency before and after.
     pub latency: Option<LatencyReport>,
+    /// The onnxruntime library that was loaded, and why that one; `null` where none was.
+    pub library: Option<LoadedLibrary>,
     /// Seconds by stage.
     pub seconds: Timings,
     /// What the user should know.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
+use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Latency;
 
 /// Version of the layout of [`EvaluationReport`].
@@ -17,6 +18,8 @@ pub struct EvaluationReport {
     pub version: &'static str,
     /// Runtime and version.
     pub runtime: String,
+    /// The onnxruntime library that was loaded, and why that one; `null` where none was.
+    pub library: Option<LoadedLibrary>,
     /// Where the models ran.
     pub device: String,
     /// Threads of the runtime, where they were given.

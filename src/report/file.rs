@@ -1,61 +1,47 @@
 //! A report on disk: never half of one.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use serde::Serialize;
-use tempfile::TempDir;
+
+use crate::files::Sink;
 
 /// A place for a report, reserved before the run so that a folder that cannot be written to is noticed first.
 /// Dropping it leaves nothing behind.
 #[derive(Debug)]
-pub struct Pending {
-    folder: TempDir,
-    target: PathBuf,
-}
+pub struct Pending(Sink);
 
 impl Pending {
-    /// Reserves a place beside `target`.
+    /// Reserves a place beside `target`; devices and pipes are opened.
     ///
     /// # Errors
     /// When `target` is a folder, or its folder is missing or cannot be written to.
     pub fn new(target: &Path) -> io::Result<Self> {
-        let Some(name) = target.file_name().filter(|_| !target.is_dir()) else {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        };
-        let parent = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = tempfile::Builder::new()
-            .prefix(&format!(".{}.", name.to_string_lossy()))
-            .suffix(".tmp")
-            .tempdir_in(parent)?;
-        Ok(Pending { folder, target: target.to_owned() })
+        Ok(Pending(Sink::new(target)?))
     }
 
-    /// Writes a report as JSON and puts it in place by a rename.
+    /// Standard output.
+    pub fn stdout() -> Self {
+        Pending(Sink::stdout())
+    }
+
+    /// Writes a report as JSON and puts it in place.
     ///
     /// # Errors
     /// When the disk refuses; then a file that was there before still is.
-    pub fn write(self, report: &impl Serialize) -> io::Result<()> {
-        self.put(|out| {
-            serde_json::to_writer_pretty(&mut *out, report)?;
-            out.write_all(b"\n")
-        })
+    pub fn write(mut self, report: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.0, report)?;
+        self.0.write_all(b"\n")?;
+        self.0.finish()
     }
 
     /// Writes text, likewise.
     ///
     /// # Errors
     /// As [`Pending::write`].
-    pub fn write_text(self, text: &str) -> io::Result<()> {
-        self.put(|out| out.write_all(text.as_bytes()))
-    }
-
-    fn put(self, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-        let staged = self.folder.path().join("staged");
-        let mut out = BufWriter::new(File::create_new(&staged)?);
-        fill(&mut out)?;
-        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(staged, &self.target)
+    pub fn write_text(mut self, text: &str) -> io::Result<()> {
+        self.0.write_all(text.as_bytes())?;
+        self.0.finish()
     }
 }

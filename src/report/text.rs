@@ -3,6 +3,7 @@
 use super::data::{GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, TimeReport, Verification};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::planning::Measured;
+use crate::runtime::LoadedLibrary;
 
 /// `1.82 G`, `11.7 M`, `640`: three digits and a decimal prefix.
 pub fn count(x: f64) -> String {
@@ -117,6 +118,11 @@ pub fn latency_setting(r: &Report) -> Option<String> {
     let inputs: Vec<String> = l.inputs.iter().map(|(n, s)| format!("{n} {}", shape(s))).collect();
     let device = if l.device == "cpu" { String::new() } else { format!(" ({})", l.device) };
     Some(format!("latency on {}{device}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
+}
+
+/// Which onnxruntime library was loaded, and why that one.
+pub fn library(l: &LoadedLibrary) -> String {
+    format!("library: onnxruntime {}, {} (by {})", l.version, l.path, l.origin)
 }
 
 /// Heads of [`sensitivity_rows`].

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
-use super::weights::{Mode, Names, cut};
+use super::weights::{Mode, Names, NewWeights, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
 use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
 use crate::onnx;
@@ -20,21 +20,7 @@ use crate::ops::{self, Fact, Operator, RewriteCx, Value};
 /// # Errors
 /// [`Error::Node`] names the first node that cannot follow or whose shape is not as predicted.
 pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
-    let mut names = Names::of(a);
-    let weights = cut(a, kept, Mode::Remove, &mut names)?;
-    let mut walker = Walker {
-        a,
-        kept,
-        facts: seed(a),
-        new_facts: HashMap::new(),
-        symbols: a.facts.symbols.clone(),
-        names,
-        tensors: Vec::new(),
-        nodes: Assembly::new(&a.graph),
-    };
-    for t in weights.replaced.values().chain(&weights.added) {
-        walker.new_facts.insert(t.name().to_owned(), of_constant(t));
-    }
+    let (weights, mut walker) = Walker::new(a, kept, Mode::Remove)?;
     for i in 0..a.graph.nodes().len() {
         walker.node(i, &weights.reads)?;
     }
@@ -47,6 +33,26 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
         clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
     }
     Ok(proto)
+}
+
+/// The nodes that cannot follow, or do not come out as predicted, each with what [`prune`] would say of it.
+///
+/// # Errors
+/// When a weight cannot be read.
+pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
+    let (weights, mut walker) = Walker::new(a, kept, Mode::Outline)?;
+    let mut found = Vec::new();
+    for i in 0..a.graph.nodes().len() {
+        match walker.node(i, &weights.reads) {
+            Ok(()) => {}
+            Err(e @ Error::Node { .. }) => {
+                walker.as_predicted(i);
+                found.push((i, e));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(found)
 }
 
 /// Facts before any node is asked: inputs and constants; what nodes write is left open.
@@ -87,7 +93,37 @@ struct Walker<'a, 'm> {
     nodes: Assembly,
 }
 
-impl Walker<'_, '_> {
+impl<'a, 'm> Walker<'a, 'm> {
+    fn new(a: &'a Analysis<'m>, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a, 'm>)> {
+        let mut names = Names::of(a);
+        let weights = cut(a, kept, mode, &mut names)?;
+        let mut walker = Walker {
+            a,
+            kept,
+            facts: seed(a),
+            new_facts: HashMap::new(),
+            symbols: a.facts.symbols.clone(),
+            names,
+            tensors: Vec::new(),
+            nodes: Assembly::new(&a.graph),
+        };
+        for t in weights.replaced.values().chain(&weights.added) {
+            walker.new_facts.insert(t.name().to_owned(), of_constant(t));
+        }
+        Ok((weights, walker))
+    }
+
+    /// Takes the outputs of a node that could not follow to be what the axes say.
+    fn as_predicted(&mut self, i: usize) {
+        let a = self.a;
+        for id in a.graph.outputs[i].iter().flatten() {
+            let old = &a.facts.tensors[*id];
+            let sizes = |axes: &Vec<Term>| axes.iter().map(|t| a.relations.terms.kept_size(*t, self.kept)).collect();
+            let shape = a.relations.tensors[*id].as_ref().map(sizes).or_else(|| old.shape.clone());
+            self.facts[*id] = Fact { dtype: old.dtype, shape, ..Fact::default() };
+        }
+    }
+
     fn fail(&self, i: usize, why: impl Into<String>) -> Error {
         Error::Node { node: self.a.graph.label(i), why: why.into() }
     }

@@ -7,13 +7,15 @@ use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, Quantization, TensorId};
 use crate::onnx;
 use crate::onnx::proto::{GraphProto, TensorProto};
-use crate::ops::Role;
+use crate::ops::{MAX_VALUE, Role};
 
 /// What becomes of removed positions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// They go.
     Remove,
+    /// They go, of tensors so small that shapes may depend on what they hold; of others only the shape is told.
+    Outline,
     /// They become zero.
     Silence,
 }
@@ -38,6 +40,8 @@ type Key = (Cut, Option<Quantization>);
 /// Free names in a graph.
 pub struct Names {
     taken: HashSet<String>,
+    /// The last number that was put behind a name.
+    last: HashMap<String, usize>,
 }
 
 impl Names {
@@ -45,18 +49,18 @@ impl Names {
     pub fn of(a: &Analysis) -> Names {
         let mut taken: HashSet<String> = a.graph.names.iter().map(|n| (*n).to_owned()).collect();
         onnx::walk::graphs(&a.graph.model.proto).for_each(|g| names_in(g, &mut taken));
-        Names { taken }
+        Names { taken, last: HashMap::new() }
     }
 
     /// A name that starts like `base`.
     pub fn fresh(&mut self, base: &str) -> String {
-        let mut n = 1;
+        let n = self.last.entry(base.to_owned()).or_insert(0);
         loop {
+            *n += 1;
             let name = format!("{base}_pruned_{n}");
             if self.taken.insert(name.clone()) {
                 return name;
             }
-            n += 1;
         }
     }
 }
@@ -97,7 +101,15 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
             }
             let t = constant.tensor.as_ref();
             let mut contents = match mode {
-                Mode::Remove => {
+                Mode::Outline if onnx::len(t)? > MAX_VALUE => {
+                    let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
+                    TensorProto {
+                        data_type: t.data_type,
+                        dims: t.dims.iter().zip(&cut).map(kept).collect(),
+                        ..Default::default()
+                    }
+                }
+                Mode::Remove | Mode::Outline => {
                     let keep: Vec<Option<&[usize]>> = cut.iter().map(Option::as_deref).collect();
                     onnx::take(t, &keep)?
                 }

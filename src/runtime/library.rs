@@ -1,15 +1,20 @@
 //! Where an onnxruntime library may be found.
 //!
-//! In this order; the first that loads wins:
+//! A path that the user gives is the only one that is tried: a library, or a folder that holds one. Otherwise, in this
+//! order, the first that loads wins:
 //!
-//! 1. the path given by the user: a library, or a folder that holds one;
-//! 2. `ORT_DYLIB_PATH`, likewise;
-//! 3. beside the program, or in `lib` beside it or beside its folder;
-//! 4. the active Python environment: `VIRTUAL_ENV`, `CONDA_PREFIX`, then the `python3` or `python` that `PATH` finds
+//! 1. `ORT_DYLIB_PATH`, likewise a library or a folder;
+//! 2. beside the program, or in `lib` beside it or beside its folder;
+//! 3. the active Python environment: `VIRTUAL_ENV`, `CONDA_PREFIX`, then the `python3` or `python` that `PATH` finds
 //!    (pyenv shims are followed, no Python is run): the wheel `onnxruntime` carries the library in `capi/`;
-//! 5. the system: `LD_LIBRARY_PATH` (`DYLD_LIBRARY_PATH`, `PATH`), the loader's own search, the usual folders.
+//! 4. the system: `LD_LIBRARY_PATH` (`DYLD_LIBRARY_PATH`, `PATH`), the loader's own search, the usual folders.
+//!
+//! Loading a library runs its code. So nothing in the current folder, beside a model or in a data set may choose one:
+//! relative and empty entries of variables are passed over, and so is what everybody may write to
+//! ([`super::trust`]).
 
 use super::python;
+use super::trust::open_to_all;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -32,8 +37,16 @@ pub enum Origin {
     Variable,
     /// Found beside the program.
     Program,
-    /// Found in a Python environment.
+    /// Found in the environment `VIRTUAL_ENV`.
+    VirtualEnv,
+    /// Found in the environment `CONDA_PREFIX`.
+    Conda,
+    /// Found in the packages of the `python3` or `python` that `PATH` finds.
     Python,
+    /// Found in the user's own Python packages.
+    UserPackages,
+    /// Found in a folder of the loader's variable.
+    LoaderPath,
     /// Found in a system folder, or left to the loader.
     System,
 }
@@ -43,63 +56,112 @@ impl Origin {
     pub fn is_explicit(self) -> bool {
         matches!(self, Origin::Given | Origin::Variable)
     }
-}
 
-/// Every place to try, in the documented order, without repetition. Only what the user named may not exist.
-pub fn candidates(given: Option<&Path>) -> Vec<Candidate> {
-    let program = std::env::current_exe().ok();
-    search(given, &|name| std::env::var_os(name).filter(|value| !value.is_empty()), program.as_deref())
-}
-
-/// [`candidates`] with the surroundings as arguments: the environment and the path of the program.
-fn search(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, program: Option<&Path>) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
-    let mut add = |origin: Origin, paths: Vec<PathBuf>| {
-        for path in paths {
-            if found.iter().all(|c| c.path != path) {
-                found.push(Candidate { path, origin });
-            }
+    /// In words, for reports.
+    pub fn words(self) -> &'static str {
+        match self {
+            Origin::Given => "--ort-library",
+            Origin::Variable => "ORT_DYLIB_PATH",
+            Origin::Program => "beside this program",
+            Origin::VirtualEnv => "VIRTUAL_ENV",
+            Origin::Conda => "CONDA_PREFIX",
+            Origin::Python => "Python on PATH",
+            Origin::UserPackages => "the user's Python packages",
+            Origin::LoaderPath => LOADER_PATH,
+            Origin::System => "the system",
         }
-    };
-    if let Some(path) = given {
-        add(Origin::Given, named(path));
     }
-    if let Some(path) = variable("ORT_DYLIB_PATH") {
-        add(Origin::Variable, named(Path::new(&path)));
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Every place to try, in the documented order, without repetition.
+    pub candidates: Vec<Candidate>,
+    /// What was passed over that the user might have meant, and why.
+    pub passed_over: Vec<String>,
+}
+
+/// Looks for libraries. Only what the user named may not exist.
+pub fn search(given: Option<&Path>) -> Search {
+    let program = std::env::current_exe().ok();
+    look(given, &|name| std::env::var_os(name).filter(|value| !value.is_empty()), program.as_deref())
+}
+
+/// [`search`] with the surroundings as arguments: the environment and the path of the program.
+fn look(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, program: Option<&Path>) -> Search {
+    let mut found = Search::default();
+    if let Some(path) = given {
+        found.add(Origin::Given, given_paths(path));
+        return found;
+    }
+    if let Some(path) = variable("ORT_DYLIB_PATH").map(PathBuf::from) {
+        if path.is_absolute() {
+            found.add(Origin::Variable, named(&path));
+        } else {
+            found.passed_over.push(format!("ORT_DYLIB_PATH is ignored: {} is no absolute path", path.display()));
+        }
     }
     if let Some(folder) = program.and_then(Path::parent) {
         for place in [folder.to_owned(), folder.join("lib"), folder.join("../lib")] {
-            add(Origin::Program, libraries_in(&place));
+            found.add(Origin::Program, libraries_in(&place));
         }
     }
-    for folder in python::package_folders(variable) {
-        add(Origin::Python, libraries_in(&folder.join("onnxruntime").join("capi")));
+    for (origin, folder) in python::package_folders(variable) {
+        found.add(origin, libraries_in(&folder.join("onnxruntime").join("capi")));
     }
+    let mut loader_is_safe = true;
     if let Some(list) = variable(LOADER_PATH) {
         for folder in std::env::split_paths(&list) {
-            add(Origin::System, libraries_in(&folder));
+            if folder.is_absolute() {
+                found.add(Origin::LoaderPath, libraries_in(&folder));
+            } else {
+                loader_is_safe = false;
+            }
         }
     }
-    // A bare name makes the loader look where ldconfig (or its like) points.
-    add(Origin::System, BARE_NAMES.iter().map(PathBuf::from).collect());
+    if loader_is_safe {
+        // A bare name makes the loader look where ldconfig (or its like) points, and in its variable before that.
+        found.add(Origin::System, BARE_NAMES.iter().map(PathBuf::from).collect());
+    }
+    if !loader_is_safe {
+        found.passed_over.push(format!(
+            "{LOADER_PATH} has an empty or relative entry, so the system's loader looks for libraries in the current folder"
+        ));
+    }
     for folder in SYSTEM_FOLDERS {
-        add(Origin::System, libraries_in(Path::new(folder)));
+        found.add(Origin::System, libraries_in(Path::new(folder)));
     }
     found
+}
+
+impl Search {
+    fn add(&mut self, origin: Origin, paths: Vec<PathBuf>) {
+        for path in paths {
+            if self.candidates.iter().any(|c| c.path == path) {
+                continue;
+            }
+            match open_to_all(&path).filter(|_| !origin.is_explicit() && path.is_absolute()) {
+                Some(place) => self.passed_over.push(format!(
+                    "{} is not used: everybody may write to {} (--ort-library uses it all the same)",
+                    path.display(),
+                    place.display()
+                )),
+                None => self.candidates.push(Candidate { path, origin }),
+            }
+        }
+    }
+}
+
+/// An argument is relative to the current folder, as all arguments are.
+fn given_paths(path: &Path) -> Vec<PathBuf> {
+    named(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
 
 // What the user names is always tried, so that a wrong path is reported and not passed over.
 fn named(path: &Path) -> Vec<PathBuf> {
     let inside = ["", "lib", "capi"].iter().flat_map(|sub| libraries_in(&path.join(sub))).collect::<Vec<_>>();
-    if !inside.is_empty() {
-        return inside;
-    }
-    // A relative path means the current folder; a bare file name that is not there is left to the loader.
-    if path.exists() || path.components().count() > 1 {
-        vec![std::path::absolute(path).unwrap_or_else(|_| path.to_owned())]
-    } else {
-        vec![path.to_owned()]
-    }
+    if inside.is_empty() { vec![path.to_owned()] } else { inside }
 }
 
 /// The onnxruntime libraries in `folder`, newest version first.
@@ -164,6 +226,10 @@ mod tests {
         fs::write(path, "").unwrap();
     }
 
+    fn paths(found: &Search) -> Vec<PathBuf> {
+        found.candidates.iter().map(|c| c.path.clone()).collect()
+    }
+
     #[test]
     fn places_come_in_the_documented_order() {
         let home = tempfile::tempdir().unwrap();
@@ -180,11 +246,61 @@ mod tests {
             "LD_LIBRARY_PATH" => Some(at("ld").into()),
             _ => None,
         };
-        let found = search(Some(&at("asked.so")), &variable, Some(&at("bin/onnx-prune")));
-        let paths: Vec<_> = found.iter().map(|c| c.path.clone()).take(6).collect();
+        let found = look(None, &variable, Some(&at("bin/onnx-prune")));
         let bare = PathBuf::from("libonnxruntime.so");
-        assert_eq!(paths, [at("asked.so"), at("missing.so"), beside, python, loader, bare]);
-        assert!(found[0].origin.is_explicit() && found[1].origin.is_explicit() && !found[2].origin.is_explicit());
+        assert_eq!(paths(&found)[..5], [at("missing.so"), beside, python, loader, bare]);
+        let origins: Vec<_> = found.candidates.iter().map(|c| c.origin.words()).take(5).collect();
+        assert_eq!(origins, ["ORT_DYLIB_PATH", "beside this program", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "the system"]);
+        // What is given is the only one.
+        let found = look(Some(&at("asked.so")), &variable, Some(&at("bin/onnx-prune")));
+        assert_eq!(found.candidates, [Candidate { path: at("asked.so"), origin: Origin::Given }]);
+        let found = look(Some(Path::new("asked.so")), &variable, None);
+        assert_eq!(paths(&found), [std::env::current_dir().unwrap().join("asked.so")]);
+    }
+
+    #[test]
+    fn nothing_relative_names_a_library() {
+        // The current folder of tests is the package's; all that is built lies below it.
+        let here = std::env::current_dir().unwrap();
+        let home = tempfile::tempdir_in(&here).unwrap();
+        let name = PathBuf::from(home.path().file_name().unwrap());
+        touch(&home.path().join("libonnxruntime.so"));
+        touch(&home.path().join("bin/python3"));
+        touch(&home.path().join("lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so"));
+        let below = |path: &str| name.join(path).into_os_string();
+        for (variable, value) in [
+            ("ORT_DYLIB_PATH", below("libonnxruntime.so")),
+            ("ORT_DYLIB_PATH", "Cargo.toml".into()),
+            ("VIRTUAL_ENV", below("")),
+            ("CONDA_PREFIX", below("")),
+            ("PATH", below("bin")),
+            ("LD_LIBRARY_PATH", below("")),
+            ("LD_LIBRARY_PATH", "/nowhere:".into()),
+            ("HOME", below("")),
+        ] {
+            let found = look(None, &|asked| (asked == variable).then(|| value.clone()), None);
+            let relative = paths(&found).into_iter().filter(|p| !p.is_absolute());
+            let bare: &[&str] = if variable == "LD_LIBRARY_PATH" { &[] } else { BARE_NAMES };
+            assert_eq!(relative.collect::<Vec<_>>(), bare.iter().map(PathBuf::from).collect::<Vec<_>>(), "{variable}");
+            assert!(!paths(&found).iter().any(|p| p.starts_with(&here)), "{variable}: {found:?}");
+            let told = found.passed_over.join("; ");
+            assert_eq!(told.contains("no absolute path"), variable == "ORT_DYLIB_PATH", "{told}");
+        }
+    }
+
+    #[test]
+    fn what_everybody_may_write_to_is_passed_over_with_words() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let library = home.path().join("lib/libonnxruntime.so");
+        touch(&library);
+        let variable = |name: &str| (name == "LD_LIBRARY_PATH").then(|| home.path().join("lib").into());
+        assert!(paths(&look(None, &variable, None)).contains(&library));
+        fs::set_permissions(home.path().join("lib"), fs::Permissions::from_mode(0o777)).unwrap();
+        let found = look(None, &variable, None);
+        assert!(!paths(&found).contains(&library));
+        assert!(found.passed_over[0].contains("everybody may write to"), "{:?}", found.passed_over);
+        assert_eq!(paths(&look(Some(&library), &variable, None)), [library], "named all the same");
     }
 
     #[test]
@@ -193,7 +309,7 @@ mod tests {
         for name in ["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.32.0", "libonnxruntime_providers_shared.so"] {
             touch(&home.path().join("lib").join(name));
         }
-        let names = |path: &Path| search(Some(path), &|_| None, None)[0].path.file_name().unwrap().to_owned();
+        let names = |path: &Path| paths(&look(Some(path), &|_| None, None))[0].file_name().unwrap().to_owned();
         assert_eq!(names(home.path()), "libonnxruntime.so.1.32.0");
         assert_eq!(names(&home.path().join("lib")), "libonnxruntime.so.1.32.0");
     }

@@ -50,6 +50,7 @@ pub mod tract;
 mod tract_broadcast;
 #[cfg(feature = "tract")]
 mod tract_patches;
+mod trust;
 mod view;
 
 pub use bound::Bound;
@@ -58,7 +59,7 @@ pub use error::{Error, Result};
 pub use memory::open_model;
 pub use random::random_inputs;
 pub use samples::{fixed_batch, run_samples};
-pub use select::{Choice, Selected, select};
+pub use select::{Choice, LoadedLibrary, Selected, loaded_library, select};
 pub use session::{Dim, IoInfo, Runtime, See, Session, SessionOptions};
 pub use tensor::{Data, Tensor};
 pub use view::View;

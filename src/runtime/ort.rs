@@ -24,7 +24,7 @@ pub struct Ort {
 }
 
 impl Ort {
-    /// Loads the first library of [`super::library::candidates`] that serves; what failed before it is added to
+    /// Loads the first library of [`super::library::search`] that serves; what failed before it is added to
     /// `warnings`.
     ///
     /// # Errors

@@ -1,64 +1,81 @@
 //! Loading libonnxruntime, once per process, in a way that fails with words and never with a panic.
 
-use super::library::{Candidate, candidates};
+use super::library::{Candidate, Origin, Search, search};
 use super::{Error, Result};
+use crate::files::same_file;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The library that this process uses.
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
     pub path: PathBuf,
+    pub origin: Origin,
     pub version: String,
     pub environment: ::ort::environment::Environment,
+    /// What was wrong with others that the user may have wanted: told whenever the library is asked for.
+    warnings: Vec<String>,
 }
 
 // onnxruntime allows one environment per process and `ort` one library; both stay until the process ends.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 
-/// The library of this process, loading the first candidate that serves. Why others did not is told in `warnings`.
+fn loaded() -> MutexGuard<'static, Option<Loaded>> {
+    LOADED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The library that was loaded, if one was.
+pub(super) fn current() -> Option<Loaded> {
+    loaded().clone()
+}
+
+/// The library of this process, loading the first candidate that serves; one that is given must serve. Why others did
+/// not is told in `warnings`, also where this fails.
 pub(super) fn load(given: Option<&Path>, warnings: &mut Vec<String>) -> Result<Loaded> {
-    let mut slot = LOADED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let found = candidates(given);
+    let mut slot = loaded();
+    let Search { candidates: found, mut passed_over } = search(given);
+    let tried = || found.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
     if let Some(loaded) = slot.as_ref() {
-        let other = found.first().filter(|c| c.origin.is_explicit() && !same_file(&c.path, &loaded.path));
-        warnings.extend(
-            other.map(|c| {
-                format!("{} is ignored: this process already uses {}", c.path.display(), loaded.path.display())
-            }),
-        );
+        if given.is_some() && !found.iter().any(|c| same_file(&c.path, &loaded.path)) {
+            let why = format!(
+                "{} cannot be used: this process already uses {}",
+                found.first().map_or(Path::new(""), |c| &c.path).display(),
+                loaded.path.display()
+            );
+            return Err(Error::Library { tried: tried(), why });
+        }
+        warnings.extend(loaded.warnings.iter().cloned());
         return Ok(loaded.clone());
     }
-    let tried = || found.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
     let mut failures = Vec::new();
     for Candidate { path, origin } in &found {
         match probe(path) {
             Ok(version) => {
                 // `ort` keeps the first library it is given, so a failure from here on is final.
-                let loaded = start(path, version)
+                let mut loaded = start(path, *origin, version)
                     .map_err(|why| Error::Library { tried: tried(), why: format!("{}: {why}", path.display()) })?;
                 let using = path.display();
-                warnings.extend(failures.iter().map(|failure| format!("{failure}; using {using} instead")));
+                passed_over.extend(failures.iter().map(|failure| format!("{failure}; using {using} instead")));
+                warnings.extend(passed_over.iter().cloned());
+                loaded.warnings = passed_over;
                 return Ok(slot.insert(loaded).clone());
             }
             // A bare name that the loader does not find is no news.
             Err(why) if origin.is_explicit() || path.is_absolute() => {
-                failures.push(format!("{}: {why}", path.display()));
+                let named = if *origin == Origin::Variable { "ORT_DYLIB_PATH: " } else { "" };
+                failures.push(format!("{named}{}: {why}", path.display()));
             }
             Err(_) => {}
         }
     }
+    warnings.append(&mut passed_over);
     let why = if failures.is_empty() {
         "none found (`pip install onnxruntime` brings one, ORT_DYLIB_PATH names one)".to_owned()
     } else {
         failures.join("; ")
     };
     Err(Error::Library { tried: tried(), why })
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    a == b || std::fs::canonicalize(a).ok().zip(std::fs::canonicalize(b).ok()).is_some_and(|(a, b)| a == b)
 }
 
 /// The version of the library at `path`, if it is one and offers the interface that `ort` needs. `ort` itself
@@ -68,7 +85,12 @@ fn probe(path: &Path) -> Result<String, String> {
         return Err("a folder without onnxruntime library".to_owned());
     }
     if path.is_absolute() {
-        super::elf::check(path)?;
+        // Opening a pipe would wait for a writer.
+        if std::fs::metadata(path).map_err(|e| e.to_string())?.is_file() {
+            super::elf::check(path)?;
+        } else {
+            return Err("not a file".to_owned());
+        }
     }
     type GetApiBase = unsafe extern "C" fn() -> *const ::ort::sys::OrtApiBase;
     // SAFETY: loading runs the library's initializers, which nobody can vouch for; the user or the system chose it.
@@ -106,9 +128,9 @@ fn reason(error: &libloading::Error, path: &Path) -> String {
     words.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(words)
 }
 
-fn start(path: &Path, version: String) -> Result<Loaded, String> {
+fn start(path: &Path, origin: Origin, version: String) -> Result<Loaded, String> {
     // The library is named explicitly before anything else of `ort` is touched: its lazy loading panics.
     let builder = ::ort::init_from(path).map_err(|e| e.to_string())?;
     let environment = builder.with_name("onnx-prune").with_telemetry(false).build().map_err(|e| e.to_string())?;
-    Ok(Loaded { path: path.to_owned(), version, environment })
+    Ok(Loaded { path: path.to_owned(), origin, version, environment, warnings: Vec::new() })
 }

@@ -1,38 +1,46 @@
 //! The package folders of the active Python, found without running it.
 
-use super::library::version_in;
+use super::library::{Origin, version_in};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Existing `site-packages` (or `dist-packages`) folders, the most specific environment first.
-pub(super) fn package_folders(variable: Variable) -> Vec<PathBuf> {
-    let mut prefixes: Vec<PathBuf> =
-        ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().filter_map(|name| variable(name)).map(PathBuf::from).collect();
+pub(super) fn package_folders(variable: Variable) -> Vec<(Origin, PathBuf)> {
+    // A relative path would mean another environment in each folder that the program is started in.
+    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let mut prefixes: Vec<(Origin, PathBuf)> = Vec::new();
+    prefixes.extend(folder("VIRTUAL_ENV").map(|path| (Origin::VirtualEnv, path)));
+    prefixes.extend(folder("CONDA_PREFIX").map(|path| (Origin::Conda, path)));
     let interpreters = variable("PATH").map(|path| interpreters(&path)).unwrap_or_default();
     for interpreter in &interpreters {
-        prefixes.extend(pyenv_prefixes(interpreter, variable));
+        let shim = pyenv_prefixes(interpreter, variable);
         // As it stands (a virtual environment links to its Python), then where it points to.
-        prefixes.extend(prefix_of(interpreter));
-        prefixes.extend(std::fs::canonicalize(interpreter).ok().and_then(|real| prefix_of(&real)));
+        let real = std::fs::canonicalize(interpreter).ok().and_then(|real| prefix_of(&real));
+        let found = shim.into_iter().chain(prefix_of(interpreter)).chain(real);
+        prefixes.extend(found.map(|path| (Origin::Python, path)));
     }
     if !interpreters.is_empty() {
         // Packages installed with `pip install --user`.
-        prefixes.extend(variable("HOME").map(|home| Path::new(&home).join(".local")));
+        prefixes.extend(folder("HOME").map(|home| (Origin::UserPackages, home.join(".local"))));
     }
-    let mut folders = Vec::new();
-    for folder in prefixes.iter().flat_map(|prefix| folders_under(prefix)) {
-        if !folders.contains(&folder) {
-            folders.push(folder);
+    let mut folders: Vec<(Origin, PathBuf)> = Vec::new();
+    for (origin, prefix) in prefixes {
+        for folder in folders_under(&prefix) {
+            if folders.iter().all(|(_, known)| *known != folder) {
+                folders.push((origin, folder));
+            }
         }
     }
     folders
 }
 
-/// The first `python3` and the first `python` on the search path.
+/// The first `python3` and the first `python` on the search path. Relative and empty entries are passed over: they
+/// mean the current folder.
 fn interpreters(path: &OsString) -> Vec<PathBuf> {
-    let first = |name: &str| std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    let folders = || std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    let first = |name: &str| folders().map(|folder| folder.join(name)).find(|file| file.is_file());
     let names: &[&str] = if cfg!(windows) { &["python.exe", "python3.exe"] } else { &["python3", "python"] };
     names.iter().filter_map(|name| first(name)).collect()
 }
@@ -44,18 +52,21 @@ fn prefix_of(interpreter: &Path) -> Option<PathBuf> {
     if own { Some(folder.to_owned()) } else { folder.parent().map(Path::to_owned) }
 }
 
-/// A pyenv shim is a script that picks a version by variable, by a file in the folder or its parents, or globally.
+/// A pyenv shim is a script that picks a version by variable or globally. The file `.python-version`, by which a
+/// folder picks one, is not read: folders that the program is started in choose no code.
 fn pyenv_prefixes(interpreter: &Path, variable: Variable) -> Vec<PathBuf> {
     let Some(shims) = interpreter.parent().filter(|folder| folder.ends_with("shims")) else { return Vec::new() };
     let Some(root) = shims.parent() else { return Vec::new() };
-    let here = std::env::current_dir().unwrap_or_default();
     let chosen = variable("PYENV_VERSION")
         .and_then(|value| value.into_string().ok())
         .map(|value| value.replace(':', "\n"))
-        .or_else(|| here.ancestors().find_map(|folder| std::fs::read_to_string(folder.join(".python-version")).ok()))
         .or_else(|| std::fs::read_to_string(root.join("version")).ok());
     let versions = chosen.unwrap_or_default();
-    versions.split_whitespace().map(|version| root.join("versions").join(version)).collect()
+    let plain = |version: &&str| {
+        let mut parts = Path::new(version).components();
+        matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None))
+    };
+    versions.split_whitespace().filter(plain).map(|version| root.join("versions").join(version)).collect()
 }
 
 fn folders_under(prefix: &Path) -> Vec<PathBuf> {
@@ -95,7 +106,29 @@ mod tests {
             "PYENV_VERSION" => Some("3.9.1".into()),
             _ => None,
         };
-        assert_eq!(package_folders(&variable), [packages("3.9.1", "3.9")]);
+        assert_eq!(package_folders(&variable), [(Origin::Python, packages("3.9.1", "3.9"))]);
+    }
+
+    #[test]
+    fn a_pyenv_version_is_a_name_and_no_path() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("pyenv");
+        let evil = home.path().join("evil");
+        for folder in [evil.join("lib/python3.12/site-packages"), root.join("versions"), root.join("shims")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        fs::write(root.join("shims/python3"), "#!/bin/sh\n").unwrap();
+        for version in [evil.to_str().unwrap(), "../../evil", "3.9/../../../evil", "..", ".", ""] {
+            for by_variable in [true, false] {
+                fs::write(root.join("version"), if by_variable { "" } else { version }).unwrap();
+                let variable = |name: &str| match name {
+                    "PATH" => Some(root.join("shims").into()),
+                    "PYENV_VERSION" if by_variable => Some(version.into()),
+                    _ => None,
+                };
+                assert_eq!(package_folders(&variable), [], "{version}");
+            }
+        }
     }
 
     #[test]
@@ -110,6 +143,7 @@ mod tests {
         std::os::unix::fs::symlink(at("base/bin/python3"), at("venv/bin/python3")).unwrap();
         let folders = package_folders(&|name| (name == "PATH").then(|| at("venv/bin").into()));
         let base = fs::canonicalize(at("base/lib/python3.12/site-packages")).unwrap();
+        let folders: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
         assert_eq!(folders, [at("venv/lib/python3.12/site-packages"), base]);
     }
 }

@@ -1,6 +1,5 @@
-#[cfg(not(feature = "ort"))]
-use super::Error;
-use super::{Result, Runtime};
+use super::{Error, Result, Runtime};
+use serde::Serialize;
 use std::path::Path;
 
 /// Which runtime the user asks for.
@@ -30,12 +29,13 @@ impl std::fmt::Debug for Selected {
     }
 }
 
-/// Picks a runtime. `library` is where onnxruntime is looked for first (see [`super::library`]). A library that is
-/// missing or cannot be used costs a warning, not an error: tract takes its place.
+/// Picks a runtime. `library` is the onnxruntime to use (see [`super::library`]). What is asked for by name is used or
+/// is an error; with [`Choice::Auto`] and no `library`, one that is found and cannot be used costs a warning, and
+/// tract takes its place.
 ///
 /// # Errors
-/// [`super::Error::NoRuntime`] when neither is built in, [`super::Error::Library`] when tract is not built in and no library is
-/// found.
+/// [`super::Error::NoRuntime`] when neither is built in, [`super::Error::Library`] when onnxruntime or a library is
+/// asked for and cannot be used, or when tract is not built in and no library is found.
 pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
     let mut warnings = Vec::new();
     if choice == Choice::Tract {
@@ -48,12 +48,39 @@ pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
         Ok(runtime) => return Ok(Selected { runtime, warnings }),
         Err(failure) => failure,
     };
-    let Some(runtime) = tract() else { return Err(failure) };
-    // Without a library, `Auto` with no wish of the user's is simply tract.
     if choice == Choice::Ort || library.is_some() {
+        return Err(failure);
+    }
+    let Some(runtime) = tract() else { return Err(failure) };
+    // Where there is no library at all, `Auto` is simply tract.
+    if matches!(&failure, Error::Library { tried, .. } if tried.iter().any(|path| path.is_absolute())) {
         warnings.push(format!("{failure}; using tract"));
     }
     Ok(Selected { runtime, warnings })
+}
+
+/// The onnxruntime library that this process has loaded, and why that one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadedLibrary {
+    /// The file, or a bare name that the system's loader found.
+    pub path: String,
+    /// Its version.
+    pub version: String,
+    /// Who named it, or where it was found.
+    pub origin: &'static str,
+}
+
+/// The onnxruntime library that this process has loaded; `None` while it has loaded none.
+pub fn loaded_library() -> Option<LoadedLibrary> {
+    #[cfg(feature = "ort")]
+    let found = super::ort_library::current().map(|loaded| LoadedLibrary {
+        path: loaded.path.display().to_string(),
+        version: loaded.version,
+        origin: loaded.origin.words(),
+    });
+    #[cfg(not(feature = "ort"))]
+    let found = None;
+    found
 }
 
 #[cfg(feature = "tract")]

@@ -8,9 +8,10 @@
 mod rounds;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::graph::captures;
-use super::inline::{fresh, names};
+use super::inline::{Names, names};
 use super::proto::tensor_shape_proto::dimension::Value as Size;
 use super::proto::type_proto::Value as Type;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
@@ -19,7 +20,7 @@ use super::{DType, attr_i, constant, from_i64, set_attr_i, set_attr_ints, to_i64
 /// Tensors in one sequence, in all of them, and nodes: what would make more stays.
 const MAX_LENGTH: usize = 1 << 12;
 const MAX_HELD: usize = 1 << 20;
-const MAX_NODES: usize = 1 << 18;
+const MAX_NODES: usize = 1 << 15;
 
 /// Longer constants are no lengths and positions.
 const MAX_NUMBERS: usize = 64;
@@ -62,13 +63,13 @@ struct Numbers {
 
 struct Writer {
     opset: i64,
-    taken: HashSet<String>,
+    taken: Names,
     numbers: HashMap<String, Numbers>,
     /// Sizes that the file declares.
     shapes: HashMap<String, Vec<Option<i64>>>,
     /// The tensors of each sequence that is known.
-    held: HashMap<String, Vec<String>>,
-    /// How many tensors these are in all.
+    held: HashMap<String, Vec<Rc<str>>>,
+    /// How many tensors these are in all, with those that nodes join.
     count: usize,
     /// Tensors that only stand for parts of a sequence.
     scratch: HashSet<String>,
@@ -79,7 +80,7 @@ struct Writer {
 
 impl Writer {
     fn new(graph: &GraphProto, opset: i64) -> Writer {
-        let mut taken = HashSet::new();
+        let mut taken = Names::default();
         names(graph, &mut taken);
         let declared = graph.value_info.iter().chain(&graph.input);
         let shapes = declared.filter_map(|v| Some((v.name().to_owned(), sizes(v)?)));
@@ -113,7 +114,7 @@ impl Writer {
     }
 
     fn fresh(&mut self, base: &str) -> String {
-        fresh(&mut self.taken, base.to_owned())
+        self.taken.fresh(base.to_owned())
     }
 
     /// A new constant.
@@ -161,14 +162,14 @@ impl Writer {
                 }
             },
             "SequenceEmpty" => Done::Known(Vec::new()),
-            "SequenceConstruct" => Done::Known(node.input.clone()),
+            "SequenceConstruct" => Done::Known(node.input.iter().map(|n| n.as_str().into()).collect()),
             "SequenceInsert" => {
                 let mut all = self.sequence(node)?;
                 let at = match node.input.get(2).filter(|p| !p.is_empty()) {
                     Some(p) => self.position(p, all.len())?,
                     None => all.len(),
                 };
-                all.insert(at, node.input.get(1)?.clone());
+                all.insert(at, node.input.get(1)?.as_str().into());
                 Done::Known(all)
             }
             "SequenceErase" => {
@@ -181,11 +182,11 @@ impl Writer {
                 all.remove(at);
                 Done::Known(all)
             }
-            "SplitToSequence" => Done::Known(self.split(node)?),
+            "SplitToSequence" => Done::Known(self.split(node)?.iter().map(|n| n.as_str().into()).collect()),
             "SequenceAt" => {
                 let all = self.sequence(node)?;
                 let at = self.position(node.input.get(1)?, all.len().checked_sub(1)?)?;
-                self.node(copy(node, "Identity", vec![all.get(at)?.clone()]), depth);
+                self.node(copy(node, "Identity", vec![all.get(at)?.to_string()]), depth);
                 Done::Replaced
             }
             "SequenceLength" => {
@@ -195,7 +196,12 @@ impl Writer {
                 Done::Replaced
             }
             "ConcatFromSequence" => {
-                let (mut all, axis) = (self.sequence(node)?, attr_i(node, "axis")?);
+                let (all, axis) = (self.sequence(node)?, attr_i(node, "axis")?);
+                let mut all: Vec<String> = all.iter().map(|t| t.to_string()).collect();
+                if all.len() > MAX_LENGTH || self.count > MAX_HELD {
+                    return None;
+                }
+                self.count += all.len();
                 if attr_i(node, "new_axis") == Some(1) {
                     all = all.iter().map(|t| self.along_axis(node, "Unsqueeze", t, axis)).collect::<Option<_>>()?;
                 }
@@ -210,7 +216,7 @@ impl Writer {
     }
 
     /// The tensors of the sequence that a node reads.
-    fn sequence(&self, node: &NodeProto) -> Option<Vec<String>> {
+    fn sequence(&self, node: &NodeProto) -> Option<Vec<Rc<str>>> {
         self.held.get(node.input.first()?).cloned()
     }
 
@@ -282,7 +288,7 @@ enum Done {
     /// Other nodes write what it wrote.
     Replaced,
     /// It writes a sequence of these tensors.
-    Known(Vec<String>),
+    Known(Vec<Rc<str>>),
 }
 
 /// Another operator under the name of `like`, with its outputs.

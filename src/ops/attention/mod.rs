@@ -99,8 +99,7 @@ impl Heads {
         for (k, &t) in axes.iter().enumerate() {
             if Some(k) != at {
                 cx.freeze(t, TOKENS);
-            } else if cx.terms.size(t) == cx.terms.size(queries) {
-                cx.unify(queries, t);
+            } else if cx.broadcast(queries, t) {
                 cx.role(input, k, Role::Carried);
             }
         }
