@@ -73,6 +73,7 @@ impl Operator for Gemm {
             bias: vector.then_some(2),
             groups: 1,
             window: None,
+            transposed: None,
             scale: crate::onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
         })
     }

@@ -82,10 +82,11 @@ pub fn write(
             return Ok(false);
         }
     }
-    // Rows are outputs; a matrix may be stored the other way round.
+    // Rows are outputs; matrices and transposed convolutions are stored the other way round.
     let rows = weight.chunks_exact(width.max(1));
     let stored: Vec<f32> = if c.contraction.out_axis == 1 {
-        (0..width).flat_map(|i| rows.clone().map(move |r| r[i] / factor)).collect()
+        let entry = |i: usize| i * c.kernel..(i + 1) * c.kernel;
+        (0..c.inputs).flat_map(|i| rows.clone().flat_map(move |r| &r[entry(i)])).map(|v| v / factor).collect()
     } else {
         weight.iter().map(|v| v / factor).collect()
     };

@@ -19,6 +19,7 @@ pub(crate) struct Reading {
     /// Values under the window.
     kernel: usize,
     window: Option<Window>,
+    transposed: Option<Vec<i64>>,
 }
 
 /// Which samples a tensor holds.
@@ -65,6 +66,7 @@ impl Reading {
             inputs: c.inputs,
             kernel: c.kernel,
             window: c.contraction.window.clone(),
+            transposed: c.contraction.transposed.clone(),
         }
     }
 
@@ -158,6 +160,13 @@ impl Reading {
         Some(out)
     }
 
+    fn extent(&self, window: &Window, k: usize, input: usize) -> Option<Extent> {
+        match &self.transposed {
+            Some(more) => Extent::transposed(window, k, input, *more.get(k)?),
+            None => Extent::of(window, k, input),
+        }
+    }
+
     fn windows(
         &self,
         values: &[f32],
@@ -171,7 +180,7 @@ impl Reading {
             return None;
         }
         let extents: Vec<Extent> =
-            (0..spatial.len()).map(|k| Extent::of(window, k, spatial[k])).collect::<Option<_>>()?;
+            (0..spatial.len()).map(|k| self.extent(window, k, spatial[k])).collect::<Option<_>>()?;
         let (area, total) = (spatial.iter().product::<usize>(), extents.iter().map(|e| e.outputs).product());
         let mut out = vec![Vec::new(); self.groups];
         let mut offsets = Vec::with_capacity(self.kernel);
@@ -201,6 +210,8 @@ struct Extent {
     spread: usize,
     /// Padding at the beginning; it may be negative.
     pad: i64,
+    /// Whether the input's values are spread by the stride, and the kernel runs over them backwards.
+    transposed: bool,
 }
 
 impl Extent {
@@ -219,7 +230,16 @@ impl Extent {
             _ => (w.pads[k], w.pads[k + w.kernel.len()]),
         };
         let outputs = size((input as i64 + pad + end - reach) / stride as i64 + 1)?;
-        Some(Extent { input, outputs, kernel, stride, spread, pad })
+        Some(Extent { input, outputs, kernel, stride, spread, pad, transposed: false })
+    }
+
+    fn transposed(w: &Window, k: usize, input: usize, more: i64) -> Option<Extent> {
+        let size = |v: i64| usize::try_from(v).ok().filter(|v| *v > 0);
+        let (kernel, stride, spread) = (size(w.kernel[k])?, size(w.strides[k])?, size(w.dilations[k])?);
+        let reach = (spread * (kernel - 1) + 1) as i64;
+        let (pad, end) = (w.pads[k], w.pads[k + w.kernel.len()]);
+        let outputs = size((input as i64 - 1) * stride as i64 + more + reach - pad - end)?;
+        Some(Extent { input, outputs, kernel, stride, spread, pad, transposed: true })
     }
 }
 
@@ -233,7 +253,16 @@ fn under(extents: &[Extent], p: usize, out: &mut Vec<Option<usize>>) {
         let at = rest / divisor;
         rest %= divisor;
         let place = |k: usize| {
-            let x = (at * e.stride + k * e.spread) as i64 - e.pad;
+            let x = match e.transposed {
+                false => (at * e.stride + k * e.spread) as i64 - e.pad,
+                true => {
+                    let from = at as i64 + e.pad - (k * e.spread) as i64;
+                    if from % e.stride as i64 != 0 {
+                        return None;
+                    }
+                    from / e.stride as i64
+                }
+            };
             usize::try_from(x).ok().filter(|x| *x < e.input)
         };
         *out = out.iter().flat_map(|o| (0..e.kernel).map(move |k| Some((*o)? * e.input + place(k)?))).collect();
@@ -257,7 +286,7 @@ mod tests {
             ceil: false,
         };
         let kernel = (kernel[0] * kernel[1]) as usize;
-        Reading { data: 0, axis: 1, groups, inputs, kernel, window: Some(window) }
+        Reading { data: 0, axis: 1, groups, inputs, kernel, window: Some(window), transposed: None }
     }
 
     #[test]
@@ -278,6 +307,27 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_a_transposed_convolution() {
+        // One axis: 3 inputs, kernel 3, stride 2, padding 1, one more at the end: 6 outputs. Input i adds w_k to output
+        // 2i − 1 + k.
+        let mut reading = conv(1, 1, [3, 1], 1, 0);
+        if let Some(w) = &mut reading.window {
+            (w.strides, w.pads) = (vec![2, 1], vec![1, 0, 1, 0]);
+        }
+        reading.transposed = Some(vec![1, 0]);
+        let rows = reading.gather(&[5.0, 6.0, 7.0], &[1, 1, 3, 1], ONE, ALL).unwrap();
+        #[rustfmt::skip]
+        assert_eq!(rows[0], [
+            0.0, 5.0, 0.0, 1.0,
+            6.0, 0.0, 5.0, 1.0,
+            0.0, 6.0, 0.0, 1.0,
+            7.0, 0.0, 6.0, 1.0,
+            0.0, 7.0, 0.0, 1.0,
+            0.0, 0.0, 7.0, 1.0,
+        ]);
+    }
+
+    #[test]
     fn same_padding_follows_the_size() {
         let mut reading = conv(1, 1, [3, 3], 2, 0);
         if let Some(w) = &mut reading.window {
@@ -293,7 +343,7 @@ mod tests {
 
     #[test]
     fn sampled_positions_do_not_depend_on_the_batch() {
-        let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None };
+        let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None, transposed: None };
         let values: Vec<f32> = (0..80).map(|v| v as f32).collect();
         let few = Sampler { seed: 5, positions: 3 };
         let both = reading.gather(&values, &[2, 20, 2], Lot { samples: 2, filled: 2, before: 0 }, few).unwrap();
