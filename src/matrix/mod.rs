@@ -10,4 +10,4 @@ pub use cholesky::{Cholesky, NotPositive};
 pub use elimination::{Elimination, Reader, Snapshot, eliminate};
 pub use moments::Moments;
 pub use rank::{Ranks, rank_tolerance};
-pub use regression::{Regression, Ridge, Solution};
+pub use regression::{Regression, Ridge, Right, Solution};

@@ -36,6 +36,14 @@ pub struct Solution {
     pub constants: Vec<f64>,
 }
 
+/// Outputs as a regression sees them.
+#[derive(Debug, Clone)]
+pub struct Right {
+    /// Width × outputs.
+    cross: Array2<f64>,
+    constants: Vec<f64>,
+}
+
 /// A ridge with its factor, to solve for other outputs.
 pub struct Ridge(Cholesky, f64);
 
@@ -105,10 +113,9 @@ impl<'x> Regression<'x> {
         (add > 0.0 && add.is_finite()).then(|| Cholesky::new(square).ok().map(|c| Ridge(c, add)))?
     }
 
-    /// Weights for outputs y (rows × outputs), pulled towards `prior` (outputs × width); `None` where they are not
-    /// finite. Constants are the means of y, or 0 without an intercept.
-    pub fn solve(&self, ridge: &Ridge, y: &[f32], prior: &[f32], intercept: bool) -> Option<Solution> {
-        let outputs = prior.len() / self.width.max(1);
+    /// What solutions for outputs y (rows × outputs) need of them. Constants are their means, or 0 without an
+    /// intercept.
+    pub fn right(&self, y: &[f32], outputs: usize, intercept: bool) -> Right {
         let mut constants = vec![0.0; outputs];
         if intercept {
             for row in y.chunks_exact(outputs.max(1)).take(self.solved) {
@@ -117,12 +124,17 @@ impl<'x> Regression<'x> {
             constants.iter_mut().for_each(|c| *c /= self.solved.max(1) as f64);
         }
         // Inputs are centred: what is constant in y does not count.
-        let mut right = self.cross(y, outputs);
-        let prior = ArrayView2::from_shape((outputs, self.width), prior).ok()?;
-        right.zip_mut_with(&prior.t(), |r, p| *r += ridge.1 * f64::from(*p));
-        ridge.0.solve(&mut right);
-        let finite = right.iter().chain(&constants).all(|v| v.is_finite());
-        finite.then_some(Solution { weights: right, constants })
+        Right { cross: self.cross(y, outputs), constants }
+    }
+
+    /// Weights pulled towards `prior` (outputs × width); `None` where they are not finite.
+    pub fn solve(&self, ridge: &Ridge, right: &Right, prior: &[f32]) -> Option<Solution> {
+        let (mut weights, constants) = (right.cross.clone(), right.constants.clone());
+        let prior = ArrayView2::from_shape((constants.len(), self.width), prior).ok()?;
+        weights.zip_mut_with(&prior.t(), |w, p| *w += ridge.1 * f64::from(*p));
+        ridge.0.solve(&mut weights);
+        let finite = weights.iter().chain(&constants).all(|v| v.is_finite());
+        finite.then_some(Solution { weights, constants })
     }
 
     /// Xᵀ·Y over the rows that are solved with.
@@ -228,7 +240,7 @@ mod tests {
         let (mut x, y) = sample(3000);
         let given = x.clone();
         let fit = Regression::new(&mut x, 3, 2000, true);
-        let found = fit.solve(&fit.ridge(1e-9).unwrap(), &y, &[0.0; 6], true).unwrap();
+        let found = fit.solve(&fit.ridge(1e-9).unwrap(), &fit.right(&y, 2, true), &[0.0; 6]).unwrap();
         let wanted = [2.0, 0.0, -1.0, 0.0, 0.0, 1.0];
         assert!(found.weights.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-3), "{found:?}");
         let addends = fit.addends(&found);
@@ -237,13 +249,13 @@ mod tests {
         assert!(fit.error_held_out(&found, &y, &[1.0, 1.0]) < 1e-4);
         // A strong ridge leaves the weights that it is pulled to.
         let prior = [0.5, 0.5, 0.5, 0.0, 0.0, 1.0];
-        let found = fit.solve(&fit.ridge(1e9).unwrap(), &y, &prior, true).unwrap();
+        let found = fit.solve(&fit.ridge(1e9).unwrap(), &fit.right(&y, 2, true), &prior).unwrap();
         assert!((found.weights[[0, 0]] - 0.5).abs() < 1e-4 && (found.weights[[2, 1]] - 1.0).abs() < 1e-4);
         assert!(fit.error_held_out(&found, &y, &[1.0, 1.0]) > 1.0);
         // Without an intercept the same rows cannot give the 5.
         let mut x = given;
         let fit = Regression::new(&mut x, 3, 3000, false);
-        let found = fit.solve(&fit.ridge(1e-9).unwrap(), &y, &[0.0; 6], false).unwrap();
+        let found = fit.solve(&fit.ridge(1e-9).unwrap(), &fit.right(&y, 2, false), &[0.0; 6]).unwrap();
         assert_eq!((found.constants.clone(), fit.held_out()), (vec![0.0; 2], 0));
         assert!((found.weights[[2, 1]] - 1.0).abs() < 1e-3);
     }
@@ -257,7 +269,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let fit = Regression::new(&mut x, width, 2000, true);
-                fit.solve(&fit.ridge(1e-2).unwrap(), &y, &vec![0.0; 3 * width], true).unwrap()
+                fit.solve(&fit.ridge(1e-2).unwrap(), &fit.right(&y, 3, true), &vec![0.0; 3 * width]).unwrap()
             })
         };
         assert_eq!(on(1), on(3));

@@ -250,8 +250,8 @@ impl Operator for Conv {
     }
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
-        // A fused convolution adds something, and channels last are another layout.
-        if self.layout != Layout::ChannelsFirst || cx.node.input.get(3).is_some_and(|n| !n.is_empty()) {
+        // Patches are read from channels first.
+        if self.layout != Layout::ChannelsFirst {
             return None;
         }
         let window = self.window(cx.node, cx.shape(1)?)?;

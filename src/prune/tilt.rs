@@ -26,6 +26,9 @@ const ENOUGH: usize = 48;
 /// Rows of regressions that are only tried.
 const ROWS: usize = 4096;
 
+/// Samples that they are solved with, and samples set aside that they are compared on.
+const SAMPLES: usize = 64;
+
 /// Sets the tilt whose widths come nearest to the original after the least squares, on samples that were set aside.
 pub(super) fn choose_tilt(
     a: &Analysis,
@@ -64,7 +67,7 @@ pub(super) fn choose_tilt(
         // What cannot be cut like this keeps some groups whole later.
         let Ok(proto) = rewriting::prune(a, &kept) else { continue };
         let mut pruned = with_layout(a.graph.model, proto);
-        let options = Options { rows: ROWS, ..Options::new(request.score.seed) };
+        let options = Options { rows: ROWS, samples: Some(SAMPLES), ..Options::new(request.score.seed) };
         let lost = trial(a, &kept, &mut pruned, samples, &calibration, options)?;
         if best.is_none_or(|b| lost < b.0) {
             best = Some((lost, tilt));

@@ -103,8 +103,9 @@ pub fn trial(
 ) -> rewriting::Result<f64> {
     let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
     let mut walked = refit(a, kept, pruned, samples, runner, options, &|_, _| true)?;
-    let original = outputs(&mut walked.original, samples, samples.told())?;
-    Ok(quality::loss(&outputs(&mut walked.pruned, samples, samples.told())?, &original))
+    let told = samples.told().start..walked.original.batches().end;
+    let original = outputs(&mut walked.original, samples, told.clone())?;
+    Ok(quality::loss(&outputs(&mut walked.pruned, samples, told)?, &original))
 }
 
 /// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.

@@ -17,7 +17,7 @@ use super::segments::{Network, Runner};
 use super::store::Values;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::matrix::{Regression, Solution};
+use crate::matrix::{Regression, Right, Solution};
 use crate::onnx::Model;
 use crate::rewriting::{Initializers, Result};
 use super::write::{Addends, Place, write};
@@ -60,16 +60,31 @@ pub struct Options {
     pub seed: u64,
     /// Rows of a regression.
     pub rows: usize,
+    /// Samples that are solved with, and samples set aside that are looked at; all if `None`.
+    pub samples: Option<usize>,
+}
+
+/// Batches that are looked at: the last of those that are solved with, and the first of those set aside.
+fn looked_at(samples: &Samples, options: Options) -> Range<usize> {
+    let (solved, mut from, mut to) = (samples.solved(), samples.solved().end, samples.solved().end);
+    let enough = |range: Range<usize>| options.samples.is_some_and(|n| samples.count(range) >= n);
+    while from > 0 && !enough(from..solved.end) {
+        from -= 1;
+    }
+    while to < samples.batches() && !enough(solved.end..to) {
+        to += 1;
+    }
+    from..to
 }
 
 impl Options {
     /// As many rows as pay.
     pub fn new(seed: u64) -> Options {
-        Options { seed, rows: ROWS }
+        Options { seed, rows: ROWS, samples: None }
     }
 }
 
-/// Both networks after the last layer, and what was done.
+/// Both networks, on all batches that were looked at, after the last layer, and what was done.
 pub struct Walked<'a> {
     /// The original.
     pub original: Network<'a>,
@@ -95,7 +110,7 @@ pub fn refit<'r>(
 ) -> Result<Walked<'r>> {
     let before = Model { proto: pruned.proto.clone(), ..Model::default() };
     let small = Analysis::new(&before, &Vec::new())?;
-    let all = 0..samples.batches();
+    let all = looked_at(samples, options);
     let mut walked = Walked {
         original: Network::new(a.graph.model, samples, all.clone(), runner),
         pruned: Network::new(pruned, samples, all, runner),
@@ -238,8 +253,10 @@ impl<'f> Fit<'f> {
         let (groups, outputs) = (self.reading.groups(), self.channels.len());
         let most = NUMBERS / (groups * (self.width() + 1) + 4 * outputs);
         let wanted = options.rows.min(most).max(1);
-        let solved = enough(samples, samples.solved(), wanted);
-        let aside = if samples.has_aside() { enough(samples, samples.told(), wanted / 3 + 1) } else { 0..0 };
+        let all = walked.pruned.batches();
+        let split = samples.solved().end;
+        let solved = enough(samples, all.start..split, wanted);
+        let aside = enough(samples, split..all.end, wanted / 3 + 1);
         let positions = wanted.div_ceil(samples.count(solved.clone()).max(1));
         let sampler = Sampler { seed: options.seed, positions };
         let (original, pruned) = (&walked.original, &walked.pruned);
@@ -395,12 +412,14 @@ fn solve_parts(
     let mut xs = xs;
     let fits: Vec<Regression> =
         xs.par_iter_mut().with_max_len(1).map(|x| Regression::new(x, width, solved, intercept)).collect();
+    let right = |(fit, part): (&Regression, &Part)| fit.right(&part.y, part.scale.len(), intercept);
+    let rights: Vec<Right> = fits.par_iter().zip(&parts).with_max_len(1).map(right).collect();
     let plain = |ridge: f64| -> Vec<Solution> {
-        let one = |(fit, part): (&Regression, &Part)| {
-            let found = fit.ridge(ridge).and_then(|r| fit.solve(&r, &part.y, part.prior, intercept));
+        let one = |((fit, part), right): ((&Regression, &Part), &Right)| {
+            let found = fit.ridge(ridge).and_then(|r| fit.solve(&r, right, part.prior));
             found.unwrap_or_else(|| as_it_was(part, width, solved, intercept))
         };
-        fits.par_iter().zip(&parts).with_max_len(1).map(one).collect()
+        fits.par_iter().zip(&parts).zip(&rights).with_max_len(1).map(one).collect()
     };
     let held_out = fits.first().is_some_and(|f| f.held_out() > 0);
     let ridge = if held_out {
@@ -422,7 +441,7 @@ fn solve_parts(
             for _ in 0..REPEATS {
                 let given = fit.predict(solution);
                 part.let_go(&given, target, range);
-                match fit.solve(&ridge, &part.y, part.prior, intercept) {
+                match fit.solve(&ridge, &fit.right(&part.y, part.scale.len(), intercept), part.prior) {
                     Some(better) => *solution = better,
                     None => return,
                 }

@@ -67,6 +67,10 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
     }
     let readers = Readers::of(a);
     let layer = |node: usize| {
+        // With an activation inside, what comes out is no such product.
+        if onnx::attr_s(a.graph.nodes()[node], "activation").is_some_and(|name| !name.is_empty()) {
+            return None;
+        }
         let contraction = a.contraction(node)?;
         let variant = *variants.get(&(node, contraction.weight))?;
         let consumer = consumer(a, node, contraction.weight, variant)?;
