@@ -269,7 +269,7 @@ fn a_depthwise_convolution_makes_up_for_what_it_is_given() {
     };
     let (old, new) = (weight(&model.proto, "depthwise.weight"), weight(&case.weights, "depthwise.weight"));
     for (i, (o, n)) in old.iter().zip(&new).enumerate() {
-        assert!((n / o - (2 + i / 9) as f32).abs() < 0.1, "{i}: {o} {n}");
+        assert!((n - o * (2 + i / 9) as f32).abs() < 0.02, "{i}: {o} {n}");
     }
 }
 
@@ -295,27 +295,13 @@ fn a_residual_branch_repairs_what_its_shortcut_gives() {
 fn layers_of_one_weight_keep_it() {
     let mut b = Builder::new(17);
     b.input("x", "batch 3 8 12");
-    let c = b.conv("first", "x", 3, 4, same(3));
+    let c = b.conv("zeroth", "x", 3, 6, same(1));
+    let c = b.conv("first", &c, 6, 4, same(3));
     let w = b.weight("twice.weight", &[4, 4, 1, 1]);
     let c = b.conv_with(&c, &[&w], same(1));
     let c = b.conv_with(&c, &[&w], same(1));
     b.output(&c, "batch 4 8 12");
-    let mut other = Builder::new(17);
-    other.input("x", "batch 3 8 12");
-    let c = other.conv("zeroth", "x", 3, 6, same(1));
-    other.graph.node.extend(b.graph.node.iter().cloned().map(|mut n| {
-        n.input.iter_mut().filter(|i| *i == "x").for_each(|i| i.clone_from(&c));
-        n.name = n.name.map(|n| format!("{n}.later"));
-        n.output.iter_mut().for_each(|o| *o = format!("later.{o}"));
-        n.input.iter_mut().filter(|i| i.contains(".out") && **i != c).for_each(|i| *i = format!("later.{i}"));
-        n
-    }));
-    other.graph.initializer.extend(b.graph.initializer.iter().cloned());
-    let first = other.graph.initializer.iter_mut().find(|t| t.name() == "first.weight").unwrap();
-    *first = onnx::from_f32("first.weight", &[4, 6, 3, 3], &[0.1; 216], DType::Float).unwrap();
-    let last = other.graph.node.last().unwrap().output[0].clone();
-    other.output(&last, "batch 4 8 12");
-    let case = refitted(&load(&other.model()), |_| ());
+    let case = refitted(&load(&b.model()), |_| ());
     assert_eq!(case.refitted, Refitted { layers: 1, left: 2 });
     let weights = &case.weights.graph.as_ref().unwrap().initializer;
     assert_eq!(weights.iter().filter(|t| t.dims == [4, 4, 1, 1]).count(), 1);

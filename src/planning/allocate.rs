@@ -9,6 +9,9 @@ const STREAM: f64 = std::f64::consts::E * std::f64::consts::E;
 /// Losses and errors below this are none.
 const LEAST: f64 = 1e-12;
 
+/// Losses above this are all the same: nothing is left.
+const MOST: f64 = 1e12;
+
 /// What the output loses as channels of a group go.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
@@ -24,7 +27,7 @@ impl Curve {
     /// A curve from what the group's readers lose (`errors`, once so many have gone) and what the output lost at some
     /// points: (channels gone, loss), ascending. Between them the logarithms of both go side by side.
     pub fn new(order: Vec<u32>, errors: &[f64], measured: &[(usize, f64)], stream: bool) -> Curve {
-        let log = |x: f64| x.max(LEAST).ln();
+        let log = |x: f64| x.clamp(LEAST, MOST).ln();
         let points: Vec<(f64, f64)> = measured
             .iter()
             .filter_map(|(gone, loss)| {

@@ -22,8 +22,8 @@ use crate::report::Recovery;
 use crate::rewriting;
 use crate::statistics::{self, Calibration, Tap};
 
-use quality::{Outputs, likeness, outputs};
-use refit::{Options, floats, refit};
+use quality::{Outputs, likeness, loss, outputs};
+use refit::{Options, Refitted, floats, refit};
 use samples::Samples;
 use segments::{Network, Runner};
 
@@ -44,7 +44,7 @@ impl Means {
 }
 
 /// Changes the values of weights of a pruned model, no shape; tells how far it gives what the original gives, along
-/// the way. `told` hears how many layers of how many are done.
+/// the way. Least squares that made that worse are undone. `told` hears how many layers of how many are done.
 ///
 /// # Errors
 /// When the data or the runtime fails.
@@ -68,23 +68,31 @@ pub fn recover(
     let before = run(pruned)?;
     let original = if means.refit {
         let options = Options::new(calibration.seed);
+        let weights = pruned.proto.clone();
         let mut walked = refit(a, kept, pruned, samples, runner, options, told)?;
-        (out.layers, out.layers_left) = (Some(walked.refitted.layers), walked.refitted.left);
         let original = outputs(&mut walked.original, samples, batches.clone())?;
         let refitted = outputs(&mut walked.pruned, samples, batches.clone())?;
-        out.refitted = Some(likeness(&refitted, &original, samples, from)?);
+        let Refitted { layers, left } = walked.refitted;
+        out.refitted = likeness(&refitted, &original, samples, from)?;
+        // Too few samples can make things worse.
+        if loss(&refitted, &original) <= loss(&before, &original) {
+            (out.layers, out.layers_left) = (Some(layers), left);
+        } else {
+            (out.layers, out.layers_left) = (Some(0), layers + left);
+            pruned.proto = weights;
+        }
         original
     } else {
         run(a.graph.model)?
     };
-    out.original = likeness(&original, &original, samples, from)?.accuracy;
-    out.pruned = Some(likeness(&before, &original, samples, from)?);
+    out.original = likeness(&original, &original, samples, from)?.and_then(|l| l.accuracy);
+    out.pruned = likeness(&before, &original, samples, from)?;
     if means.recalibrate {
         let external = pruned.external.clone();
         let part = samples.part(samples.solved());
         let calibration = Calibration { source: &part, session: calibration.session.clone(), ..*calibration };
         out.normalizations = Some(rewriting::recalibrate(&mut pruned.proto, external.as_ref(), &calibration)?);
-        out.recalibrated = Some(likeness(&run(pruned)?, &original, samples, from)?);
+        out.recalibrated = likeness(&run(pruned)?, &original, samples, from)?;
     }
     Ok(out)
 }
@@ -105,7 +113,7 @@ pub fn trial(
     let mut walked = refit(a, kept, pruned, samples, runner, options, &|_, _| true)?;
     let told = samples.told().start..walked.original.batches().end;
     let original = outputs(&mut walked.original, samples, told.clone())?;
-    Ok(quality::loss(&outputs(&mut walked.pruned, samples, told)?, &original))
+    Ok(loss(&outputs(&mut walked.pruned, samples, told)?, &original))
 }
 
 /// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.

@@ -37,15 +37,25 @@ pub fn outputs(network: &mut Network, samples: &Samples, batches: Range<usize>) 
     batches.map(of_batch).collect()
 }
 
-/// Compares outputs with the original's, batch by batch; `from` is the first batch's number.
+/// Compares outputs with the original's, batch by batch; `from` is the first batch's number. Outputs whose shape depends
+/// on what they hold are left out; `None` where nothing is left.
 ///
 /// # Errors
 /// When they cannot be compared.
-pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: usize) -> Result<Likeness> {
+pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: usize) -> Result<Option<Likeness>> {
     let mut agreement = Agreement::default();
     let mut top = TopK::<1>::default();
     let (mut divergence, mut rows) = (0.0, 0usize);
+    let mut compared = 0;
     for (k, (given, wanted)) in given.iter().zip(wanted).enumerate() {
+        let like = |(name, t): &&(String, Tensor)| {
+            wanted.iter().any(|(n, w)| n == name && w.shape() == t.shape() && !t.is_empty())
+        };
+        let given = &given.iter().filter(like).cloned().collect::<Outputs>();
+        if given.is_empty() {
+            continue;
+        }
+        compared += 1;
         let wrong = |e: crate::metrics::Error| Error::Activation {
             tensor: given.first().map(|(n, _)| n.clone()).unwrap_or_default(),
             sample: String::new(),
@@ -65,22 +75,27 @@ pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: 
             }
         }
     }
-    Ok(Likeness {
+    let finite = |x: f64| Some(x).filter(|x| x.is_finite());
+    Ok((compared > 0).then(|| Likeness {
         accuracy: top.figure().value,
         same_answer: (rows > 0).then(|| agreement.same_answer()),
-        divergence: (rows > 0).then(|| divergence / rows as f64),
-        cosine: agreement.cosine(),
-    })
+        divergence: (rows > 0).then(|| divergence / rows as f64).and_then(finite),
+        cosine: finite(agreement.cosine()).unwrap_or(0.0),
+    }))
 }
 
 /// What outputs have lost against the original's: of class scores the mean Kullback-Leibler divergence, of others the
-/// mean square of the difference relative to their variance; the mean over outputs.
+/// mean square of the difference relative to their variance; the mean over outputs. An output that has another shape has
+/// lost all; infinite where one is not finite.
 pub fn loss(given: &[Outputs], wanted: &[Outputs]) -> f64 {
     let names: Vec<&String> = wanted.first().into_iter().flatten().map(|(n, _)| n).collect();
     let of = |name: &String| -> f64 {
         let pick = |o: &Outputs| o.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
         let pairs: Vec<(Tensor, Tensor)> =
             given.iter().zip(wanted).filter_map(|(g, w)| Some((pick(g)?, pick(w)?))).collect();
+        if pairs.iter().any(|(g, w)| g.shape() != w.shape()) {
+            return 1.0;
+        }
         let as_scores = |t: &Tensor| Scores::of(t).ok().filter(|s| s.classes() > 1);
         let (mut sum, mut rows) = (0.0, 0usize);
         for (g, w) in &pairs {
@@ -93,7 +108,8 @@ pub fn loss(given: &[Outputs], wanted: &[Outputs]) -> f64 {
         }
         sum / rows.max(1) as f64
     };
-    names.iter().map(|n| of(n)).sum::<f64>() / names.len().max(1) as f64
+    let mean = names.iter().map(|n| of(n)).sum::<f64>() / names.len().max(1) as f64;
+    if mean.is_finite() { mean } else { f64::INFINITY }
 }
 
 /// Σ (z − z₀)² / Σ (z₀ − mean)².

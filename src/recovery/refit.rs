@@ -27,7 +27,7 @@ use crate::statistics::{self, Layer, Lot, Reading, Sampler, layers};
 const ROWS: usize = 16384;
 
 /// Numbers that the rows of a regression hold at most.
-const NUMBERS: usize = 96 << 20;
+const NUMBERS: usize = 48 << 20;
 
 /// Ridges as a part of the mean of the diagonal, of which the samples set aside choose.
 const RIDGES: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];

@@ -185,7 +185,9 @@ pub fn verification(v: Option<&Verification>) -> String {
 /// What was done to win accuracy back, and how far the model gives what the original gives before and after.
 pub fn recovery(r: &Recovery) -> String {
     let mut done = Vec::new();
-    if let Some(n) = r.layers {
+    if r.layers == Some(0) && r.layers_left > 0 {
+        done.push("least squares brought the outputs no nearer: weights are as they were".to_owned());
+    } else if let Some(n) = r.layers {
         let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
         done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
     }
@@ -196,8 +198,11 @@ pub fn recovery(r: &Recovery) -> String {
     let figures: Vec<String> =
         stages.iter().filter_map(|(what, l)| Some(format!("{what} {}", likeness(l.as_ref()?)))).collect();
     let kind = if r.held_out { "held-out samples" } else { "calibration samples" };
-    let mut out = if done.is_empty() { String::new() } else { format!("{}\n", done.join(", ")) };
-    out += &format!("agreement with the original on {} {kind}: {}", r.samples, figures.join(", "));
+    let mut out = done.join(", ");
+    if !figures.is_empty() {
+        out += if out.is_empty() { "" } else { "\n" };
+        out += &format!("agreement with the original on {} {kind}: {}", r.samples, figures.join(", "));
+    }
     let right: Vec<String> = [("original", r.original)]
         .into_iter()
         .chain(stages.iter().map(|(what, l)| (*what, l.and_then(|l| l.accuracy))))
