@@ -4,6 +4,8 @@
 //! A layer W reads x with covariance A. Of all layers that give the rest of x only, W − W_c·(P_cc)⁻¹·P_c with
 //! P = A⁻¹ is the one whose outputs are nearest, and trace(W_c·(P_cc)⁻¹·W_cᵀ) is the mean square that is lost.
 
+use std::sync::Arc;
+
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, Axis, s};
 
@@ -23,7 +25,9 @@ pub struct Reader {
     /// Outputs × columns.
     pub weights: Array2<f64>,
     /// Columns × columns, symmetric.
-    pub covariance: Array2<f64>,
+    pub covariance: Arc<Array2<f64>>,
+    /// What [`inverse`] gives of it.
+    pub inverse: Arc<Array2<f64>>,
     /// The unit of each column; a number that is none where it belongs to no unit.
     pub units: Vec<u32>,
     /// Readers of the same number are one layer: their losses count together.
@@ -50,14 +54,25 @@ pub struct Elimination {
     pub snapshots: Vec<Snapshot>,
 }
 
+/// The inverse of a covariance with the ridge that keeps it sound; `None` where it is not positive.
+pub fn inverse(covariance: &Array2<f64>) -> Option<Array2<f64>> {
+    let n = covariance.nrows();
+    let mut square = covariance.clone();
+    let ridge = RIDGE * square.diag().sum() / n.max(1) as f64;
+    // A layer that is given constants has nothing to lose: any ridge will do.
+    square.diag_mut().mapv_inplace(|v| v + if ridge > 0.0 { ridge } else { 1.0 });
+    let mut inverse = Array2::eye(n);
+    Cholesky::new(square).ok()?.solve(&mut inverse);
+    Some(inverse)
+}
+
 /// Takes units away, in the given order or each time the one that costs least, until one is left.
 ///
-/// `at` tells after how many units snapshots are taken, ascending. `None` where no layer gives anything, or a
-/// covariance is not positive.
+/// `at` tells after how many units snapshots are taken, ascending. `None` where no layer gives anything.
 pub fn eliminate(readers: Vec<Reader>, units: usize, order: Option<&[u32]>, at: &[usize]) -> Option<Elimination> {
     let mut energies = std::collections::BTreeMap::<usize, f64>::new();
     for r in &readers {
-        let product = r.weights.dot(&r.covariance);
+        let product = r.weights.dot(&*r.covariance);
         let energy = product.iter().zip(&r.weights).map(|(a, b)| a * b).sum::<f64>();
         *energies.entry(r.layer).or_default() += energy;
     }
@@ -66,7 +81,7 @@ pub fn eliminate(readers: Vec<Reader>, units: usize, order: Option<&[u32]>, at: 
     let mut states = Vec::with_capacity(readers.len());
     for r in readers {
         let share = energies.get(&r.layer).map_or(0.0, |e| 1.0 / (layers * e));
-        states.push(State::new(r, units, share)?);
+        states.push(State::new(r, units, share));
     }
     if energies.is_empty() || units == 0 {
         return None;
@@ -122,14 +137,9 @@ struct State {
 }
 
 impl State {
-    fn new(r: Reader, units: usize, share: f64) -> Option<State> {
+    fn new(r: Reader, units: usize, share: f64) -> State {
         let n = r.covariance.nrows();
-        let mut square = r.covariance;
-        let ridge = RIDGE * square.diag().sum() / n.max(1) as f64;
-        // A layer that is given constants has nothing to lose: any ridge will do.
-        square.diag_mut().mapv_inplace(|v| v + if ridge > 0.0 { ridge } else { 1.0 });
-        let mut inverse = Array2::eye(n);
-        Cholesky::new(square).ok()?.solve(&mut inverse);
+        let inverse = Arc::unwrap_or_clone(r.inverse);
         let mut state = State {
             weights: r.weights,
             inverse,
@@ -146,7 +156,7 @@ impl State {
                 of.push(column);
             }
         }
-        Some(state)
+        state
     }
 
     /// The inverse of the block of a unit's columns, in `square`; `false` where it has none.
@@ -166,12 +176,12 @@ impl State {
         let k = of.len();
         self.gram.clear();
         self.gram.resize(k * k, 0.0);
+        let mut own = vec![0.0; k];
         for row in self.weights.outer_iter() {
-            for (i, a) in of.iter().enumerate() {
-                let w = row[*a];
-                for (j, b) in of.iter().enumerate().take(i + 1) {
-                    self.gram[i * k + j] += w * row[*b];
-                }
+            own.iter_mut().zip(of).for_each(|(o, c)| *o = row[*c]);
+            for (i, w) in own.iter().enumerate() {
+                let to = &mut self.gram[i * k..i * k + i + 1];
+                to.iter_mut().zip(&own).for_each(|(g, o)| *g += w * o);
             }
         }
         let mut sum = 0.0;
@@ -256,6 +266,11 @@ fn inverted(a: &mut [f64], n: usize) -> bool {
 mod tests {
     use super::*;
 
+    fn reader(weights: Array2<f64>, covariance: Array2<f64>, units: Vec<u32>, layer: usize) -> Reader {
+        let inverse = Arc::new(inverse(&covariance).unwrap());
+        Reader { weights, covariance: Arc::new(covariance), inverse, units, layer }
+    }
+
     fn draw(seed: u32) -> impl FnMut() -> f64 {
         let mut state = seed;
         move || {
@@ -272,7 +287,7 @@ mod tests {
             let x = Array2::from_shape_simple_fn((50, n), &mut draw);
             let covariance = x.t().dot(&x) / 50.0;
             let weights = Array2::from_shape_simple_fn((outputs, n), &mut draw);
-            Reader { weights, covariance, units: columns, layer }
+            reader(weights, covariance, columns, layer)
         };
         vec![layer(vec![0, 0, 1, 1, 2, 2, 3, 3, u32::MAX], 3, 0), layer(vec![3, 2, 1, 0], 2, 1)]
     }
@@ -280,7 +295,7 @@ mod tests {
     /// What is lost at best when only `stay` is left, by least squares with the same ridge, for one reader.
     fn least(r: &Reader, gone: &[u32]) -> (f64, Array2<f64>) {
         let n = r.units.len();
-        let mut a = r.covariance.clone();
+        let mut a = Array2::clone(&r.covariance);
         let ridge = RIDGE * a.diag().sum() / n as f64;
         a.diag_mut().mapv_inplace(|v| v + ridge);
         let stay: Vec<usize> = (0..n).filter(|c| !gone.contains(&r.units[*c])).collect();
@@ -291,7 +306,7 @@ mod tests {
         stay.iter().enumerate().for_each(|(k, c)| weights.column_mut(*c).assign(&right.row(k)));
         let lost: Array2<f64> = &r.weights - &weights;
         let energy = |w: &Array2<f64>, a: &Array2<f64>| (w.dot(a) * w).sum();
-        (energy(&lost, &a) / energy(&r.weights, &r.covariance), weights)
+        (energy(&lost, &a) / energy(&r.weights, &*r.covariance), weights)
     }
 
     #[test]
@@ -332,7 +347,7 @@ mod tests {
         let covariance = x.t().dot(&x) / 200.0;
         let weights = Array2::from_elem((2, 5), 1.0);
         let found =
-            eliminate(vec![Reader { weights, covariance, units: (0..5).collect(), layer: 0 }], 5, None, &[1]).unwrap();
+            eliminate(vec![reader(weights, covariance, (0..5).collect(), 0)], 5, None, &[1]).unwrap();
         assert!(found.order[0] == 1 || found.order[0] == 4, "{:?}", found.order);
         assert!(found.errors[1] < 1e-3 && found.errors[2] > 0.05, "{:?}", found.errors);
         // The one that is left does the work of both.
@@ -342,13 +357,8 @@ mod tests {
 
     #[test]
     fn nothing_to_lose_is_no_elimination() {
-        let reader = |v: f64| Reader {
-            weights: Array2::from_elem((1, 2), v),
-            covariance: Array2::zeros((2, 2)),
-            units: vec![0, 1],
-            layer: 0,
-        };
-        assert_eq!(eliminate(vec![reader(1.0)], 2, None, &[]), None);
+        let nothing = reader(Array2::from_elem((1, 2), 1.0), Array2::zeros((2, 2)), vec![0, 1], 0);
+        assert_eq!(eliminate(vec![nothing], 2, None, &[]), None);
         assert_eq!(eliminate(Vec::new(), 2, None, &[]), None);
     }
 }

@@ -7,7 +7,7 @@ mod rank;
 mod regression;
 
 pub use cholesky::{Cholesky, NotPositive};
-pub use elimination::{Elimination, Reader, Snapshot, eliminate};
+pub use elimination::{Elimination, Reader, Snapshot, eliminate, inverse};
 pub use moments::Moments;
 pub use rank::{Ranks, rank_tolerance};
 pub use regression::{Regression, Ridge, Right, Solution};

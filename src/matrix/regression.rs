@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::cholesky::Cholesky;
 
-/// Rows whose products are summed in f32.
-const ROWS: usize = 1024;
+/// Rows whose products are summed in f32; a block of them stays in a core's cache.
+const ROWS: usize = 256;
 
 /// Columns of a block.
-const COLUMNS: usize = 96;
+const COLUMNS: usize = 128;
 
 /// Inputs of a regression, centred, and their second moments.
 pub struct Regression<'x> {

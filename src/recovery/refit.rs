@@ -273,9 +273,10 @@ impl<'f> Fit<'f> {
             .with_max_len(1)
             .map(|k| self.batch(&given, samples, k, sampler))
             .collect();
-        let mut out = Rows { x: vec![Vec::new(); groups], ..Rows::default() };
+        let parts = parts.into_iter().collect::<Result<Vec<Rows>>>()?;
+        let room = |g: usize| Vec::with_capacity(parts.iter().map(|p| p.x[g].len()).sum());
+        let mut out = Rows { x: (0..groups).map(room).collect(), ..Rows::default() };
         for (k, part) in parts.into_iter().enumerate() {
-            let part = part?;
             out.x.iter_mut().zip(part.x).for_each(|(all, own)| all.extend(own));
             out.solved += if k < solved.len() { part.y.len() / outputs } else { 0 };
             out.y.extend(part.y);

@@ -1,6 +1,7 @@
 //! What the layers that read a group lose as its channels go, if what is left makes up for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use super::layers::Layer;
 use super::source::Calibration;
 use crate::algebra::NOT_HERE;
 use crate::analysis::Analysis;
-use crate::matrix::{Elimination, Moments, Reader, eliminate};
+use crate::matrix::{Elimination, Moments, Reader, eliminate, inverse};
 use crate::ops::Role;
 
 /// Shares of a group at which its readers are kept as they then are.
@@ -20,6 +21,9 @@ pub const SHARES: [f64; 2] = [0.3, 0.7];
 
 /// Bytes of moments that wait for the rest of a group.
 const WAITING: u64 = 512 << 20;
+
+/// Bytes of what is made of moments for groups that are settled together.
+const PREPARED: u64 = 512 << 20;
 
 /// A scale below this part of the largest counts as this part.
 const IDLE: f32 = 1e-4;
@@ -80,14 +84,38 @@ pub fn curves(
     let mut settle = |known: &mut BTreeMap<usize, Vec<Moments>>| {
         let ready: Vec<usize> =
             open.iter().copied().filter(|g| readers[*g].iter().all(|l| known.contains_key(l))).collect();
-        let found: Vec<Option<ErrorCurve>> = ready
-            .par_iter()
-            .with_max_len(1)
-            .map(|g| curve(a, layers, *g, &readers[*g], orders.map(|o| o[*g].as_slice()), known))
-            .collect();
-        for (g, curve) in ready.into_iter().zip(found) {
-            open.remove(&g);
-            out[g] = curve;
+        let mut rest = ready.as_slice();
+        while let Some(first) = rest.first() {
+            // Layers that read several groups are prepared once, for as many groups as there is room.
+            let mut needed: BTreeSet<usize> = readers[*first].iter().copied().collect();
+            let mut n = 1;
+            while let Some(next) = rest.get(n) {
+                let more: BTreeSet<usize> = needed.iter().chain(&readers[*next]).copied().collect();
+                let bytes = more.iter().filter_map(|l| known.get(l)).flatten().map(|m| Moments::bytes(m.width()) * 4);
+                if bytes.sum::<u64>() > PREPARED {
+                    break;
+                }
+                (needed, n) = (more, n + 1);
+            }
+            let prepared: BTreeMap<usize, Vec<Centred>> = needed
+                .into_iter()
+                .collect::<Vec<_>>()
+                .into_par_iter()
+                .with_max_len(1)
+                .filter_map(|l| Some((l, known.get(&l)?.iter().map(Centred::of).collect::<Option<_>>()?)))
+                .collect();
+            let (now, later) = rest.split_at(n);
+            let order = |g: usize| orders.map(|o| o[g].as_slice());
+            let found: Vec<Option<ErrorCurve>> = now
+                .par_iter()
+                .with_max_len(1)
+                .map(|g| curve(a, layers, *g, &readers[*g], order(*g), &prepared))
+                .collect();
+            for (g, curve) in now.iter().zip(found) {
+                open.remove(g);
+                out[*g] = curve;
+            }
+            rest = later;
         }
         known.retain(|l, _| open.iter().any(|g| readers[*g].contains(l)));
     };
@@ -123,7 +151,7 @@ fn curve(
     group: usize,
     readers: &[usize],
     order: Option<&[u32]>,
-    moments: &BTreeMap<usize, Vec<Moments>>,
+    prepared: &BTreeMap<usize, Vec<Centred>>,
 ) -> Option<ErrorCurve> {
     let g = &a.groups[group];
     let mut parts = Vec::new();
@@ -141,14 +169,14 @@ fn curve(
             .map(|s| f64::from(if s.abs() > IDLE * largest { *s } else { (IDLE * largest).max(f32::MIN_POSITIVE) }))
             .collect();
         let per_group = c.outputs / c.contraction.groups;
-        for (k, m) in moments.get(l)?.iter().enumerate() {
-            let (covariance, mean) = centred(m)?;
+        for (k, m) in prepared.get(l)?.iter().enumerate() {
             let row = |o: usize| k * per_group + o;
             let weights = Array2::from_shape_fn((per_group, c.width()), |(o, e)| {
                 scale[row(o)] * f64::from(weight[row(o) * c.width() + e])
             });
-            means.push(mean);
-            parts.push(Reader { weights, covariance, units: units.clone(), layer: *l });
+            means.push(&m.mean);
+            let (covariance, inverse) = (Arc::clone(&m.covariance), Arc::clone(&m.inverse));
+            parts.push(Reader { weights, covariance, inverse, units: units.clone(), layer: *l });
         }
         full.push(weight);
         scales.push(scale);
@@ -170,7 +198,7 @@ fn curve(
                     let row = k * per_group + o;
                     let from = weight.len();
                     weight.extend(new.row(o).iter().map(|w| (w / scale[row]) as f32));
-                    let lost = old[from..].iter().zip(&weight[from..]).zip(mean);
+                    let lost = old[from..].iter().zip(&weight[from..]).zip(mean.iter());
                     addend.push(lost.map(|((a, b), m)| f64::from(a - b) * m).sum::<f64>() as f32);
                 }
             }
@@ -182,13 +210,22 @@ fn curve(
     Some(ErrorCurve { order, errors, points })
 }
 
-/// Covariance and means.
-fn centred(m: &Moments) -> Option<(Array2<f64>, Vec<f64>)> {
-    let (n, count) = (m.width(), m.count() as f64);
-    if count == 0.0 {
-        return None;
+/// What is known of the patches that one group of a layer reads.
+struct Centred {
+    mean: Vec<f64>,
+    covariance: Arc<Array2<f64>>,
+    inverse: Arc<Array2<f64>>,
+}
+
+impl Centred {
+    fn of(m: &Moments) -> Option<Centred> {
+        let (n, count) = (m.width(), m.count() as f64);
+        if count == 0.0 {
+            return None;
+        }
+        let mean: Vec<f64> = (0..n).map(|i| f64::from(m.get(n, i)) / count).collect();
+        let covariance = Array2::from_shape_fn((n, n), |(i, j)| f64::from(m.get(i, j)) / count - mean[i] * mean[j]);
+        let inverse = Arc::new(inverse(&covariance)?);
+        Some(Centred { mean, covariance: Arc::new(covariance), inverse })
     }
-    let mean: Vec<f64> = (0..n).map(|i| f64::from(m.get(n, i)) / count).collect();
-    let covariance = Array2::from_shape_fn((n, n), |(i, j)| f64::from(m.get(i, j)) / count - mean[i] * mean[j]);
-    Some((covariance, mean))
 }

@@ -191,7 +191,7 @@ impl Reading {
                 for (g, rows) in out.iter_mut().enumerate() {
                     for c in g * self.inputs..(g + 1) * self.inputs {
                         let map = &values[(sample * channels + c) * area..][..area];
-                        rows.extend(offsets.iter().map(|o| o.map_or(0.0, |o| map[o])));
+                        rows.extend(offsets.iter().map(|o| map.get(*o).copied().unwrap_or(0.0)));
                     }
                     rows.push(1.0);
                 }
@@ -243,9 +243,12 @@ impl Extent {
     }
 }
 
-/// For output position `p`, the input offset of every place under the window, `None` in the padding.
-fn under(extents: &[Extent], p: usize, out: &mut Vec<Option<usize>>) {
-    out.push(Some(0));
+/// Where the padding is: beyond the end of every map.
+const PADDING: usize = usize::MAX;
+
+/// For output position `p`, the input offset of every place under the window, [`PADDING`] in the padding.
+fn under(extents: &[Extent], p: usize, out: &mut Vec<usize>) {
+    out.push(0);
     let mut rest = p;
     let mut divisor: usize = extents.iter().map(|e| e.outputs).product();
     for e in extents {
@@ -265,7 +268,8 @@ fn under(extents: &[Extent], p: usize, out: &mut Vec<Option<usize>>) {
             };
             usize::try_from(x).ok().filter(|x| *x < e.input)
         };
-        *out = out.iter().flat_map(|o| (0..e.kernel).map(move |k| Some((*o)? * e.input + place(k)?))).collect();
+        let inside = |o: usize, k: usize| (o != PADDING).then(|| place(k)).flatten().map(|x| o * e.input + x);
+        *out = out.iter().flat_map(|o| (0..e.kernel).map(move |k| inside(*o, k).unwrap_or(PADDING))).collect();
     }
 }
 
