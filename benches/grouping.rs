@@ -13,7 +13,7 @@ mod builder;
 use std::time::Instant;
 
 use builder::{A, Builder, same};
-use onnx_prune::analysis::{Analysis, Facts, Graph, Relations};
+use onnx_prune::analysis::{Analysis, Facts, Graph, Relations, Sharing};
 use onnx_prune::onnx::{DType, Model};
 
 const WIDTH: i64 = 64;
@@ -157,7 +157,7 @@ fn main() {
         let graph = Graph::new(model).unwrap();
         let facts = timed(|| Facts::infer(&graph, &Facts::seed(&graph)));
         let inferred = Facts::infer(&graph, &Facts::seed(&graph));
-        let relations = timed(|| Relations::build(&graph, &inferred));
+        let relations = timed(|| Relations::build(&graph, &inferred, Sharing::Tied));
         let whole = timed(|| Analysis::new(model, &Vec::new()).unwrap());
         let groups = Analysis::new(model, &Vec::new()).unwrap().groups.len();
         let nodes = graph.nodes().len();

@@ -108,7 +108,7 @@ fn stages(path: &Path, runs: usize) -> (String, Vec<(String, f64)>) {
     let target = folder.path().join("small.onnx");
     let (write, _) = timed(runs, || save::save(&small, &target, &SaveOptions::default()).unwrap());
     rows.push(("write".to_owned(), write));
-    let parameters = a.costs.params.eval(&a.full_counts()) / 1e6;
+    let parameters = a.costs.params(&a.full_counts()) / 1e6;
     (format!("{parameters:.1} M, {} nodes, {} groups", a.graph.nodes().len(), a.groups.len()), rows)
 }
 

@@ -69,6 +69,9 @@ pub fn insert_bn(
     calibration: &Calibration,
     output: Option<&Path>,
 ) -> Result<Inserted, Error> {
+    if let Some(path) = output {
+        onnx::check_place(path)?;
+    }
     let a = Analysis::new(model, shapes)?;
     let (proto, layers) = rewriting::insert_batch_norm(&a, calibration)?;
     if layers == 0 {

@@ -12,6 +12,7 @@ pub mod algebra;
 pub mod analysis;
 pub mod criteria;
 pub mod data;
+pub mod escape;
 pub mod evaluation;
 pub mod files;
 pub mod insert_bn;

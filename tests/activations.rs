@@ -9,6 +9,7 @@ mod small;
 use std::sync::Arc;
 
 use common::noise::Noise;
+use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
 use onnx_prune::insert_bn::insert_bn;
@@ -166,6 +167,7 @@ fn request(criterion: &str) -> Request {
         score: Default::default(),
         target: Target::Ratio(0.25),
         options: Options { steps: 2, ..Default::default() },
+        kinds: Vec::new(),
         shapes: Vec::new(),
         recipe: None,
         strip_debug: false,
@@ -230,37 +232,107 @@ fn least_squares_make_up_for_a_lost_copy() {
     assert!(after < before / 50.0, "{before} {after}");
 }
 
-/// The classifier with a normalisation after its first convolution.
+/// The classifier with a normalisation after its second convolution.
 fn normalized() -> ModelProto {
     let mut m = classifier();
     let g = m.graph.as_mut().unwrap();
-    g.node[1].input[0] = "n".into();
-    g.node.insert(1, common::node("BatchNormalization", &["a", "gamma", "beta", "mean", "var"], &["n"]));
+    g.node[3].input[0] = "n".into();
+    g.node.insert(3, common::node("BatchNormalization", &["c", "gamma", "beta", "mean", "var"], &["n"]));
     for (name, value) in [("gamma", 1.5), ("beta", 0.25), ("mean", 3.0), ("var", 9.0)] {
-        g.initializer.push(onnx::from_f32(name, &[16], &[value; 16], DType::Float).unwrap());
+        g.initializer.push(onnx::from_f32(name, &[24], &[value; 24], DType::Float).unwrap());
     }
     m
 }
 
+/// Mean and variance of each channel of a map on the data.
+fn moments(model: &Model, name: &str, channels: usize, cal: &Calibration) -> (Vec<f64>, Vec<f64>) {
+    let (mut sum, mut square, mut n) = (vec![0.0f64; channels], vec![0.0f64; channels], 0.0);
+    for t in values(model, name, cal) {
+        for (k, v) in t.as_f32().unwrap().iter().enumerate() {
+            sum[k / 64 % channels] += f64::from(*v);
+            square[k / 64 % channels] += f64::from(*v).powi(2);
+        }
+        n += t.len() as f64 / channels as f64;
+    }
+    let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
+    let variance = square.iter().zip(&mean).map(|(s, m)| s / n - m * m).collect();
+    (mean, variance)
+}
+
+fn statistics(model: &Model) -> [Vec<f64>; 2] {
+    ["mean", "var"].map(|name| weight(model, name).into_iter().map(f64::from).collect())
+}
+
+/// Without pruning nothing moves, whatever the data; what pruning moves by is what it did to the data.
 #[test]
-fn recalibrated_statistics_are_those_of_the_data() {
+fn recalibrated_statistics_move_as_the_data_does() {
     let (model, runtime, noise) = (load(&normalized()), selected(), Noise(6));
     let cal = calibration(&noise, &runtime, 10);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
     let mut proto = model.proto.clone();
-    assert_eq!(rewriting::recalibrate(&mut proto, None, &cal).unwrap(), 1);
-    let (mut sum, mut square, mut n) = (vec![0.0f64; 16], vec![0.0f64; 16], 0.0);
-    for t in values(&model, "a", &cal) {
-        for (k, v) in t.as_f32().unwrap().iter().enumerate() {
-            sum[k / 64 % 16] += f64::from(*v);
-            square[k / 64 % 16] += f64::from(*v).powi(2);
-        }
-        n += t.len() as f64 / 16.0;
-    }
+    assert_eq!(rewriting::recalibrate(&a, &Kept::new(), &mut proto, None, &cal).unwrap(), 1);
+    let [mean, variance] = statistics(&Model::new(proto));
+    close(&mean, &[3.0; 24]);
+    close(&variance, &[9.0; 24]);
+
+    let first = a.groups.iter().find(|g| g.size == 16).unwrap().atom;
+    let second = a.groups.iter().find(|g| g.size == 24).unwrap().atom;
+    let stay: Vec<u32> = (0..24).filter(|c| c % 3 != 0).collect();
+    let kept = Kept::from([(first, Arc::from([0, 3, 4, 7, 8, 11])), (second, Arc::from(stay.clone()))]);
+    let mut proto = rewriting::prune(&a, &kept).unwrap();
+    assert_eq!(rewriting::recalibrate(&a, &kept, &mut proto, None, &cal).unwrap(), 1);
     let new = Model::new(proto);
-    let f64s = |name: &str| weight(&new, name).into_iter().map(f64::from).collect::<Vec<_>>();
-    close(&f64s("mean"), &sum.iter().map(|s| s / n).collect::<Vec<_>>());
-    close(&f64s("var"), &(0..16).map(|c| square[c] / n - (sum[c] / n).powi(2)).collect::<Vec<_>>());
-    assert_eq!(weight(&new, "gamma"), [1.5; 16]);
+    let [mean, variance] = statistics(&new);
+    assert_eq!(mean.len(), stay.len());
+    let (before, spread) = moments(&model, "c", 24, &cal);
+    let (after, narrower) = moments(&new, "c", stay.len(), &cal);
+    for (k, c) in stay.iter().map(|c| *c as usize).enumerate() {
+        let (old, now) = ((9.0f64 + 1e-5).sqrt(), (variance[k] + 1e-5).sqrt());
+        let (was, is) = ((before[c] - 3.0) / old, (after[k] - mean[k]) / now);
+        assert!((was - is).abs() < 1e-4, "{c}: {was} {is}");
+        let (was, is) = ((spread[c] + 1e-5).sqrt() / old, (narrower[k] + 1e-5).sqrt() / now);
+        assert!((was - is).abs() < 1e-4 * was, "{c}: {was} {is}");
+    }
+    assert!(mean.iter().any(|m| (m - 3.0).abs() > 0.05), "pruning moved nothing: {mean:?}");
+    assert!(weight(&new, "gamma").iter().all(|g| *g == 1.5));
+}
+
+/// Data like what the model was trained on: the statistics become those of the data.
+#[test]
+fn statistics_of_the_models_own_data_are_replaced() {
+    let (runtime, noise) = (selected(), Noise(6));
+    let cal = calibration(&noise, &runtime, 10);
+    let mut m = normalized();
+    let (mean, variance) = moments(&load(&m), "c", 24, &cal);
+    for t in &mut m.graph.as_mut().unwrap().initializer {
+        let own = match t.name() {
+            "mean" => &mean,
+            "var" => &variance,
+            _ => continue,
+        };
+        *t = onnx::from_f32(t.name(), &[24], &own.iter().map(|v| *v as f32).collect::<Vec<_>>(), DType::Float).unwrap();
+    }
+    let model = load(&m);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let first = a.groups.iter().find(|g| g.size == 16).unwrap().atom;
+    let kept = Kept::from([(first, Arc::from([1, 2, 5, 6, 9, 10, 13, 14]))]);
+    let mut proto = rewriting::prune(&a, &kept).unwrap();
+    rewriting::recalibrate(&a, &kept, &mut proto, None, &cal).unwrap();
+    let new = Model::new(proto);
+    let (mean, variance) = moments(&new, "c", 24, &cal);
+    let [new_mean, new_variance] = statistics(&new);
+    close(&new_mean, &mean);
+    close(&new_variance, &variance);
+}
+
+#[test]
+fn a_folded_model_has_nothing_to_recalibrate() {
+    let data: Option<Arc<dyn Source>> = Some(Arc::new(Noise(3)));
+    let recover = Means { refit: false, recalibrate: true };
+    let request = Request { data, recover, ..request("l2") };
+    let outcome = prune(&mut load(&classifier()), &request, Output::None, &mut Silent).unwrap();
+    let said = onnx_prune::report::text::recovery(&outcome.report.recovery.unwrap());
+    assert!(said.contains("no BatchNormalization to recalibrate") && said.contains("insert-bn"), "{said}");
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn errors_say_what_is_wrong_and_write_nothing() {
         (&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--shapes", "z:1x3x8x8"], "no input 'z'"),
         (
             &["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--only", "nothing"],
-            "nothing in this model can be pruned",
+            "matches no node, group or initializer",
         ),
         (&["model.onnx", "--ratio", "0.5", "-o", "small.onnx", "--criterion", "bnscale"], "BatchNormalization"),
     ];

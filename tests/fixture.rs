@@ -80,6 +80,7 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         score: Default::default(),
         target,
         options: Options { steps: 20, ..Default::default() },
+        kinds: Vec::new(),
         shapes: Vec::new(),
         recipe: None,
         strip_debug: false,
@@ -131,7 +132,7 @@ fn shared_biases_couple_no_groups() {
     ];
     assert_eq!(groups, expected);
     // With running statistics (1,680), and with the shared biases (48 and 96) once.
-    assert_eq!(a.costs.params.eval(&a.full_counts()), 392_242.0 + 1_680.0 - 144.0);
+    assert_eq!(a.costs.params(&a.full_counts()), 392_242.0 + 1_680.0 - 144.0);
 }
 
 #[test]

@@ -15,7 +15,9 @@ const INTRO: &str = "\
 
 What becomes of each operator: the rule that says which of its axes are which, or why all of them are frozen. An
 operator that is not listed here is frozen too, and the report names it. *Since* is the operator set that first had
-it; *until* the one that took it away.
+it; *until* the one that took it away. *MACs* says whether its multiplications are counted: *no* is much to compute
+that the figures leave out and the report names, as it does operators that are not listed here; of the others there is
+nothing to count.
 
 This page is written by `UPDATE_DOCS=1 cargo test --test operators`.
 ";
@@ -38,6 +40,14 @@ fn answer(domain: &str, name: &str) -> String {
     }
 }
 
+fn counted(domain: &str, name: &str) -> &'static str {
+    match ops::find(domain, name).unwrap().work() {
+        ops::Work::None => "",
+        ops::Work::Counted => "counted",
+        ops::Work::Uncounted => "no",
+    }
+}
+
 fn page() -> String {
     let released = released();
     let mut out = INTRO.to_owned();
@@ -48,12 +58,12 @@ fn page() -> String {
     for (domain, names) in domains {
         let own = domain.is_empty();
         let (title, head, rule) = match own {
-            true => ("ai.onnx", "| operator | since | answer |", "| --- | --- | --- |"),
-            false => (domain, "| operator | answer |", "| --- | --- |"),
+            true => ("ai.onnx", "| operator | since | MACs | answer |", "| --- | --- | --- | --- |"),
+            false => (domain, "| operator | MACs | answer |", "| --- | --- | --- |"),
         };
         write!(out, "\n## {title}\n\n{head}\n{rule}\n").unwrap();
         for name in names {
-            let answer = answer(domain, name);
+            let answer = format!("{} | {}", counted(domain, name), answer(domain, name));
             match released.get(name).filter(|_| own) {
                 Some((since, Some(until))) => writeln!(out, "| {name} | {since}, until {until} | {answer} |"),
                 Some((since, None)) => writeln!(out, "| {name} | {since} | {answer} |"),

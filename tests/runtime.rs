@@ -97,12 +97,13 @@ fn tract() -> Option<Box<dyn Runtime>> {
 }
 
 fn ort() -> Option<Box<dyn Runtime>> {
-    let selected = select(Choice::Ort, None).unwrap();
-    if selected.runtime.name() != "onnxruntime" {
-        println!("SKIPPED: {}", selected.warnings.join("; "));
-        return None;
+    match select(Choice::Ort, None) {
+        Ok(selected) => Some(selected.runtime),
+        Err(e) => {
+            println!("SKIPPED: {e}");
+            None
+        }
     }
-    Some(selected.runtime)
 }
 
 fn all() -> Vec<Box<dyn Runtime>> {

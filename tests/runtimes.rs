@@ -19,7 +19,7 @@ fn options() -> SessionOptions {
 /// tract, and onnxruntime where one is found.
 fn runtimes() -> Vec<Box<dyn Runtime>> {
     let mut all: Vec<Box<dyn Runtime>> = Vec::new();
-    for choice in [Choice::Tract, Choice::Ort] {
+    for choice in [Choice::Tract, Choice::Auto] {
         let runtime = select(choice, None).unwrap().runtime;
         if all.iter().all(|other| other.name() != runtime.name()) {
             all.push(runtime);

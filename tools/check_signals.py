@@ -131,6 +131,13 @@ def contents(path: Path) -> tuple[str, set[str]]:
     return digest.hexdigest(), used
 
 
+def default_signals() -> None:
+    """What this process ignores, a child would ignore, too: run by nohup or in the background, that is some."""
+    for name in SIGNALS:
+        if name != "KILL":
+            signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_DFL)
+
+
 class Bench:
     """A folder with an input and an output that is replaced."""
 
@@ -168,7 +175,9 @@ class Bench:
 
     def interrupt(self, name: str, moment: float | None, after_commit: float) -> tuple[int, str]:
         """Exit code and words of a run that a signal reaches at a moment, or so long after the commit begins."""
-        child = subprocess.Popen(self.command(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        child = subprocess.Popen(
+            self.command(), cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=default_signals
+        )
         assert child.stderr is not None
         if moment is not None:
             time.sleep(moment)
@@ -209,10 +218,10 @@ def check(bench: Bench, name: str, moments: int) -> tuple[list[str], list[str]]:
     states, left, codes, wrong = Counter(), 0, Counter(), []
     for i in range(moments):
         bench.restore()
-        # Half of them over the whole run, half where files are put in place, which takes milliseconds.
+        # Half of them over the whole run, half where files are put in place.
         spread = (moments + 1) // 2
         moment = bench.seconds * (i + 0.5) / spread if i < spread else None
-        code, words = bench.interrupt(name, moment, (i - spread) * 0.0004)
+        code, words = bench.interrupt(name, moment, (i - spread) * 0.002)
         codes[code] += 1
         state, problem = bench.problem(code, words)
         states[state] += 1

@@ -251,7 +251,7 @@ impl Terms {
     fn split_sum_of_blocks(&mut self, t: Term, k: &Dim) -> Option<Pair> {
         let parts = self.split_up(t)?;
         let counts: Option<Vec<Dim>> = parts.iter().map(|p| self.size_ref(*p).div_exact(k)).collect();
-        let counts = counts?;
+        let Some(counts) = counts else { return self.split_across_parts(t, &parts, k) };
         let whole = Reason { kind: "whole block of a concatenation", at: "".into() };
         let inner = self.atom(k.clone());
         let mut outers = Vec::new();
@@ -266,6 +266,23 @@ impl Terms {
         // Blocks of one are not droppable parts: keep them as one frozen axis when all are.
         let outer = self.sum(&outers);
         Some((outer, inner))
+    }
+
+    /// A concatenation cut into blocks of k that reach from one part into the next: of smaller blocks, which divide
+    /// every part as well, each block has equally many. The same positions can go from every one of these.
+    fn split_across_parts(&mut self, t: Term, parts: &[Term], k: &Dim) -> Option<Pair> {
+        let (whole, size) = (self.size(t).known()?, k.known()?);
+        let sizes = parts.iter().map(|p| self.size_ref(*p).known()).collect::<Option<Vec<i64>>>()?;
+        let small = sizes.into_iter().fold(size, gcd);
+        if small <= 1 {
+            return None;
+        }
+        let reason = Reason { kind: "blocks across the parts of a concatenation", at: "".into() };
+        let (blocks, within) = self.split_sum_of_blocks(t, &Dim::from(small))?;
+        self.freeze(blocks, &reason);
+        let outer = self.frozen_atom(Dim::from(whole / size), &reason);
+        let of_each = self.frozen_atom(Dim::from(size / small), &reason);
+        Some((outer, self.product(&[of_each, within])))
     }
 
     /// Splits a term at position `at` into its beginning and its rest.
@@ -376,6 +393,24 @@ mod tests {
         assert_eq!(ts.resolve(parts[0]), ts.resolve(d));
         assert!(ts.frozen(k).is_some() || ts.leaves(k).iter().all(|l| ts.frozen(*l).is_some()));
         assert!(ts.frozen(d).is_none());
+    }
+
+    /// 20 + 44 in blocks of 8: each block is two of 4, and 4 divides both parts.
+    #[test]
+    fn blocks_across_parts_are_blocks_of_the_common_divisor() {
+        let mut ts = Terms::default();
+        let (a, b) = (atom(&mut ts, 20), atom(&mut ts, 44));
+        let s = ts.sum(&[a, b]);
+        let (groups, each) = ts.split_product(s, &Dim::from(8i64)).unwrap();
+        assert_eq!((ts.show(groups), ts.show(each)), ("8".into(), "2·4".into()));
+        assert_eq!((ts.show(a), ts.show(b)), ("5·4".into(), "11·4".into()));
+        let open: Vec<Term> = ts.leaves(s).into_iter().filter(|l| ts.frozen(*l).is_none()).collect();
+        assert_eq!(open, vec![ts.leaves(each)[1]; 2]);
+        let back = ts.product(&[groups, each]);
+        assert!(ts.unify(back, s, &why()) && ts.frozen(open[0]).is_none());
+        let (c, d) = (atom(&mut ts, 3), atom(&mut ts, 5));
+        let odd = ts.sum(&[c, d]);
+        assert!(ts.split_product(odd, &Dim::from(2i64)).is_none());
     }
 
     #[test]

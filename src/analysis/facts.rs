@@ -136,6 +136,7 @@ impl Facts {
                     (new.value, new.counts, new.steps) = (None, None, None);
                 }
                 self.tensors[id] = merge(&seed.tensors[id], new, &symbols);
+                self.tensors[id].reconcile();
             }
         }
         self.symbols = symbols;
@@ -256,7 +257,10 @@ pub fn infer_one(
         shape.len() <= MAX_RANK && shape.iter().all(|d| d.known().is_none_or(|n| n >= 0))
     };
     match op.and_then(|op| op.infer(&mut cx)).filter(|()| cx.outputs.iter().all(sound)) {
-        Some(()) => (cx.outputs, cx.varying),
+        Some(()) => {
+            cx.outputs.iter_mut().for_each(Fact::reconcile);
+            (cx.outputs, cx.varying)
+        }
         None => (vec![Fact::default(); outputs], cx.varying),
     }
 }

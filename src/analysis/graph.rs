@@ -1,7 +1,7 @@
 //! The graph by numbers: tensors and nodes indexed, constants looked up.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use super::relations::Quantization;
@@ -21,6 +21,17 @@ pub enum Origin {
     Body(TensorId),
     /// A Constant node.
     Node(usize),
+    /// Computed from stored tensors alone; the largest of them.
+    Folded(TensorId),
+}
+
+/// How a constant is computed.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    /// The stored tensors that it is computed from.
+    pub sources: Vec<TensorId>,
+    /// Constants of one number are computed from tensors that they share: they are stored all or none.
+    pub region: usize,
 }
 
 /// A tensor whose contents the file gives.
@@ -72,6 +83,10 @@ pub struct Graph<'m> {
     pub constants: Vec<Option<Constant<'m>>>,
     /// Tensors that the bodies of each node read, where those are not walked.
     pub captured: Vec<Vec<TensorId>>,
+    /// Constants that nodes compute.
+    pub folded: BTreeMap<TensorId, Folded>,
+    /// Nodes that only compute such constants.
+    passed: Vec<bool>,
     opsets: HashMap<String, i64>,
 }
 
@@ -106,6 +121,8 @@ impl<'m> Graph<'m> {
             producer: Vec::new(),
             constants: Vec::new(),
             captured: Vec::new(),
+            folded: BTreeMap::new(),
+            passed: Vec::new(),
             opsets,
         };
         let main = g.add_scope(proto, None);
@@ -253,20 +270,63 @@ impl<'m> Graph<'m> {
         onnx::node_label(self.nodes[node], self.places[node].1)
     }
 
+    /// The node's operator, with its domain where that is not the default one.
+    pub fn operator_name(&self, node: usize) -> String {
+        let n = self.nodes[node];
+        match canonical(n.domain()) {
+            "" => n.op_type().to_owned(),
+            domain => format!("{domain}.{}", n.op_type()),
+        }
+    }
+
     /// Version of the operator set that a node belongs to.
     pub fn opset_of(&self, node: &NodeProto) -> i64 {
         self.opsets.get(canonical(node.domain())).copied().unwrap_or(0)
     }
 
-    /// Whether node `i` only gives a constant, itself or through Identity.
+    /// Whether node `i` only gives a constant: itself, through Identity, or as a step of its computation.
     pub fn is_constant_node(&self, i: usize) -> bool {
-        self.outputs[i].len() == 1 && self.outputs[i][0].is_some_and(|o| self.constants[o].is_some())
+        let gives = self.outputs[i].len() == 1 && self.outputs[i][0].is_some_and(|o| self.constants[o].is_some());
+        gives || self.is_folded(i)
+    }
+
+    /// Whether node `i` only computes constants from constants.
+    pub fn is_folded(&self, i: usize) -> bool {
+        self.passed.get(i).copied().unwrap_or(false)
+    }
+
+    /// The tensor that holds a constant's contents: Identity is looked through.
+    pub fn holder(&self, id: TensorId) -> Option<TensorId> {
+        match self.constants[id].as_ref()?.origin {
+            Origin::Initializer(i) => self.id(self.proto.initializer[i].name()),
+            Origin::Body(id) => Some(id),
+            Origin::Node(n) => self.outputs[n][0],
+            Origin::Folded(_) => Some(id),
+        }
+    }
+
+    /// The name that users know a weight by: where it is computed, that of the largest tensor that it comes from.
+    pub fn weight_name(&self, id: TensorId) -> &'m str {
+        match self.constants[id].as_ref().map(|c| c.origin) {
+            Some(Origin::Folded(main)) => self.names[main],
+            _ => self.names[id],
+        }
+    }
+
+    /// Takes what nodes compute from constants as constants; `passed` says for each node whether it does only that.
+    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant<'m>, Folded)>, passed: Vec<bool>) {
+        for (id, constant, how) in found {
+            self.constants[id] = Some(constant);
+            self.folded.insert(id, how);
+        }
+        self.passed = passed;
     }
 
     /// Scale and zero point as far as the file gives them.
     pub fn affine(&self, q: &Quantization) -> onnx::Affine<'_> {
         let of = |id: Option<TensorId>| id.and_then(|id| self.constants[id].as_ref()).map(|c| c.tensor.as_ref());
-        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis }
+        let bits = q.packed.map(|p| p.bits);
+        onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis, packed: bits }
     }
 
     /// Tensors that a caller gives: graph inputs that have no initializer.

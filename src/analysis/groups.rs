@@ -107,7 +107,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             continue;
         };
         let flags = terms.flags(atom);
-        let place = |(v, axis): &(usize, usize)| (graph.names[variants[*v].tensor].to_owned(), *axis);
+        let place = |(v, axis): &(usize, usize)| (graph.weight_name(variants[*v].tensor).to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
             let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
@@ -154,15 +154,10 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
 
 fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
     let terms = &relations.terms;
-    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>);
+    // A table that is looked up and one that is multiplied with say different things of a channel.
+    type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>, bool);
     let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
-    // Identity is looked through: name the tensor that holds the contents.
-    let origin = |id: TensorId| match graph.constants[id].as_ref()?.origin {
-        super::graph::Origin::Initializer(i) => graph.id(graph.proto.initializer[i].name()),
-        super::graph::Origin::Body(id) => Some(id),
-        super::graph::Origin::Node(n) => graph.outputs[n][0],
-    };
     for (node, inputs) in graph.inputs.iter().enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
@@ -172,17 +167,19 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             if graph.constants[id].is_none() || !number {
                 continue;
             }
-            let tensor = origin(id).unwrap_or(id);
+            let tensor = graph.holder(id).unwrap_or(id);
             let signature = axes.iter().map(|t| terms.leaves(*t)).collect();
-            let v = *index.entry((tensor, signature, quantized)).or_insert_with(|| {
+            let role = |axis: usize| relations.roles.get(&(at, axis)).copied();
+            let looked_up = (0..axes.len()).any(|axis| role(axis) == Some(Role::Embedding));
+            let v = *index.entry((tensor, signature, quantized, looked_up)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
                 variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized });
                 variants.len() - 1
             });
             variants[v].uses.push(at);
             for axis in 0..variants[v].roles.len() {
-                if let Some(role) = relations.roles.get(&(at, axis)) {
-                    variants[v].roles[axis] = variants[v].roles[axis].min(*role);
+                if let Some(role) = role(axis) {
+                    variants[v].roles[axis] = variants[v].roles[axis].min(role);
                 }
             }
         }
@@ -196,7 +193,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
         let rank = if matches!(i.role, Role::Out | Role::Embedding) { 0 } else { 1 };
         (rank, variants[i.variant].uses[0])
     });
-    first.map_or_else(String::new, |i| graph.names[variants[i.variant].tensor].to_owned())
+    first.map_or_else(String::new, |i| graph.weight_name(variants[i.variant].tensor).to_owned())
 }
 
 /// Roles, ranks and kernel sizes of the items, sorted: equal for groups that sit in the network alike.

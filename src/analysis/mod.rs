@@ -6,24 +6,38 @@ mod activations;
 mod cost;
 mod error;
 mod facts;
+mod fold;
 mod graph;
 mod groups;
 mod kinds;
 mod relations;
 mod scales;
+mod storage;
+mod streams;
 
 pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, Shapes, infer_one, of_constant};
-pub use graph::{Constant, Graph, Origin, Scope, TensorId};
+pub use graph::{Constant, Folded, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
 pub use relations::{Quantization, Relations, Use};
+pub use storage::{Storage, Stored, count};
 
 use crate::algebra::{Atom, Reason};
 use crate::onnx::Model;
 use crate::ops::{Contraction, CostCx, Operator, Pointwise};
+
+/// What the uses of one weight by several layers have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// They are one layer: all keep the same channels.
+    #[default]
+    Tied,
+    /// Nothing: each keeps its own channels, with a copy of the weight where these differ.
+    Apart,
+}
 
 /// Everything that follows from a model before anything is chosen.
 pub struct Analysis<'m> {
@@ -51,10 +65,19 @@ impl<'m> Analysis<'m> {
     /// # Errors
     /// When the graph is inconsistent, or `shapes` names an input that is not there or contradicts its shape.
     pub fn new(model: &'m Model, shapes: &Shapes) -> Result<Self> {
-        let graph = Graph::new(model)?;
+        Self::with(model, shapes, Sharing::Tied)
+    }
+
+    /// The same, and says what uses of one weight have in common.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with(model: &'m Model, shapes: &Shapes, sharing: Sharing) -> Result<Self> {
+        let mut graph = Graph::new(model)?;
         let mut facts = Facts::infer(&graph, &Facts::seed(&graph));
         let (bindings, mut warnings) = facts.bind(&graph, shapes)?;
-        let relations = Relations::build(&graph, &facts);
+        warnings.extend(fold::fold(&mut graph, &facts));
+        let relations = Relations::build(&graph, &facts, sharing);
         warnings.extend(relations.warnings());
         let (variants, groups, frozen) = groups::collect(&graph, &facts, &relations)?;
         let costs = Costs::build(&graph, &facts, &relations, &variants, &groups, &bindings, &mut warnings);
@@ -79,9 +102,10 @@ impl<'m> Analysis<'m> {
         Ok(left)
     }
 
-    /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it.
+    /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it;
+    /// so is what nodes compute from constants.
     pub fn contraction(&self, node: usize) -> Option<Contraction> {
-        let main = self.graph.scope_of(node) == 0;
+        let main = self.graph.scope_of(node) == 0 && !self.graph.is_folded(node);
         let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);
         main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
     }

@@ -1,13 +1,17 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Sharing;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::scales::scale_after;
+use super::scales::{Readers, dequantized, scale_after};
+use super::streams;
 use crate::algebra::{Reason, Term, Terms};
-use crate::ops::{Fact, RelateCx, Role, dtype};
+use crate::onnx;
+use crate::ops::values::{self, Nature};
+use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -35,6 +39,8 @@ pub struct Quantization {
     pub zero_point: Option<TensorId>,
     /// The axis that both follow, unless they are one number.
     pub axis: usize,
+    /// Set where bytes hold several numbers, or are blocks with a scale each.
+    pub packed: Option<Packed>,
 }
 
 /// The solved relations of a graph.
@@ -43,7 +49,8 @@ pub struct Relations {
     pub terms: Terms,
     /// Axis terms of tensors that nodes write or a caller gives.
     pub tensors: Vec<Option<Axes>>,
-    /// Axis terms of each node's inputs. A constant has axes of its own at each use: sharing is no coupling.
+    /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
+    /// that share a weight have been made one.
     pub uses: Vec<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
@@ -57,13 +64,14 @@ pub struct Relations {
 
 impl Relations {
     /// Relates the axes of all nodes.
-    pub fn build(graph: &Graph, facts: &Facts) -> Relations {
+    pub fn build(graph: &Graph, facts: &Facts, sharing: Sharing) -> Relations {
         let mut walker = Walker {
             graph,
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
             picked: vec![false; graph.names.len()],
+            inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
                 tensors: vec![None; graph.names.len()],
@@ -79,8 +87,15 @@ impl Relations {
             walker.node(i);
         }
         walker.outputs();
+        walker.casts();
         walker.out.terms.settle();
+        let layers: BTreeSet<Use> =
+            walker.out.roles.iter().filter(|(_, r)| is_layer(**r)).map(|((u, _), _)| *u).collect();
         walker.roles();
+        if sharing == Sharing::Tied {
+            walker.tie(layers);
+            walker.out.terms.settle();
+        }
         walker.scales();
         walker.out
     }
@@ -105,6 +120,11 @@ impl Relations {
     }
 }
 
+/// Whether a weight with an axis of this role is a layer, so that all its uses are one.
+fn is_layer(role: Role) -> bool {
+    matches!(role, Role::Out | Role::In | Role::Embedding)
+}
+
 struct Walker<'a, 'm> {
     graph: &'a Graph<'m>,
     facts: &'a Facts,
@@ -114,6 +134,9 @@ struct Walker<'a, 'm> {
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
     picked: Vec<bool>,
+    /// Axes of stored weights in the arithmetic that weights are computed with: there they are one at all uses, as
+    /// copies would take more room.
+    inside: HashMap<TensorId, Axes>,
     out: Relations,
 }
 
@@ -184,6 +207,17 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// Positions in a tensor are other ones once its axes shrink: only what takes them for positions may read them.
+    fn positions(&mut self, i: usize, axes_in: &[Option<Axes>], taken: &[usize], label: &Arc<str>) {
+        for (k, id) in self.graph.inputs[i].iter().enumerate() {
+            if taken.contains(&k) || id.is_none_or(|id| self.facts.tensors[id].places.is_none()) {
+                continue;
+            }
+            let reason = Reason { kind: "indices of a pooled maximum", at: label.clone() };
+            axes_in[k].iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+        }
+    }
+
     fn settle(&mut self, i: usize, plain: bool) {
         let graph = self.graph;
         let inputs = &graph.inputs[i];
@@ -207,6 +241,16 @@ impl Walker<'_, '_> {
         let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
         self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
+        let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
+        let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
+        if nature.is_some_and(|n| n != Nature::Moves) {
+            for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
+                let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
+                if axes.iter().filter(|t| self.out.terms.size(**t).known() > Some(1)).count() > 1 {
+                    axes.clone_from(self.inside.entry(holder).or_insert_with(|| axes.clone()));
+                }
+            }
+        }
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
         let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
         let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
@@ -218,8 +262,7 @@ impl Walker<'_, '_> {
             .collect();
         let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
             && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
-        if plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id)) {
+        if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
         let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
@@ -227,7 +270,13 @@ impl Walker<'_, '_> {
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
         let rule = graph.operator(i);
+        self.positions(i, &axes_in, rule.map_or(&[], |op| op.places()), &label);
         let usable = rule.filter(|_| facts.inferred[i]);
+        let (tensors, settled) = (&self.out.tensors, &self.settled);
+        let continues = |terms: &Terms, a: usize, t: Term, b: usize| {
+            let at = |k: usize| graph.inputs[i].get(k).copied().flatten();
+            at(a).zip(at(b)).is_some_and(|(a, b)| streams::continues(graph, tensors, settled, terms, (a, t), b))
+        };
         let mut cx = RelateCx {
             node,
             opset: graph.opset_of(node),
@@ -242,6 +291,8 @@ impl Walker<'_, '_> {
             roles: Vec::new(),
             picks: false,
             label: label.clone(),
+            places: (0..graph.inputs[i].len()).collect(),
+            continues: &continues,
         };
         let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
         if related && (cx.picks || passes_on) {
@@ -256,16 +307,13 @@ impl Walker<'_, '_> {
         };
         let reason = Reason { kind, at: label };
         if !related && deliberate.is_none() {
-            let name = if node.domain().is_empty() {
-                node.op_type().to_owned()
-            } else {
-                format!("{}.{}", node.domain(), node.op_type())
-            };
-            *self.out.without_rule.entry(name).or_default() += 1;
+            *self.out.without_rule.entry(graph.operator_name(i)).or_default() += 1;
         }
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
             axes_out.iter_mut().for_each(|a| *a = None);
+        } else {
+            self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
         }
         let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
         for id in &graph.captured[i] {
@@ -297,7 +345,8 @@ impl Walker<'_, '_> {
             match quantized.iter().find(|(q, _)| *q == k) {
                 Some((_, by)) if related => {
                     let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
-                    let by = Quantization { scale: at(by.scale), zero_point: at(by.zero_point), axis: by.axis };
+                    let (scale, zero_point) = (at(by.scale), at(by.zero_point));
+                    let by = Quantization { scale, zero_point, axis: by.axis, packed: by.packed };
                     self.out.quantized.insert(Use { node: i, input: k }, by);
                 }
                 _ => self.keep_contents(id, axes),
@@ -313,9 +362,62 @@ impl Walker<'_, '_> {
         }
     }
 
+    /// What a weight is computed with, where it stays computed, is no layer: what its arithmetic sums over stays.
+    fn freeze_inside(&mut self, of: Option<Nature>, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
+        let terms = &mut self.out.terms;
+        let stays = match of {
+            Some(Nature::Mixes) => BTreeSet::new(),
+            Some(Nature::Contracts) => made.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).collect(),
+            _ => return,
+        };
+        let reason = Reason { kind: "inside of a computed weight", at: at.clone() };
+        let inside = given.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).filter(|l| !stays.contains(l));
+        inside.collect::<Vec<_>>().into_iter().for_each(|l| terms.freeze(l, &reason));
+    }
+
+    /// Makes one layer of all uses of a weight by layers: `direct` are those that read it as it is stored. Others read
+    /// what is computed from it, where a factor that it is multiplied with looks like a weight, too.
+    fn tie(&mut self, direct: BTreeSet<Use>) {
+        let graph = self.graph;
+        let mut uses: BTreeMap<TensorId, BTreeSet<Use>> = BTreeMap::new();
+        for ((at, _), _) in self.out.roles.iter().filter(|(_, r)| is_layer(**r)) {
+            let Some(id) = graph.inputs[at.node][at.input] else { continue };
+            let wide = || self.facts.tensors[id].shape.iter().flatten().filter(|d| d.known() > Some(1)).count() > 1;
+            if direct.contains(at) || wide() {
+                uses.entry(graph.holder(id).unwrap_or(id)).or_default().insert(*at);
+            }
+        }
+        let outside: BTreeSet<TensorId> = graph.captured.iter().flatten().filter_map(|id| graph.holder(*id)).collect();
+        for (id, uses) in uses {
+            let at: Arc<str> = graph.weight_name(id).into();
+            let axes_of = |u: &Use| self.out.uses[u.node].get(u.input).cloned().flatten();
+            let axes: Vec<Axes> = uses.iter().filter_map(axes_of).chain(self.inside.get(&id).cloned()).collect();
+            let Some((first, others)) = axes.split_first() else { continue };
+            if outside.contains(&id) {
+                let reason = Reason { kind: "read by a control-flow body", at };
+                axes.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
+                continue;
+            }
+            // Exporters merge tensors that are full of one number, whatever reads them.
+            if others.is_empty() || graph.constants[id].as_ref().is_some_and(|c| onnx::is_uniform(&c.tensor)) {
+                continue;
+            }
+            let reason = Reason { kind: "weight of several layers that do not fit together", at };
+            for axes in others {
+                for (a, b) in first.iter().zip(axes) {
+                    self.out.terms.unify(*a, *b, &reason);
+                }
+            }
+        }
+    }
+
     /// Finds the scales of numbers that are summed up as they are.
     fn scales(&mut self) {
         let (graph, facts) = (self.graph, self.facts);
+        if self.out.quantized.is_empty() {
+            return;
+        }
+        let readers = Readers::of(graph);
         let zeros: BTreeSet<TensorId> = self.out.quantized.values().filter_map(|q| q.zero_point).collect();
         for (at, q) in self.out.quantized.iter_mut().filter(|(_, q)| q.scale.is_none()) {
             let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
@@ -328,7 +430,48 @@ impl Walker<'_, '_> {
             let each = shape(numbers).get(q.axis).copied();
             let fits =
                 |id: &TensorId| shape(*id).iter().product::<usize>() == 1 || each.is_some_and(|n| shape(*id) == [n]);
-            q.scale = scale_after(graph, sums).filter(fits);
+            q.scale = scale_after(graph, &readers, sums).filter(fits);
+        }
+    }
+
+    /// Finds zero points and scales of numbers that a Cast makes floats of.
+    fn casts(&mut self) {
+        let (graph, facts) = (self.graph, self.facts);
+        let columns: HashMap<Use, usize> =
+            self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
+        let float = |node: usize| {
+            let out = graph.outputs[node].first().copied().flatten();
+            out.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype))
+        };
+        let cast = |(at, q): &(&Use, &Quantization)| {
+            graph.inputs[at.node].len() == 1 && q.scale.is_none() && q.zero_point.is_none() && float(at.node)
+        };
+        let casts: Vec<Use> = self.out.quantized.iter().filter(cast).map(|(at, _)| *at).collect();
+        if casts.is_empty() {
+            return;
+        }
+        let readers = Readers::of(graph);
+        let found = |at: &Use| dequantized(graph, facts, &readers, &self.out.derived, at.node, &columns);
+        let found: Vec<_> = casts.iter().map(found).collect();
+        let parameters: HashSet<Use> = found.iter().flatten().flat_map(|d| d.parameters.clone()).collect();
+        for (at, found) in casts.into_iter().zip(found) {
+            match found {
+                _ if parameters.contains(&at) => {}
+                Some(d) => {
+                    let by = Quantization { scale: d.scale, zero_point: d.zero_point, axis: d.axis, packed: None };
+                    self.out.quantized.insert(at, by);
+                    for p in d.parameters {
+                        let rank = self.out.uses[p.node].get(p.input).and_then(Option::as_ref).map_or(0, Vec::len);
+                        self.out.roles.extend((0..rank).map(|k| ((p, k), Role::Quantization)));
+                    }
+                }
+                None => {
+                    let axes = self.out.uses[at.node][at.input].clone().unwrap_or_default();
+                    let tensor = graph.inputs[at.node][at.input];
+                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.names[id]).into() };
+                    axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
+                }
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
-use onnx_prune::runtime::{Choice, Device};
+use onnx_prune::runtime::{Choice, Device, Log};
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
@@ -52,6 +52,26 @@ pub struct Cli {
     pub prune: Prune,
 }
 
+impl Cli {
+    /// What onnxruntime may say of its own accord.
+    pub fn log(&self) -> Log {
+        let (quiet, verbose) = match &self.command {
+            None => (self.prune.out.quiet, self.prune.out.verbose),
+            Some(Command::Eval(args)) => (args.out.quiet, args.out.verbose),
+            #[cfg(feature = "data")]
+            Some(Command::CheckData(args)) => (false, args.verbose),
+            #[cfg(feature = "data")]
+            Some(Command::InsertBn(args)) => (args.quiet, false),
+            Some(_) => (false, false),
+        };
+        match (quiet, verbose) {
+            (true, _) => Log::Nothing,
+            (_, true) => Log::Warnings,
+            _ => Log::Errors,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Show what of a model can shrink, what cannot, and why
@@ -87,10 +107,16 @@ pub struct Inspect {
     /// Print the groups as a Graphviz digraph
     #[arg(long)]
     pub dot: bool,
+    /// With --dot: show each group's channels before and after, as a report of pruning this model tells
+    #[arg(long, value_name = "JSON", requires = "dot")]
+    pub report: Option<PathBuf>,
     /// Sizes of open input dimensions [default: batch 1, guesses that are told]
     #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
-    /// Show every group
+    /// Let layers that share a weight keep different channels, as --untie of pruning does
+    #[arg(long)]
+    pub untie: bool,
+    /// Show every group, and its members: which axis of which initializer, at which node, in which role
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -150,16 +176,16 @@ impl TargetArgs {
 #[derive(Args)]
 pub struct WhatArgs {
     /// Importance criterion: which channels matter least [default: l2; obs with --data]
-    #[arg(long, value_name = "NAME", value_parser = values::criterion())]
+    #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::criterion())]
     pub criterion: Option<&'static dyn Criterion>,
     /// In which order channels of different groups go [default: protected-global; allocate with --data]
-    #[arg(long, value_name = "NAME", value_parser = values::scheme())]
+    #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::scheme())]
     pub scheme: Option<&'static dyn Scheme>,
     /// How the weights of a group make one score per channel
-    #[arg(long, value_name = "HOW", default_value = "mean")]
+    #[arg(long, value_name = "HOW", default_value = "mean", ignore_case = true)]
     pub reduction: ReductionArg,
     /// How scores of different groups are made comparable
-    #[arg(long, value_name = "HOW", default_value = "mean")]
+    #[arg(long, value_name = "HOW", default_value = "mean", ignore_case = true)]
     pub normalization: NormalizationArg,
     /// Linear steps from the whole model to an empty one; scores are renewed between them
     #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
@@ -173,13 +199,13 @@ pub struct WhatArgs {
     /// Share of each group that stays under protected-global, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::floor, allow_negative_numbers = true)]
     pub floor: f64,
-    /// Leave groups alone that have a matching weight (repeatable)
+    /// Leave groups alone that match: by name, by a node or an initializer of theirs (repeatable; inspect -v lists them)
     #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub protect: Vec<String>,
-    /// Shrink only groups that have a matching weight (repeatable)
+    /// Shrink only groups that match, likewise (repeatable)
     #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub only: Vec<String>,
-    /// Remove this share of groups that have a matching weight (repeatable; the last match counts)
+    /// Remove this share of groups that match, likewise (repeatable; the last match counts)
     #[arg(long, value_name = "GLOB=SHARE", value_parser = values::ratio_for)]
     pub ratio_for: Vec<(String, f64)>,
     /// Kinds of axes that may shrink, of those that the command axes lists; also default and all
@@ -192,16 +218,21 @@ pub struct WhatArgs {
     /// Remove whole attention heads instead of channels within heads: --axes conv,ffn,heads
     #[arg(long, conflicts_with = "axes")]
     pub heads: bool,
+    /// Let layers that share a weight keep different channels, each with a copy of its own; without it they stay one
+    /// layer
+    #[arg(long)]
+    pub untie: bool,
     /// Seed of everything random [default: 0]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Replay a report: the same channels go; target, seed and --strip-debug are the report's unless given
+    /// Replay a report: the same channels go; target, seed, --strip-debug and the data of --refit and --recalibrate-bn
+    /// are the report's unless given
     #[arg(
         long,
         value_name = "JSON",
         conflicts_with_all = [
             "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
-            "only", "ratio_for", "axes", "heads", "sensitivity",
+            "only", "ratio_for", "axes", "heads", "sensitivity", "untie",
         ]
     )]
     pub recipe: Option<PathBuf>,
@@ -232,7 +263,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FOLDER")]
     pub times: Option<PathBuf>,
     /// Which runtime checks and measures; auto is onnxruntime where found, else tract; ort is an error where not found
-    #[arg(long, value_name = "NAME", default_value = "auto")]
+    #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
     /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
@@ -250,16 +281,19 @@ pub struct OutArgs {
     /// Write the report as JSON, which --recipe can replay; - writes to standard output
     #[arg(long, value_name = "JSON")]
     pub report: Option<PathBuf>,
+    /// Print the report as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
     /// Do everything but write the model
     #[arg(long)]
     pub dry_run: bool,
     /// Write the best that can be reached even if the target is missed
     #[arg(long)]
     pub force: bool,
-    /// Print nothing but errors
+    /// Print nothing but errors, and with --json the report
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show every group, and the time each stage took
+    /// Show every group, the time each stage took, and what onnxruntime finds doubtful
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -314,6 +348,7 @@ impl From<NormalizationArg> for Normalization {
 pub enum RuntimeArg {
     Auto,
     Tract,
+    #[value(alias = "onnxruntime")]
     Ort,
 }
 

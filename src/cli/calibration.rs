@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::input;
 use super::output::{self, Written, is_stdout};
 use super::progress::Shown;
-use super::terminal::{Stream, print, say, shown};
+use super::terminal::{Stream, print, warn};
 use super::values;
 
 #[derive(Args)]
@@ -44,7 +44,8 @@ pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Opti
     let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
     let (preprocess, mut options) = (args.preprocess.clone(), args.options(seed, threads));
     options.samples = options.samples.or(Some(SAMPLES));
-    Ok(Some(Arc::new(Stored { dataset, preprocess, options })))
+    let origin = Some(args.origin(path, &options));
+    Ok(Some(Arc::new(Stored { dataset, preprocess, options, origin })))
 }
 
 #[derive(Args)]
@@ -63,7 +64,7 @@ pub struct InsertBn {
     #[arg(long, value_name = "N", default_value = "0")]
     pub seed: u64,
     /// Which runtime runs the model; auto is onnxruntime where found, else tract
-    #[arg(long, value_name = "NAME", default_value = "auto")]
+    #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
     /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
@@ -88,7 +89,9 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     let model = input::load(&args.model)?;
     output::check(&[("-o", &args.output)], &model.maps.files().skip(1).collect::<Vec<_>>())?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
-    selected.warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w))));
+    if !args.quiet {
+        warn(&selected.warnings);
+    }
     let progress = std::cell::RefCell::new(Shown::new(args.quiet));
     progress.borrow_mut().begin("calibrate");
     let calibration = Calibration {
@@ -102,7 +105,9 @@ pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
     let done = insert_bn(&model, &shapes, &calibration, Some(&args.output))?;
     drop(progress);
-    done.notes.iter().for_each(|note| say(&format!("warning: {}", shown(note))));
+    if !args.quiet {
+        warn(&done.notes);
+    }
     let mut written = Written::default();
     written.file(&args.output);
     if !args.quiet {

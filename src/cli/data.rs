@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use onnx_prune::data::{self, Batches, Dataset, Loader, LoaderOptions, OpenOptions, Preprocess, Purpose, Split};
+use onnx_prune::data::{
+    self, Batches, Dataset, Loader, LoaderOptions, OpenOptions, Origin, Preprocess, Purpose, Split,
+};
 use onnx_prune::runtime::{self, IoInfo, SessionOptions};
 
 use super::args::RuntimeArg;
 use super::failure::Failure;
-use super::terminal::{Stream, limit, print, say, shown, table};
+use super::terminal::{Stream, limit, one_line, print, table, warn};
 use super::values;
 
 // The seed is the command's: every random choice of a run hangs on one.
@@ -49,6 +51,38 @@ impl DataArgs {
         LoaderOptions { batch: self.batch.unwrap_or(usual.batch), seed, samples, threads, max_bad, ..usual }
     }
 
+    /// What reports say of it.
+    pub fn origin(&self, path: &Path, options: &LoaderOptions) -> Origin {
+        Origin {
+            path: path.display().to_string(),
+            split: self.split.as_ref().map(Split::to_string),
+            samples: self.samples,
+            batch: options.batch,
+            preprocess: self.preprocess.as_ref().map(Preprocess::recorded),
+        }
+    }
+
+    /// What a report recorded.
+    pub fn recorded(origin: &Origin) -> Result<Self, Failure> {
+        let wrong = |what: &str, why: String| Failure::Usage(format!("the recipe's {what}: {why}"));
+        let preprocess = origin.preprocess.as_ref().map(|how| {
+            // A preset's name, or a pipeline; never a file.
+            let text = how.as_str().map_or_else(|| how.to_string(), str::to_owned);
+            match how.is_object() || Preprocess::PRESETS.contains(&text.as_str()) {
+                true => Preprocess::parse(&text).map_err(|e| wrong("preprocessing", e.to_string())),
+                false => Err(wrong("preprocessing", format!("'{text}' is no preset"))),
+            }
+        });
+        Ok(DataArgs {
+            data: Some(origin.path.clone().into()),
+            split: origin.split.as_deref().map(str::parse).transpose().map_err(|why| wrong("split", why))?,
+            samples: origin.samples,
+            preprocess: preprocess.transpose()?,
+            batch: Some(origin.batch),
+            max_bad: LoaderOptions::default().max_bad,
+        })
+    }
+
     /// Plans reading it for a model.
     pub fn loader(
         &self,
@@ -74,7 +108,7 @@ pub struct CheckData {
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub threads: Option<usize>,
     /// Which runtime reads the model's inputs
-    #[arg(long, value_name = "NAME", default_value = "auto")]
+    #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
     /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]
@@ -86,10 +120,12 @@ pub struct CheckData {
 
 /// Reads the data as the model would be given it, and says what it is.
 pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
-    let Some(path) = &args.data.data else { return Err(Failure::Usage("--data is missing".to_owned())) };
+    let Some(path) = &args.data.data else {
+        return Err(Failure::Usage("--data is missing: the data set that is to be read for the model".to_owned()));
+    };
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
-    selected.warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w))));
+    warn(&selected.warnings);
     let session = selected.runtime.open(&args.model, &SessionOptions::default())?;
     let loader = args.data.loader(dataset, session.inputs(), args.seed, args.threads)?;
     let clock = Instant::now();
@@ -110,8 +146,8 @@ pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
     let text = format!(
         "samples  {good} good, {} left out; {rate:.0} a second\nclasses  {}\nbatches  {}\n",
         batches.bad().len(),
-        shown(&named),
-        shown(&shapes.join(", ")),
+        one_line(&named),
+        one_line(&shapes.join(", ")),
     );
     print(Stream::Stdout, &text)?;
     Ok(print(Stream::Stdout, &left_out(&batches, limit(args.verbose))).map(|()| ExitCode::SUCCESS)?)
@@ -123,7 +159,7 @@ fn left_out(batches: &Batches, most: usize) -> String {
     if bad.is_empty() {
         return String::new();
     }
-    let rows = bad.iter().take(most).map(|b| [b.name.clone(), b.why.clone()]).collect();
+    let rows = bad.iter().take(most).map(|b| [one_line(&b.name), one_line(&b.why)]).collect();
     let mut text = table(["left out", "because"], rows, &[]);
     if bad.len() > most {
         text += &format!("… and {} more (-v shows all)\n", bad.len() - most);

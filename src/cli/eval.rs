@@ -21,7 +21,7 @@ use super::eval_args::Eval;
 use super::failure::{Failure, FileError};
 use super::output::{self, Written, is_stdout};
 use super::progress::Shown;
-use super::terminal::{self, Stream, columns, limit, shown};
+use super::terminal::{self, Stream, columns, limit, one_line};
 
 pub fn run(args: &Eval) -> Result<(), Failure> {
     let mut source = source(args)?;
@@ -48,10 +48,13 @@ pub fn run(args: &Eval) -> Result<(), Failure> {
     let found = evaluate(&request(args)?, data, &mut progress)?;
     let Watched { shown: bar, predictions } = progress;
     drop(bar);
-    let text =
-        if args.out.json { serde_json::to_string_pretty(&found)? + "\n" } else { human(&found, args.out.verbose)? };
+    let text = if args.out.json { terminal::json(&found)? } else { human(&found, args.out.verbose)? };
     let mut written = Written::default();
     written.printed(terminal::print(if to_stdout.is_some() { Stream::Stderr } else { Stream::Stdout }, &text));
+    // In JSON they are part of it.
+    if !args.out.json && !args.out.quiet {
+        terminal::warn(&found.warnings);
+    }
     if let (Some(predictions), Some(path)) = (predictions, &args.out.predictions) {
         written.add(path, predictions.finish());
     }
@@ -88,7 +91,8 @@ fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
     let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
     let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
     let options = args.data.options(args.seed, args.run.threads);
-    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch))))
+    let origin = args.data.origin(path, &options);
+    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch).with_origin(origin))))
 }
 
 /// A program without data sets.
@@ -121,21 +125,26 @@ fn request(args: &Eval) -> Result<Request, FileError> {
     })
 }
 
+/// Characters of a line.
+const WIDTH: usize = 100;
+
 /// The tables.
 fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let task = r.data.as_ref().map_or("", |d| d.task);
     if let Some(data) = &r.data {
-        writeln!(out, "{}: {} samples{}\n", shown(&data.name), data.samples, classes(data.classes.len()))?;
+        writeln!(out, "{}: {} samples{}\n", one_line(&data.name), data.samples, classes(data.classes.len()))?;
     }
-    let (heads, rows) = report::evaluation_rows(r, verbose);
-    let numbers: Vec<usize> = (1..heads.len()).collect();
-    out += &columns(heads, rows, &numbers);
+    let tables = report::evaluation_tables(r, verbose, WIDTH).into_iter().map(|(heads, rows)| {
+        let numbers: Vec<usize> = (1..heads.len()).collect();
+        columns(heads, rows, &numbers)
+    });
+    out += &tables.collect::<Vec<_>>().join("\n");
     for m in r.models.iter().filter(|m| verbose && !m.classes.is_empty()) {
         let heads = report::class_heads(task);
         let (rows, more) = report::class_rows(task, &m.classes, limit(verbose));
         let numbers: Vec<usize> = (1..heads.len()).collect();
-        write!(out, "\n{}\n{}", shown(&m.model), columns(heads, rows, &numbers))?;
+        write!(out, "\n{}\n{}", one_line(&m.model), columns(heads, rows, &numbers))?;
         if more > 0 {
             writeln!(out, "… and {more} more")?;
         }
@@ -143,10 +152,7 @@ fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error>
     let threads = r.threads.map_or_else(String::new, |n| format!(", {n} threads"));
     writeln!(out, "\non {}, {}{threads}", r.runtime, r.device)?;
     if let Some(library) = r.library.as_ref().filter(|_| verbose) {
-        writeln!(out, "{}", shown(&report::text::library(library)))?;
-    }
-    for w in &r.warnings {
-        writeln!(out, "warning: {}", shown(w))?;
+        writeln!(out, "{}", one_line(&report::text::library(library)))?;
     }
     Ok(out)
 }

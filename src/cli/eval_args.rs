@@ -55,7 +55,7 @@ pub struct JudgeArgs {
 #[derive(Args)]
 pub struct RunArgs {
     /// Which runtime runs the models; auto is onnxruntime where found, else tract
-    #[arg(long, value_name = "NAME", default_value = "auto")]
+    #[arg(long, value_name = "NAME", default_value = "auto", ignore_case = true)]
     pub runtime: RuntimeArg,
     /// The onnxruntime to use, a library or a folder that holds one; an error if it does not load
     #[arg(long, value_name = "PATH")]

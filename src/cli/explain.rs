@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::terminal::{Stream, print};
 
 pub fn run(name: &str) -> Result<(), Failure> {
+    let name = &*name.to_lowercase();
     let page = if let Ok(criterion) = criteria::find(name) {
         format!("{name}\n\n{}", criterion.manual())
     } else if let Ok(scheme) = planning::find_scheme(name) {

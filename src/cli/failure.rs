@@ -89,7 +89,7 @@ impl Failure {
     pub fn report(self) -> ExitCode {
         match self {
             Failure::Usage(text) => {
-                let error = Cli::command().error(ErrorKind::MissingRequiredArgument, text);
+                let error = command().error(ErrorKind::MissingRequiredArgument, terminal::shown(&text));
                 let _ = error.print();
                 ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
             }
@@ -98,7 +98,7 @@ impl Failure {
                 ExitCode::from(signals::exit_code())
             }
             Failure::Partly { files, failed } => {
-                failed.iter().for_each(|e| terminal::say(&format!("error: {}", chain(e))));
+                failed.iter().for_each(|e| terminal::say(&format!("error: {}", words(e))));
                 let names: Vec<String> = files.iter().map(|f| terminal::shown(&f.display().to_string())).collect();
                 if names.is_empty() {
                     return ExitCode::from(exit::ERROR);
@@ -107,7 +107,7 @@ impl Failure {
                 ExitCode::from(exit::PARTLY)
             }
             Failure::Error(e) => {
-                terminal::say(&format!("error: {}", chain(&*e)));
+                terminal::say(&format!("error: {}", words(&*e)));
                 if let Some(hint) = hint(&*e) {
                     terminal::say(&format!("hint: {hint}"));
                 }
@@ -115,6 +115,23 @@ impl Failure {
             }
         }
     }
+}
+
+/// The command that was given, whose usage helps.
+fn command() -> clap::Command {
+    let mut whole = Cli::command();
+    // Builds the usage lines of subcommands.
+    whole.build();
+    let given = std::env::args().nth(1).unwrap_or_default();
+    match whole.find_subcommand(&given) {
+        Some(command) => command.clone(),
+        None => Cli::command(),
+    }
+}
+
+/// The message and its causes, line by line; no line that a name brings along begins as a message does.
+fn words(e: &(dyn Error + 'static)) -> String {
+    terminal::shown(chain(e).trim_end()).replace('\n', "\n  ")
 }
 
 /// The message with its causes, without those that it already quotes.
@@ -125,7 +142,7 @@ fn chain(e: &(dyn Error + 'static)) -> String {
         let words = c.to_string();
         if !text.contains(&words) {
             // Writing to a string cannot fail.
-            let _ = write!(text, "\n  caused by: {words}");
+            let _ = write!(text, "\ncaused by: {words}");
         }
         cause = c.source();
     }

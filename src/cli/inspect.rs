@@ -2,23 +2,33 @@
 
 use std::fmt::Write;
 
-use onnx_prune::report::{self, Inspection, ModelFacts, Port, text};
+use onnx_prune::analysis::Sharing;
+use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
 use onnx_prune::rewriting;
 
 use super::args::Inspect;
 use super::failure::Failure;
 use super::input;
-use super::terminal::{self, Stream, limit, shown, table};
+use super::prune::read_recipe;
+use super::terminal::{self, Stream, limit, one_line, table};
 
 pub fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let analysis = rewriting::analyse(&model, &shapes)?;
+    let sharing = if args.untie { Sharing::Apart } else { Sharing::Tied };
+    let analysis = rewriting::analyse(&model, &shapes, sharing)?;
     let text = if args.dot {
-        report::dot(&analysis)
+        let recipe = args.report.as_deref().map(read_recipe).transpose()?;
+        report::dot(&analysis, recipe.as_ref())?
     } else {
         let found = report::inspect(&analysis);
-        if args.json { serde_json::to_string_pretty(&found)? + "\n" } else { human(&found, args.verbose)? }
+        if args.json {
+            terminal::json(&found)?
+        } else {
+            terminal::print(Stream::Stdout, &human(&found, args.verbose)?)?;
+            terminal::warn(&found.warnings);
+            return Ok(());
+        }
     };
     Ok(terminal::print(Stream::Stdout, &text)?)
 }
@@ -29,7 +39,7 @@ fn human(found: &Inspection, verbose: bool) -> Result<String, std::fmt::Error> {
     let n = found.groups.len();
     writeln!(out, "\n{n} groups can shrink")?;
     if n > 0 {
-        out += &table(text::INSPECTED_HEADS, rows, &[2, 3, 4]);
+        out += &table(text::INSPECTED_HEADS, rows, &[3, 4, 5]);
     }
     if more > 0 {
         writeln!(out, "… and {more} more (-v shows all)")?;
@@ -38,8 +48,9 @@ fn human(found: &Inspection, verbose: bool) -> Result<String, std::fmt::Error> {
         out.push('\n');
         out += &table(text::FROZEN_HEADS, text::frozen_rows(&found.frozen), &[1]);
     }
-    for w in &found.warnings {
-        writeln!(out, "warning: {}", shown(w))?;
+    if verbose && n > 0 {
+        out.push('\n');
+        out += &table(text::MEMBER_HEADS, text::member_rows(&found.groups), &[3]);
     }
     Ok(out)
 }
@@ -49,16 +60,16 @@ fn facts(m: &ModelFacts) -> Result<String, std::fmt::Error> {
     let opsets: Vec<String> = m
         .opsets
         .iter()
-        .map(|(domain, v)| if domain.is_empty() { v.to_string() } else { format!("{} {v}", shown(domain)) })
+        .map(|(domain, v)| if domain.is_empty() { v.to_string() } else { format!("{} {v}", one_line(domain)) })
         .collect();
     let producer = if m.producer.is_empty() { "unknown" } else { &m.producer };
     writeln!(
         out,
         "{}: opset {}, IR {}, producer {}",
-        shown(&m.file),
+        one_line(&m.file),
         opsets.join(", "),
         m.ir_version,
-        shown(producer)
+        one_line(producer)
     )?;
     m.inputs.iter().try_for_each(|p| writeln!(out, "input   {}", port(p)))?;
     m.outputs.iter().try_for_each(|p| writeln!(out, "output  {}", port(p)))?;
@@ -71,12 +82,15 @@ fn facts(m: &ModelFacts) -> Result<String, std::fmt::Error> {
     )?;
     let (macs, params) = (text::count(m.macs), text::count(m.params));
     writeln!(out, "{macs} MACs, {params} parameters, peak activations {}", text::bytes(m.activation_bytes))?;
+    if let Some(left_out) = text::uncounted(&m.uncounted) {
+        writeln!(out, "{}", one_line(&left_out))?;
+    }
     if !m.shapes.is_empty() {
-        let sizes: Vec<String> = m.shapes.iter().map(|(name, n)| format!("{} = {n}", shown(name))).collect();
+        let sizes: Vec<String> = m.shapes.iter().map(|(name, n)| format!("{} = {n}", one_line(name))).collect();
         writeln!(out, "figures are for {}", sizes.join(", "))?;
     }
     if !m.without_rule.is_empty() {
-        let ops: Vec<String> = m.without_rule.iter().map(|(op, n)| format!("{} ({n})", shown(op))).collect();
+        let ops: Vec<String> = m.without_rule.iter().map(|(op, n)| format!("{} ({n})", one_line(op))).collect();
         writeln!(out, "operators without a rule: {}", ops.join(", "))?;
     }
     Ok(out)
@@ -84,8 +98,8 @@ fn facts(m: &ModelFacts) -> Result<String, std::fmt::Error> {
 
 fn port(p: &Port) -> String {
     let shape = match &p.shape {
-        Some(dims) => format!("[{}]", dims.join(", ")),
+        Some(dims) => format!("[{}]", dims.iter().map(Size::to_string).collect::<Vec<_>>().join(", ")),
         None => "of unknown rank".to_owned(),
     };
-    shown(&format!("{} {} {shape}", p.name, p.dtype))
+    one_line(&format!("{} {} {shape}", p.name, p.dtype))
 }

@@ -17,6 +17,7 @@ mod failure;
 mod input;
 mod inspect;
 mod output;
+mod parse;
 mod progress;
 mod prune;
 mod schemes;
@@ -27,13 +28,14 @@ mod values;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use onnx_prune::runtime;
 
-use args::{Cli, Command};
+use args::Command;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse::parse();
+    runtime::set_log(cli.log());
     if let Err(e) = signals::listen() {
         terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
     }

@@ -110,7 +110,7 @@ impl Shown {
             Show::Bar { bar, counts } => {
                 if !std::mem::replace(counts, true) {
                     bar.set_style(style(if of.is_some() {
-                        "{spinner} {msg} [{bar:30}] {pos}/{len}, {eta} left"
+                        "{spinner} {msg} [{bar:14}] {pos}/{len}, {eta} left"
                     } else {
                         "{spinner} {msg} {pos}"
                     }));
@@ -130,21 +130,22 @@ impl Progress for Shown {
 
     fn step(&mut self, step: Step) -> bool {
         let left = 100.0 * step.macs;
+        // Steps are counted to an empty model; the target comes earlier.
+        let way = (100.0 * step.way).floor() as u64;
         match &mut self.show {
             Show::Nothing => {}
             Show::Lines { last } => {
                 if last.elapsed() >= Duration::from_secs(1) {
                     *last = Instant::now();
-                    let Step { step, of, .. } = step;
-                    terminal::say(&format!("step {step} of at most {of}, {left:.0} % of the MACs left"));
+                    terminal::say(&format!("{way} % of the way to the target, {left:.0} % of the MACs left"));
                 }
             }
             Show::Bar { bar, counts } => {
                 if !std::mem::replace(counts, true) {
-                    bar.set_style(style("{spinner} {msg} [{bar:30}] {pos}/{len}"));
+                    bar.set_style(style("{spinner} {msg} [{bar:20}] {pos} %"));
                 }
-                bar.set_length(step.of as u64);
-                bar.set_position(step.step as u64);
+                bar.set_length(100);
+                bar.set_position(way);
                 bar.set_message(format!("choosing channels, {left:.0} % of the MACs left"));
             }
         }

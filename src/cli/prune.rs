@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use onnx_prune::analysis::Kind;
 use onnx_prune::criteria::{self, ScoreOptions};
+use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::planning::{Axes, Options, Target, find_scheme};
 use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
@@ -15,6 +17,8 @@ use onnx_prune::runtime::SessionOptions;
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
+#[cfg(feature = "data")]
+use super::data::DataArgs;
 use super::failure::{Failure, FileError, exit};
 use super::input;
 use super::output::{self, Written, is_stdout};
@@ -65,8 +69,11 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if let Some(path) = target_file.filter(|path| outcome.written && !is_stdout(path)) {
         written.file(path);
     }
-    if !args.out.quiet {
+    if args.out.json {
+        written.printed(terminal::print(Stream::Stdout, &terminal::json(report)?));
+    } else if !args.out.quiet {
         written.printed(terminal::print(summary_goes_to(args), &summary(report, args.out.verbose)?));
+        terminal::warn(&report.warnings);
     }
     if let (Some(pending), Some(path)) = (pending, &args.out.report) {
         written.add(path, pending.write(report).map_err(|e| FileError::new(NO_REPORT, path, e)));
@@ -77,7 +84,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
             (false, true) => "nothing was written (--dry-run)",
             (false, false) => "nothing was written (--force writes it)",
         };
-        terminal::say(&format!("target not reached: {}; {fate}", terminal::shown(missed)));
+        terminal::say(&format!("target not reached: {}; {fate}", terminal::one_line(missed)));
     }
     written.verdict()?;
     Ok(if report.missed.is_some() { ExitCode::from(exit::MISSED) } else { ExitCode::SUCCESS })
@@ -92,7 +99,8 @@ fn summary_goes_to(args: &Prune) -> Stream {
 fn outputs(args: &Prune) -> Vec<(&'static str, &Path)> {
     let model = args.output.as_deref().filter(|_| !args.out.dry_run);
     let report = args.out.report.as_deref();
-    model.map(|p| ("-o", p)).into_iter().chain(report.map(|p| ("--report", p))).collect()
+    let json = args.out.json.then_some(("--json", Path::new("-")));
+    model.map(|p| ("-o", p)).into_iter().chain(report.map(|p| ("--report", p))).chain(json).collect()
 }
 
 /// Standard output, a device or a pipe, opened before the run: whoever reads it learns of a failure by its end.
@@ -124,7 +132,9 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     drop(progress);
     let found = found?;
     let mut written = Written::default();
-    if !args.out.quiet {
+    if args.out.json {
+        written.printed(terminal::print(Stream::Stdout, &terminal::json(&found)?));
+    } else if !args.out.quiet {
         let text = summary::sensitivity(&found, args.out.verbose);
         written.printed(terminal::print(summary_goes_to(args), &text));
     }
@@ -171,7 +181,8 @@ fn data_path(_: &Prune) -> Option<&Path> {
     None
 }
 
-fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
+/// Reads a report that is to be replayed or shown.
+pub fn read_recipe(path: &Path) -> Result<Recipe, FileError> {
     let fail = |source: Box<dyn std::error::Error>| FileError::new("cannot read the recipe", path, source);
     let text = std::fs::read_to_string(path).map_err(|e| fail(e.into()))?;
     report::recipe(&text).map_err(|e| fail(e.into()))
@@ -185,9 +196,9 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    let (data, asked) = calibration(args, seed)?;
+    let (given, asked) = calibration(args, seed)?;
     // What measured best; a recipe brings its own.
-    let (criterion, scheme, refit) = match (&data, recorded) {
+    let (criterion, scheme, refit) = match (&given, recorded) {
         (_, Some(recorded)) => ("l2", "protected-global", recorded.refit),
         (Some(_), None) => ("obs", "allocate", true),
         (None, None) => ("l2", "protected-global", false),
@@ -195,6 +206,11 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
     let recover = Means {
         refit: asked.refit.unwrap_or(refit),
         recalibrate: asked.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+    };
+    // Only what changes values reads data in a replay: the channels are known.
+    let data = match (given, recorded.and_then(|s| s.data.as_ref())) {
+        (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
+        (given, _) => given,
     };
     Ok(Request {
         criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
@@ -210,7 +226,9 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             only: what.only.clone(),
             ratio_for: what.ratio_for.clone(),
             axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
+            untie: what.untie,
         },
+        kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
         shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
@@ -241,6 +259,17 @@ fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Aske
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
     let refit = (given.refit || given.no_refit).then_some(given.refit);
     Ok((source, Asked { refit, recalibrate: given.recalibrate_bn }))
+}
+
+/// The data of a recipe.
+#[cfg(feature = "data")]
+fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    super::calibration::source(&DataArgs::recorded(origin)?, seed, threads)
+}
+
+#[cfg(not(feature = "data"))]
+fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+    Ok(None)
 }
 
 #[cfg(not(feature = "data"))]

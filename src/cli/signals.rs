@@ -87,7 +87,8 @@ fn is_ignored(signal: i32) -> bool {
 fn explain_bus_errors() {
     extern "C" fn explain(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
         const BEYOND_THE_END: libc::c_int = 2; // BUS_ADRERR
-        const TEXT: &[u8] = b"error: a file was shortened by another program, or its disk failed, while it was in use; \
+        const TEXT: &[u8] =
+            b"error: a file was shortened by another program, or its disk failed, while it was in use; \
                               nothing was put in place\n";
         // SAFETY: the kernel gives a valid pointer with SA_SIGINFO. All functions called are async-signal-safe; none
         // allocates, locks or unwinds. Threads in the middle of anything do not matter: the process ends here.

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use onnx_prune::report::{Report, SensitivityReport, Timings, text};
 
-use super::terminal::{limit, shown, table};
+use super::terminal::{limit, one_line, table};
 
-/// Tables, then what was checked and reached, then warnings.
+/// Tables, then what was checked and reached.
 pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     let mut out = r.sensitivity.as_ref().map(|s| sensitivity(s, verbose) + "\n").unwrap_or_default();
     let (rows, more) = text::group_rows(&r.groups, limit(verbose));
@@ -16,8 +16,11 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     }
     out.push('\n');
     out += &table(text::TOTAL_HEADS, text::total_rows(r), &[1, 2, 3]);
+    if let Some(left_out) = text::uncounted(&r.uncounted) {
+        writeln!(out, "{}", one_line(&left_out))?;
+    }
     if let Some(setting) = text::latency_setting(r) {
-        writeln!(out, "{}", shown(&setting))?;
+        writeln!(out, "{}", one_line(&setting))?;
     }
     if let Some(times) = &r.times {
         writeln!(out, "{}", text::times(times))?;
@@ -31,11 +34,8 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;
         if let Some(library) = &r.library {
-            writeln!(out, "{}", shown(&text::library(library)))?;
+            writeln!(out, "{}", one_line(&text::library(library)))?;
         }
-    }
-    for w in &r.warnings {
-        writeln!(out, "warning: {}", shown(w))?;
     }
     Ok(out)
 }

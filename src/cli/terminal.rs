@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
+use onnx_prune::escape;
+use serde::Serialize;
 
 /// Rows of a long table that are shown without -v.
 pub const ROWS: usize = 30;
@@ -34,9 +36,25 @@ pub fn columns(heads: Vec<String>, rows: Vec<Vec<String>>, numbers: &[usize]) ->
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Names come from files: control characters would reach the terminal.
+/// Names come from files: control characters would reach the terminal. Lines stay lines.
 pub fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
+    escape::lines(text).into_owned()
+}
+
+/// The same on one line: for names.
+pub fn one_line(text: &str) -> String {
+    escape::line(text).into_owned()
+}
+
+/// A value as JSON, with nothing in it that acts on a terminal.
+pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(escape::json(&text).into_owned() + "\n")
+}
+
+/// Says on standard error what the user should know. A line that a name brings along cannot pass for another message.
+pub fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|w| say(&format!("warning: {}", shown(w).replace('\n', "\n  "))));
 }
 
 /// Where text goes.

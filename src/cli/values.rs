@@ -12,11 +12,13 @@ use onnx_prune::planning::{self, Scheme, Target};
 const MOST: usize = 1_000_000;
 
 pub fn criterion() -> impl TypedValueParser<Value = &'static dyn Criterion> {
-    PossibleValuesParser::new(criteria::criteria().iter().map(|c| c.name())).try_map(|name| criteria::find(&name))
+    PossibleValuesParser::new(criteria::criteria().iter().map(|c| c.name()))
+        .try_map(|name| criteria::find(&name.to_lowercase()))
 }
 
 pub fn scheme() -> impl TypedValueParser<Value = &'static dyn Scheme> {
-    PossibleValuesParser::new(planning::schemes().iter().map(|s| s.name())).try_map(|name| planning::find_scheme(&name))
+    PossibleValuesParser::new(planning::schemes().iter().map(|s| s.name()))
+        .try_map(|name| planning::find_scheme(&name.to_lowercase()))
 }
 
 pub fn positive(text: &str) -> Result<usize, String> {

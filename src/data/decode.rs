@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageReader, Limits as ImageLimits};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits as ImageLimits};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 
 use super::Limits;
@@ -24,9 +24,12 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
     let mut bound = ImageLimits::default();
     bound.max_alloc = Some((limits.pixels as u64).saturating_mul(8));
     reader.limits(bound);
-    let picture = reader.decode().map_err(|e| e.to_string())?;
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    // What it declares is looked at first: decoding would make room for it.
+    let decoder = reader.into_decoder().map_err(|e| e.to_string())?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
     check_size(width, height, limits)?;
+    let picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     let (channels, pixels) = match picture {
         DynamicImage::ImageLuma8(p) => (1, p.into_raw()),
         DynamicImage::ImageRgb8(p) => (3, p.into_raw()),

@@ -1,10 +1,10 @@
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::ahead::Ahead;
 use super::dataset::Dataset;
 use super::fit::fixed_batch;
+use super::guard::guarded;
 use super::pipeline::Preprocess;
 use super::prepare::{Prepared, Preparer, assemble};
 use super::split::shuffled;
@@ -96,7 +96,8 @@ impl Loader {
         let batch = (fixed.unwrap_or(options.batch).max(1), fixed.is_some());
         let mut last = Error::fit("there is no sample to look at");
         for &index in chosen.iter().take(TRIES) {
-            let sample = match dataset.sample(index) {
+            let unforeseen = || Err(Error::sample(dataset.name(index), "reading it failed in an unforeseen way"));
+            let sample = match guarded(|| dataset.sample(index)).unwrap_or_else(unforeseen) {
                 Ok(sample) => sample,
                 Err(e) => {
                     last = e;
@@ -178,8 +179,8 @@ impl Loader {
 /// Reads and prepares a sample; a panic in a decoder makes it a bad one.
 fn prepared(preparer: &Preparer, dataset: &dyn Dataset, index: usize, epoch: u64) -> Result<Prepared> {
     let name = dataset.name(index);
-    let work = AssertUnwindSafe(|| preparer.prepare(dataset.sample(index)?, name.clone(), index, epoch));
-    catch_unwind(work).unwrap_or_else(|_| Err(Error::sample(name, "decoding it failed in an unforeseen way")))
+    let work = || preparer.prepare(dataset.sample(index)?, name.clone(), index, epoch);
+    guarded(work).unwrap_or_else(|| Err(Error::sample(name, "decoding it failed in an unforeseen way")))
 }
 
 /// The batches of an epoch, in a fixed order; decoding runs ahead.

@@ -35,11 +35,14 @@ mod fit;
 #[cfg(feature = "data")]
 mod formats;
 #[cfg(feature = "data")]
+mod guard;
+#[cfg(feature = "data")]
 mod linear;
 #[cfg(feature = "data")]
 mod loader;
 #[cfg(feature = "data")]
 mod open;
+mod origin;
 #[cfg(feature = "data")]
 mod picture;
 #[cfg(feature = "data")]
@@ -58,6 +61,7 @@ mod tokens;
 mod tree;
 
 pub use error::{Error, Result};
+pub use origin::Origin;
 #[cfg(feature = "data")]
 pub use {
     dataset::{Content, Dataset, Sample},

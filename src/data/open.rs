@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use super::dataset::Dataset;
 use super::formats::formats;
+use super::guard::guarded;
 use super::split::{self, Purpose, Split, Wanted};
 use super::tree::Tree;
 use super::{Error, Result};
@@ -23,19 +24,21 @@ pub struct OpenOptions {
 /// How large things may be before they are taken for an attack or a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that a compressed file may unpack to.
+    /// Bytes that all compressed files may unpack to together.
     pub unpacked: u64,
-    /// How many times its size a compressed file may unpack to, beyond the first 64 MiB.
+    /// How many times their size all compressed files may unpack to together, beyond the first 64 MiB.
     pub ratio: u64,
     /// Files in a folder or archive.
     pub files: usize,
+    /// Samples in a data set.
+    pub samples: usize,
     /// Pixels of a picture.
     pub pixels: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { unpacked: 256 << 30, ratio: 200, files: 50_000_000, pixels: 128 << 20 }
+        Limits { unpacked: 256 << 30, ratio: 200, files: 50_000_000, samples: 1 << 28, pixels: 128 << 20 }
     }
 }
 
@@ -49,7 +52,18 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Box<dyn Dataset>> {
     let name = options.split.as_ref().and_then(|s| s.name.as_deref());
     let wanted = Wanted { path, split: name, purpose: options.purpose };
     for format in formats() {
-        let Some(dataset) = format.open(&tree, &wanted)? else { continue };
+        let unforeseen = || {
+            Err(Error::broken(
+                path.display().to_string(),
+                format!("as {} it fails in an unforeseen way", format.name()),
+            ))
+        };
+        let opened = guarded(|| format.open(&tree, &wanted)).unwrap_or_else(unforeseen);
+        let Some(dataset) = opened? else { continue };
+        if dataset.len() > options.limits.samples {
+            let why = format!("it has {} samples, more than the {} allowed", dataset.len(), options.limits.samples);
+            return Err(Error::Limit { file: path.display().to_string(), why });
+        }
         let share = options.split.as_ref().and_then(|s| s.share);
         let dataset = split::share(dataset, share, options.seed);
         return match dataset.is_empty() {

@@ -76,12 +76,10 @@ impl Preprocess {
     /// [`Error::Pipeline`] when it is none of these, or declares what makes no sense.
     pub fn parse(text: &str) -> Result<Self> {
         let fail = |why: String| Error::Pipeline { origin: format!("'{text}'"), why };
+        if let Some(preset) = Self::preset(&text.to_ascii_lowercase()) {
+            return Ok(preset);
+        }
         let pipeline = match text {
-            "imagenet" => return Ok(Preprocess::Imagenet),
-            "cifar" => return Ok(Preprocess::Cifar),
-            "yolo" => return Ok(Preprocess::Yolo),
-            "unit" => return Ok(Preprocess::Unit),
-            "none" => return Ok(Preprocess::None),
             json if json.trim_start().starts_with('{') => {
                 serde_json::from_str::<Pipeline>(json).map_err(|e| fail(e.to_string()))?
             }
@@ -96,6 +94,30 @@ impl Preprocess {
         };
         pipeline.check().map_err(fail)?;
         Ok(Preprocess::Declared(pipeline))
+    }
+
+    fn preset(name: &str) -> Option<Self> {
+        Some(match name {
+            "imagenet" => Preprocess::Imagenet,
+            "cifar" => Preprocess::Cifar,
+            "yolo" => Preprocess::Yolo,
+            "unit" => Preprocess::Unit,
+            "none" => Preprocess::None,
+            _ => return None,
+        })
+    }
+
+    /// What a report says of it, and what [`parse`](Self::parse) reads again: the name of a preset, or the pipeline.
+    pub fn recorded(&self) -> serde_json::Value {
+        let name = match self {
+            Preprocess::Imagenet => "imagenet",
+            Preprocess::Cifar => "cifar",
+            Preprocess::Yolo => "yolo",
+            Preprocess::Unit => "unit",
+            Preprocess::None => "none",
+            Preprocess::Declared(pipeline) => return serde_json::json!(pipeline),
+        };
+        name.into()
     }
 
     /// The steps. Presets that scale pictures need the model's input size `[height, width]`.
@@ -186,6 +208,26 @@ mod tests {
             {"kind": "resize", "size": [8, 9], "interpolation": "bicubic"},
             {"kind": "normalize", "mean": [0.5], "std": [0.5]}]}"#;
         assert_eq!(Preprocess::parse(path.to_str().unwrap()).unwrap(), json(same).unwrap());
+    }
+
+    #[test]
+    fn one_number_is_for_all_channels() {
+        let one = json(r#"{"steps": [{"kind": "normalize", "mean": 0.5, "std": 0.25}]}"#).unwrap();
+        assert_eq!(one, json(r#"{"steps": [{"kind": "normalize", "mean": [0.5], "std": [0.25]}]}"#).unwrap());
+        let mixed = json(r#"{"steps": [{"kind": "normalize", "mean": [0.1, 0.2, 0.3], "std": 0.5}]}"#);
+        assert!(mixed.is_ok(), "{mixed:?}");
+        let bad = json(r#"{"steps": [{"kind": "normalize", "mean": "half", "std": 0.5}]}"#).unwrap_err().to_string();
+        assert!(bad.contains("a number or a list of numbers"), "{bad}");
+    }
+
+    #[test]
+    fn what_a_report_says_reads_back() {
+        for name in Preprocess::PRESETS {
+            let preset = Preprocess::parse(&name.to_uppercase()).unwrap();
+            assert_eq!(preset.recorded(), serde_json::Value::from(*name));
+        }
+        let declared = json(r#"{"steps": [{"kind": "scale", "divide": 255}], "layout": "nhwc"}"#).unwrap();
+        assert_eq!(json(&declared.recorded().to_string()).unwrap(), declared);
     }
 
     #[test]

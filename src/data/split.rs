@@ -1,5 +1,6 @@
 //! Which part of a data set is read: a split by name, a share of it, or both.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -47,6 +48,25 @@ impl FromStr for Split {
         }
         Ok(Split { name, share })
     }
+}
+
+/// As it is written on the command line.
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name.as_deref().unwrap_or_default())?;
+        match self.share {
+            // The shortest digits that read back as the same share.
+            Some((from, to)) => write!(f, "[{}:{}]", percent(from), percent(to)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    let digits = (0..=15).map(|n| format!("{:.n$}", 100.0 * share));
+    let read = |text: &String| text.parse::<f64>().is_ok_and(|p| p / 100.0 == share);
+    let shown = digits.into_iter().find(read).unwrap_or_else(|| (100.0 * share).to_string());
+    format!("{shown}%")
 }
 
 /// What data is wanted for: which split is read when none is named.
@@ -169,6 +189,9 @@ mod tests {
         assert_eq!(split("test"), Ok((Some("test".into()), None)));
         assert_eq!(split("train[:80%]"), Ok((Some("train".into()), Some((0.0, 0.8)))));
         assert_eq!(split("[10%:20%]"), Ok((None, Some((0.1, 0.2)))));
+        for text in ["test", "train[0%:80%]", "[33.3%:100%]", "x[12.345%:66.6667%]"] {
+            assert_eq!(text.parse::<Split>().unwrap().to_string(), text);
+        }
         for bad in ["", "train[", "train[80%]", "[5:10]", "[20%:10%]", "[:nan%]", "[:101%]", "[10%:10%]"] {
             assert!(split(bad).is_err(), "{bad}");
         }

@@ -15,7 +15,7 @@ mod unlabelled;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::data::{self, Batch};
+use crate::data::{self, Batch, Origin};
 use crate::metrics::detection::DecodeOptions;
 use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
 use crate::runtime::{self, Choice, IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
@@ -67,6 +67,11 @@ pub trait Source {
     /// Names of its classes; empty where it has none.
     fn classes(&self) -> Vec<String>;
 
+    /// How it is read, for reports.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
+
     /// Number of samples, if it is known.
     fn count(&self) -> Option<usize>;
 
@@ -115,6 +120,7 @@ pub fn evaluate(
     begin(progress, "open")?;
     let selected = runtime::select(request.runtime, request.library.as_deref())?;
     let runtime = &*selected.runtime;
+    runtime::ready(runtime, &request.session)?;
     let mut warnings = selected.warnings;
     let candidates = request.models.iter().map(|path| Candidate::new(path, &mut warnings));
     let mut models = candidates.collect::<Result<Vec<_>>>()?;
@@ -197,6 +203,7 @@ impl<'a> Pass<'a> {
                 continue;
             }
             if self.first_inputs.is_none() {
+                self.check_classes(&batch, &classes)?;
                 let judge = |_: &Candidate| judge::of(&batch, &classes, self.request);
                 self.judges = self.models.iter().map(judge).collect::<Result<_>>()?;
                 self.first_inputs = Some(batch.inputs.clone());
@@ -222,7 +229,30 @@ impl<'a> Pass<'a> {
             let n = left_out.len();
             warnings.push(format!("{n} samples cannot be used and were left out; the first is {sample}: {why}"));
         }
-        Ok(EvaluatedData { name, samples: done as u64, left_out: left_out.len() as u64, task, classes })
+        let (samples, left_out) = (done as u64, left_out.len() as u64);
+        Ok(EvaluatedData { name, origin: source.origin(), samples, left_out, task, classes })
+    }
+
+    /// Labels beyond what a model declares to tell apart are told before it runs.
+    fn check_classes(&self, batch: &Batch, classes: &[String]) -> Result<()> {
+        if !matches!(batch.targets.first(), Some(data::Target::Class(_))) {
+            return Ok(());
+        }
+        let wanted = self.request.output.as_deref();
+        for (model, session) in self.models.iter().zip(&self.sessions) {
+            let judged = session.outputs().iter().filter(|o| wanted.is_none_or(|name| name == o.name));
+            let widths = judged.map(|o| match o.dims.as_deref() {
+                Some([_, .., runtime::Dim::Fixed(n)]) => Some(*n),
+                _ => None,
+            });
+            // An open output may be the one.
+            let widest = widths.collect::<Option<Vec<_>>>().and_then(|w| w.into_iter().max());
+            if let Some(n) = widest.filter(|n| classes.len() > *n) {
+                let why = format!("it tells {n} classes apart, the data has {}", classes.len());
+                return Err(Error::Unfit { model: model.name.clone(), why });
+            }
+        }
+        Ok(())
     }
 
     fn batch(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<()> {

@@ -32,7 +32,7 @@ impl Candidate {
             report: EvaluatedModel {
                 model: name.clone(),
                 macs: Some(analysis.costs.macs.eval(&full)),
-                params: Some(analysis.costs.params.eval(&full)),
+                params: Some(analysis.costs.params(&full)),
                 bytes: model.file_bytes,
                 figures: Vec::new(),
                 classes: Vec::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Source;
-use crate::data::{Batch, Batches, Dataset, Loader, LoaderOptions, Preprocess, Result};
+use crate::data::{Batch, Batches, Dataset, Loader, LoaderOptions, Origin, Preprocess, Result};
 use crate::runtime::IoInfo;
 
 /// A data set, decoded ahead of the models.
@@ -15,6 +15,7 @@ pub struct Files {
     /// Samples in a batch; as many as the runtime is fast with if `None`.
     batch: Option<usize>,
     batches: Option<Batches>,
+    origin: Option<Origin>,
 }
 
 impl Files {
@@ -26,7 +27,12 @@ impl Files {
         options: LoaderOptions,
         batch: Option<usize>,
     ) -> Self {
-        Files { name, dataset: dataset.into(), preprocess, options, batch, batches: None }
+        Files { name, dataset: dataset.into(), preprocess, options, batch, batches: None, origin: None }
+    }
+
+    /// The same, with what reports say of it.
+    pub fn with_origin(self, origin: Origin) -> Self {
+        Files { origin: Some(origin), ..self }
     }
 }
 
@@ -39,6 +45,10 @@ impl Source for Files {
         self.dataset.classes().to_vec()
     }
 
+    fn origin(&self) -> Option<Origin> {
+        self.origin.clone()
+    }
+
     fn count(&self) -> Option<usize> {
         let all = self.dataset.len();
         Some(self.options.samples.map_or(all, |n| n.min(all)))
@@ -47,6 +57,9 @@ impl Source for Files {
     fn start(&mut self, inputs: &[IoInfo], batch: usize) -> Result<()> {
         let dataset = Arc::clone(&self.dataset);
         let options = LoaderOptions { batch: self.batch.unwrap_or(batch), ..self.options.clone() };
+        if let Some(origin) = &mut self.origin {
+            origin.batch = options.batch;
+        }
         let loader = Loader::new(dataset, self.preprocess.as_ref(), inputs, options)?;
         self.batches = Some(loader.batches());
         Ok(())

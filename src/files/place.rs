@@ -41,7 +41,7 @@ impl Place {
                 }
             };
             if meta.is_symlink() {
-                at = super::parent(&at).join(fs::read_link(&at)?);
+                at = at.parent().unwrap_or(Path::new("")).join(fs::read_link(&at)?);
             } else if meta.is_dir() {
                 return Err(Error::new(ErrorKind::IsADirectory, "it is a folder"));
             } else if meta.is_file() {

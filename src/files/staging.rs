@@ -65,7 +65,7 @@ impl Staging {
         let short: String = name.to_string_lossy().chars().take(40).collect();
         let prefix = format!(".{short}{MIDDLE}");
         loop {
-            let made = tempfile::Builder::new().prefix(&prefix).suffix(SUFFIX).tempdir_in(parent);
+            let made = private(tempfile::Builder::new().prefix(&prefix).suffix(SUFFIX)).tempdir_in(parent);
             let path = made.map_err(|e| Error::new(e.kind(), format!("{}: {e}", parent.display())))?.keep();
             let folder = Folder { path, parent: parent.to_owned(), main: name.to_owned() };
             match folder.lock() {
@@ -266,6 +266,17 @@ fn os_string(bytes: Vec<u8>) -> Option<OsString> {
 #[cfg(not(unix))]
 fn os_string(bytes: Vec<u8>) -> Option<OsString> {
     String::from_utf8(bytes).ok().map(OsString::from)
+}
+
+/// Makes folders that nobody else may look into.
+#[cfg(unix)]
+fn private<'a, 'b, 'c>(builder: &'c mut tempfile::Builder<'a, 'b>) -> &'c mut tempfile::Builder<'a, 'b> {
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn private<'a, 'b, 'c>(builder: &'c mut tempfile::Builder<'a, 'b>) -> &'c mut tempfile::Builder<'a, 'b> {
+    builder
 }
 
 /// Whether two folders are the same user's, and open to the same others.

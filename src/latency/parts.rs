@@ -82,7 +82,7 @@ pub fn computes(a: &Analysis, node: usize) -> bool {
     let g = &a.graph;
     let activation =
         |id: &TensorId| g.constants[*id].is_none() && !a.relations.derived[*id] && a.facts.tensors[*id].value.is_none();
-    g.scope_of(node) == 0 && !g.is_entry(node) && g.outputs[node].iter().flatten().any(activation)
+    g.scope_of(node) == 0 && !g.is_entry(node) && !g.is_folded(node) && g.outputs[node].iter().flatten().any(activation)
 }
 
 /// Disjoint sets of groups.

@@ -346,8 +346,7 @@ mod tests {
         x.column_mut(4).assign(&copy);
         let covariance = x.t().dot(&x) / 200.0;
         let weights = Array2::from_elem((2, 5), 1.0);
-        let found =
-            eliminate(vec![reader(weights, covariance, (0..5).collect(), 0)], 5, None, &[1]).unwrap();
+        let found = eliminate(vec![reader(weights, covariance, (0..5).collect(), 0)], 5, None, &[1]).unwrap();
         assert!(found.order[0] == 1 || found.order[0] == 4, "{:?}", found.order);
         assert!(found.errors[1] < 1e-3 && found.errors[2] > 0.05, "{:?}", found.errors);
         // The one that is left does the work of both.

@@ -41,6 +41,12 @@ impl Moments {
         self.count += n;
     }
 
+    /// Adds the vectors of other moments of the same width.
+    pub fn merge(&mut self, other: &Moments) {
+        self.sums.iter_mut().zip(&other.sums).for_each(|(a, b)| *a += b);
+        self.count += other.count;
+    }
+
     /// Numbers in a vector, without the constant.
     pub fn width(&self) -> usize {
         self.size - 1

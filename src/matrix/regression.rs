@@ -64,8 +64,7 @@ impl<'x> Regression<'x> {
                 row.iter_mut().zip(&means).for_each(|(v, m)| *v -= *m as f32);
             });
         }
-        let mut out =
-            Regression { x, width, solved, rows, means, square: Array2::zeros((width, width)), scale: 0.0 };
+        let mut out = Regression { x, width, solved, rows, means, square: Array2::zeros((width, width)), scale: 0.0 };
         let starts: Vec<usize> = (0..width).step_by(COLUMNS).collect();
         let blocks: Vec<Array2<f64>> = starts
             .par_iter()

@@ -24,6 +24,11 @@ pub fn attr_f(node: &NodeProto, name: &str) -> Option<f32> {
     attr(node, name).filter(|a| is(a, AttributeType::Float, a.f.is_some())).map(AttributeProto::f)
 }
 
+/// A list of floats.
+pub fn attr_floats<'a>(node: &'a NodeProto, name: &str) -> Option<&'a [f32]> {
+    attr(node, name).filter(|a| is(a, AttributeType::Floats, !a.floats.is_empty())).map(|a| a.floats.as_slice())
+}
+
 /// A string attribute; `None` when it is not UTF-8.
 pub fn attr_s<'a>(node: &'a NodeProto, name: &str) -> Option<&'a str> {
     let a = attr(node, name).filter(|a| is(a, AttributeType::String, a.s.is_some()))?;
@@ -58,6 +63,12 @@ pub fn set_attr_f(node: &mut NodeProto, name: &str, value: f32) {
 /// Sets a list of integers, in the place of an older attribute of that name.
 pub fn set_attr_ints(node: &mut NodeProto, name: &str, values: &[i64]) {
     let value = AttributeProto { r#type: Some(AttributeType::Ints as i32), ints: values.to_vec(), ..named(name) };
+    replace(node, value);
+}
+
+/// Sets a list of floats, in the place of an older attribute of that name.
+pub fn set_attr_floats(node: &mut NodeProto, name: &str, values: &[f32]) {
+    let value = AttributeProto { r#type: Some(AttributeType::Floats as i32), floats: values.to_vec(), ..named(name) };
     replace(node, value);
 }
 

@@ -2,7 +2,7 @@
 
 use super::attr::{imported, plain};
 use super::proto::ModelProto;
-use super::{Error, Result, inline, opset, order, sequences, tensor, walk};
+use super::{Error, Result, inline, opset, order, sequences, states, tensor, walk};
 
 /// Oldest IR version that is understood.
 pub const OLDEST_IR: i64 = 3;
@@ -13,8 +13,8 @@ pub const OLDEST_OPSET: i64 = 7;
 /// Newest default operator set that is known.
 pub const NEWEST_OPSET: i64 = 28;
 
-/// Versions, tensor sizes, single assignment, order. Writes out functions and sequences, and sorts nodes that stand out
-/// of order. Returns warnings.
+/// Versions, tensor sizes, single assignment, order. Writes out functions and sequences, takes states that never change
+/// out of loops, and sorts nodes that stand out of order. Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
     let inline::Written { calls, too_large } = inline::inline(model)?;
@@ -37,6 +37,10 @@ pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
         match sequences::write_out(graph, version) {
             0 => {}
             n => warnings.push(format!("{n} operators on sequences of tensors were written out")),
+        }
+        match states::settle(graph, version) {
+            0 => {}
+            n => warnings.push(format!("{n} states that loops hand on unchanged are read from outside of them")),
         }
     }
     Ok(warnings)

@@ -22,17 +22,20 @@ mod model;
 mod narrow;
 mod order;
 mod outputs;
+mod place;
 mod quantized;
 pub mod save;
 mod select;
 mod sequences;
 mod source;
+mod states;
 mod tensor;
 pub mod walk;
 mod wire;
 
 pub use attr::{
-    attr, attr_f, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_i, set_attr_ints,
+    attr, attr_f, attr_floats, attr_i, attr_ints, attr_s, attr_t, opset, remove_attr, set_attr_f, set_attr_floats,
+    set_attr_i, set_attr_ints,
 };
 pub use check::{NEWEST_IR, NEWEST_OPSET, OLDEST_IR, OLDEST_OPSET};
 pub use constant::constant;
@@ -46,9 +49,10 @@ pub(crate) use graph::captures;
 pub use graph::{GraphIndex, node_label};
 pub use model::Model;
 pub use outputs::{add_outputs, untyped, value_info};
-pub use quantized::{Affine, dequantize, silence};
+pub use place::check_place;
+pub use quantized::{Affine, dequantize, dequantized_shape, silence};
 pub use save::{Layout, SaveOptions, Staged, data_files, save, stage, stage_temporary, write_to};
-pub use select::{take, zero};
+pub use select::{is_uniform, take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]
 pub(crate) use source::{map as map_file, map_open as map_open_file};

@@ -65,6 +65,24 @@ pub fn zero(t: &TensorProto, gone: &[Option<&[usize]>]) -> Result<TensorProto> {
     Ok(out)
 }
 
+/// Whether all elements are equal.
+pub fn is_uniform(t: &TensorProto) -> bool {
+    fn all<T: PartialEq>(v: &[T]) -> bool {
+        v.windows(2).all(|w| w[0] == w[1])
+    }
+    let Ok(dtype) = dtype(t) else { return false };
+    match storage(t) {
+        Ok(Storage::Raw(raw)) => raw.chunks((dtype.bits() / 8).max(1)).is_sorted_by(|a, b| a == b),
+        Ok(Storage::Float(v)) => all(v),
+        Ok(Storage::Int32(v)) => all(v),
+        Ok(Storage::Int64(v)) => all(v),
+        Ok(Storage::Uint64(v)) => all(v),
+        Ok(Storage::Double(v)) => all(v),
+        Ok(Storage::Strings(v)) => all(v),
+        Err(_) => false,
+    }
+}
+
 /// Everything of a tensor but its elements.
 fn shell(t: &TensorProto) -> TensorProto {
     TensorProto {

@@ -192,7 +192,8 @@ mod tests {
     #[test]
     fn what_was_given_back_reads_as_before() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let data: Vec<u8> = (0..(IN_MEMORY as u32 + 100_000)).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
+        let data: Vec<u8> =
+            (0..(IN_MEMORY as u32 + 100_000)).map(|i| i.to_le_bytes()[0] ^ i.to_le_bytes()[1]).collect();
         std::fs::write(file.path(), &data).unwrap();
         let mut maps = Maps::default();
         let bytes = maps.map(file.path()).unwrap();

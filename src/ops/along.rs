@@ -2,9 +2,9 @@
 
 use crate::algebra::Dim;
 
-use super::Operator;
 use super::context::{InferCx, RelateCx};
 use super::fact::{axis, dtype};
+use super::{Operator, Work};
 
 /// An operator of this kind. Outputs have the input's axes, with other sizes where it works, or without those.
 pub struct Along {
@@ -207,6 +207,11 @@ fn cropped(cx: &RelateCx) -> Option<Vec<usize>> {
 impl Operator for Along {
     fn about(&self) -> &'static str {
         self.about
+    }
+
+    fn work(&self) -> Work {
+        let much = [&SPECTRUM, &DETERMINANT].into_iter().any(|op| std::ptr::eq(self, op));
+        if much { Work::Uncounted } else { Work::None }
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {

@@ -41,6 +41,20 @@ impl Role {
     pub fn is_scored(self) -> bool {
         !matches!(self, Role::Divisor | Role::Carried | Role::Quantization)
     }
+
+    /// In a word, for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Quantization => "quantization",
+            Role::Out => "writes",
+            Role::In => "reads",
+            Role::BatchNorm => "batch-norm",
+            Role::Norm => "norm",
+            Role::Embedding => "embedding",
+            Role::Divisor => "divisor",
+            Role::Carried => "follows",
+        }
+    }
 }
 
 /// Shape and value inference of one node.
@@ -194,6 +208,16 @@ pub struct Quantized {
     pub zero_point: Option<usize>,
     /// The axis that both follow, unless they are one number.
     pub axis: usize,
+    /// Set where bytes hold several numbers, or are blocks with a scale each.
+    pub packed: Option<Packed>,
+}
+
+/// Numbers in blocks: the last axis is the bytes of a block, and each block has a scale and a zero point. Zero points
+/// share bytes within a row likewise; without them, a number in the middle stands for zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Packed {
+    /// Bits of a number: 2, 4 or 8.
+    pub bits: u8,
 }
 
 /// Relating the axes of one node.
@@ -224,9 +248,25 @@ pub struct RelateCx<'a> {
     pub picks: bool,
     /// The node's name for messages.
     pub label: Arc<str>,
+    /// Which input of the node each of these inputs is.
+    pub places: Vec<usize>,
+    /// See [`continues`](RelateCx::continues), for inputs of the node.
+    pub continues: &'a Continues<'a>,
 }
 
+/// Whether what the first input carries on this axis is a stream that the second is computed from.
+pub type Continues<'a> = dyn Fn(&Terms, usize, Term, usize) -> bool + 'a;
+
 impl RelateCx<'_> {
+    /// Whether input `i` hands on, along its axis `t`, a tensor that input `j` is computed from: a sum of both adds to a
+    /// stream.
+    pub fn continues(&self, i: usize, t: Term, j: usize) -> bool {
+        match (self.places.get(i), self.places.get(j)) {
+            (Some(&i), Some(&j)) => (self.continues)(self.terms, i, t, j),
+            _ => false,
+        }
+    }
+
     /// A reason that names this node.
     pub fn reason(&self, kind: &'static str) -> Reason {
         Reason { kind, at: self.label.clone() }
@@ -300,9 +340,12 @@ impl RelateCx<'_> {
         let weight = std::mem::replace(&mut self.weight, weight);
         let constant = picked(&self.constant, inputs);
         let constant = std::mem::replace(&mut self.constant, constant);
+        let places = picked(&self.places, inputs);
+        let places = std::mem::replace(&mut self.places, places);
         let roles = std::mem::take(&mut self.roles);
         let answer = ask(self);
         (self.inputs, self.axes_in, self.weight, self.constant) = (facts, axes, weight, constant);
+        self.places = places;
         let theirs = std::mem::replace(&mut self.roles, roles);
         self.roles.extend(theirs.into_iter().map(|r| RoleNote { input: inputs[r.input], ..r }));
         answer
@@ -323,7 +366,7 @@ impl RelateCx<'_> {
 
     /// Says that input `i` is a scale or a zero point.
     pub fn parameter(&mut self, i: usize) {
-        self.quantized(i, Quantized { scale: None, zero_point: None, axis: 0 });
+        self.quantized(i, Quantized { scale: None, zero_point: None, axis: 0, packed: None });
         for axis in 0..self.rank(i).unwrap_or(0) {
             self.role(i, axis, Role::Quantization);
         }

@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial, Symbols, Term};
 use crate::onnx;
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::contraction::Contraction;
+use super::{Operator, Work};
 
 /// `Conv` (weight [out, in/g, k…]) or `ConvTranspose` (weight [in, out/g, k…]).
 pub struct Conv {
@@ -105,6 +105,19 @@ impl Window {
             }
             _ => out,
         }
+    }
+
+    /// Size that spatial axis `k` had before this window went over it, where it divided it: what MaxUnpool gives.
+    pub fn restored(&self, pooled: &Dim, k: usize) -> Option<Dim> {
+        let (kernel, stride) = (*self.kernel.get(k)?, *self.strides.get(k)?);
+        let pads = self.pads.get(k)?.saturating_add(*self.pads.get(k + self.kernel.len())?);
+        let steps = pooled.minus(&Dim::from(1i64)).times(&Dim::from(stride));
+        Some(steps.plus(&Dim::from(kernel.saturating_sub(pads))))
+    }
+
+    /// Whether the window never reaches over the end of its padded input.
+    pub fn stays_inside(&self) -> bool {
+        !self.ceil && !self.auto_pad.starts_with("SAME")
     }
 }
 
@@ -232,6 +245,10 @@ impl Operator for Conv {
         let groups = if before.is(g) { cx.shape(0)?.get(1)?.clone() } else { Dim::from(g) };
         onnx::set_attr_i(cx.node, "group", groups.known()?);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -3,9 +3,9 @@
 
 use crate::algebra::{Dim, Monomial};
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::conv::{Conv, Layout};
+use super::{Operator, Work};
 
 /// `DeformConv`: data, weight, offsets, bias, mask.
 pub struct DeformConv;
@@ -41,6 +41,10 @@ impl Operator for DeformConv {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         CONV.rewrite(cx)
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
@@ -79,6 +83,10 @@ impl Operator for CausalConv {
         cx.set(1, state);
         cx.set(0, x);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::{Operator, Work};
 
 /// `Einsum` without an ellipsis.
 pub struct Einsum;
@@ -92,6 +92,10 @@ impl Operator for Einsum {
         Some(())
     }
 
+    fn work(&self) -> Work {
+        Work::Counted
+    }
+
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
             let (inputs, _) = parse(cx.node)?;
@@ -101,8 +105,10 @@ impl Operator for Einsum {
                     axes.insert(c, t);
                 }
             }
-            (inputs.len() > 1).then(|| axes.into_values().collect())
+            // Of one input there is nothing to multiply.
+            let coefficient = if inputs.len() > 1 { 1.0 } else { 0.0 };
+            Some(vec![Monomial { coefficient, axes: axes.into_values().collect() }])
         };
-        count().map(CostCx::product).unwrap_or_default()
+        count().unwrap_or_default()
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::algebra::{Dim, Symbols, Term};
 
-use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
+use super::context::{CostCx, InferCx, OPEN, Quantized, RelateCx, Role};
 use super::fact::{MAX_VALUE, Value, dtype, known};
 use super::pointwise::{Bound, Pointwise};
 use super::{Operator, steps};
@@ -59,22 +59,23 @@ pub const fn folding(fold: Fold, data_inputs: usize) -> Elementwise {
     Elementwise { fold, data_inputs }
 }
 
-/// The shape that shapes broadcast to.
-pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Vec<Dim> {
+/// The shape that shapes broadcast to; `None` where they do not.
+pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
     let rank = a.len().max(b.len());
     (0..rank)
         .map(|k| {
             let get = |s: &[Dim]| (k + s.len()).checked_sub(rank).map(|i| s[i].clone());
-            match (get(a), get(b)) {
+            Some(match (get(a), get(b)) {
                 (Some(x), Some(y)) if x == y || y.is(1) => x,
                 (Some(x), Some(y)) if x.is(1) => y,
                 // A number and a run-time size must agree when the model runs, or the latter is 1.
                 (Some(x), Some(y)) if x.known().is_some() && y.known().is_none() => x,
                 (Some(x), Some(y)) if x.known().is_none() && y.known().is_some() => y,
+                (Some(x), Some(y)) if x.known().is_some() && y.known().is_some() => return None,
                 (Some(x), Some(y)) => symbols.max(&x, &y),
                 (Some(x), None) | (None, Some(x)) => x,
                 (None, None) => Dim::from(1i64),
-            }
+            })
         })
         .collect()
 }
@@ -87,7 +88,7 @@ impl Operator for Elementwise {
     fn factors(&self) -> &'static [usize] {
         match self.fold {
             Fold::Mul => &[0, 1],
-            Fold::Cast | Fold::Same => &[0],
+            Fold::Cast | Fold::Same | Fold::Div => &[0],
             _ => &[],
         }
     }
@@ -105,11 +106,17 @@ impl Operator for Elementwise {
                 let (low, high) = (end("min", 1, f32::NEG_INFINITY), end("max", 2, f32::INFINITY));
                 Some(Pointwise::Clamp { low, high })
             }
-            (_, "Relu") => {
-                Some(Pointwise::Clamp { low: Bound::Number(0.0), high: Bound::Number(f32::INFINITY) })
-            }
+            (_, "Relu") => Some(Pointwise::Clamp { low: Bound::Number(0.0), high: Bound::Number(f32::INFINITY) }),
             _ => None,
         }
+    }
+
+    fn subtracts(&self) -> Option<usize> {
+        (self.fold == Fold::Sub).then_some(1)
+    }
+
+    fn places(&self) -> &'static [usize] {
+        if self.fold == Fold::Same { &[0] } else { &[] }
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
@@ -122,7 +129,7 @@ impl Operator for Elementwise {
         for i in 0..n {
             if cx.has(i) {
                 let s = cx.shape(i)?.to_vec();
-                shape = broadcast(cx.symbols, &shape, &s);
+                shape = broadcast(cx.symbols, &shape, &s)?;
             }
         }
         let dtype = match self.fold {
@@ -145,11 +152,20 @@ impl Operator for Elementwise {
         } else if let Some(steps) = steps::of_elementwise(cx, self.fold, &shape) {
             cx.outputs.first_mut()?.steps = Some(steps);
         }
+        if self.fold == Fold::Same {
+            let places = cx.fact(0)?.places.clone();
+            cx.outputs.first_mut()?.places = places;
+        }
         Some(())
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let shape = cx.out_shape(0)?.to_vec();
+        let numbers = cx.constant.first() == Some(&true) && cx.fact(0).is_some_and(|f| dtype::is_quantized(f.dtype));
+        if self.fold == Fold::Cast && numbers && cx.outputs.first().is_some_and(|o| dtype::is_float(o.dtype)) {
+            // Numbers of a quantized weight; what comes next holds its zero point and scale.
+            cx.quantized(0, Quantized { scale: None, zero_point: None, axis: 0, packed: None });
+        }
         let adds = matches!(cx.node.op_type(), "Add" | "Sub" | "Sum");
         let role = |i: usize| match (cx.node.op_type(), i) {
             ("Div", 1) | ("Reciprocal" | "Log", 0) => Role::Divisor,
@@ -160,6 +176,7 @@ impl Operator for Elementwise {
         let (mut ones, mut open) = (Vec::new(), Vec::new());
         // The axis was given by an activation, not by a constant alone.
         let mut active = vec![false; shape.len()];
+        let mut summands = vec![Vec::new(); shape.len()];
         for i in 0..self.data_inputs.min(cx.inputs.len()) {
             let Some(axes) = cx.input(i) else { continue };
             let offset = shape.len().checked_sub(axes.len())?;
@@ -181,13 +198,19 @@ impl Operator for Elementwise {
                     Some(o) => {
                         // A value and a function of itself share their axis already: only other layers' outputs do not.
                         let apart = cx.terms.resolve(o) != cx.terms.resolve(t);
+                        // Several functions of one tensor make no stream: one summand must be what others read.
+                        let stream = |j: &usize| cx.continues(*j, o, i) || cx.continues(i, t, *j);
+                        let adds = adds && apart && !cx.weight[i] && summands[at].iter().any(stream);
                         cx.unify(o, t);
-                        if adds && apart && active[at] && !cx.weight[i] {
+                        if adds {
                             cx.mark(o, |f| f.added = true);
                         }
                     }
                 }
-                active[at] |= !cx.weight[i];
+                if !cx.weight[i] {
+                    active[at] = true;
+                    summands[at].push(i);
+                }
                 cx.role(i, k, roles.get(i).copied().unwrap_or(Role::Carried));
             }
         }

@@ -26,7 +26,7 @@ impl Operator for Expand {
                 (0..rank).map(|k| cx.unknown(0, k)).collect()
             }
         };
-        let shape = broadcast(cx.symbols, &x, &operand);
+        let shape = broadcast(cx.symbols, &x, &operand)?;
         // Repeating one element gives a value that shapes may depend on.
         let value = match (cx.value(0), known(&shape)) {
             (Some(v), Some(s)) if v.len() == 1 => {

@@ -3,8 +3,8 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx;
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::{Operator, Work};
 
 /// `MoE`: input, router, and weights [experts, out, in] with biases [experts, out] of two layers, or of three where a
 /// gate has a layer of its own.
@@ -72,6 +72,10 @@ impl Operator for Experts {
             onnx::set_attr_i(cx.node, "k", left);
         }
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -76,6 +76,17 @@ pub struct Fact {
     pub counts: Option<Vec<Option<usize>>>,
     /// Of whole numbers too many to be followed, those that grow evenly from 0: by how much along each axis.
     pub steps: Option<Vec<Dim>>,
+    /// Of whole numbers that are positions in another tensor, all axes counted as one: in which.
+    pub places: Option<Places>,
+}
+
+/// The tensor that positions count over. Its first two axes are those of the positions themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Places {
+    /// Its spatial sizes.
+    pub sizes: Vec<Dim>,
+    /// What a window like the one that chose the positions gives back; the same where it divides the sizes.
+    pub restored: Vec<Dim>,
 }
 
 impl Fact {
@@ -87,6 +98,15 @@ impl Fact {
     /// A small integer tensor with contents.
     pub fn ints(shape: Vec<Dim>, data: Vec<Dim>) -> Self {
         Fact { value: Some(Value::Ints(data)), ..Fact::new(dtype::INT64, shape) }
+    }
+
+    /// Drops contents that are not as many as the shape says, as contradictions in a file may leave them.
+    pub fn reconcile(&mut self) {
+        let count = |s: Vec<usize>| s.iter().try_fold(1usize, |n, d| n.checked_mul(*d));
+        let fits = |v: &Value| self.known_shape().is_some_and(|s| count(s) == Some(v.len()));
+        if self.value.as_ref().is_some_and(|v| !fits(v)) {
+            self.value = None;
+        }
     }
 
     /// All sizes as numbers.

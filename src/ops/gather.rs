@@ -2,7 +2,7 @@
 
 use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
-use super::fact::{Fact, known};
+use super::fact::{Fact, MAX_VALUE, known};
 use crate::algebra::{Dim, Term};
 
 /// `Gather`.
@@ -67,10 +67,12 @@ impl Operator for Gather {
             let picks: Option<Vec<usize>> =
                 picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
             let picks = picks?;
+            let many = picks.len().checked_mul(inner)?.checked_mul(outer)? > MAX_VALUE;
+            let outer = if many { 0 } else { outer };
             let order = (0..outer).flat_map(|o| {
                 picks.iter().flat_map(move |p| (0..inner).map(move |i| (o * n as usize + p) * inner + i))
             });
-            value = v.pick(order);
+            value = v.pick(order).filter(|_| !many);
         }
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);

@@ -2,9 +2,9 @@
 
 use crate::algebra::Monomial;
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
+use super::{Operator, Work};
 
 /// `Gemm`.
 pub struct Gemm;
@@ -47,6 +47,10 @@ impl Operator for Gemm {
         }
         cx.set(0, vec![rows, columns]);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
 use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
+use super::{Operator, Work};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;
@@ -43,7 +43,7 @@ impl Operator for MatMul {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
-        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b));
+        let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b))?;
         shape.extend(rows.map(|r| a[r].clone()));
         shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
@@ -102,6 +102,10 @@ impl Operator for MatMul {
         axes.extend(tail);
         cx.set(0, axes);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -6,6 +6,7 @@
 
 mod along;
 mod attention;
+mod blocks;
 mod concat;
 mod constant;
 mod context;
@@ -19,9 +20,11 @@ mod elementwise;
 mod expand;
 mod experts;
 mod fact;
+mod fixed;
 mod gated;
 mod gather;
 mod gemm;
+mod learned;
 mod matmul;
 mod microsoft;
 mod normalization;
@@ -29,10 +32,11 @@ mod one_hot;
 mod opaque;
 mod over;
 mod pad;
-mod pool;
 mod pointwise;
+mod pool;
 mod position_bias;
 mod quantize;
+mod quantizers;
 mod recurrent;
 mod reduce;
 mod reshape;
@@ -47,15 +51,28 @@ mod split;
 mod steps;
 mod table;
 mod transpose;
+mod unpool;
+pub mod values;
 
-pub use context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role, RoleNote};
+pub use context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role, RoleNote};
 pub use contraction::Contraction;
 pub use conv::Window;
+pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
 pub use pointwise::{Bound, Pointwise};
-pub use fact::{Fact, MAX_VALUE, Value, dtype};
 pub use table::{find, names};
 
 use crate::algebra::Monomial;
+
+/// What an operator has to multiply and to add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing, or no more than a few steps for each element.
+    None,
+    /// Sums of products, which [`Operator::macs`] counts.
+    Counted,
+    /// Sums of products or as much work of another kind, which are not counted.
+    Uncounted,
+}
 
 /// What the program asks an operator. `None` means that this form of the operator has no rule: nothing is
 /// guessed, the node's axes are frozen.
@@ -71,7 +88,12 @@ pub trait Operator: Sync {
         Some(())
     }
 
-    /// Multiply-accumulates; contractions only.
+    /// Whether the operator multiplies and adds up, and whether that is counted.
+    fn work(&self) -> Work {
+        Work::None
+    }
+
+    /// Multiply-accumulates, where [`work`](Operator::work) says that they are counted; nothing where a size is unknown.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
     }
@@ -88,6 +110,16 @@ pub trait Operator: Sync {
 
     /// Inputs whose product comes out, position by position: a scale among them belongs to the others.
     fn factors(&self) -> &'static [usize] {
+        &[]
+    }
+
+    /// The input that is subtracted from input 0, position by position: a zero point among them is input 0's.
+    fn subtracts(&self) -> Option<usize> {
+        None
+    }
+
+    /// Inputs that may hold positions in a tensor whose axes shrink ([`Fact::places`]); for others these axes freeze.
+    fn places(&self) -> &'static [usize] {
         &[]
     }
 

@@ -5,8 +5,8 @@ use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, Role};
-use super::pointwise::Pointwise;
 use super::conv::Layout;
+use super::pointwise::Pointwise;
 
 /// `BatchNormalization` and `InstanceNormalization`: each channel by itself.
 pub struct PerChannel {

@@ -1,17 +1,63 @@
 //! Operators that are known and left alone: nothing they touch may shrink, each for a reason.
 
-use crate::algebra::Dim;
+use crate::algebra::{Dim, Monomial};
 use crate::onnx;
 
-use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{CostCx, InferCx, RelateCx};
 use super::fact::dtype;
+use super::{Operator, Work};
 
 /// Frozen for this reason; what the file declares of its outputs is believed.
 pub struct Frozen(pub &'static str);
 
 /// Frozen for this reason, with outputs whose types and shapes follow from the inputs.
 pub struct Shaped(pub &'static str, pub fn(&mut InferCx) -> Option<()>);
+
+/// Frozen for this reason, with much to compute that is not counted; what the file declares of its outputs is believed.
+pub struct Uncounted(pub &'static str);
+
+/// Frozen for this reason, with the shapes of its outputs (where the rule knows them) and its multiply-accumulates.
+pub struct Counted(pub &'static str, pub fn(&mut InferCx) -> Option<()>, pub fn(&CostCx) -> Option<Vec<Monomial>>);
+
+impl Operator for Uncounted {
+    fn infer(&self, _cx: &mut InferCx) -> Option<()> {
+        None
+    }
+
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
+    }
+
+    fn work(&self) -> Work {
+        Work::Uncounted
+    }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(self.0)
+    }
+}
+
+impl Operator for Counted {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        self.1(cx)
+    }
+
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
+    }
+
+    fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
+        self.2(cx).unwrap_or_default()
+    }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(self.0)
+    }
+}
 
 impl Operator for Frozen {
     fn infer(&self, _cx: &mut InferCx) -> Option<()> {
@@ -146,26 +192,7 @@ pub fn count(cx: &mut InferCx) -> Option<()> {
     Some(())
 }
 
-/// The positions that a maximum was taken from, filled in again.
-pub fn unpooled(cx: &mut InferCx) -> Option<()> {
-    let x = cx.shape(0)?.to_vec();
-    let dt = cx.dtype(0);
-    let shape = match cx.dims(2) {
-        Some(given) => given.to_vec(),
-        None => {
-            let w = super::conv::Window::of(cx.node, cx.ints("kernel_shape")?);
-            let n = w.kernel.len();
-            let mut shape = x.get(..2)?.to_vec();
-            for (k, d) in x.get(2..)?.iter().enumerate() {
-                let (kernel, stride) = (*w.kernel.get(k)?, *w.strides.get(k)?);
-                let pads = w.pads.get(k)?.saturating_add(*w.pads.get(k + n)?);
-                shape.push(
-                    d.minus(&Dim::from(1i64)).times(&Dim::from(stride)).plus(&Dim::from(kernel.saturating_sub(pads))),
-                );
-            }
-            shape
-        }
-    };
-    cx.set(0, dt, shape);
-    Some(())
+/// What the file declares.
+pub fn declared(_cx: &mut InferCx) -> Option<()> {
+    None
 }

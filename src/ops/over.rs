@@ -3,7 +3,6 @@
 use crate::algebra::{Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
 use super::concat::Concat;
 use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
 use super::conv::{Conv, Layout};
@@ -12,6 +11,7 @@ use super::fact::{axis, dtype};
 use super::gemm::Gemm;
 use super::matmul::MatMul;
 use super::quantize::follow;
+use super::{Operator, Work};
 
 /// Numbers that an operator computes with, and where their scale and zero point stand.
 pub struct Operand {
@@ -187,7 +187,7 @@ impl Operator for Over {
             known.extend([Some(o.at), o.scale, o.zero_point].into_iter().flatten());
             let Some(x) = cx.input(o.at) else { continue };
             let along = axis((o.axis)(cx.node), x.len()).unwrap_or(0);
-            cx.quantized(o.at, Quantized { scale: o.scale, zero_point: o.zero_point, axis: along });
+            cx.quantized(o.at, Quantized { scale: o.scale, zero_point: o.zero_point, axis: along, packed: None });
             for i in [o.scale, o.zero_point].into_iter().flatten() {
                 follow(cx, &x, i, along)?;
             }
@@ -201,7 +201,7 @@ impl Operator for Over {
             && let Some(t) = cx.input(b).and_then(|a| a.first().copied())
         {
             let last = *cx.axes_out.first()?.as_ref()?.last()?;
-            cx.quantized(b, Quantized { scale: None, zero_point: None, axis: 0 });
+            cx.quantized(b, Quantized { scale: None, zero_point: None, axis: 0, packed: None });
             cx.unify(last, t);
             cx.role(b, 0, Role::Carried);
         }
@@ -210,6 +210,10 @@ impl Operator for Over {
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         self.inner.rewrite(cx)
+    }
+
+    fn work(&self) -> Work {
+        self.inner.work()
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

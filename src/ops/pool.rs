@@ -5,6 +5,7 @@ use crate::algebra::Dim;
 use super::Operator;
 use super::context::{InferCx, RelateCx};
 use super::conv::Window;
+use super::fact::Places;
 
 /// `MaxPool`, `AveragePool`, `LpPool`.
 pub struct Pool;
@@ -30,7 +31,15 @@ impl Operator for Pool {
         }
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape.clone());
-        cx.set(1, super::dtype::INT64, shape);
+        cx.set(1, super::dtype::INT64, shape.clone());
+        if let Some(indices) = cx.outputs.get_mut(1) {
+            let sizes = x[2..].to_vec();
+            let restored = match w.stays_inside() {
+                true => shape[2..].iter().enumerate().map(|(k, d)| w.restored(d, k)).collect::<Option<_>>()?,
+                false => sizes.clone(),
+            };
+            indices.places = Some(Places { sizes, restored });
+        }
         Some(())
     }
 
@@ -48,8 +57,8 @@ impl Operator for Pool {
             });
         }
         if cx.axes_out.len() > 1 && !cx.node.output[1].is_empty() {
-            // The second output counts positions over all axes, channels included.
-            axes.iter().skip(1).for_each(|t| cx.freeze(*t, "indices of a pooled maximum"));
+            // The second output counts positions over all axes: those of what stays, when the model runs again.
+            axes.iter().skip(2).for_each(|t| cx.freeze(*t, "indices of a pooled maximum"));
             cx.set(1, axes.clone());
         }
         cx.set(0, axes);

@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
 use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::fact::Fact;
+use super::{Operator, Work};
 
 /// `RelativePositionBias`: a table [buckets, heads], looked up for every pair of tokens.
 pub struct Relative;
@@ -95,6 +95,10 @@ impl Operator for Gated {
         let heads = cx.blocks(*cx.axes_in.get(1)?.as_ref()?.first()?, channels)?;
         onnx::set_attr_i(cx.node, "num_heads", heads);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -37,7 +37,7 @@ impl Operator for Quantize {
         // A parameter for all of it asks for no axis: the default may lie beyond the last.
         let axis = cx.axis(0, 1).unwrap_or(0);
         if self.back {
-            cx.quantized(0, Quantized { scale: Some(1), zero_point: Some(2), axis });
+            cx.quantized(0, Quantized { scale: Some(1), zero_point: Some(2), axis, packed: None });
         }
         for i in 1..cx.inputs.len().min(3) {
             follow(cx, &x, i, axis)?;

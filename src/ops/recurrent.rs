@@ -4,8 +4,8 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
 
-use super::Operator;
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
+use super::{Operator, Work};
 
 /// A recurrent operator.
 pub struct Recurrent {
@@ -13,6 +13,8 @@ pub struct Recurrent {
     pub gates: i64,
     /// Whether a cell state goes from step to step beside the output.
     pub cell: bool,
+    /// Whether this is onnxruntime's `DynamicQuantizeLSTM`: weights are numbers, with what they read before the gates.
+    pub quantized: bool,
 }
 
 /// What each input holds. States and peepholes are optional.
@@ -25,12 +27,43 @@ const HIDDEN_STATE: usize = 5;
 const CELL_STATE: usize = 6;
 const PEEPHOLES: usize = 7;
 
+/// Scale and zero point of quantized weights.
+const PARAMETERS: [(usize, usize, usize); 2] = [(WEIGHTS, 8, 9), (RECURRENCE, 10, 11)];
+
 /// Peepholes of input, output and forget gate.
 const PEEPHOLE_GATES: i64 = 3;
 
 /// Time first, or (layout 1) batch first, in which case directions come after the batch too.
 fn batch_first(layout: Option<i64>) -> bool {
     layout == Some(1)
+}
+
+impl Recurrent {
+    /// Axes of the weights: gates, what they read.
+    fn layout(&self) -> (usize, usize) {
+        if self.quantized { (2, 1) } else { (1, 2) }
+    }
+
+    /// Scales and zero points of quantized weights: for each direction, or for each of its columns.
+    fn parameters(&self, cx: &mut RelateCx, gates: impl Fn(&mut RelateCx, i64, Term)) -> Option<()> {
+        for (weights, scale, zero_point) in PARAMETERS.into_iter().filter(|_| self.quantized) {
+            let columns = cx.rank(scale)? == 2;
+            if columns && !cx.shape(weights)?.first()?.is(1) {
+                return None;
+            }
+            let axis = if columns { self.layout().0 } else { 0 };
+            cx.quantized(weights, Quantized { scale: Some(scale), zero_point: Some(zero_point), axis, packed: None });
+            for i in [scale, zero_point] {
+                let Some(p) = cx.input(i) else { continue };
+                cx.parameter(i);
+                cx.freeze(*p.first()?, "directions");
+                if let Some(each) = p.get(1) {
+                    gates(cx, self.gates, *each);
+                }
+            }
+        }
+        Some(())
+    }
 }
 
 impl Operator for Recurrent {
@@ -40,7 +73,8 @@ impl Operator for Recurrent {
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (x, r) = (cx.shape(X)?.to_vec(), cx.shape(RECURRENCE)?.to_vec());
-        let ([first, second, _], [directions, _, hidden]) = (&x[..], &r[..]) else { return None };
+        let ([first, second, _], [directions, _, _]) = (&x[..], &r[..]) else { return None };
+        let hidden = &r[self.layout().1];
         let (dtype, d, h) = (cx.dtype(X), directions.clone(), hidden.clone());
         let (all, state) = if batch_first(cx.int("layout")) {
             (vec![first.clone(), second.clone(), d.clone(), h.clone()], vec![first.clone(), d, h])
@@ -57,29 +91,28 @@ impl Operator for Recurrent {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
         let (x, w, r) = (cx.input(X)?, cx.input(WEIGHTS)?, cx.input(RECURRENCE)?);
-        let ([first, second, features], [directions, gates, read], [_, regates, hidden]) = (&x[..], &w[..], &r[..])
-        else {
-            return None;
-        };
-        let hidden = *hidden;
+        let (gates, read) = self.layout();
+        let ([first, second, features], [directions, _, _], [_, _, _]) = (&x[..], &w[..], &r[..]) else { return None };
+        let hidden = r[read];
         let of_gates = |cx: &mut RelateCx, n: i64, t: Term| {
             let gates = cx.frozen(&Dim::from(n), "gates of a cell");
             let product = cx.terms.product(&[gates, hidden]);
             cx.unify(t, product);
         };
-        cx.unify(*features, *read);
-        of_gates(cx, self.gates, *gates);
-        of_gates(cx, self.gates, *regates);
+        self.parameters(cx, of_gates)?;
+        cx.unify(*features, w[read]);
+        of_gates(cx, self.gates, w[gates]);
+        of_gates(cx, self.gates, r[gates]);
         for (input, n) in [(BIAS, 2 * self.gates), (PEEPHOLES, PEEPHOLE_GATES)] {
             if let Some(p) = cx.input(input) {
                 of_gates(cx, n, *p.get(1)?);
                 cx.role(input, 1, Role::Carried);
             }
         }
-        for (input, axis, role) in [(WEIGHTS, 1, Role::Out), (WEIGHTS, 2, Role::In), (RECURRENCE, 1, Role::Out)] {
-            cx.role(input, axis, role);
+        for input in [WEIGHTS, RECURRENCE] {
+            cx.role(input, gates, Role::Out);
+            cx.role(input, read, Role::In);
         }
-        cx.role(RECURRENCE, 2, Role::In);
         for input in [WEIGHTS, RECURRENCE, BIAS, PEEPHOLES] {
             if let Some(t) = cx.input(input).and_then(|a| a.first().copied()) {
                 cx.freeze(t, "directions");
@@ -111,9 +144,13 @@ impl Operator for Recurrent {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
-        let hidden = cx.shape(RECURRENCE)?.get(2)?.known()?;
+        let hidden = cx.shape(RECURRENCE)?.get(self.layout().1)?.known()?;
         onnx::set_attr_i(cx.node, "hidden_size", hidden);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -7,14 +7,15 @@ use super::Operator;
 use super::context::Role;
 use super::conv::{Conv, Layout};
 use super::elementwise::{Fold, folding, opaque};
-use super::opaque::{self as frozen, Frozen};
+use super::opaque::{self as frozen, Frozen, Uncounted};
 use super::recurrent::Recurrent;
 use super::{
     along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization,
 };
-use super::{attention, microsoft, rotary};
+use super::{attention, learned, microsoft, quantizers, rotary};
 use super::{
     one_hot, over, pad, pool, quantize, reduce, reshape, resize, scatter, shape, slice, softmax, split, transpose,
+    unpool,
 };
 
 /// Operators of one domain, by name.
@@ -23,9 +24,11 @@ pub type Domain = [(&'static str, &'static dyn Operator)];
 /// All domains. `ai.onnx` is another name of the default domain.
 static DOMAINS: &[(&str, &Domain)] = &[
     ("", TABLE),
+    ("ai.onnx.ml", learned::TABLE),
     ("com.microsoft", microsoft::TABLE),
     ("com.microsoft.nchwc", microsoft::BLOCKED),
     ("com.ms.internal.nhwc", microsoft::CHANNELS_LAST),
+    ("qonnx.custom_op.general", quantizers::TABLE),
 ];
 
 /// Reasons that several operators share.
@@ -98,7 +101,7 @@ static TABLE: &Domain = &[
     ("EyeLike", &frozen::Shaped("ones on a diagonal", frozen::typed)),
     ("Flatten", &reshape::Flatten),
     ("Floor", &folding(Fold::Floor, 1)),
-    ("GRU", &Recurrent { gates: 3, cell: false }),
+    ("GRU", &Recurrent { gates: 3, cell: false, quantized: false }),
     ("Gather", &gather::Gather),
     ("GatherElements", &scatter::ByElement),
     ("GatherND", &scatter::GatherNd),
@@ -123,12 +126,12 @@ static TABLE: &Domain = &[
     ("IsInf", &opaque(1)),
     ("IsNaN", &opaque(1)),
     ("LRN", &normalization::AcrossChannels),
-    ("LSTM", &Recurrent { gates: 4, cell: true }),
+    ("LSTM", &Recurrent { gates: 4, cell: true, quantized: false }),
     ("LayerNormalization", &normalization::LayerNorm),
     ("LeakyRelu", &opaque(1)),
     ("Less", &folding(Fold::Less, 2)),
     ("LessOrEqual", &folding(Fold::LessOrEqual, 2)),
-    ("LinearAttention", &Frozen("state of an attention")),
+    ("LinearAttention", &Uncounted("state of an attention")),
     ("Log", &opaque(1)),
     ("LogSoftmax", &softmax::Softmax),
     ("Loop", &control::Loop),
@@ -139,7 +142,7 @@ static TABLE: &Domain = &[
     ("Max", &folding(Fold::Max, usize::MAX)),
     ("MaxPool", &pool::Pool),
     ("MaxRoiPool", &along::REGIONS),
-    ("MaxUnpool", &frozen::Shaped("indices of a pooled maximum", frozen::unpooled)),
+    ("MaxUnpool", &unpool::Unpool),
     ("Mean", &opaque(usize::MAX)),
     ("MeanVarianceNormalization", &normalization::AcrossChannels),
     ("MelWeightMatrix", &frozen::Shaped(SIGNAL, frozen::mel_matrix)),
@@ -165,7 +168,7 @@ static TABLE: &Domain = &[
     ("QLinearMatMul", &over::MATMUL),
     ("QuantizeLinear", &quantize::Quantize { back: false }),
     ("RMSNormalization", &normalization::LayerNorm),
-    ("RNN", &Recurrent { gates: 1, cell: false }),
+    ("RNN", &Recurrent { gates: 1, cell: false, quantized: false }),
     ("RandomNormal", &frozen::Shaped(RANDOM, frozen::by_attribute)),
     ("RandomNormalLike", &frozen::Shaped(RANDOM, frozen::typed)),
     ("RandomUniform", &frozen::Shaped(RANDOM, frozen::by_attribute)),
@@ -190,7 +193,7 @@ static TABLE: &Domain = &[
     ("RoiAlign", &along::REGIONS),
     ("RotaryEmbedding", &rotary::Rotary { cosines: 1 }),
     ("Round", &folding(Fold::Round, 1)),
-    ("STFT", &Frozen(SIGNAL)),
+    ("STFT", &Uncounted(SIGNAL)),
     ("Scan", &control::Scan),
     ("Scatter", &scatter::ByElement),
     ("ScatterElements", &scatter::ByElement),
@@ -202,7 +205,7 @@ static TABLE: &Domain = &[
     ("SequenceErase", &Frozen(SEQUENCE)),
     ("SequenceInsert", &Frozen(SEQUENCE)),
     ("SequenceLength", &frozen::Shaped(SEQUENCE, frozen::count)),
-    ("SequenceMap", &Frozen(SEQUENCE)),
+    ("SequenceMap", &Uncounted(SEQUENCE)),
     ("Shape", &shape::Shape),
     ("Shrink", &opaque(1)),
     ("Sigmoid", &opaque(1)),

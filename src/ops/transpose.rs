@@ -31,7 +31,7 @@ impl Operator for Transpose {
             (Some(v), Some(sizes)) => {
                 let mut strides = vec![1usize; sizes.len()];
                 for k in (1..sizes.len()).rev() {
-                    strides[k - 1] = strides[k] * sizes[k];
+                    strides[k - 1] = strides[k].saturating_mul(sizes[k]);
                 }
                 let order = perm.iter().fold(vec![0usize], |outer, &p| {
                     outer

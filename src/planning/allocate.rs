@@ -233,7 +233,8 @@ mod tests {
     fn fixed_widths_and_streams_are_honoured() {
         let curve = |stream| Curve { order: Vec::new(), losses: (0..8).map(f64::from).collect(), stream };
         let mut counts = vec![8, 8, 8];
-        let limits = [Limit { least: 6, fixed: Some(6) }, Limit { least: 1, fixed: None }, Limit { least: 1, fixed: None }];
+        let limits =
+            [Limit { least: 6, fixed: Some(6) }, Limit { least: 1, fixed: None }, Limit { least: 1, fixed: None }];
         let wanted = Wanted {
             limits: &limits,
             round_to: 1,

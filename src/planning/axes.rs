@@ -66,7 +66,7 @@ impl FromStr for Axes {
     /// Names of kinds between commas; `default` stands for the default ones and `all` for all.
     fn from_str(text: &str) -> Result<Axes, UnknownKind> {
         let mut out = Axes(BTreeSet::new());
-        for name in text.split(',').map(str::trim) {
+        for name in text.to_ascii_lowercase().split(',').map(str::trim) {
             match name {
                 "default" => out = out.with(Axes::DEFAULT),
                 "all" => out = out.with(Kind::ALL),
@@ -89,7 +89,8 @@ mod tests {
         assert_eq!(read("ffn,heads").unwrap(), "ffn,heads");
         assert_eq!("all".parse(), Ok(Axes::all()));
         assert_eq!(Axes::all().to_string(), "default,heads,query-heads,residual,experts,distribution");
-        for bad in ["", "ffn,", "neurons", "Conv"] {
+        assert_eq!(read("Conv,FFN").unwrap(), "conv,ffn");
+        for bad in ["", "ffn,", "neurons"] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }

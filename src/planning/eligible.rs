@@ -1,12 +1,13 @@
 //! Which groups may shrink, and how far.
 
-use globset::{Glob, GlobMatcher};
+use globset::GlobMatcher;
 
-use super::error::{Error, Result};
+use super::error::Result;
 use super::obstacle;
 use super::options::Options;
+use super::patterns::{self, glob, names};
 use super::schemes::Scheme;
-use crate::analysis::{Analysis, Group};
+use crate::analysis::Analysis;
 
 /// How far a group may shrink.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,8 +21,17 @@ pub struct Limit {
 /// The limits of all groups, some of which may shrink.
 ///
 /// # Errors
-/// [`Error::NothingPrunable`] when none may, [`Error::Pattern`] when a pattern is malformed.
+/// [`Error::NothingPrunable`] when none may, [`Error::Unmatched`] when a pattern matches nothing, [`Error::Pattern`]
+/// when one is malformed.
+///
+/// [`Error::NothingPrunable`]: super::Error::NothingPrunable
+/// [`Error::Unmatched`]: super::Error::Unmatched
+/// [`Error::Pattern`]: super::Error::Pattern
 pub fn may_shrink(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limit>> {
+    // A model without groups has more to tell than that a pattern matches none.
+    if !a.groups.is_empty() {
+        patterns::check(a, o)?;
+    }
     let limits = limits(a, scheme, o)?;
     let any = limits.iter().zip(&a.groups).any(|(l, g)| l.least < g.size);
     if any { Ok(limits) } else { Err(obstacle::nothing(a, o)) }
@@ -54,17 +64,6 @@ pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limi
     Ok(whole_groups.collect())
 }
 
-/// What patterns are matched against: the group's name and the names of its weights.
-fn names<'a>(a: &'a Analysis, g: &'a Group) -> impl Iterator<Item = &'a str> {
-    let weights = g.items.iter().map(|i| a.graph.names[a.variants[i.variant].tensor]);
-    std::iter::once(g.name.as_str()).chain(weights)
-}
-
 fn globs(patterns: &[String]) -> Result<Vec<GlobMatcher>> {
     patterns.iter().map(|p| glob(p)).collect()
-}
-
-fn glob(pattern: &str) -> Result<GlobMatcher> {
-    let wrong = |e: globset::Error| Error::Pattern { pattern: pattern.to_owned(), why: e.kind().to_string() };
-    Ok(Glob::new(pattern).map_err(wrong)?.compile_matcher())
 }

@@ -37,6 +37,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// What was asked for by name is not there.
+    #[error("{pattern}: {why}")]
+    Unmatched {
+        /// The option and its pattern.
+        pattern: String,
+        /// What it matches instead, or the nearest names.
+        why: String,
+    },
     /// Nothing in the model can be pruned.
     #[error("nothing in this model can be pruned: {why}")]
     NothingPrunable {

@@ -50,8 +50,8 @@ impl<'a> Gauge<'a> {
         let time = |counts: &[usize]| self.latency.map_or(f64::NAN, |l| l.milliseconds(counts));
         Measured(match self.target {
             Target::Speedup(_) => Target::Speedup(costs.macs.eval(full) / costs.macs.eval(counts)),
-            Target::Params(_) => Target::Params(costs.params.eval(counts) / costs.params.eval(full)),
-            Target::Size(_) => Target::Size((costs.weight_bytes.eval(counts) + self.fixed_bytes) as u64),
+            Target::Params(_) => Target::Params(costs.params(counts) / costs.params(full)),
+            Target::Size(_) => Target::Size((costs.weight_bytes(counts) + self.fixed_bytes) as u64),
             Target::Ratio(_) => {
                 let gone: usize = full.iter().zip(counts).map(|(n, k)| n - k).sum();
                 Target::Ratio(gone as f64 / self.channels as f64)
@@ -82,8 +82,6 @@ impl<'a> Gauge<'a> {
     fn polynomial(&self) -> Option<&'a Cost> {
         match self.target {
             Target::Speedup(_) => Some(&self.a.costs.macs),
-            Target::Params(_) => Some(&self.a.costs.params),
-            Target::Size(_) => Some(&self.a.costs.weight_bytes),
             _ => None,
         }
     }
@@ -96,7 +94,12 @@ impl<'a> Gauge<'a> {
             let products = &self.products[group];
             return products.iter().map(|i| cost.eval_product(*i, counts) - cost.eval_product(*i, &after)).sum();
         }
+        let stored = |counts: &[usize]| match self.target {
+            Target::Params(_) => self.a.costs.params(counts),
+            _ => self.a.costs.weight_bytes(counts),
+        };
         match (self.target, self.latency) {
+            (Target::Params(_) | Target::Size(_), _) => stored(counts) - stored(&after),
             (Target::Ratio(_), _) => counts[group].saturating_sub(to) as f64,
             (Target::Latency(_) | Target::Milliseconds(_), Some(l)) => l.milliseconds(counts) - l.milliseconds(&after),
             _ => self.a.costs.activations.soft_peak(counts) - self.a.costs.activations.soft_peak(&after),
@@ -106,6 +109,19 @@ impl<'a> Gauge<'a> {
     /// Whether what is saved is quickly told.
     pub fn is_quick(&self) -> bool {
         self.polynomial().is_some() || matches!(self.target, Target::Ratio(_))
+    }
+
+    /// The share of the way to the target that a candidate has gone, 0 to 1.
+    pub fn way(&self, counts: &[usize]) -> f64 {
+        let line = |figure: Target| match figure {
+            Target::Speedup(x) | Target::Latency(x) => 1.0 / x,
+            Target::Params(x) | Target::Milliseconds(x) | Target::ActivationShare(x) => x,
+            Target::Size(n) | Target::Activations(n) => n as f64,
+            Target::Ratio(x) => 1.0 - x,
+        };
+        let [start, now] = [&self.full[..], counts].map(|counts| line(self.measure(counts).0));
+        let share = (start - now) / (start - line(self.target));
+        if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
     /// Whether channels of some groups bring the target nearer than those of others, so that the order must know.

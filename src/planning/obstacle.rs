@@ -1,11 +1,14 @@
 //! What stands in the way of a plan, and what would help.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use super::axes::Axes;
 use super::eligible::{Limit, limits};
 use super::error::{Error, Result};
 use super::options::Options;
 use super::schemes::Scheme;
 use crate::analysis::{Analysis, Kind};
+use crate::ops::Work;
 
 /// Why no group may shrink.
 pub fn nothing(a: &Analysis, o: &Options) -> Error {
@@ -20,12 +23,106 @@ pub fn nothing(a: &Analysis, o: &Options) -> Error {
         } else {
             "--only, --protect and --axes leave no group".to_owned()
         }
-    } else if let Some(f) = a.frozen.first() {
-        format!("all {} weight axes are frozen, the first because of: {} ({})", a.frozen.len(), f.kind, f.at)
     } else {
-        "it has no weights between its inputs and outputs that a node could lose".to_owned()
+        stuck(a)
     };
     Error::NothingPrunable { why }
+}
+
+/// Why a model has no groups.
+fn stuck(a: &Analysis) -> String {
+    let mut parts = Vec::new();
+    if let Some(node) = blind_from(a) {
+        let (label, op) = (a.graph.label(node), a.graph.operator_name(node));
+        parts.push(format!(
+            "shapes are unknown behind node {label} ({op}); have the file declare them (by the shape inference of the \
+             exporter or of onnx), or give the sizes of inputs by --shapes"
+        ));
+    } else if let Some(input) = without_shape(a) {
+        parts.push(format!("input '{input}' has no declared shape: declare one in the file"));
+    }
+    if let Some((kind, at, share)) = heaviest(a) {
+        let n = a.frozen.len();
+        let what = match share {
+            Some(share) => format!("those with most of the MACs ({:.0} %)", 100.0 * share),
+            None => "the first".to_owned(),
+        };
+        let by = if at.is_empty() { String::new() } else { format!(" ({at})") };
+        parts.push(format!("all {n} weight axes are frozen, {what} because of: {kind}{by}; inspect lists all reasons"));
+    }
+    if parts.is_empty() {
+        parts.extend(work_elsewhere(a));
+    }
+    if parts.is_empty() {
+        parts.push("it has no weights between its inputs and outputs that a node could lose".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn unknown(a: &Analysis, id: &Option<usize>) -> bool {
+    id.is_some_and(|id| a.facts.tensors[id].shape.is_none())
+}
+
+/// The node that first gives a tensor of unknown shape, of those that a contraction waits for.
+fn blind_from(a: &Analysis) -> Option<usize> {
+    let waits = |i: &usize| {
+        let counted = a.graph.operator(*i).is_some_and(|op| op.work() == Work::Counted);
+        counted && a.graph.inputs[*i].iter().any(|id| unknown(a, id))
+    };
+    let mut node = (0..a.graph.nodes().len()).find(waits)?;
+    // Nodes stand in order: each step leads to an earlier one.
+    while let Some(id) = a.graph.inputs[node].iter().flatten().find(|id| unknown(a, &Some(**id))) {
+        node = a.graph.producer[*id].filter(|before| *before < node)?;
+    }
+    Some(node)
+}
+
+/// An input that a contraction may wait for and that has no shape.
+fn without_shape<'m>(a: &Analysis<'m>) -> Option<&'m str> {
+    let inputs = a.graph.free_inputs();
+    inputs.into_iter().map(|v| v.name()).find(|name| a.graph.id(name).is_some_and(|id| unknown(a, &Some(id))))
+}
+
+/// The obstacle of the axes whose weights hold most of the MACs, with their share. What a caller gives and gets is none
+/// where there is another.
+fn heaviest<'a>(a: &'a Analysis<'_>) -> Option<(&'a str, &'a str, Option<f64>)> {
+    let full = a.full_counts();
+    let mut of_node: HashMap<usize, f64> = HashMap::new();
+    for (k, node) in a.costs.mac_nodes.iter().enumerate() {
+        *of_node.entry(*node).or_default() += a.costs.macs.eval_product(k, &full);
+    }
+    let mut readers: HashMap<&str, BTreeSet<usize>> = HashMap::new();
+    for v in &a.variants {
+        readers.entry(a.graph.names[v.tensor]).or_default().extend(v.uses.iter().map(|u| u.node));
+    }
+    let mut nodes: BTreeMap<(&str, &str), BTreeSet<usize>> = BTreeMap::new();
+    for f in &a.frozen {
+        let own = f.places.iter().filter_map(|(name, _)| readers.get(name.as_str())).flatten();
+        nodes.entry((f.kind, f.at.as_str())).or_default().extend(own);
+    }
+    let ends = |kind: &str| matches!(kind, "graph input" | "graph output");
+    let macs = |all: &BTreeSet<usize>| all.iter().filter_map(|n| of_node.get(n)).sum::<f64>();
+    let best = nodes
+        .iter()
+        .max_by(|(x, m), (y, n)| (!ends(x.0)).cmp(&!ends(y.0)).then(macs(m).total_cmp(&macs(n))).then(y.cmp(x)));
+    let total: f64 = of_node.values().sum();
+    best.map(|((kind, at), all)| (*kind, *at, (macs(all) > 0.0).then(|| macs(all) / total)))
+}
+
+/// Operators that hold what they compute with in their attributes.
+fn work_elsewhere(a: &Analysis) -> Option<String> {
+    let mut found: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+    for i in 0..a.graph.nodes().len() {
+        let Some(op) = a.graph.operator(i).filter(|op| op.work() != Work::None) else { continue };
+        if let Some(why) = op.frozen() {
+            found.entry(a.graph.operator_name(i)).or_insert((0, why)).0 += 1;
+        }
+    }
+    let list: Vec<String> = found
+        .iter()
+        .map(|(op, (n, why))| format!("{op} ({n} {}, {why})", if *n == 1 { "node" } else { "nodes" }))
+        .collect();
+    (!list.is_empty()).then(|| format!("its work is in {}, which has no channels", list.join(", ")))
 }
 
 /// Names the nodes that hold most of the MACs that are left, and the axes that would help.

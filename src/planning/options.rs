@@ -45,7 +45,8 @@ impl FromStr for Rescore {
 
     fn from_str(text: &str) -> Result<Rescore, String> {
         let every = |n: &str| n.parse().ok().filter(|n| *n > 0).map(Rescore::Every);
-        match text {
+        let text = text.to_ascii_lowercase();
+        match text.as_str() {
             "always" => Some(Rescore::Always),
             "once" => Some(Rescore::Once),
             _ => text.strip_prefix("every:").and_then(every),
@@ -78,14 +79,16 @@ pub struct Options {
     pub round_to: usize,
     /// Share of each group that stays under the protected-global scheme.
     pub floor: f64,
-    /// Groups with a weight that one of these patterns matches are left alone.
+    /// Groups with a name, node or initializer that one of these patterns matches are left alone.
     pub protect: Vec<String>,
-    /// If not empty, only groups with a weight that one of these patterns matches shrink.
+    /// If not empty, only groups with a name, node or initializer that one of these patterns matches shrink.
     pub only: Vec<String>,
-    /// Fixed ratios of removed channels for groups with a matching weight; the last match counts.
+    /// Fixed ratios of removed channels for groups that a pattern matches likewise; the last match counts.
     pub ratio_for: Vec<(String, f64)>,
     /// Kinds of axes that may shrink.
     pub axes: Axes,
+    /// Whether uses of one weight may keep different channels.
+    pub untie: bool,
 }
 
 impl Default for Options {
@@ -99,6 +102,7 @@ impl Default for Options {
             only: Vec::new(),
             ratio_for: Vec::new(),
             axes: Axes::default(),
+            untie: false,
         }
     }
 }

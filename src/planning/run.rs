@@ -26,6 +26,8 @@ pub struct Step {
     pub of: usize,
     /// MACs left, as a share of the model's.
     pub macs: f64,
+    /// Share of the way to the target, 0 to 1.
+    pub way: f64,
 }
 
 /// What to aim at and by which means.
@@ -90,7 +92,8 @@ impl Plan {
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, curves, latency, .. } = *aim;
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
+        *aim;
     if scheme.needs_losses() && losses.is_empty() {
         return Err(Error::NoLosses { scheme: scheme.name() });
     }
@@ -115,7 +118,13 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let mut taken = 0;
     if scheme.follows_curves() {
         taken = by_curves(&mut state, &gauge, &limits, aim);
-        if !progress(Step { step: taken, of: taken, macs: a.costs.macs.eval(&state.counts) / base }) {
+        let step = Step {
+            step: taken,
+            of: taken,
+            macs: a.costs.macs.eval(&state.counts) / base,
+            way: gauge.way(&state.counts),
+        };
+        if !progress(step) {
             return Err(Error::Interrupted);
         }
     }
@@ -149,7 +158,8 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             state.remove(unit);
         }
         taken = t;
-        if !progress(Step { step: t, of: steps, macs: a.costs.macs.eval(&state.counts) / base }) {
+        let (macs, way) = (a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts));
+        if !progress(Step { step: t, of: steps, macs, way }) {
             return Err(Error::Interrupted);
         }
         if done {

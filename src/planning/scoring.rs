@@ -17,7 +17,7 @@ use crate::statistics::GroupStatistics;
 fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
-        let name = a.graph.names[v.tensor].to_owned();
+        let name = a.graph.weight_name(v.tensor).to_owned();
         let Some(c) = &a.graph.constants[v.tensor] else {
             // Indices must stay those of the variants.
             weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });
@@ -31,7 +31,11 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
             (Some(raw), dtype::BFLOAT16) => WeightData::Brain(raw),
             _ => WeightData::Floats(numbers(a, v, t)?),
         };
-        weights.push(Weight { name, shape: onnx::shape(t)?, data });
+        let shape = match v.quantized {
+            Some(q) => onnx::dequantized_shape(t, &a.graph.affine(&q))?,
+            None => onnx::shape(t)?,
+        };
+        weights.push(Weight { name, shape, data });
     }
     let groups = a.groups.iter().enumerate().map(|(k, g)| GroupItems {
         name: g.name.clone(),

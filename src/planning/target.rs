@@ -78,7 +78,8 @@ impl Target {
     /// `2x` or `1.5`: a factor above 1; `5ms`, `800us`, `0.2s`: a time.
     pub fn latency(text: &str) -> Result<Self, Error> {
         let times = [("ms", 1.0), ("us", 1e-3), ("µs", 1e-3), ("s", 1e3)];
-        let time = times.iter().find_map(|(unit, ms)| Some((text.strip_suffix(unit)?, *ms)));
+        let lower = text.to_lowercase();
+        let time = times.iter().find_map(|(unit, ms)| Some((lower.strip_suffix(unit)?, *ms)));
         match time {
             Some((digits, ms)) => number(digits, &[], 0.0, 1e9).map(|n| Target::Milliseconds(n * ms)),
             None => number(text, &["x", "X"], 1.0, 1e9).map(Target::Latency),
@@ -98,19 +99,25 @@ impl Target {
     }
 }
 
-/// A number of bytes, with or without a unit.
+/// A number of bytes, with or without a unit, in any case.
 fn bytes(text: &str) -> Option<u64> {
-    let units: [(&str, f64); 8] = [
-        ("GiB", 1073741824.0),
-        ("MiB", 1048576.0),
-        ("KiB", 1024.0),
-        ("GB", 1e9),
-        ("MB", 1e6),
-        ("kB", 1e3),
-        ("KB", 1e3),
-        ("B", 1.0),
+    let units: [(&str, f64); 13] = [
+        ("gib", 1073741824.0),
+        ("mib", 1048576.0),
+        ("kib", 1024.0),
+        ("gb", 1e9),
+        ("mb", 1e6),
+        ("kb", 1e3),
+        ("bytes", 1.0),
+        ("byte", 1.0),
+        ("b", 1.0),
+        ("g", 1e9),
+        ("m", 1e6),
+        ("k", 1e3),
+        ("", 1.0),
     ];
-    let (digits, unit) = units.iter().find_map(|(u, n)| Some((text.strip_suffix(u)?, *n))).unwrap_or((text, 1.0));
+    let text = text.trim().to_ascii_lowercase();
+    let (digits, unit) = units.iter().find_map(|(u, n)| Some((text.strip_suffix(u)?, *n)))?;
     number(digits, &[], 0.0, 1e15).map(|n| (n * unit) as u64)
 }
 
@@ -137,6 +144,14 @@ mod tests {
         assert_eq!(Target::params("50%").unwrap(), Target::Params(0.5));
         assert_eq!(Target::size("1.5kB").unwrap(), Target::Size(1500));
         assert_eq!(Target::size("2MiB").unwrap(), Target::Size(2 << 20));
+        for text in ["1mb", "1MB", "1Mb", "1 mB", "1m", "1000KB", "1000k", "1000000", "1000000 bytes"] {
+            assert_eq!(Target::size(text).unwrap(), Target::Size(1_000_000), "{text}");
+        }
+        assert_eq!(Target::latency("5MS").unwrap(), Target::Milliseconds(5.0));
+        assert_eq!(Target::speedup("2X").unwrap(), Target::Speedup(2.0));
+        for bad in ["mb", "1 mbit", "1tbb", "-1mb", "0kb", "nanmb"] {
+            assert!(Target::size(bad).is_err(), "{bad}");
+        }
         assert_eq!(Target::ratio("0.25").unwrap(), Target::Ratio(0.25));
         assert_eq!(Target::latency("2x").unwrap(), Target::Latency(2.0));
         assert_eq!(Target::latency("5ms").unwrap(), Target::Milliseconds(5.0));

@@ -45,10 +45,8 @@ pub(super) fn calibrate(
     seconds: &mut Timings,
 ) -> Result<Vec<GroupStatistics>, Error> {
     let measure = request.criterion.plan().measure;
-    let wanted = Wanted {
-        grams: matches!(measure, Measure::Shares | Measure::Variances),
-        ranks: measure == Measure::Ranks,
-    };
+    let wanted =
+        Wanted { grams: matches!(measure, Measure::Shares | Measure::Variances), ranks: measure == Measure::Ranks };
     let Some(source) = request.data.as_deref().filter(|_| wanted != Wanted::default() && request.recipe.is_none())
     else {
         return Ok(Vec::new());

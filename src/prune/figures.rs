@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Request;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, count};
 use crate::onnx::Model;
 use crate::planning::Plan;
 use crate::report::{ModelFigures, Report, Settings, Timings, VERSION, overview};
@@ -13,22 +13,27 @@ pub(super) fn start_report(
     request: &Request,
     plan: &Plan,
     missed: Option<String>,
-    model: &Model,
+    pruned: &Model,
 ) -> Report {
+    let model = a.graph.model;
     let (full, counts) = (a.full_counts(), plan.counts());
-    let weights = |c: &[usize]| a.costs.weight_bytes.eval(c);
+    let weights = |c: &[usize]| a.costs.weight_bytes(c);
     let figures = |c: &[usize], bytes| ModelFigures {
         macs: a.costs.macs.eval(c),
-        params: a.costs.params.eval(c),
+        params: a.costs.params(c),
         bytes,
         activation_bytes: a.costs.activations.peak(c),
         channels: c.iter().sum(),
     };
     let before = figures(&full, model.file_bytes);
     let estimate = model.file_bytes as f64 - weights(&full) + weights(&counts);
-    let after = figures(&counts, estimate.max(0.0) as u64);
+    // Copies that happen to keep the same are one tensor, and numbers that nodes need are stored too.
+    let params = count(&pruned.proto).params;
+    let after = ModelFigures { params, ..figures(&counts, estimate.max(0.0) as u64) };
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
+    let data = request.data.as_deref().and_then(|d| d.origin()).cloned();
+    let (runtime, device) = (request.runtime.to_string(), request.session.device.to_string());
     Report {
         report: VERSION,
         version: env!("CARGO_PKG_VERSION"),
@@ -40,6 +45,9 @@ pub(super) fn start_report(
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,
                 recalibrate_bn: request.recover.recalibrate,
+                data,
+                runtime,
+                device,
                 ..r.settings.clone()
             },
             None => Settings {
@@ -53,11 +61,15 @@ pub(super) fn start_report(
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,
                 recalibrate_bn: request.recover.recalibrate,
+                data,
+                runtime,
+                device,
             },
         },
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
         before,
         after,
+        uncounted: a.costs.uncounted.clone(),
         // A model without MACs is as fast as it was.
         speedup: if after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
         steps: plan.steps,

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod early;
 mod figures;
 mod plan;
 mod request;
@@ -12,7 +13,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::algebra::Kept;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, count};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Plan};
 use crate::recovery::recover;
@@ -44,6 +45,7 @@ pub fn prune(
     output: Output,
     progress: &mut dyn Progress,
 ) -> Result<Outcome, Error> {
+    early::check_surroundings(request, &output)?;
     let mut seconds = Timings::default();
     let mut warnings = model.warnings.clone();
     // A library that was asked for and cannot be used should not cost a run.
@@ -55,13 +57,13 @@ pub fn prune(
 
     begin(progress, "analyse")?;
     let clock = Instant::now();
-    let mut a = rewriting::analyse(model, &request.shapes)?;
+    let mut a = rewriting::analyse(model, &request.shapes, request.sharing())?;
     warnings.extend(a.warnings.iter().cloned());
+    warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
 
     let samples = samples(&a, request, progress, &mut seconds)?;
-    let mut measured =
-        Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
+    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
     let clock = Instant::now();
     measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
     choose_tilt(&a, request, samples.as_ref(), &mut measured, progress)?;
@@ -82,7 +84,7 @@ pub fn prune(
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
     let wanted = missed.is_none() || request.force;
-    let mut report = start_report(&a, request, &plan, missed, model);
+    let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);
     let mut written = false;
     if wanted {
@@ -114,6 +116,7 @@ pub fn prune(
             drop(staged);
             staged = stage(&pruned)?;
             report.after.bytes = staged.bytes();
+            report.after.params = count(&pruned.proto).params;
             seconds.recover = clock.elapsed().as_secs_f64();
         }
         begin(progress, "commit")?;
@@ -147,7 +150,7 @@ pub fn prune(
 /// # Errors
 /// When the model cannot be analysed, has nothing to prune, or cannot be rewritten.
 pub fn shrink(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<(Plan, Model), Error> {
-    let mut a = rewriting::analyse(model, &request.shapes)?;
+    let mut a = rewriting::analyse(model, &request.shapes, request.sharing())?;
     let mut measured = Measured::default();
     let done = rewrite(&mut a, request, &mut measured, progress, &mut Timings::default())?;
     Ok((done.plan, done.pruned))
@@ -205,8 +208,10 @@ fn rewrite(
 /// # Errors
 /// When the model cannot be analysed, cut or run.
 pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progress) -> Result<SensitivityReport, Error> {
+    early::check_surroundings(request, &Output::None)?;
     begin(progress, "analyse")?;
-    let a = rewriting::analyse(model, &request.shapes)?;
+    let a = rewriting::analyse(model, &request.shapes, request.sharing())?;
+    early::check_model(&a, request)?;
     // Nothing is allocated.
     let scheme = request.scheme;
     let scheme = if scheme.follows_curves() { planning::find_scheme("global")? } else { scheme };

@@ -25,7 +25,7 @@ pub(super) fn make_plan(
     }
     // What a file takes beside its weights hardly changes; a size target that is missed by it is aimed at again.
     let full = a.full_counts();
-    let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes.eval(&full);
+    let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes(&full);
     for _ in 0..4 {
         let aim = Aim {
             criterion: request.criterion,

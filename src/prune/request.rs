@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::analysis::Shapes;
+use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
@@ -47,6 +47,9 @@ pub enum Error {
     /// Measuring sensitivity.
     #[error(transparent)]
     Sensitivity(#[from] sensitivity::Error),
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] crate::data::Error),
     /// Recovery was asked for without data.
     #[error("least squares and statistics of normalisations come from data: give some with --data")]
     NoData,
@@ -65,6 +68,8 @@ pub struct Request {
     pub target: Target,
     /// Options of planning.
     pub options: Options,
+    /// Kinds that some group must be of: a model without heads cannot lose any.
+    pub kinds: Vec<Kind>,
     /// Sizes of open input dimensions.
     pub shapes: Shapes,
     /// Kept channels of an earlier run, to be used instead of a search.
@@ -94,6 +99,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What uses of one weight have in common: as asked, or as in the earlier run.
+    pub fn sharing(&self) -> Sharing {
+        let options = self.recipe.as_ref().map_or(&self.options, |r| &r.settings.options);
+        if options.untie { Sharing::Apart } else { Sharing::Tied }
+    }
+
     /// Whether anything asks for a runtime.
     pub(super) fn runs_models(&self) -> bool {
         self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity

@@ -40,10 +40,7 @@ pub(super) fn choose_tilt(
     measured.tilt = USUAL;
     let enough = |s: &&Samples| s.has_aside() && s.count(s.told()) >= ENOUGH;
     let Some(samples) = samples.filter(enough).filter(|_| {
-        request.scheme.follows_curves()
-            && request.recover.refit
-            && request.recipe.is_none()
-            && !is_time(request.target)
+        request.scheme.follows_curves() && request.recover.refit && request.recipe.is_none() && !is_time(request.target)
     }) else {
         return Ok(());
     };

@@ -1,8 +1,8 @@
 //! Accuracy won back from data without training.
 //!
 //! Both networks run side by side over calibration samples, in pieces ([`segments`]), and each layer of the pruned one
-//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be estimated
-//! again, too. What comes of it is told on samples that were not solved with, where there are enough.
+//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be moved by
+//! what pruning did to them, too. What comes of it is told on samples that were not solved with, where there are enough.
 
 pub mod costs;
 mod flow;
@@ -32,7 +32,7 @@ use segments::{Network, Runner};
 pub struct Means {
     /// Solve the least squares of layers whose inputs have changed.
     pub refit: bool,
-    /// Estimate the statistics of batch normalisations again.
+    /// Move the statistics of batch normalisations by what pruning did to them.
     pub recalibrate: bool,
 }
 
@@ -91,7 +91,7 @@ pub fn recover(
         let external = pruned.external.clone();
         let part = samples.part(samples.solved());
         let calibration = Calibration { source: &part, session: calibration.session.clone(), ..*calibration };
-        out.normalizations = Some(rewriting::recalibrate(&mut pruned.proto, external.as_ref(), &calibration)?);
+        out.normalizations = Some(rewriting::recalibrate(a, kept, &mut pruned.proto, external.as_ref(), &calibration)?);
         out.recalibrated = likeness(&run(pruned)?, &original, samples, from)?;
     }
     Ok(out)

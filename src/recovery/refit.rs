@@ -15,12 +15,12 @@ use super::flow::Flow;
 use super::samples::Samples;
 use super::segments::{Network, Runner};
 use super::store::Values;
+use super::write::{Addends, Place, write};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::matrix::{Regression, Right, Solution};
 use crate::onnx::Model;
 use crate::rewriting::{Initializers, Result};
-use super::write::{Addends, Place, write};
 use crate::statistics::{self, Layer, Lot, Reading, Sampler, layers};
 
 /// Rows of a regression: positions of all samples together.
@@ -290,11 +290,7 @@ impl<'f> Fit<'f> {
 
     /// The rows of one batch.
     fn batch(&self, given: &Given, samples: &Samples, k: usize, sampler: Sampler) -> Result<Rows> {
-        let lot = Lot {
-            samples: samples.count(k..k + 1),
-            filled: samples.filled(k),
-            before: samples.count(0..k),
-        };
+        let lot = Lot { samples: samples.count(k..k + 1), filled: samples.filled(k), before: samples.count(0..k) };
         let wrong = |tensor: &str, why: String| statistics::Error::Activation {
             tensor: tensor.to_owned(),
             sample: samples.name(k).to_owned(),
@@ -372,7 +368,8 @@ impl<'f> Fit<'f> {
 
     fn apply(&self, network: &mut Network, solutions: &[(Solution, Vec<f64>)]) -> Result<bool> {
         let columns = solutions.iter().flat_map(|(s, _)| s.weights.columns());
-        let weight: Vec<f32> = columns.into_iter().flat_map(|w| w.iter().map(|v| *v as f32).collect::<Vec<_>>()).collect();
+        let weight: Vec<f32> =
+            columns.into_iter().flat_map(|w| w.iter().map(|v| *v as f32).collect::<Vec<_>>()).collect();
         let addends: Vec<f32> = solutions.iter().flat_map(|(_, a)| a).map(|v| *v as f32).collect();
         write(&mut network.graph, self.layer, &self.place, &weight, Some(Addends::All(&addends)))
     }
@@ -503,7 +500,9 @@ pub(super) fn floats(tensor: &crate::runtime::Tensor) -> Option<Cow<'_, [f32]>> 
     use crate::runtime::Data;
     match tensor.data() {
         Data::F32(v) => Some(Cow::Borrowed(v)),
-        Data::F16(_) | Data::BF16(_) | Data::F64(_) => Some(tensor.to_f64_vec().into_iter().map(|v| v as f32).collect()),
+        Data::F16(_) | Data::BF16(_) | Data::F64(_) => {
+            Some(tensor.to_f64_vec().into_iter().map(|v| v as f32).collect())
+        }
         _ => None,
     }
 }

@@ -244,13 +244,7 @@ impl<'a> Network<'a> {
     }
 
     /// Runs a piece on batches whose tensors have the same shapes.
-    fn run_lot(
-        &self,
-        piece: &GraphProto,
-        inputs: &[String],
-        lot: &Lot,
-        made: &mut [(String, Values)],
-    ) -> Result<()> {
+    fn run_lot(&self, piece: &GraphProto, inputs: &[String], lot: &Lot, made: &mut [(String, Values)]) -> Result<()> {
         let mut graph = piece.clone();
         let mut given: Vec<&String> = Vec::new();
         for (name, fixed) in inputs.iter().zip(&lot.fixed) {

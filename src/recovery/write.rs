@@ -76,7 +76,7 @@ pub fn write(
         let Some(values) = values else { return Ok(false) };
         let done = match layer.after.intercept {
             Intercept::NewBias(_) => initializers.add(graph, node, input, c.contraction.weight, &values)?,
-            _ => initializers.replace(graph, node, input, &values)?,
+            _ => initializers.replace(graph, &[(node, input)], &values)?,
         };
         if !done {
             return Ok(false);
@@ -90,5 +90,5 @@ pub fn write(
     } else {
         weight.iter().map(|v| v / factor).collect()
     };
-    initializers.replace(graph, place.node, c.contraction.weight, &stored)
+    initializers.replace(graph, &[(place.node, c.contraction.weight)], &stored)
 }

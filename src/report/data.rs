@@ -2,12 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
+use crate::data::Origin;
 use crate::planning::{Options, Target};
 use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
+
+/// Writes a count without a fraction, as long as it is exact.
+pub(super) fn whole<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if x.fract() == 0.0 && x.abs() <= EXACT { to.serialize_i64(*x as i64) } else { to.serialize_f64(*x) }
+}
 
 /// Version of the report's layout.
 pub const VERSION: u32 = 1;
@@ -16,12 +23,15 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelFigures {
     /// Multiply-accumulates of contractions at the bound input shapes.
+    #[serde(serialize_with = "whole")]
     pub macs: f64,
     /// Elements of weights.
+    #[serde(serialize_with = "whole")]
     pub params: f64,
     /// Bytes of all files.
     pub bytes: u64,
     /// Peak bytes of live activations.
+    #[serde(serialize_with = "whole")]
     pub activation_bytes: f64,
     /// Prunable channels.
     pub channels: usize,
@@ -220,6 +230,15 @@ pub struct Settings {
     /// Whether batch normalisations got new statistics.
     #[serde(default)]
     pub recalibrate_bn: bool,
+    /// The calibration data.
+    #[serde(default)]
+    pub data: Option<Origin>,
+    /// The runtime asked for.
+    #[serde(default)]
+    pub runtime: String,
+    /// Where models ran.
+    #[serde(default)]
+    pub device: String,
 }
 
 /// The whole report.
@@ -239,6 +258,8 @@ pub struct Report {
     pub before: ModelFigures,
     /// Figures after.
     pub after: ModelFigures,
+    /// Operators whose work is not in the MACs, with how many nodes.
+    pub uncounted: BTreeMap<String, usize>,
     /// Base MACs / pruned MACs.
     pub speedup: f64,
     /// Steps taken.
@@ -318,7 +339,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
         let macs = a.costs.macs.eval_product(i, &full);
         a.costs.macs.atoms_of(i).into_iter().for_each(|g| share[g] += macs / total);
     }
-    let member = |v: usize, axis: usize| (a.graph.names[a.variants[v].tensor].to_owned(), axis);
+    let member = |v: usize, axis: usize| (a.graph.weight_name(a.variants[v].tensor).to_owned(), axis);
     let groups = a
         .groups
         .iter()

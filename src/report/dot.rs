@@ -3,20 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
-use super::data::overview;
+use super::data::{Recipe, overview};
 use super::text::percent;
 use crate::algebra::Atom;
 use crate::analysis::{Analysis, Kind};
+use crate::escape;
 use crate::ops::Role;
 
+/// How the picture looks: from the top down, so that a page holds its width.
+const LOOK: &str = "\
+digraph groups {
+  graph [rankdir=TB, ranksep=0.45, nodesep=0.25];
+  node [shape=box, style=\"filled,rounded\", fontname=\"sans-serif\", fontsize=12, margin=\"0.12,0.05\", height=0.4];
+  edge [fontname=\"sans-serif\", fontsize=10, arrowsize=0.7];
+";
+
+/// A report that is of another model.
+#[derive(Debug, thiserror::Error)]
+#[error("the report is not of this model: {0}")]
+pub struct OtherModel(String);
+
 /// A digraph: a node per group, coloured by kind; an edge A → B for each weight that reads group A and writes group
-/// B, with its share of the MACs; grey boxes for frozen ends.
-pub fn dot(a: &Analysis) -> String {
-    let mut out = String::from("digraph groups {\n  rankdir=LR;\n  node [style=filled, fontname=\"sans-serif\"];\n");
+/// B, with its share of the MACs (the weight that gives B its name is not named again); grey boxes for frozen ends.
+/// With a report each group shows its channels before and after.
+///
+/// # Errors
+/// When the report is of a model with other groups.
+pub fn dot(a: &Analysis, report: Option<&Recipe>) -> Result<String, OtherModel> {
+    let mut out = LOOK.to_owned();
     // Writing to a string cannot fail.
     for (i, (g, change)) in a.groups.iter().zip(overview(a, None).groups).enumerate() {
-        let label = quoted(&format!("{}\n{} {}", g.name, g.size, change.kind));
-        let dashed = if g.flags.mixed { ", style=\"filled,dashed\"" } else { "" };
+        let size = match report {
+            None => g.size.to_string(),
+            Some(report) => {
+                let found = report.groups.iter().find(|r| r.name == g.name && r.before == g.size);
+                let found = found.ok_or_else(|| {
+                    OtherModel(format!("it has no group '{}' of {} channels", escape::line(&g.name), g.size))
+                })?;
+                match found.kept.len() {
+                    n if n == g.size => n.to_string(),
+                    n => format!("{} → {n}", g.size),
+                }
+            }
+        };
+        let label = label(&[short(&g.name), &format!("{size} {}", change.kind)]);
+        let dashed = if g.flags.mixed { ", style=\"filled,rounded,dashed\"" } else { "" };
         let _ = writeln!(out, "  g{i} [label={label}, fillcolor=\"{}\"{dashed}];", colour(g.kind));
     }
     let edges = edges(a);
@@ -29,15 +60,25 @@ pub fn dot(a: &Analysis) -> String {
         })
         .collect();
     for reason in &ends {
-        let (id, shown) = (quoted(&format!("frozen {reason}")), quoted(reason.trim_start_matches("graph ")));
-        let _ = writeln!(out, "  {id} [label={shown}, shape=box, fillcolor=grey85];");
+        let (id, shown) = (frozen_id(reason), label(&[reason.trim_start_matches("graph ")]));
+        let _ = writeln!(out, "  {id} [label={shown}, fillcolor=grey85];");
     }
     for e in &edges {
-        let label = quoted(&format!("{}\n{}", e.weight, percent(e.share)));
+        let named = match e.to {
+            End::Group(i) => a.groups[i].name == e.weight,
+            End::Frozen(_) => false,
+        };
+        let share = percent(e.share);
+        let label = if named { label(&[&share]) } else { label(&[short(e.weight), &share]) };
         let _ = writeln!(out, "  {} -> {} [label={label}];", e.from.id(), e.to.id());
     }
     out.push_str("}\n");
-    out
+    Ok(out)
+}
+
+/// What exporters put behind the name of a layer says nothing here.
+fn short(weight: &str) -> &str {
+    weight.strip_suffix(".weight").filter(|name| !name.is_empty()).unwrap_or(weight)
 }
 
 fn colour(kind: Kind) -> &'static str {
@@ -63,7 +104,7 @@ impl End<'_> {
     fn id(&self) -> String {
         match self {
             End::Group(i) => format!("g{i}"),
-            End::Frozen(reason) => quoted(&format!("frozen {reason}")),
+            End::Frozen(reason) => frozen_id(reason),
         }
     }
 }
@@ -90,7 +131,7 @@ fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
             axes.flat_map(|(t, _)| a.relations.terms.leaves(*t)).filter_map(|atom| end(a, &groups, atom)).collect()
         };
         let share = v.uses.iter().filter_map(|u| macs.get(&u.node)).sum::<f64>() / total;
-        let weight = a.graph.names[v.tensor];
+        let weight = a.graph.weight_name(v.tensor);
         for from in ends(&[Role::In]) {
             for to in ends(&[Role::Out, Role::Embedding]) {
                 edges.push(Edge { from: from.clone(), to, weight, share });
@@ -110,6 +151,12 @@ fn end<'a>(a: &'a Analysis, groups: &HashMap<Atom, usize>, atom: Atom) -> Option
     (terms.size(atom).known() != Some(1) || reason.starts_with("graph ")).then_some(End::Frozen(reason))
 }
 
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+fn frozen_id(reason: &str) -> String {
+    label(&[&format!("frozen {reason}")])
+}
+
+/// A quoted text of these lines.
+fn label(lines: &[&str]) -> String {
+    let line = |text: &&str| escape::line(text).replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", lines.iter().map(line).collect::<Vec<_>>().join("\\n"))
 }

@@ -1,10 +1,19 @@
 //! What an evaluation has to tell. `schemas/evaluation.schema.json` describes the JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::data::whole;
+use crate::data::Origin;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
 use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Latency;
+
+fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match x {
+        Some(x) => whole(x, to),
+        None => to.serialize_none(),
+    }
+}
 
 /// Version of the layout of [`EvaluationReport`].
 pub const EVALUATION_VERSION: u32 = 1;
@@ -39,6 +48,8 @@ pub struct EvaluationReport {
 pub struct EvaluatedData {
     /// Its name: the path.
     pub name: String,
+    /// How it was read, where it lies on disk.
+    pub origin: Option<Origin>,
     /// Samples that the models were run on.
     pub samples: u64,
     /// Samples that could not be used.
@@ -55,8 +66,10 @@ pub struct EvaluatedModel {
     /// File name.
     pub model: String,
     /// Multiply-accumulates for one sample; `null` where they are not known.
+    #[serde(serialize_with = "some_whole")]
     pub macs: Option<f64>,
     /// Elements of weights.
+    #[serde(serialize_with = "some_whole")]
     pub params: Option<f64>,
     /// Bytes of all files.
     pub bytes: u64,

@@ -1,11 +1,13 @@
 //! What a model is and what of it could shrink, before anything is removed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 
-use super::data::{FrozenAxes, GroupChange, overview};
-use crate::analysis::{Analysis, Kind};
+use super::data::{FrozenAxes, GroupChange, overview, whole};
+use crate::algebra::Dim;
+use crate::analysis::{Analysis, Group, Kind};
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self, DType};
 use crate::planning::Axes;
@@ -17,8 +19,27 @@ pub struct Port {
     pub name: String,
     /// Element type.
     pub dtype: String,
-    /// Sizes as the file gives them: numbers, or names of open dimensions. `None` where the rank is unknown.
-    pub shape: Option<Vec<String>>,
+    /// Sizes as the file gives them. `None` where the rank is unknown.
+    pub shape: Option<Vec<Size>>,
+}
+
+/// A size as the file gives it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Size {
+    /// A number.
+    Known(i64),
+    /// The name of an open dimension, or what it is computed from.
+    Open(String),
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Known(n) => n.fmt(f),
+            Size::Open(name) => f.write_str(name),
+        }
+    }
 }
 
 /// Facts about the file.
@@ -47,10 +68,15 @@ pub struct ModelFacts {
     /// Bytes of all files.
     pub file_bytes: u64,
     /// Multiply-accumulates at the bound input shapes.
+    #[serde(serialize_with = "whole")]
     pub macs: f64,
+    /// Operators whose work is not in the MACs, with how many nodes.
+    pub uncounted: BTreeMap<String, usize>,
     /// Elements of weights.
+    #[serde(serialize_with = "whole")]
     pub params: f64,
     /// Peak bytes of live activations.
+    #[serde(serialize_with = "whole")]
     pub activation_bytes: f64,
     /// Sizes of open dimensions that these figures are for.
     pub shapes: BTreeMap<String, i64>,
@@ -61,6 +87,8 @@ pub struct ModelFacts {
 pub struct InspectedGroup {
     /// Name of the weight that produces the channels.
     pub name: String,
+    /// The node that writes the channels with it.
+    pub node: String,
     /// What the channels are for.
     pub kind: Kind,
     /// Whether groups of this kind shrink unless told otherwise.
@@ -71,8 +99,22 @@ pub struct InspectedGroup {
     pub macs_share: f64,
     /// Whether an operator mixes across the channels.
     pub mixed: bool,
-    /// Weights and axes that carry the channels.
-    pub members: Vec<(String, usize)>,
+    /// Every use of an initializer that carries the channels.
+    pub members: Vec<Member>,
+}
+
+/// An initializer that carries channels of a group, as one node uses it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// The node: its name, or its operator, place and output.
+    pub node: String,
+    /// The initializer, or the output of a Constant node.
+    pub initializer: String,
+    /// The axis that carries the channels.
+    pub axis: usize,
+    /// What the axis does there: `writes` or `reads` the channels, scales them (`batch-norm`, `norm`, `divisor`,
+    /// `quantization`), is a table of vectors (`embedding`) or `follows`.
+    pub role: &'static str,
 }
 
 /// Weight axes that share an obstacle.
@@ -101,7 +143,7 @@ pub struct Inspection {
 
 /// Describes a model.
 pub fn inspect(a: &Analysis) -> Inspection {
-    let whole = overview(a, None);
+    let all = overview(a, None);
     let model = a.graph.model;
     let mut warnings = model.warnings.clone();
     warnings.extend(a.warnings.iter().cloned());
@@ -111,18 +153,32 @@ pub fn inspect(a: &Analysis) -> Inspection {
     }
     Inspection {
         model: facts(a),
-        groups: whole.groups.into_iter().map(InspectedGroup::from).collect(),
-        frozen: by_reason(&whole.frozen),
+        groups: all.groups.into_iter().zip(&a.groups).map(|(change, g)| group(a, g, change)).collect(),
+        frozen: by_reason(&all.frozen),
         warnings,
     }
 }
 
-impl From<GroupChange> for InspectedGroup {
-    fn from(g: GroupChange) -> Self {
-        let GroupChange { name, kind, before: size, macs_share, mixed, members, .. } = g;
-        let by_default = Axes::default().contains(kind);
-        InspectedGroup { name, kind, by_default, size, macs_share, mixed, members }
+fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
+    let GroupChange { name, kind, before: size, macs_share, mixed, .. } = change;
+    let mut members: Vec<(usize, Member)> = Vec::new();
+    for item in &g.items {
+        let v = &a.variants[item.variant];
+        for at in &v.uses {
+            let initializer = a.graph.names[v.tensor].to_owned();
+            let (node, role) = (a.graph.label(at.node), item.role.name());
+            members.push((at.node, Member { node, initializer, axis: item.axis, role }));
+        }
     }
+    // The order of the model; initializers of a node stay in theirs.
+    members.sort_by_key(|(node, _)| *node);
+    let members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
+    let writes =
+        |m: &&Member| name.strip_prefix(m.initializer.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('#'));
+    let node = members.iter().filter(writes).min_by_key(|m| !matches!(m.role, "writes" | "embedding"));
+    let node = node.map_or_else(String::new, |m| m.node.clone());
+    let by_default = Axes::default().contains(kind);
+    InspectedGroup { name, node, kind, by_default, size, macs_share, mixed, members }
 }
 
 fn facts(a: &Analysis) -> ModelFacts {
@@ -146,7 +202,8 @@ fn facts(a: &Analysis) -> ModelFacts {
         initializer_bytes: graph.initializer.iter().map(of_tensor).sum(),
         file_bytes: model.file_bytes,
         macs: a.costs.macs.eval(&full),
-        params: a.costs.params.eval(&full),
+        uncounted: a.costs.uncounted.clone(),
+        params: a.costs.params(&full),
         activation_bytes: a.costs.activations.peak(&full),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
     }
@@ -156,7 +213,8 @@ fn port(a: &Analysis, v: &ValueInfoProto) -> Port {
     let fact = a.graph.id(v.name()).map(|id| &a.facts.tensors[id]);
     let dtype = fact.and_then(|f| DType::try_from(f.dtype).ok()).unwrap_or(DType::Undefined);
     let dims = fact.and_then(|f| f.shape.as_ref());
-    let shape = dims.map(|dims| dims.iter().map(|d| a.facts.symbols.show(d)).collect());
+    let size = |d: &Dim| d.known().map_or_else(|| Size::Open(a.facts.symbols.show(d)), Size::Known);
+    let shape = dims.map(|dims| dims.iter().map(size).collect());
     Port { name: v.name().to_owned(), dtype: dtype.name().to_owned(), shape }
 }
 

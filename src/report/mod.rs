@@ -9,15 +9,15 @@ mod inspect;
 pub mod text;
 
 pub use data::{
-    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery, Report,
-    SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION, Verification,
-    overview, recipe,
+    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
+    Report, SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION,
+    Verification, overview, recipe,
 };
-pub use dot::dot;
+pub use dot::{OtherModel, dot};
 pub use evaluation::{
     BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
     FoundBox, Prediction,
 };
-pub use evaluation_rows::{class_heads, class_rows, evaluation_rows};
+pub use evaluation_rows::{Rows, class_heads, class_rows, evaluation_tables};
 pub use file::Pending;
-pub use inspect::{FrozenReason, InspectedGroup, Inspection, ModelFacts, Port, inspect};
+pub use inspect::{FrozenReason, InspectedGroup, Inspection, Member, ModelFacts, Port, Size, inspect};

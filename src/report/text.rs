@@ -1,7 +1,12 @@
 //! Figures as people read them, and the rows of the tables; no terminal here.
 
-use super::data::{GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, TimeReport, Verification};
+use std::collections::BTreeMap;
+
+use super::data::{
+    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, TimeReport, Verification,
+};
 use super::inspect::{FrozenReason, InspectedGroup};
+use crate::escape;
 use crate::planning::Measured;
 use crate::runtime::LoadedLibrary;
 
@@ -68,7 +73,7 @@ pub fn group_rows(groups: &[GroupChange], limit: usize) -> (Vec<[String; 5]>, us
             true => format!("{}", g.before),
             false => format!("{} → {}", g.before, g.after),
         };
-        [g.name.clone(), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
+        [one_line(&g.name), g.kind.to_string(), change, percent(g.macs_share), mixed(g.mixed)]
     };
     shown(groups, limit, lost, row)
 }
@@ -112,6 +117,13 @@ pub fn total_rows(r: &Report) -> Vec<[String; 4]> {
     rows
 }
 
+/// What the MACs leave out: `not counted in MACs: STFT (1 node)`.
+pub fn uncounted(operators: &BTreeMap<String, usize>) -> Option<String> {
+    let list: Vec<String> =
+        operators.iter().map(|(op, n)| format!("{op} ({n} {})", plural(*n, "node", "nodes"))).collect();
+    (!list.is_empty()).then(|| format!("not counted in MACs: {}", list.join(", ")))
+}
+
 /// What the latency was measured on: `onnxruntime 1.32.0, x 1x3x224x224`.
 pub fn latency_setting(r: &Report) -> Option<String> {
     let l = r.latency.as_ref()?;
@@ -137,7 +149,7 @@ pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]
         "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
         _ => format!("{:.4}", 1.0 - loss(g, i)),
     };
-    let row = |g: &GroupSensitivity| [g.name.clone(), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
+    let row = |g: &GroupSensitivity| [one_line(&g.name), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
     shown(&s.groups, limit, |g| loss(g, 1), row)
 }
 
@@ -191,7 +203,9 @@ pub fn recovery(r: &Recovery) -> String {
         let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
         done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
     }
-    if let Some(n) = r.normalizations {
+    if r.normalizations == Some(0) {
+        done.push("no BatchNormalization to recalibrate (insert-bn puts back what the exporter folded)".to_owned());
+    } else if let Some(n) = r.normalizations {
         done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
     }
     let stages = [("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
@@ -243,18 +257,36 @@ fn plural<'a>(n: usize, one: &'a str, many: &'a str) -> &'a str {
 }
 
 /// Heads of [`inspected_rows`].
-pub const INSPECTED_HEADS: [&str; 6] = ["group", "kind", "size", "members", "share of MACs", "mixed"];
+pub const INSPECTED_HEADS: [&str; 7] = ["group", "node", "kind", "size", "members", "share of MACs", "mixed"];
 
 /// One row per group, at most `limit`; also the number of groups left out.
-pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 6]>, usize) {
+pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 7]>, usize) {
     let row = |g: &InspectedGroup| {
         let (size, members) = (g.size.to_string(), g.members.len().to_string());
         let kind = if g.by_default { g.kind.to_string() } else { format!("{} (--axes)", g.kind) };
-        [g.name.clone(), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
+        [one_line(&g.name), one_line(&g.node), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
     };
     let rows: Vec<_> = groups.iter().take(limit).map(row).collect();
     let more = groups.len() - rows.len();
     (rows, more)
+}
+
+/// Heads of [`member_rows`].
+pub const MEMBER_HEADS: [&str; 5] = ["group", "node", "initializer", "axis", "role"];
+
+/// One row per member of every group; the group's name stands in its first.
+pub fn member_rows(groups: &[InspectedGroup]) -> Vec<[String; 5]> {
+    let rows = groups.iter().flat_map(|g| {
+        g.members.iter().enumerate().map(|(i, m)| {
+            let name = if i == 0 { one_line(&g.name) } else { String::new() };
+            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.to_owned()]
+        })
+    });
+    rows.collect()
+}
+
+fn one_line(name: &str) -> String {
+    escape::line(name).into_owned()
 }
 
 /// Heads of [`frozen_rows`].
@@ -262,7 +294,8 @@ pub const FROZEN_HEADS: [&str; 3] = ["frozen because", "axes", "examples"];
 
 /// One row per reason.
 pub fn frozen_rows(frozen: &[FrozenReason]) -> Vec<[String; 3]> {
-    frozen.iter().map(|f| [f.reason.clone(), f.axes.to_string(), f.examples.join("\n")]).collect()
+    let examples = |f: &FrozenReason| f.examples.iter().map(|e| one_line(e)).collect::<Vec<_>>().join("\n");
+    frozen.iter().map(|f| [one_line(&f.reason), f.axes.to_string(), examples(f)]).collect()
 }
 
 #[cfg(test)]

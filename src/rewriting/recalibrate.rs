@@ -1,43 +1,148 @@
-//! Statistics of batch normalisations, estimated again on data.
+//! Statistics of batch normalisations, moved by what pruning did to them on data.
 //!
-//! In a copy of the model every normalisation uses the mean and variance of its batch, as in training, so that each
-//! sees what the ones before it will give once they are recalibrated: one pass serves all.
+//! What a normalisation gives must look on the data as it did in the original: the same mean and deviation of every
+//! channel. Where the data is like what the model was trained on, this makes the statistics those of the data; where it
+//! is not, the model's own way of seeing such data stays.
+//!
+//! In a copy of the pruned model every normalisation uses the mean and variance of its batch and gives the original's
+//! moments, so that each sees what the ones before it will give once they are recalibrated: one pass serves all.
+
+use std::collections::HashMap;
 
 use super::error::Result;
 use super::replace::Initializers;
-use crate::analysis::{Facts, Graph};
+use crate::algebra::Kept;
+use crate::analysis::{Analysis, Facts, Graph};
 use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::statistics::{Calibration, Tap, tapped};
 
-/// A normalisation in the copy.
+/// A normalisation in a copy that tells the moments of each batch.
 struct Normalization {
-    node: usize,
+    /// The nodes, and the tensors that they write: several where they are one layer.
+    nodes: Vec<usize>,
+    outputs: Vec<String>,
     /// Names of its batch's mean and variance.
     mean: String,
     variance: String,
+    epsilon: f64,
     /// Sums over samples of the mean, and of the variance and the square of the mean.
     sums: Vec<f64>,
     squares: Vec<f64>,
 }
 
-/// Gives every batch normalisation of the model with constant statistics those of the data. Returns their number.
+/// What a normalisation gives on the data before scale and shift, for each channel.
+struct Moments {
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+}
+
+impl Moments {
+    fn of(&self, channel: usize) -> Option<(f64, f64)> {
+        Some((*self.mean.get(channel)?, *self.deviation.get(channel)?))
+    }
+}
+
+/// By the tensor that a normalisation writes.
+type Aims = HashMap<String, Moments>;
+
+/// Moves the constant statistics of every batch normalisation of the pruned model by what pruning did to them on the
+/// data. Returns their number.
 ///
 /// # Errors
 /// When the data or the runtime fails.
 pub fn recalibrate(
+    a: &Analysis,
+    kept: &Kept,
     proto: &mut ModelProto,
     external: Option<&ExternalLayout>,
     calibration: &Calibration,
 ) -> Result<usize> {
-    let (copy, mut all) = by_batch(proto, external)?;
+    let aims = aims(a, kept, calibration)?;
+    let (copy, mut all) = watched(proto, external, Some(&aims))?;
     if all.is_empty() {
         return Ok(0);
     }
-    let copy = tapped(&copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
-    let samples = Tap::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
-        for n in &mut all {
+    let samples = observe(&copy, &mut all, calibration)?;
+    let Some(graph) = &mut proto.graph else { return Ok(0) };
+    let mut initializers = Initializers::of(graph);
+    let mut done = 0;
+    for n in pooled(graph, &initializers, all) {
+        let (mut mean, mut variance) = n.moments(samples);
+        for (c, (m, v)) in mean.iter_mut().zip(&mut variance).enumerate() {
+            let (offset, ratio) = aims.get(&n.outputs[0]).and_then(|a| a.of(c)).unwrap_or((0.0, 1.0));
+            // (x − mean) / deviation must have the mean `offset` and the deviation `ratio`.
+            let deviation = (*v + n.epsilon).sqrt() / ratio;
+            *m -= offset * deviation;
+            *v = (deviation * deviation - n.epsilon).max(0.0);
+        }
+        let [mean, variance] = [mean, variance].map(|v| v.iter().map(|x| *x as f32).collect::<Vec<f32>>());
+        if mean.iter().chain(&variance).all(|v| v.is_finite()) && !mean.is_empty() {
+            let places = |input: usize| n.nodes.iter().map(|node| (*node, input)).collect::<Vec<_>>();
+            initializers.replace(graph, &places(3), &mean)?;
+            if initializers.replace(graph, &places(4), &variance)? {
+                done += n.nodes.len();
+            }
+        }
+    }
+    Ok(done)
+}
+
+impl Normalization {
+    /// Mean and variance of each channel over all samples and uses.
+    fn moments(&self, samples: usize) -> (Vec<f64>, Vec<f64>) {
+        let samples = (samples * self.nodes.len()) as f64;
+        let mean: Vec<f64> = self.sums.iter().map(|s| s / samples).collect();
+        let variance = self.squares.iter().zip(&mean).map(|(s, m)| (s / samples - m * m).max(0.0)).collect();
+        (mean, variance)
+    }
+}
+
+/// What every normalisation of the original gives on the data, of the channels that are left.
+fn aims(a: &Analysis, kept: &Kept, calibration: &Calibration) -> Result<Aims> {
+    let model = a.graph.model;
+    let (copy, mut all) = watched(&model.proto, model.external.as_ref(), None)?;
+    if all.is_empty() {
+        return Ok(Aims::new());
+    }
+    let samples = observe(&copy, &mut all, calibration)?;
+    let Some(graph) = &model.proto.graph else { return Ok(Aims::new()) };
+    let initializers = Initializers::of(graph);
+    let mut aims = Aims::new();
+    for n in pooled(graph, &initializers, all) {
+        let statistics = |k: usize| initializers.values(graph, &graph.node[n.nodes[0]], k);
+        let (Some(old_mean), Some(old_variance)) = (statistics(3), statistics(4)) else { continue };
+        let (mean, variance) = n.moments(samples);
+        let positions: Vec<usize> =
+            left(a, kept, &n.outputs[0]).unwrap_or_else(|| (0..mean.len().min(old_mean.len())).collect());
+        let one = |c: usize| {
+            let old = (f64::from(*old_variance.get(c)?) + n.epsilon).sqrt();
+            let offset = (mean.get(c)? - f64::from(*old_mean.get(c)?)) / old;
+            let ratio = (variance.get(c)? + n.epsilon).sqrt() / old;
+            (offset.is_finite() && ratio.is_finite() && ratio > 0.0).then_some((offset, ratio))
+        };
+        // A channel that tells nothing gets the statistics of the data.
+        let (mean, deviation): (Vec<f64>, Vec<f64>) =
+            positions.into_iter().map(|c| one(c).unwrap_or((0.0, 1.0))).unzip();
+        for output in &n.outputs {
+            aims.insert(output.clone(), Moments { mean: mean.clone(), deviation: deviation.clone() });
+        }
+    }
+    Ok(aims)
+}
+
+/// Channels that are left of what a node of the original's main graph writes; `None` for all.
+fn left(a: &Analysis, kept: &Kept, output: &str) -> Option<Vec<usize>> {
+    let axes = a.relations.tensors[a.graph.id(output)?].as_ref()?;
+    a.relations.terms.kept_positions(*axes.get(1)?, kept)
+}
+
+/// Runs a copy on the data and sums up its moments; gives the number of samples.
+fn observe(copy: &Model, all: &mut [Normalization], calibration: &Calibration) -> Result<usize> {
+    let copy = tapped(copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
+    Ok(Tap::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
+        for n in all.iter_mut() {
             let of = |name: &str| outputs.iter().find(|(o, _)| *o == name).and_then(|(_, view)| view.floats());
             let (Some(mean), Some(variance)) = (of(&n.mean), of(&n.variance)) else { continue };
             n.sums.resize(mean.len(), 0.0);
@@ -50,24 +155,42 @@ pub fn recalibrate(
             }
         }
         Ok(())
-    })?;
-    let Some(graph) = &mut proto.graph else { return Ok(0) };
-    let mut initializers = Initializers::of(graph);
-    let mut done = 0;
-    for n in &all {
-        let mean: Vec<f64> = n.sums.iter().map(|s| s / samples as f64).collect();
-        let variance = n.squares.iter().zip(&mean).map(|(s, m)| (s / samples as f64 - m * m).max(0.0) as f32);
-        let (mean, variance): (Vec<f32>, Vec<f32>) = (mean.iter().map(|m| *m as f32).collect(), variance.collect());
-        if mean.iter().chain(&variance).all(|v| v.is_finite()) && !mean.is_empty() {
-            initializers.replace(graph, n.node, 3, &mean)?;
-            done += usize::from(initializers.replace(graph, n.node, 4, &variance)?);
-        }
-    }
-    Ok(done)
+    })?)
 }
 
-/// A copy of the model in which normalisations use their batch's statistics.
-fn by_batch(proto: &ModelProto, external: Option<&ExternalLayout>) -> Result<(Model, Vec<Normalization>)> {
+/// Normalisations with all numbers in common are one layer that is used several times: what it sees is what all its
+/// uses see. Statistics that are one number for all channels say nothing, as in a network that was never trained.
+fn pooled(graph: &GraphProto, initializers: &Initializers, all: Vec<Normalization>) -> Vec<Normalization> {
+    let mut out: Vec<Normalization> = Vec::new();
+    let mut first: HashMap<Vec<String>, usize> = HashMap::new();
+    for n in all {
+        let at = n.nodes[0];
+        let key: Vec<String> = (1..5).filter_map(|k| initializers.name(graph, (at, k))).collect();
+        let told = initializers.values(graph, &graph.node[at], 3).is_some_and(|v| v.iter().any(|x| *x != v[0]));
+        match first.get(&key).filter(|_| told) {
+            Some(&k) => {
+                let same = &mut out[k];
+                same.nodes.extend(n.nodes);
+                same.outputs.extend(n.outputs);
+                same.sums.iter_mut().zip(&n.sums).for_each(|(a, b)| *a += b);
+                same.squares.iter_mut().zip(&n.squares).for_each(|(a, b)| *a += b);
+            }
+            None => {
+                first.insert(key, out.len());
+                out.push(n);
+            }
+        }
+    }
+    out
+}
+
+/// A copy of the model that tells the moments of each batch. With `aims`, normalisations use these moments instead of
+/// their own statistics, and give those of the aims.
+fn watched(
+    proto: &ModelProto,
+    external: Option<&ExternalLayout>,
+    aims: Option<&Aims>,
+) -> Result<(Model, Vec<Normalization>)> {
     let mut model = Model { proto: proto.clone(), external: external.cloned(), ..Model::default() };
     let ranks = ranks(&model)?;
     let axes_as_input = onnx::opset(proto, "") >= 18;
@@ -76,22 +199,25 @@ fn by_batch(proto: &ModelProto, external: Option<&ExternalLayout>) -> Result<(Mo
     let (mut nodes, mut all) = (Vec::with_capacity(graph.node.len()), Vec::new());
     for (i, node) in graph.node.iter().enumerate() {
         let parameters = |k: usize| initializers.values(graph, node, k);
-        let (Some(rank), Some(scale), Some(shift), Some(_), Some(_)) =
+        let (Some(rank), Some(mut scale), Some(mut shift), Some(_), Some(_)) =
             (ranks[i], parameters(1), parameters(2), parameters(3), parameters(4))
         else {
             nodes.push(node.clone());
             continue;
         };
+        if let Some(aim) = aims.and_then(|a| a.get(&node.output[0])) {
+            for (c, (scale, shift)) in scale.iter_mut().zip(&mut shift).enumerate() {
+                let Some((offset, ratio)) = aim.of(c) else { continue };
+                *shift += *scale * offset as f32;
+                *scale *= ratio as f32;
+            }
+        }
         let mut made = |what: &str| initializers.fresh(&format!("{}_{what}", node.output[0]));
         let [mean, centred, squared, variance, shifted, deviation, unit, scaled] =
             ["mean", "centred", "squared", "variance", "shifted", "deviation", "unit", "scaled"].map(&mut made);
         let [gamma, beta, epsilon, axes] = ["gamma", "beta", "epsilon", "axes"].map(&mut made);
-        let per_channel: Vec<usize> = [scale.len()].into_iter().chain(vec![1; rank - 2]).collect();
         let others: Vec<i64> = (0..rank as i64).filter(|k| *k != 1).collect();
-        graph.initializer.push(onnx::from_f32(&gamma, &per_channel, &scale, DType::Float)?);
-        graph.initializer.push(onnx::from_f32(&beta, &per_channel, &shift, DType::Float)?);
         let small = onnx::attr_f(node, "epsilon").unwrap_or(1e-5);
-        graph.initializer.push(onnx::from_f32(&epsilon, &[], &[small], DType::Float)?);
         if axes_as_input {
             graph.initializer.push(onnx::from_i64(&axes, &[others.len()], &others)?);
         }
@@ -115,13 +241,24 @@ fn by_batch(proto: &ModelProto, external: Option<&ExternalLayout>) -> Result<(Mo
             simple("Sub", &[x, &mean], &centred),
             simple("Mul", &[&centred, &centred], &squared),
             reduce(&squared, &variance),
-            simple("Add", &[&variance, &epsilon], &shifted),
-            simple("Sqrt", &[&shifted], &deviation),
-            simple("Div", &[&centred, &deviation], &unit),
-            simple("Mul", &[&unit, &gamma], &scaled),
-            simple("Add", &[&scaled, &beta], &node.output[0]),
         ]);
-        all.push(Normalization { node: i, mean, variance, sums: Vec::new(), squares: Vec::new() });
+        if aims.is_some() {
+            let per_channel: Vec<usize> = [scale.len()].into_iter().chain(vec![1; rank - 2]).collect();
+            graph.initializer.push(onnx::from_f32(&gamma, &per_channel, &scale, DType::Float)?);
+            graph.initializer.push(onnx::from_f32(&beta, &per_channel, &shift, DType::Float)?);
+            graph.initializer.push(onnx::from_f32(&epsilon, &[], &[small], DType::Float)?);
+            nodes.extend([
+                simple("Add", &[&variance, &epsilon], &shifted),
+                simple("Sqrt", &[&shifted], &deviation),
+                simple("Div", &[&centred, &deviation], &unit),
+                simple("Mul", &[&unit, &gamma], &scaled),
+                simple("Add", &[&scaled, &beta], &node.output[0]),
+            ]);
+        } else {
+            nodes.push(node.clone());
+        }
+        let (nodes, outputs, epsilon) = (vec![i], vec![node.output[0].clone()], f64::from(small));
+        all.push(Normalization { nodes, outputs, mean, variance, epsilon, sums: Vec::new(), squares: Vec::new() });
     }
     graph.node = nodes;
     Ok((model, all))
@@ -140,7 +277,8 @@ fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
         let rank = fact.shape.as_ref()?.len();
         (plain && fact.dtype == DType::Float as i32 && rank >= 2).then_some(rank)
     };
-    Ok(graph.nodes().iter().enumerate().map(|(i, n)| rank(i, n)).collect())
+    let main = |(i, _): &(usize, &&NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
+    Ok(graph.nodes().iter().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
 }
 
 fn simple(op: &str, inputs: &[&str], output: &str) -> NodeProto {

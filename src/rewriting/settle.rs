@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::Result;
 use super::surgery::obstacles;
 use crate::algebra::{Kept, Reason};
-use crate::analysis::{Analysis, Shapes};
+use crate::analysis::{Analysis, Shapes, Sharing};
 use crate::onnx::Model;
 
 /// Trials in one search for what a node cannot follow.
@@ -18,8 +18,8 @@ const CANNOT: &str = "node that cannot follow when it shrinks";
 ///
 /// # Errors
 /// When the model is inconsistent, a weight cannot be read, or `shapes` do not fit.
-pub fn analyse<'m>(model: &'m Model, shapes: &Shapes) -> Result<Analysis<'m>> {
-    let mut a = Analysis::new(model, shapes)?;
+pub fn analyse<'m>(model: &'m Model, shapes: &Shapes, sharing: Sharing) -> Result<Analysis<'m>> {
+    let mut a = Analysis::with(model, shapes, sharing)?;
     let kept: Kept = a.groups.iter().map(|g| (g.atom, half(g.size))).collect();
     let stuck = stuck(&a, &kept)?;
     if !stuck.is_empty() {

@@ -183,6 +183,9 @@ impl<'a, 'm> Walker<'a, 'm> {
         let renamed = node.op_type() != g.nodes()[i].op_type();
         let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
         let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
+        if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
+            return Err(self.fail(i, "its inputs do not fit any more"));
+        }
         for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
             id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));
         }
@@ -201,6 +204,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             };
             let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
             self.facts[id] = Fact { dtype, shape, ..fact };
+            self.facts[id].reconcile();
         }
         for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
             clean::declare_body(a, self.kept, *scope, body);

@@ -80,14 +80,23 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
     for (v, variant) in a.variants.iter().enumerate() {
-        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors.
+        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
+        // numbers fall silent by their scales.
         let silent = mode == Mode::Silence;
-        let stays = |role: Role| silent && (variant.is_parameter() || role == Role::Divisor);
+        let packed = variant.quantized.is_some_and(|q| q.packed.is_some());
+        let stays = |role: Role| silent && (variant.is_parameter() || packed || role == Role::Divisor);
         let axes = variant.axes.iter().zip(&variant.roles);
         let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
         let key = (cut, variant.quantized.filter(|_| silent));
         by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
     }
+    let touched = |cuts: &BTreeMap<Key, Vec<usize>>| cuts.keys().any(|(cut, _)| cut.iter().any(Option::is_some));
+    let region = |tensor: &TensorId| a.graph.folded.get(tensor).map(|how| how.region);
+    // Of what is computed from the same tensors all is stored once a part is cut: they need not stay beside it.
+    let stored: HashSet<usize> = match mode {
+        Mode::Silence => HashSet::new(),
+        _ => by_tensor.iter().filter(|(_, cuts)| touched(cuts)).filter_map(|(t, _)| region(t)).collect(),
+    };
     let elsewhere = read_elsewhere(a);
     let mut new = NewWeights::default();
     for (tensor, cuts) in by_tensor {
@@ -95,8 +104,9 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
         let untouched = |cut: &Cut| cut.iter().all(Option::is_none);
         // The old name goes to the first cut where nobody needs the old contents.
         let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(|(cut, _)| untouched(cut));
+        let whole = region(&tensor).is_some_and(|r| stored.contains(&r));
         for ((cut, quantized), members) in cuts {
-            if untouched(&cut) {
+            if untouched(&cut) && !whole {
                 continue;
             }
             let t = constant.tensor.as_ref();
@@ -171,7 +181,9 @@ fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
         for (k, id) in g.inputs[i].iter().enumerate() {
             let Some(id) = *id else { continue };
             let related = a.relations.uses[i].get(k).is_some_and(Option::is_some);
-            if need || !related && !g.is_constant_node(i) {
+            // What is computed from it may stay whole.
+            if need || g.is_folded(i) || !related && !g.is_constant_node(i) {
+                out.insert(g.holder(id).unwrap_or(id));
                 out.insert(id);
             }
         }

@@ -80,6 +80,7 @@ impl std::str::FromStr for Device {
             Some((name, number)) => (name, Some(number)),
             None => (text, None),
         };
+        let name = name.to_ascii_lowercase();
         let refuse = |why: String| Error::Device { device: text.to_owned(), why };
         let Some((_, make)) = NAMES.iter().find(|(known, _)| *known == name) else {
             let known = NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
@@ -106,8 +107,9 @@ mod tests {
             assert_eq!(make(0).name(), *name);
             assert_eq!(make(3).to_string().parse::<Device>().unwrap(), make(3));
         }
+        assert_eq!("CUDA:1".parse::<Device>().unwrap(), Device::Cuda(1));
         assert_eq!("cuda:1".parse::<Device>().unwrap(), Device::Cuda(1));
-        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "coreml:1", "CUDA"] {
+        for bad in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "coreml:1"] {
             let message = bad.parse::<Device>().unwrap_err().to_string();
             assert!(message.contains(&format!("`{bad}`")), "{message}");
         }

@@ -12,7 +12,8 @@ use crate::onnx::{self, Model, SaveOptions, save};
 pub fn open_model(runtime: &dyn Runtime, model: Model, options: &SessionOptions) -> Result<Box<dyn Session>> {
     let refuse = |why: String| Error::Load { runtime: runtime.name(), model: "a model in memory".to_owned(), why };
     if model.external.is_none() {
-        let staging = Staging::beside(&std::env::temp_dir().join("model.onnx")).map_err(|e| refuse(format!("no temporary folder: {e}")))?;
+        let staging = Staging::beside(&std::env::temp_dir().join("model.onnx"))
+            .map_err(|e| refuse(format!("no temporary folder: {e}")))?;
         let path = staging.file();
         // Nobody needs this file after a crash: it is not synced.
         let file = std::fs::File::create_new(&path).map_err(|e| refuse(format!("no temporary file: {e}")))?;

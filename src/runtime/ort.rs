@@ -1,13 +1,13 @@
 //! The runtime `onnxruntime`: any libonnxruntime found at run time.
 
 use super::given::ordered;
+use super::log;
 use super::ort_bound::OrtBound;
 use super::ort_device::{providers, refusal};
 use super::ort_library::{Loaded, load};
 use super::tensor::dtype_name;
 use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View};
 use crate::onnx::proto::tensor_proto::DataType;
-use ::ort::logging::LogLevel;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::session::{Session as OrtSession, SessionInputValue};
 use ::ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
@@ -50,7 +50,7 @@ impl Ort {
         let level = if options.optimize { GraphOptimizationLevel::All } else { GraphOptimizationLevel::Disable };
         let mut builder = OrtSession::builder(&self.loaded.environment)?
             .with_optimization_level(level)?
-            .with_log_level(LogLevel::Error)?
+            .with_log_level(log::level())?
             // Idle threads that keep spinning after a run would slow down whatever runs next.
             .with_config_entry("session.force_spinning_stop", "1")?;
         if let Some(threads) = options.threads {

@@ -1,6 +1,7 @@
 //! Loading libonnxruntime, once per process, in a way that fails with words and never with a panic.
 
 use super::library::{Candidate, Origin, Search, search};
+use super::log::logger;
 use super::{Error, Result};
 use crate::files::same_file;
 use std::ffi::CStr;
@@ -131,6 +132,11 @@ fn reason(error: &libloading::Error, path: &Path) -> String {
 fn start(path: &Path, origin: Origin, version: String) -> Result<Loaded, String> {
     // The library is named explicitly before anything else of `ort` is touched: its lazy loading panics.
     let builder = ::ort::init_from(path).map_err(|e| e.to_string())?;
-    let environment = builder.with_name("onnx-prune").with_telemetry(false).build().map_err(|e| e.to_string())?;
+    let environment = builder
+        .with_name("onnx-prune")
+        .with_telemetry(false)
+        .with_logger(logger())
+        .build()
+        .map_err(|e| e.to_string())?;
     Ok(Loaded { path: path.to_owned(), origin, version, environment, warnings: Vec::new() })
 }

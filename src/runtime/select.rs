@@ -14,6 +14,17 @@ pub enum Choice {
     Ort,
 }
 
+/// As `--runtime` takes it.
+impl std::fmt::Display for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Choice::Auto => "auto",
+            Choice::Tract => "tract",
+            Choice::Ort => "ort",
+        })
+    }
+}
+
 /// A runtime that is ready, and what the user should know about the choice.
 pub struct Selected {
     /// The runtime.

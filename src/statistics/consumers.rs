@@ -86,5 +86,13 @@ pub(super) fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> 
     let transposed = contraction.transposed.is_some() && (contraction.out_axis, contraction.in_axis) == (1, 0);
     let kernel: usize = shape.iter().skip(2).product();
     let whole = contraction.groups > 0 && outputs.is_multiple_of(contraction.groups);
-    ((matrix || conv || transposed) && whole).then_some(Consumer { node: i, variant, contraction, data, outputs, inputs, kernel })
+    ((matrix || conv || transposed) && whole).then_some(Consumer {
+        node: i,
+        variant,
+        contraction,
+        data,
+        outputs,
+        inputs,
+        kernel,
+    })
 }

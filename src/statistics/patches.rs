@@ -95,7 +95,6 @@ impl Reading {
         patches.ok_or_else(|| format!("shape {shape:?} is not what its consumer reads"))
     }
 
-
     /// Values of some channels of an output of the layer at the positions at which [`gather`](Self::gather) takes its
     /// patches: a row for each.
     pub(crate) fn outputs(

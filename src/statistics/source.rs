@@ -1,6 +1,6 @@
 //! Where batches come from, and how they are used.
 
-use crate::data::Batch;
+use crate::data::{Batch, Origin};
 use crate::runtime::{IoInfo, Runtime, SessionOptions};
 
 /// What went wrong in a data set.
@@ -16,6 +16,16 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// When the data cannot be opened or does not fit the inputs; each batch may fail by itself.
     fn batches(&self, inputs: &[IoInfo]) -> Result<Batches<'_>, SourceError>;
+
+    /// Names of the classes; nothing where the data has none.
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+
+    /// Where the data comes from, for reports.
+    fn origin(&self) -> Option<&Origin> {
+        None
+    }
 }
 
 /// Batches held in memory.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::source::{Batches, Source, SourceError};
-use crate::data::{Dataset, Loader, LoaderOptions, Preprocess};
+use crate::data::{Dataset, Loader, LoaderOptions, Origin, Preprocess};
 use crate::runtime::IoInfo;
 
 /// A data set, and how it becomes batches.
@@ -14,6 +14,8 @@ pub struct Stored {
     pub preprocess: Option<Preprocess>,
     /// How samples are chosen and batched.
     pub options: LoaderOptions,
+    /// What reports say of it.
+    pub origin: Option<Origin>,
 }
 
 impl Source for Stored {
@@ -21,5 +23,13 @@ impl Source for Stored {
         let dataset = Arc::clone(&self.dataset);
         let loader = Loader::new(dataset, self.preprocess.as_ref(), inputs, self.options.clone())?;
         Ok(Box::new(loader.batches().map(|batch| batch.map_err(Into::into))))
+    }
+
+    fn classes(&self) -> &[String] {
+        self.dataset.classes()
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 }

@@ -13,6 +13,7 @@ pub fn request() -> Request {
         score: Default::default(),
         target: Target::Ratio(0.5),
         options: Options { steps: 3, ..Default::default() },
+        kinds: Vec::new(),
         shapes: Vec::new(),
         recipe: None,
         strip_debug: false,

@@ -4,6 +4,7 @@
 
 mod bad;
 mod formats;
+mod lies;
 mod loading;
 mod made;
 mod pixels;

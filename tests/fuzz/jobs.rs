@@ -47,7 +47,10 @@ pub fn child(range: &str) -> ExitCode {
     watch(number("FUZZ_SECONDS").unwrap_or(PATIENT));
     std::panic::set_hook(Box::new(|info| {
         let at = info.location().map(|l| format!("{}:{}", l.file(), l.line())).unwrap_or_default();
-        *PANIC.lock().unwrap() = format!("{at}: {}", info.payload_as_str().unwrap_or_default());
+        let payload = info.payload();
+        let words =
+            payload.downcast_ref::<&str>().copied().or_else(|| Some(payload.downcast_ref::<String>()?.as_str()));
+        *PANIC.lock().unwrap() = format!("{at}: {}", words.unwrap_or_default());
     }));
     let work = move || {
         let mut counts = [0u64; 3];

@@ -1,7 +1,8 @@
 //! Channels put together and taken apart, and what stands in the way.
 
 use crate::zoo::{branches, settled, shaping};
-use crate::{frozen, groups};
+use crate::{frozen, groups, groups_of};
+use onnx_prune::analysis::Sharing;
 
 #[test]
 fn a_split_that_crosses_a_concatenation_cuts_at_both_places() {
@@ -67,26 +68,30 @@ fn a_slice_cuts_a_part_out() {
 }
 
 #[test]
-fn a_shared_convolution_is_pruned_apart_at_each_use() {
+fn a_shared_convolution_is_one_layer_unless_it_is_untied() {
+    let expected = [
+        "left.weight 8: left.weight@0 left.bias@0 right.weight@0 right.bias@0 shared.weight@1",
+        "shared.weight 6: shared.weight@0 head.weight@1x2",
+    ];
+    assert_eq!(groups(branches::shared_conv()), expected);
     let expected = [
         "left.weight 8: left.weight@0 left.bias@0 shared.weight@1",
         "right.weight 8: right.weight@0 right.bias@0 shared.weight@1",
         "shared.weight 6: shared.weight@0 head.weight@1",
         "shared.weight#2 6: shared.weight@0 head.weight@1",
     ];
-    assert_eq!(groups(branches::shared_conv()), expected);
+    assert_eq!(groups_of(branches::shared_conv(), Sharing::Apart), expected);
 }
 
 #[test]
-fn unequal_parts_do_not_fit_convolution_groups() {
+fn unequal_parts_of_convolution_groups_shrink_by_the_common_divisor() {
     let m = branches::grouped_after_concat();
     let expected = [
+        "left.weight 2: left.weight@0x4 left.bias@0x4 right.weight@0x2 right.bias@0x2 grouped.weight@1x3",
         "grouped.weight 4: grouped.weight@0x2 grouped.bias@0x2 last.weight@1x2",
         "last.weight 6: last.weight@0 last.bias@0 head.weight@1",
     ];
-    assert_eq!(groups(m.clone()), expected);
-    assert!(frozen(m.clone()).contains(&"8 axes that do not fit together: left.weight@0 left.bias@0".to_owned()));
-    assert!(frozen(m.clone()).contains(&"4 axes that do not fit together: right.weight@0 right.bias@0".to_owned()));
+    assert_eq!(groups(m), expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Channels of convolutions, and what follows them.
 
-use crate::zoo::channels;
+use crate::zoo::{channels, positions};
 use crate::{frozen, groups};
 
 #[test]
@@ -145,4 +145,37 @@ fn channels_pass_what_works_along_other_axes() {
         "deform.weight 8: deform.weight@0 deform.bias@0 conv2.weight@1",
     ];
     assert_eq!(groups(deformed())[..2], expected);
+}
+
+#[test]
+fn indices_of_a_pooled_maximum_follow_its_channels() {
+    let expected = [
+        "conv1.weight 8: conv1.weight@0 conv1.bias@0 conv2.weight@1 conv3.weight@0 conv3.bias@0 head.weight@1",
+        "conv2.weight 6: conv2.weight@0 conv2.bias@0 conv3.weight@1",
+    ];
+    for m in [positions::unpooled(), positions::unpooled_to_a_size(), positions::unpooled_to_open_sizes()] {
+        assert_eq!(groups(m), expected);
+    }
+}
+
+#[test]
+fn indices_that_are_read_as_numbers_or_lead_elsewhere_stay() {
+    for (elsewhere, kind) in [(true, "indices of a pooled maximum"), (false, "form of an operator without a rule")] {
+        assert_eq!(
+            groups(positions::read_indices(elsewhere)),
+            ["conv2.weight 6: conv2.weight@0 conv2.bias@0 head.weight@1"]
+        );
+        let (stays, found) =
+            (format!("8 {kind}: conv1.weight@0 conv1.bias@0"), frozen(positions::read_indices(elsewhere)));
+        assert!(found.iter().any(|f| f.starts_with(&stays)), "{found:?}");
+    }
+}
+
+/// 4 + 12 channels in 2 groups of 8: of every block of 4 the same ones go.
+#[test]
+fn groups_across_parts_shrink_by_the_common_divisor() {
+    let first = "left.weight 4 mixed: left.weight@0 left.bias@0 right.weight@0x3 right.bias@0x3";
+    let norm = " norm.weight@0x4 norm.bias@0x4 next.weight@1x4";
+    assert_eq!(groups(channels::group_norm_across_parts())[0], format!("{first}{norm}"));
+    assert_eq!(groups(channels::spelled_norm_across_parts())[0], format!("{first} next.weight@1x4"));
 }

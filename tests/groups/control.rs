@@ -1,7 +1,7 @@
 //! Channels that bodies of control flow read, carry and give.
 
-use crate::groups;
 use crate::zoo::control;
+use crate::{groups, load};
 
 #[test]
 fn weights_in_branches_go_with_those_outside() {
@@ -38,4 +38,53 @@ fn what_goes_from_round_to_round_is_one() {
 fn sizes_that_grow_are_not_taken_for_fixed() {
     let expected = ["first.weight ffn 8: first.weight@1 first.bias@0 roundrow.weight@1 roundrow.bias@0 head.weight@1"];
     assert_eq!(groups(control::growing()), expected);
+}
+
+#[test]
+fn branches_are_known_by_their_names() {
+    for taken in [true, false] {
+        let with = |swapped: bool| {
+            let mut m = control::branches();
+            let g = m.graph.as_mut().unwrap();
+            g.input.retain(|v| v.name() != "flag");
+            g.initializer.push(onnx_prune::onnx::proto::TensorProto {
+                name: Some("flag".into()),
+                data_type: Some(onnx_prune::onnx::DType::Bool as i32),
+                int32_data: vec![taken.into()],
+                ..Default::default()
+            });
+            let branch = g.node.iter_mut().find(|n| n.op_type() == "If").unwrap();
+            if swapped {
+                branch.attribute.reverse();
+            }
+            let mut all = groups(m);
+            all.iter_mut().for_each(|g| {
+                let mut words: Vec<&str> = g.split(' ').collect();
+                words[2..].sort_unstable();
+                *g = words.join(" ");
+            });
+            all.sort();
+            all
+        };
+        // What the branch that is not taken holds is not tied to what comes behind.
+        let (read, left) =
+            if taken { ("yesown.weight@0", "outer.weight@0") } else { ("outer.weight@0", "yesown.weight@0") };
+        let behind = |all: &[String]| all.iter().find(|g| g.contains("head.weight@1")).cloned().unwrap();
+        for all in [with(false), with(true)] {
+            let group = behind(&all);
+            assert!(group.contains(read) && !group.contains(left), "{taken}: {group}");
+        }
+        assert_eq!(with(false), with(true));
+    }
+}
+
+#[test]
+fn weights_that_loops_hand_on_are_read_from_outside() {
+    let expected = ["input.weight ffn 8: h0@1 input.weight@1 state.weight@0 state.weight@1 head.weight@1"];
+    assert_eq!(groups(control::handed_on()), expected);
+    assert_eq!(groups(control::scanned_with_weights()), expected);
+    let model = load(control::handed_on());
+    assert_eq!(model.warnings, ["2 states that loops hand on unchanged are read from outside of them"]);
+    let node = model.graph().unwrap().node.iter().find(|n| n.op_type() == "Loop").unwrap();
+    assert_eq!((node.input.len(), node.output.len()), (3, 2));
 }

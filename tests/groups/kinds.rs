@@ -50,15 +50,7 @@ fn a_normalisation_without_addition_makes_no_stream() {
 #[test]
 fn layers_after_convolutions_are_layers() {
     assert_kinds(channels::flatten_to_gemm(), &[("conv.weight", Kind::Conv, 8), ("fc1.weight", Kind::Ffn, 12)]);
-    assert_kinds(
-        branches::shared_conv(),
-        &[
-            ("left.weight", Kind::Conv, 8),
-            ("right.weight", Kind::Conv, 8),
-            ("shared.weight", Kind::Conv, 6),
-            ("shared.weight#2", Kind::Conv, 6),
-        ],
-    );
+    assert_kinds(branches::shared_conv(), &[("left.weight", Kind::Conv, 8), ("shared.weight", Kind::Conv, 6)]);
 }
 
 #[test]
@@ -127,6 +119,8 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             fixed_bytes: 0.0,
             statistics: &[],
             losses: &[],
+            curves: &[],
+            tilt: 0.0,
             latency: None,
         };
         planning::plan(&a, &aim, &mut |_| true)
@@ -141,4 +135,22 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
         e.to_string().contains("ffn, head-dim, residual, which shrink with --axes ffn,head-dim,heads,residual"),
         "{e}"
     );
+}
+
+#[test]
+fn sums_of_functions_of_one_input_are_no_stream() {
+    let expected =
+        [("embed.weight", Kind::Ffn, 16), ("one.base.weight", Kind::Ffn, 24), ("two.base.weight", Kind::Ffn, 20)];
+    assert_kinds(kinds::sums_of_one_input(), &expected);
+}
+
+#[test]
+fn a_projected_shortcut_begins_a_stream() {
+    let expected = [
+        ("table", Kind::Residual, 16),
+        ("inner0.weight", Kind::Ffn, 24),
+        ("outer0.weight", Kind::Residual, 20),
+        ("inner1.weight", Kind::Ffn, 24),
+    ];
+    assert_kinds(kinds::projected_shortcut(), &expected);
 }

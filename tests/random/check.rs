@@ -53,6 +53,7 @@ fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
             axes: axes[usize::from(how / 192) % axes.len()].clone(),
             ..Default::default()
         },
+        kinds: Vec::new(),
         shapes: vec![("x".into(), input(m, 2).1.iter().map(|d| *d as i64).collect())],
         verify: true,
         ..common::request::request()

@@ -10,7 +10,7 @@ use onnx_prune::onnx::{self, Model, SaveOptions, save};
 use onnx_prune::rewriting::{self, CheckOptions};
 
 use crate::zoo::{attention, branches, channels, shaping, storage};
-use crate::{RUNTIME, common, declared, half, load, pruned};
+use crate::{RUNTIME, common, declared, half, load, pruned, untied};
 
 fn graph(m: &ModelProto) -> &GraphProto {
     m.graph.as_ref().unwrap()
@@ -125,8 +125,8 @@ fn a_true_tie_stays_one_tensor() {
 }
 
 #[test]
-fn shared_weights_part_where_they_keep_other_channels() {
-    let (outcome, m) = pruned("shared_conv", &branches::shared_conv(), &half());
+fn shared_weights_part_on_request_where_they_keep_other_channels() {
+    let (outcome, m) = pruned("shared_conv", &branches::shared_conv(), &untied());
     let kept: Vec<_> = outcome.report.groups.iter().map(|g| g.kept.clone()).collect();
     assert_ne!(kept[0], kept[1], "the two inputs keep different channels, or this shows nothing");
     let (left, right) = (&node(&m, "Conv", 2).input[1], &node(&m, "Conv", 3).input[1]);
@@ -218,9 +218,8 @@ fn new_names_are_free_in_bodies_too() {
 
 /// A weight that parts in two is two weights.
 #[test]
-#[ignore = "the cost of a weight counts its first variant only"]
 fn parted_weights_are_counted_twice() {
-    let (outcome, m) = pruned("shared_conv", &branches::shared_conv(), &half());
+    let (outcome, m) = pruned("shared_conv", &branches::shared_conv(), &untied());
     assert_eq!(outcome.report.after.params as i64, crate::elements(&m));
 }
 

@@ -76,7 +76,7 @@ fn with_real_weights(m: &ModelProto) -> ModelProto {
     g.node.retain(|n| {
         let Some(q) = find(&n.input[0]).filter(|_| n.op_type() == "DequantizeLinear") else { return true };
         let axis = onnx::attr_i(n, "axis").unwrap_or(1) as usize;
-        let by = Affine { scale: find(&n.input[1]), zero_point: n.input.get(2).and_then(find), axis };
+        let by = Affine { scale: find(&n.input[1]), zero_point: n.input.get(2).and_then(find), axis, packed: None };
         let real = onnx::dequantize(q, &by).unwrap();
         g.initializer.push(onnx::from_f32(&n.output[0], &onnx::shape(q).unwrap(), &real, DType::Float).unwrap());
         false

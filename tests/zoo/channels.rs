@@ -184,3 +184,33 @@ pub fn space_to_depth() -> ModelProto {
     let c = b.conv("after", &s, 24, 8, same(3));
     head(b, &c, 8)
 }
+
+/// Groups of a normalisation that reach from one part of a concatenation into the next.
+pub fn group_norm_across_parts() -> ModelProto {
+    across_parts(|b, x| {
+        let (w, c) = (b.weight("norm.weight", &[16]), b.weight("norm.bias", &[16]));
+        b.op("GroupNormalization", &[x, &w, &c], vec![("num_groups", A::I(2))])
+    })
+}
+
+/// The same written out.
+pub fn spelled_norm_across_parts() -> ModelProto {
+    across_parts(|b, x| {
+        let r = b.reshape(x, &[0, 2, -1]);
+        let (one, zero) = (b.filled("ones", &[2], &[1.0; 2]), b.filled("zeros", &[2], &[0.0; 2]));
+        let n = b.op("InstanceNormalization", &[&r, &one, &zero], vec![]);
+        let s = b.op("Shape", &[x], vec![]);
+        b.op("Reshape", &[&n, &s], vec![])
+    })
+}
+
+fn across_parts(norm: impl FnOnce(&mut Builder, &str) -> String) -> ModelProto {
+    let (mut b, x) = start(21);
+    b.ir = 10;
+    let (left, right) = (b.conv("left", &x, 3, 4, same(3)), b.conv("right", &x, 3, 12, same(3)));
+    let a = b.concat(1, &[&left, &right]);
+    let n = norm(&mut b, &a);
+    let n = b.relu(&n);
+    let c = b.conv("next", &n, 16, 6, same(3));
+    head(b, &c, 6)
+}

@@ -147,3 +147,62 @@ pub fn growing() -> ModelProto {
     b.output(&y, "1 10");
     b.model()
 }
+
+/// A cell whose weights go through the loop as states that never change, as some exporters write them; one of them is
+/// read behind the loop, one is copied on the way.
+pub fn handed_on() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "6 2 5");
+    let (w, r) = (b.weight("input.weight", &[5, 8]), b.weight("state.weight", &[8, 8]));
+    let (h0, count, go) = (b.filled("h0", &[2, 8], &[0.0; 16]), b.scalar_int(6), b.truth(true));
+    let mut round = inside(&mut b, "round");
+    let i = round.input_of("i", DType::Int64, "");
+    let c = round.input_of("c", DType::Bool, "");
+    let h = round.input("h", "2 8");
+    let (own_w, own_r) = (round.input("w", "5 8"), round.input("r", "8 8"));
+    let e = round.gather(&x, &i, 0);
+    let (from_input, from_state) = (round.matmul(&e, &own_w), round.matmul(&h, &own_r));
+    let s = round.add(&from_input, &from_state);
+    let s = round.op("Tanh", &[&s], vec![]);
+    let (again, kept) = (round.op("Identity", &[&own_r], vec![]), round.op("Identity", &[&s], vec![]));
+    let c = round.op("Identity", &[&c], vec![]);
+    round.output_of(&c, DType::Bool, "");
+    round.output(&s, "2 8");
+    round.output(&own_w, "5 8");
+    round.output(&again, "8 8");
+    round.output(&kept, "2 8");
+    let round = body(round, "round");
+    let out = b.ops("Loop", &[&count, &go, &h0, &w, &r], vec![("body", A::G(round))], 4);
+    let m = b.mean(&out[3], &[0], false);
+    let m = b.matmul(&m, &out[2]);
+    let s = b.add(&m, &out[0]);
+    let y = b.gemm("head", &s, 8, 10);
+    b.output(&y, "2 10");
+    b.model()
+}
+
+/// The same by a Scan.
+pub fn scanned_with_weights() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "6 2 5");
+    let (w, r) = (b.weight("input.weight", &[5, 8]), b.weight("state.weight", &[8, 8]));
+    let h0 = b.filled("h0", &[2, 8], &[0.0; 16]);
+    let mut step = inside(&mut b, "step");
+    let (own_w, h, own_r) = (step.input("w", "5 8"), step.input("h", "2 8"), step.input("r", "8 8"));
+    let e = step.input("e", "2 5");
+    let (from_input, from_state) = (step.matmul(&e, &own_w), step.matmul(&h, &own_r));
+    let s = step.add(&from_input, &from_state);
+    let s = step.op("Tanh", &[&s], vec![]);
+    let kept = step.op("Identity", &[&s], vec![]);
+    step.output(&own_w, "5 8");
+    step.output(&s, "2 8");
+    step.output(&own_r, "8 8");
+    step.output(&kept, "2 8");
+    let step = body(step, "step");
+    let out = b.ops("Scan", &[&w, &h0, &r, &x], vec![("num_scan_inputs", A::I(1)), ("body", A::G(step))], 4);
+    let m = b.mean(&out[3], &[0], false);
+    let s = b.add(&m, &out[1]);
+    let y = b.gemm("head", &s, 8, 10);
+    b.output(&y, "2 10");
+    b.model()
+}

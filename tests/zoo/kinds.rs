@@ -216,3 +216,34 @@ pub fn einsum_mixture() -> ModelProto {
     let x = b.add(&e, &h);
     finish(b, &x, 16)
 }
+
+/// Layers that add two functions of what they read, as splines beside a linear part.
+pub fn sums_of_one_input() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 6 16");
+    let mut h = b.linear("embed", &x, 16, 16);
+    for (name, from, to) in [("one", 16, 24), ("two", 24, 20)] {
+        let silu = b.sigmoid(&h);
+        let silu = b.mul(&h, &silu);
+        let base = b.linear(&format!("{name}.base"), &silu, from, to);
+        let curve = b.op("Tanh", &[&h], vec![]);
+        let curve = b.linear(&format!("{name}.curve"), &curve, from, to);
+        h = b.add(&base, &curve);
+    }
+    finish(b, &h, 20)
+}
+
+/// A layer with a shortcut that is a layer itself, then one that adds to what it reads.
+pub fn projected_shortcut() -> ModelProto {
+    let (mut b, e) = tokens();
+    let wide = b.linear("inner0", &e, 16, 24);
+    let wide = b.relu(&wide);
+    let (body, shortcut) = (b.linear("outer0", &wide, 24, 20), b.linear("shortcut", &e, 16, 20));
+    let x = b.add(&body, &shortcut);
+    let x = b.relu(&x);
+    let wide = b.linear("inner1", &x, 20, 24);
+    let wide = b.relu(&wide);
+    let body = b.linear("outer1", &wide, 24, 20);
+    let x = b.add(&body, &x);
+    finish(b, &x, 20)
+}

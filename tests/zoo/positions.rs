@@ -114,3 +114,76 @@ pub fn deformed() -> ModelProto {
         b.op("DeformConv", &[x, &w, &offsets, &c], vec![("pads", A::Is(&[1; 4])), ("kernel_shape", A::Is(&[3, 3]))])
     })
 }
+
+/// What the size operand of an unpooling is.
+#[derive(Clone, Copy, PartialEq)]
+enum Size {
+    /// There is none.
+    None,
+    /// Numbers, that of the channels too.
+    Numbers,
+    /// That of what was pooled, whose height and width are open.
+    Shape,
+}
+
+/// A maximum goes back to where it was taken from, with layers in between; the indices go through a copy.
+fn unpooling(size: Size) -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input(
+        "x",
+        match size {
+            Size::None => "batch 3 8 8",
+            Size::Numbers => "2 3 8 8",
+            Size::Shape => "batch 3 height width",
+        },
+    );
+    let a = b.conv("conv1", &x, 3, 8, same(3));
+    let window = || vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2]))];
+    let pooled = b.ops("MaxPool", &[&a], window(), 2);
+    let c = b.conv("conv2", &pooled[0], 8, 6, same(3));
+    let c = b.relu(&c);
+    let c = b.conv("conv3", &c, 6, 8, same(3));
+    let indices = b.op("Identity", &[&pooled[1]], vec![]);
+    let given = match size {
+        Size::None => None,
+        Size::Numbers => Some(b.ints(&[2, 8, 8, 8])),
+        Size::Shape => Some(b.op("Shape", &[&a], vec![])),
+    };
+    let mut inputs = vec![c.as_str(), indices.as_str()];
+    inputs.extend(given.as_deref());
+    let c = b.op("MaxUnpool", &inputs, window());
+    let p = b.op("GlobalAveragePool", &[&c], vec![]);
+    let p = b.op("Flatten", &[&p], vec![]);
+    let y = b.gemm("head", &p, 8, 10);
+    b.output(&y, if size == Size::Numbers { "2 10" } else { "batch 10" });
+    b.model()
+}
+
+pub fn unpooled() -> ModelProto {
+    unpooling(Size::None)
+}
+
+pub fn unpooled_to_open_sizes() -> ModelProto {
+    unpooling(Size::Shape)
+}
+
+pub fn unpooled_to_a_size() -> ModelProto {
+    unpooling(Size::Numbers)
+}
+
+/// Indices that something else reads as numbers, and those that go to a picture of another size.
+pub fn read_indices(elsewhere: bool) -> ModelProto {
+    let (mut b, x) = start(17);
+    let a = b.conv("conv1", &x, 3, 8, same(3));
+    let window = || vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2]))];
+    let pooled = b.ops("MaxPool", &[&a], window(), 2);
+    let c = if elsewhere {
+        let numbers = b.op("Cast", &[&pooled[1]], vec![("to", A::I(DType::Float as i64))]);
+        b.add(&pooled[0], &numbers)
+    } else {
+        let size = b.ints(&[2, 8, 9, 8]);
+        b.op("MaxUnpool", &[&pooled[0], &pooled[1], &size], window())
+    };
+    let c = b.conv("conv2", &c, 8, 6, same(3));
+    head(b, &c, 6)
+}

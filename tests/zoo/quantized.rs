@@ -181,3 +181,134 @@ pub fn dynamic_fused() -> ModelProto {
     m.opset_import.push(OperatorSetIdProto { domain: Some("com.microsoft".into()), version: Some(1) });
     m
 }
+
+/// Weights as numbers that a Cast makes floats of; a zero point is subtracted, a scale multiplies. The first has a
+/// vector of both along its outputs, the second one of each, the third is turned before it is read.
+pub fn cast_weights() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 20");
+    let mut h = x;
+    let float = || vec![("to", A::I(DType::Float as i64))];
+    for (name, from, to, kind) in
+        [("first", 20, 16, Kind { zero: 3, ..EACH }), ("second", 16, 12, ALL), ("third", 12, 10, EACH)]
+    {
+        let dims = if name == "third" { [to, from] } else { [from, to] };
+        let [q, s, z] = weight(&mut b, name, &dims, if name == "third" { 0 } else { 1 }, kind);
+        let mut w = b.op("Cast", &[&q], float());
+        if name != "third" {
+            let zero = b.op("Cast", &[&z], float());
+            w = b.op("Sub", &[&w, &zero], vec![]);
+            w = b.mul(&w, &s);
+        } else {
+            b.graph.initializer.retain(|t| t.name() != "third.zero" && t.name() != "third.scale");
+            w = b.transpose(&w, &[1, 0]);
+            let small = b.scalar(0.02);
+            w = b.mul(&small, &w);
+        }
+        let y = b.matmul(&h, &w);
+        let c = b.weight(&format!("{name}.bias"), &[to]);
+        let y = b.add(&y, &c);
+        h = if to == 10 { y } else { b.relu(&y) };
+    }
+    b.output(&h, "batch 10");
+    b.model()
+}
+
+/// The scale multiplies what comes out of the product; also in a convolution.
+pub fn cast_scaled_after() -> ModelProto {
+    let (mut b, x) = start(17);
+    let float = || vec![("to", A::I(DType::Float as i64))];
+    let [q, _, _] = weight(&mut b, "first", &[8, 3, 3, 3], 0, EACH);
+    b.graph.initializer.retain(|t| !matches!(t.name(), "first.scale" | "first.zero"));
+    let w = b.op("Cast", &[&q], float());
+    let a = b.conv_with(&x, &[&w], same(3));
+    let scales: Vec<f32> = (0..8).map(|_| 0.02 + 0.01 * b.draw()).collect();
+    let s = b.filled("first.scale", &[1, 8, 1, 1], &scales);
+    let a = b.mul(&a, &s);
+    let a = b.relu(&a);
+    let v = b.global_pool(&a);
+    let [q, s, _] = weight(&mut b, "second", &[8, 12], 1, EACH);
+    b.graph.initializer.retain(|t| t.name() != "second.zero");
+    let w = b.op("Cast", &[&q], float());
+    let y = b.matmul(&v, &w);
+    let y = b.mul(&y, &s);
+    let y = b.relu(&y);
+    let y = b.gemm("head", &y, 12, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// A zero point that is no number of the weight's type, and a constant that is added: what stands for zero cannot be
+/// told.
+pub fn cast_without_a_zero(added: bool) -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 20");
+    let [q, s, _] = weight(&mut b, "first", &[20, 16], 1, EACH);
+    b.graph.initializer.retain(|t| t.name() != "first.zero");
+    let w = b.op("Cast", &[&q], vec![("to", A::I(DType::Float as i64))]);
+    let half = b.scalar(7.5);
+    let w = b.op(if added { "Add" } else { "Sub" }, &[&w, &half], vec![]);
+    let w = b.mul(&w, &s);
+    let y = b.matmul(&x, &w);
+    let y = b.relu(&y);
+    let y = b.gemm("head", &y, 16, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// Recurrent layers of onnxruntime's own with weights of whole numbers: a scale for each column, and one for all.
+pub fn dynamic_lstm() -> ModelProto {
+    let mut b = Builder::new(17);
+    let mut x = b.input("x", "6 batch 5");
+    for (name, from, hidden, kind) in [("one", 5, 8, EACH), ("two", 8, 6, ALL)] {
+        let mut inputs = vec![x.clone()];
+        let mut parameters = Vec::new();
+        for (part, rows) in [("W", from), ("R", hidden)] {
+            let [q, s, z] = weight(&mut b, &format!("{name}.{part}"), &[1, rows, 4 * hidden], 2, kind);
+            for t in b.graph.initializer.iter_mut().rev().take(2) {
+                t.dims = if kind.each { vec![1, 4 * hidden] } else { vec![1] };
+            }
+            inputs.push(q);
+            parameters.extend([s, z]);
+        }
+        inputs.push(b.weight(&format!("{name}.B"), &[1, 8 * hidden]));
+        inputs.extend(vec![String::new(); 4]);
+        inputs.extend(parameters);
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let out = b.ops("com.microsoft.DynamicQuantizeLSTM", &inputs, vec![("hidden_size", A::I(hidden))], 3);
+        x = if name == "one" { b.squeeze(&out[0], &[1]) } else { b.squeeze(&out[1], &[0]) };
+    }
+    let y = b.gemm("head", &x, 6, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
+/// Numbers of `bits` bits in blocks of 16 along the inputs.
+fn packed_layer(b: &mut Builder, name: &str, x: &str, from: i64, to: i64, bits: i64, zero: bool) -> String {
+    let blocks = from / 16;
+    let mut bytes = |n: i64| -> Vec<u8> { (0..n).map(|_| (b.draw() * 127.0) as i8 as u8).collect() };
+    let row = (blocks * bits + 7) / 8;
+    let (numbers, zeros) = (bytes(to * blocks * 2 * bits), bytes(to * row));
+    let q = b.codes(&format!("{name}.q"), &[to, blocks, 2 * bits], DType::Uint8, &numbers);
+    let scales: Vec<f32> = (0..to * blocks).map(|_| (0.4 + 0.2 * b.draw()) / (1 << bits) as f32).collect();
+    let s = b.filled(&format!("{name}.scale"), &[to * blocks], &scales);
+    let z = if zero { b.codes(&format!("{name}.zero"), &[to * row], DType::Uint8, &zeros) } else { String::new() };
+    let c = b.weight(&format!("{name}.bias"), &[to]);
+    let attrs = [("K", from), ("N", to), ("bits", bits), ("block_size", 16)].map(|(n, v)| (n, A::I(v)));
+    b.op("com.microsoft.MatMulNBits", &[x, &q, &s, &z, "", &c], attrs.into())
+}
+
+/// Packed weights behind each other: inputs go by blocks of 16, by two of them where zero points share a byte.
+pub fn packed_blocks() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 32");
+    let h = packed_layer(&mut b, "first", &x, 32, 64, 4, true);
+    let h = b.relu(&h);
+    let h = packed_layer(&mut b, "second", &h, 64, 128, 4, false);
+    let h = b.relu(&h);
+    let h = packed_layer(&mut b, "third", &h, 128, 12, 4, true);
+    let h = b.relu(&h);
+    let y = b.gemm("head", &h, 12, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}

@@ -153,6 +153,11 @@ pub fn dataset(label: String, arrays: Vec<(String, Array)>, wanted: &Wanted) -> 
         let Some(rows) = array.shape.first().copied() else {
             return Err(Error::broken(label, format!("array '{name}' has no axis that counts samples")));
         };
+        // Rows without a single element cost nothing to claim: only those that are there can be counted.
+        if rows > 0 && array.shape.contains(&0) {
+            let why = format!("the samples of array '{name}' have no elements: its shape is {:?}", array.shape);
+            return Err(Error::broken(label, why));
+        }
         match &count {
             Some((n, other)) if *n != rows => {
                 let why = format!("'{other}' has {n} samples, '{name}' has {rows}");

@@ -76,7 +76,7 @@ fn read(tree: &Tree, entry: &Entry) -> Result<(Vec<usize>, Bytes)> {
     let label = tree.label(&entry.path);
     let mut bytes = tree.read(entry)?;
     if bytes.starts_with(b"\x1f\x8b") {
-        bytes = inflate(&label, &bytes, tree.limits())?;
+        bytes = inflate(&label, &bytes, tree.budget())?;
     }
     let fail = |why: &str| Error::broken(&label, why);
     let [0, 0, kind, rank] = *bytes.first_chunk::<4>().ok_or_else(|| fail("it is too short for an IDX file"))? else {

@@ -39,6 +39,10 @@ impl Format for JsonLines {
             if line.trim_ascii().is_empty() {
                 continue;
             }
+            if line.len() > LONGEST {
+                let why = format!("line {} has {} bytes, more than the {LONGEST} of a sample", number + 1, line.len());
+                return Err(Error::Limit { file: label, why });
+            }
             // Only the classes are read now; a broken line is a bad sample later.
             if let Ok((_, Some(class))) = read(line) {
                 largest = largest.max(Some(class));
@@ -49,6 +53,9 @@ impl Format for JsonLines {
         Ok(Some(Box::new(Lines { label, lines, classes })))
     }
 }
+
+/// Bytes of a line: millions of token ids.
+const LONGEST: usize = 16 << 20;
 
 type Named = Vec<(String, Vec<i64>)>;
 

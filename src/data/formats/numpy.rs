@@ -7,8 +7,8 @@ use super::Format;
 use super::arrays::{self, Array};
 use crate::data::dataset::Dataset;
 use crate::data::split::{self, Wanted};
-use crate::data::tree::{Entry, Tree};
-use crate::data::{Error, Limits, Result};
+use crate::data::tree::{Budget, Entry, Tree};
+use crate::data::{Error, Result};
 use crate::onnx::DType;
 
 /// NumPy arrays: an `.npz` file, an `.npy` file, or a folder of these. Names of arrays (or of `.npy` files) say what
@@ -33,8 +33,7 @@ impl Format for Numpy {
                 let name = if tree.is_single { "x".to_owned() } else { entry.stem().to_owned() };
                 found.push((name, array));
             } else if entry.has_extension(&["npz"]) {
-                let fail = |why| Error::broken(tree.label(&entry.path), why);
-                let arrays = npz(tree.read(entry)?, tree.limits()).map_err(fail)?;
+                let arrays = npz(&tree.label(&entry.path), tree.read(entry)?, tree.budget())?;
                 found.extend(arrays.into_iter().map(|(name, array)| (named(tree, entry, &name), array)));
             }
         }
@@ -45,6 +44,9 @@ impl Format for Numpy {
     }
 }
 
+/// As many axes as NumPy 2 allows.
+const MOST_AXES: usize = 64;
+
 /// Files of a folder may be splits: `train.npz` with `x` and `y`.
 fn named(tree: &Tree, entry: &Entry, name: &str) -> String {
     match !tree.is_single && split::is_split(entry.stem()) {
@@ -53,21 +55,25 @@ fn named(tree: &Tree, entry: &Entry, name: &str) -> String {
     }
 }
 
-fn npz(bytes: Bytes, limits: &Limits) -> Result<Vec<(String, Array)>, String> {
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+fn npz(label: &str, bytes: Bytes, budget: &Budget) -> Result<Vec<(String, Array)>> {
+    let broken = |why: String| Error::broken(label, why);
+    budget.begin(bytes.len() as u64);
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| broken(e.to_string()))?;
     let mut arrays = Vec::new();
+    let mut block = vec![0; 1 << 17];
     for i in 0..archive.len() {
-        let file = archive.by_index(i).map_err(|e| e.to_string())?;
-        let name = file.name().map_err(|e| e.to_string())?.into_owned();
+        let mut file = archive.by_index(i).map_err(|e| broken(e.to_string()))?;
+        let name = file.name().map_err(|e| broken(e.to_string()))?.into_owned();
         let Some(stem) = name.strip_suffix(".npy") else { continue };
-        let most = file.compressed_size().saturating_mul(limits.ratio).max(64 << 20).min(limits.unpacked);
-        // One byte more than allowed tells a bomb from a file that just fits; the size it declares may be a lie.
+        // The size that it declares may be a lie.
         let mut bytes = Vec::new();
-        file.take(most + 1).read_to_end(&mut bytes).map_err(|e| format!("{name}: {e}"))?;
-        if bytes.len() as u64 > most {
-            return Err(format!("{name} unpacks to more than {most} bytes, as an archive bomb does"));
+        loop {
+            let n = file.read(&mut block).map_err(|e| broken(format!("{name}: {e}")))?;
+            let Some(part) = block.get(..n).filter(|p| !p.is_empty()) else { break };
+            budget.spend(label, part.len() as u64)?;
+            bytes.extend_from_slice(part);
         }
-        arrays.push((stem.to_owned(), npy(bytes.into()).map_err(|why| format!("{name}: {why}"))?));
+        arrays.push((stem.to_owned(), npy(bytes.into()).map_err(|why| broken(format!("{name}: {why}")))?));
     }
     Ok(arrays)
 }
@@ -93,12 +99,18 @@ fn npy(bytes: Bytes) -> Result<Array, String> {
     let Some(code) = descr.strip_prefix('\'').and_then(|d| d.split('\'').next()) else {
         return fail("its elements are records");
     };
-    let Some(dtype) = element(code) else { return fail(&format!("elements of type '{code}' are not supported")) };
+    let Some(dtype) = element(code) else {
+        let code: String = code.chars().take(20).collect();
+        return fail(&format!("elements of type '{code}' are not supported"));
+    };
     let inner = shape.strip_prefix('(').and_then(|s| s.split_once(')')).map(|(inner, _)| inner);
     let sizes = inner.map(|i| i.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::parse::<usize>));
     let Some(Ok(shape)) = sizes.map(Iterator::collect::<Result<Vec<_>, _>>) else {
         return fail("its shape is no shape");
     };
+    if shape.len() > MOST_AXES {
+        return fail(&format!("it has {} axes, NumPy's arrays have at most {MOST_AXES}", shape.len()));
+    }
     Array::new(dtype, shape, bytes.slice(start + length..))
 }
 

@@ -105,6 +105,11 @@ fn rows(label: &str, folder: &str, inputs: &Named, outputs: &Named) -> Result<Ve
     let Some(count) = count.filter(|n| all().all(|(_, t)| t.shape().first() == Some(n))) else {
         return Err(Error::broken(label, "its tensors have no common first axis that counts samples"));
     };
+    // Rows without a single element cost nothing to claim.
+    if let Some((name, t)) = all().find(|(_, t)| count > 0 && t.is_empty()) {
+        let why = format!("the samples of tensor '{name}' have no elements: its shape is {:?}", t.shape());
+        return Err(Error::broken(label, why));
+    }
     let cut = |named: &Named, i: usize| -> Option<Named> {
         named.iter().map(|(name, t)| Some((name.clone(), row(t, i)?))).collect()
     };

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Numbers;
 
@@ -7,9 +7,25 @@ use super::Numbers;
 #[serde(deny_unknown_fields)]
 pub struct Normalize {
     /// One for each channel, or one for all.
+    #[serde(deserialize_with = "one_or_more")]
     pub mean: Vec<f32>,
     /// One for each channel, or one for all.
+    #[serde(deserialize_with = "one_or_more")]
     pub std: Vec<f32>,
+}
+
+/// A list, or a number that stands for a list of one.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f32>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a list of numbers, one for each channel")]
+    enum Numbers {
+        One(f32),
+        More(Vec<f32>),
+    }
+    Ok(match Numbers::deserialize(from)? {
+        Numbers::One(x) => vec![x],
+        Numbers::More(all) => all,
+    })
 }
 
 impl Normalize {

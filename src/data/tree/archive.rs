@@ -3,7 +3,7 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 
-use super::inflate::{inflate, is_gzip};
+use super::inflate::{Budget, inflate, is_gzip};
 use super::{Entry, Place};
 use crate::data::{Error, Limits, Result};
 
@@ -23,8 +23,8 @@ pub fn stem(name: &str) -> &str {
 }
 
 /// Indexes a tar archive once; entries are slices of its bytes.
-pub fn list(label: &str, bytes: Bytes, limits: &Limits) -> Result<Vec<Entry>> {
-    let bytes = if is_gzip(&bytes) { inflate(label, &bytes, limits)? } else { bytes };
+pub fn list(label: &str, bytes: Bytes, limits: &Limits, budget: &Budget) -> Result<Vec<Entry>> {
+    let bytes = if is_gzip(&bytes) { inflate(label, &bytes, budget)? } else { bytes };
     let broken = |e: std::io::Error| Error::broken(label, format!("as a tar archive: {e}"));
     let mut archive = tar::Archive::new(Cursor::new(&bytes));
     // By path: an entry that comes again replaces the one before, as unpacking would.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::{Error, Limits, Result};
-pub(super) use inflate::inflate;
+pub(super) use inflate::{Budget, inflate};
 
 /// Files of at least this size are mapped instead of read.
 const MAPPED: u64 = 1 << 20;
@@ -23,6 +23,7 @@ pub struct Tree {
     pub is_single: bool,
     entries: Vec<Entry>,
     limits: Limits,
+    budget: Budget,
 }
 
 /// One file.
@@ -42,20 +43,22 @@ impl Tree {
     pub fn open(root: &Path, limits: &Limits) -> Result<Self> {
         let meta = std::fs::metadata(root).map_err(|e| Error::io(root, e))?;
         let is_folder = meta.is_dir();
+        let budget = Budget::new(limits);
         let (mut entries, is_single) =
-            if is_folder { (folder::list(root, limits)?, false) } else { file(root, limits)? };
+            if is_folder { (folder::list(root, limits)?, false) } else { file(root, limits, &budget)? };
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
         // A folder of archives is read as if they were unpacked side by side.
         if is_folder && !entries.is_empty() && entries.iter().all(|e| archive::is_archive_name(&e.path)) {
             let mut inner = Vec::new();
             for shard in &entries {
                 let stem = archive::stem(&shard.path);
-                let found = archive::list(&shard.path, map(&root.join(&shard.path))?, limits)?;
+                let found = archive::list(&shard.path, map(&root.join(&shard.path))?, limits, &budget)?;
                 inner.extend(found.into_iter().map(|e| Entry { path: format!("{stem}/{}", e.path), ..e }));
             }
             entries = inner;
         }
         entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Tree { root: root.to_owned(), is_single, entries, limits: limits.clone() })
+        Ok(Tree { root: root.to_owned(), is_single, entries, limits: limits.clone(), budget })
     }
 
     /// Every file, by path.
@@ -66,6 +69,11 @@ impl Tree {
     /// How large things may be.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What compressed files may unpack to.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The file at `path`.
@@ -128,12 +136,12 @@ impl Entry {
 }
 
 /// An archive is opened, any other file is a tree of one; and whether it is.
-fn file(root: &Path, limits: &Limits) -> Result<(Vec<Entry>, bool)> {
+fn file(root: &Path, limits: &Limits, budget: &Budget) -> Result<(Vec<Entry>, bool)> {
     let Some(name) = root.file_name().and_then(|n| n.to_str()) else {
         return Err(Error::Unknown { path: root.to_owned(), why: "its name is no text".into() });
     };
     if archive::is_archive_name(name) {
-        return Ok((archive::list(&root.display().to_string(), map(root)?, limits)?, false));
+        return Ok((archive::list(&root.display().to_string(), map(root)?, limits, budget)?, false));
     }
     Ok((vec![Entry { path: name.to_owned(), place: Place::File(root.to_owned()) }], true))
 }

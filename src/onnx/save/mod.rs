@@ -82,7 +82,11 @@ pub struct Staged {
 #[derive(Debug)]
 enum Target {
     /// A file, with the data files that go away with the model that it replaces, and what is to be told of others.
-    File { path: PathBuf, replaced: Vec<OsString>, notes: Vec<String> },
+    File {
+        path: PathBuf,
+        replaced: Vec<OsString>,
+        notes: Vec<String>,
+    },
     /// A device or a pipe.
     Through(PathBuf),
     Nowhere,

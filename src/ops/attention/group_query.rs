@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::Operator;
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::rotary;
+use super::super::{Operator, Work};
 use super::{
     Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, leading, macs, plain_macs, width_of_one,
 };
@@ -142,6 +142,10 @@ impl Operator for GroupQuery {
         onnx::set_attr_i(cx.node, "kv_num_heads", heads);
         keep_scale(cx, s.channels, now, given);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

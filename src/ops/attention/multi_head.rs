@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::Operator;
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
+use super::super::{Operator, Work};
 use super::{Heads, Place, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
 
 /// `MultiHeadAttention`: query; key and value, [batch, tokens, width] or [batch, heads, tokens, channels].
@@ -89,6 +89,10 @@ impl Operator for MultiHead {
         onnx::set_attr_i(cx.node, "num_heads", heads);
         keep_scale(cx, s.channels, now, given);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -3,9 +3,9 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::Operator;
 use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
 use super::super::fact::Fact;
+use super::super::{Operator, Work};
 use super::{Heads, Sizes, TOKENS, attach, keep_scale, leading, macs, width_of_one};
 
 /// `Attention`: input, weight [width, queries + keys + values], bias; mask; keys and values of earlier tokens in one
@@ -102,6 +102,10 @@ impl Operator for Packed {
         let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
         keep_scale(cx, s.channels, width_of_one(width, heads)?, given);
         Some(())
+    }
+
+    fn work(&self) -> Work {
+        Work::Counted
     }
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {

@@ -37,10 +37,13 @@ pub fn mutate(m: &mut ModelProto, _: &Corpus, rng: &mut ChaCha8Rng) -> Option<()
             // Another number of positions on one axis, with contents to match.
             let t = pick_mut(&mut g.initializer, rng)?;
             let raw = t.raw_data.clone()?;
-            let old: usize = t.dims.iter().map(|d| *d as usize).product();
+            let count = |dims: &[i64]| {
+                dims.iter().try_fold(1usize, |n, d| n.checked_mul(usize::try_from(*d).ok()?)).filter(|n| *n > 0)
+            };
+            let old = count(&t.dims)?;
             let width = raw.len().checked_div(old)?;
             *pick_mut(&mut t.dims, rng)? = rng.random_range(0..24);
-            let new: usize = t.dims.iter().map(|d| *d as usize).product();
+            let new = count(&t.dims)?;
             let bytes = new.checked_mul(width).filter(|n| *n <= MAX_BYTES)?;
             t.raw_data = Some(raw.iter().cycle().take(bytes).copied().collect::<Vec<u8>>().into());
         }

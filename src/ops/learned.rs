@@ -1,0 +1,240 @@
+//! Operators of `ai.onnx.ml`: what converters of classical models write before and behind a network.
+
+use crate::algebra::{Dim, Monomial, Term};
+use crate::onnx;
+
+use super::context::{CostCx, InferCx, RelateCx, RewriteCx};
+use super::elementwise::{Elementwise, opaque};
+use super::fact::dtype;
+use super::opaque::{Counted, Frozen, Shaped, Uncounted};
+use super::table::Domain;
+use super::{Operator, Work};
+
+const TEXT: &str = "text";
+const CATEGORIES: &str = "categories become positions";
+const MAPS: &str = "maps from keys to values";
+const TREES: &str = "decision trees";
+
+/// `ai.onnx.ml`.
+pub static TABLE: &Domain = &[
+    ("ArrayFeatureExtractor", &Shaped("columns picked by position", extracted)),
+    ("Binarizer", &EACH),
+    ("CastMap", &Frozen(MAPS)),
+    ("CategoryMapper", &Shaped(TEXT, mapped)),
+    ("DictVectorizer", &Frozen(MAPS)),
+    ("FeatureVectorizer", &Shaped("columns joined", joined)),
+    ("Imputer", &Columns { attributes: &["imputed_value_floats"], integers: &["imputed_value_int64s"], floats: false }),
+    ("LabelEncoder", &Shaped("values become other values", mapped)),
+    ("LinearClassifier", &Counted("coefficients in attributes", classified, linear)),
+    ("LinearRegressor", &Counted("coefficients in attributes", targets, linear)),
+    ("Normalizer", &Normalizer),
+    ("OneHotEncoder", &Shaped(CATEGORIES, one_hot)),
+    ("SVMClassifier", &Counted("support vectors in attributes", classified, supports)),
+    ("SVMRegressor", &Counted("support vectors in attributes", single, supports)),
+    ("Scaler", &Columns { attributes: &["offset", "scale"], integers: &[], floats: true }),
+    ("TreeEnsemble", &Uncounted(TREES)),
+    ("TreeEnsembleClassifier", &Trees(classified)),
+    ("TreeEnsembleRegressor", &Trees(targets)),
+    ("ZipMap", &Frozen(MAPS)),
+];
+
+static EACH: Elementwise = opaque(1);
+
+/// `Scaler`, `Imputer`: each column by itself, by numbers that attributes hold for all of them or for each.
+struct Columns {
+    attributes: &'static [&'static str],
+    integers: &'static [&'static str],
+    /// Whether floats come out, whatever goes in.
+    floats: bool,
+}
+
+impl Operator for Columns {
+    fn about(&self) -> &'static str {
+        "each position by itself; numbers in attributes follow the last axis"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let dt = if self.floats { dtype::FLOAT } else { cx.dtype(0) };
+        let shape = cx.shape(0)?.to_vec();
+        cx.set(0, dt, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        let columns = cx.terms.size(*x.last()?);
+        let floats = self.attributes.iter().map(|a| onnx::attr_floats(cx.node, a).map_or(0, <[f32]>::len));
+        let integers = self.integers.iter().map(|a| cx.ints(a).map_or(0, |v| v.len()));
+        // Numbers for each column where their count is not known.
+        floats.chain(integers).all(|n| n < 2 || columns.is(n as i64)).then_some(())?;
+        cx.set(0, x);
+        Some(())
+    }
+
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+        let last = cx.axes_in.first()?.as_ref()?.len().checked_sub(1)?;
+        let Some(t) = cx.shrinking(0, last) else { return Some(()) };
+        let kept = cx.terms.kept_positions(t, cx.kept)?;
+        for name in self.attributes {
+            if let Some(all) = onnx::attr_floats(cx.node, name).filter(|v| v.len() > 1).map(<[f32]>::to_vec) {
+                let left = kept.iter().map(|k| all.get(*k).copied()).collect::<Option<Vec<f32>>>()?;
+                onnx::set_attr_floats(cx.node, name, &left);
+            }
+        }
+        for name in self.integers {
+            if let Some(all) = cx.ints(name).filter(|v| v.len() > 1) {
+                let left = kept.iter().map(|k| all.get(*k).copied()).collect::<Option<Vec<i64>>>()?;
+                onnx::set_attr_ints(cx.node, name, &left);
+            }
+        }
+        Some(())
+    }
+}
+
+/// `Normalizer`: each row by its norm.
+struct Normalizer;
+
+impl Operator for Normalizer {
+    fn about(&self) -> &'static str {
+        "mixes across the last axis"
+    }
+
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        let shape = cx.shape(0)?.to_vec();
+        cx.set(0, dtype::FLOAT, shape);
+        Some(())
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+        let x = cx.input(0)?;
+        cx.mark(*x.last()?, |f| f.mixed = true);
+        cx.set(0, x);
+        Some(())
+    }
+}
+
+/// Decision trees: comparisons, no products.
+struct Trees(fn(&mut InferCx) -> Option<()>);
+
+impl Operator for Trees {
+    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+        self.0(cx)
+    }
+
+    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
+        None
+    }
+
+    fn work(&self) -> Work {
+        Work::Uncounted
+    }
+
+    fn frozen(&self) -> Option<&'static str> {
+        Some(TREES)
+    }
+}
+
+/// Rows of the input; a vector is one.
+fn rows(cx: &InferCx) -> Option<Dim> {
+    let x = cx.shape(0)?;
+    Some(if x.len() > 1 { x[0].clone() } else { Dim::from(1i64) })
+}
+
+fn len(cx: &InferCx, name: &str) -> usize {
+    match onnx::attr(cx.node, name) {
+        Some(a) => a.ints.len().max(a.strings.len()).max(a.floats.len()),
+        None => 0,
+    }
+}
+
+/// Columns of the last axis, at these positions.
+fn extracted(cx: &mut InferCx) -> Option<()> {
+    let (dt, x, picked) = (cx.dtype(0), cx.shape(0)?.to_vec(), Dim::product(cx.shape(1)?));
+    let shape = match x.split_last()? {
+        (_, []) => vec![Dim::from(1i64), picked],
+        (_, before) => [before, &[picked]].concat(),
+    };
+    cx.set(0, dt, shape);
+    Some(())
+}
+
+/// Values of another type.
+fn mapped(cx: &mut InferCx) -> Option<()> {
+    let given = |name: &str| len(cx, name) > 0 || onnx::attr(cx.node, name).is_some_and(|a| a.t.is_some());
+    let tensor = onnx::attr_t(cx.node, "values_tensor").map(|t| t.data_type());
+    let dt = match tensor {
+        Some(t) => t,
+        None if given("values_floats") => dtype::FLOAT,
+        None if given("values_int64s") => dtype::INT64,
+        None if given("values_strings") => dtype::STRING,
+        // Before version 2, and as CategoryMapper does: text becomes numbers, and numbers text.
+        None if cx.dtype(0) == dtype::STRING => dtype::INT64,
+        None => dtype::STRING,
+    };
+    let shape = cx.shape(0)?.to_vec();
+    cx.set(0, dt, shape);
+    Some(())
+}
+
+/// As many columns as attributes say.
+fn joined(cx: &mut InferCx) -> Option<()> {
+    let shape = vec![rows(cx)?, Dim::from(cx.ints("inputdimensions")?.iter().sum::<i64>())];
+    cx.set(0, dtype::FLOAT, shape);
+    Some(())
+}
+
+/// A place for each category.
+fn one_hot(cx: &mut InferCx) -> Option<()> {
+    let n = len(cx, "cats_int64s").max(len(cx, "cats_strings"));
+    let shape = [cx.shape(0)?, &[Dim::from(n)]].concat();
+    cx.set(0, dtype::FLOAT, shape);
+    Some(())
+}
+
+/// A label and a score of each class for each row.
+fn classified(cx: &mut InferCx) -> Option<()> {
+    let names = ["classlabels_strings", "classlabels_int64s", "classlabels_ints"];
+    let text = len(cx, names[0]) > 0;
+    let classes = names.iter().map(|n| len(cx, n)).max()?;
+    let n = rows(cx)?;
+    let scores = match classes {
+        0 | 1 => cx.unknown(1, 1),
+        c => Dim::from(c),
+    };
+    cx.set(0, if text { dtype::STRING } else { dtype::INT64 }, vec![n.clone()]);
+    cx.set(1, dtype::FLOAT, vec![n, scores]);
+    Some(())
+}
+
+/// As many numbers for each row as there are targets.
+fn targets(cx: &mut InferCx) -> Option<()> {
+    let n = cx.int("targets").or_else(|| cx.int("n_targets")).unwrap_or(1);
+    let shape = vec![rows(cx)?, Dim::from(n)];
+    cx.set(0, dtype::FLOAT, shape);
+    Some(())
+}
+
+/// One number for each row.
+fn single(cx: &mut InferCx) -> Option<()> {
+    let shape = vec![rows(cx)?, Dim::from(1i64)];
+    cx.set(0, dtype::FLOAT, shape);
+    Some(())
+}
+
+/// `times` products for each row.
+fn for_each_row(cx: &CostCx, times: usize) -> Option<Vec<Monomial>> {
+    let x = cx.input(0)?;
+    let axes: Vec<Term> = if x.len() > 1 { vec![x[0]] } else { Vec::new() };
+    Some(vec![Monomial { coefficient: times as f64, axes }])
+}
+
+/// Every coefficient multiplies once for each row.
+fn linear(cx: &CostCx) -> Option<Vec<Monomial>> {
+    for_each_row(cx, onnx::attr_floats(cx.node, "coefficients")?.len())
+}
+
+/// Every number of every support vector multiplies once for each row; without vectors the coefficients are a plane.
+fn supports(cx: &CostCx) -> Option<Vec<Monomial>> {
+    let numbers = |name: &str| onnx::attr_floats(cx.node, name).map_or(0, <[f32]>::len);
+    for_each_row(cx, numbers("support_vectors") + numbers("coefficients"))
+}
