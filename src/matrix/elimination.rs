@@ -306,7 +306,7 @@ mod tests {
         stay.iter().enumerate().for_each(|(k, c)| weights.column_mut(*c).assign(&right.row(k)));
         let lost: Array2<f64> = &r.weights - &weights;
         let energy = |w: &Array2<f64>, a: &Array2<f64>| (w.dot(a) * w).sum();
-        (energy(&lost, &a) / energy(&r.weights, &*r.covariance), weights)
+        (energy(&lost, &a) / energy(&r.weights, &r.covariance), weights)
     }
 
     #[test]

@@ -199,7 +199,8 @@ fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> u
         let mut left = *gone;
         while left > 0 {
             let now = state.counts[*group];
-            let first = if now % unit == 0 { unit } else { now % unit }.min(left);
+            let over = now % unit;
+            let first = if over == 0 { unit } else { over }.min(left);
             let from = state.alive[*group].len() - now;
             let order = &aim.curves[*group].order;
             let channels: Vec<usize> = order.iter().skip(from).take(first).map(|c| *c as usize).collect();
