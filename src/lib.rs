@@ -23,7 +23,7 @@ pub mod onnx;
 pub mod ops;
 pub mod planning;
 pub mod prune;
-pub mod recover;
+pub mod recovery;
 pub mod report;
 pub mod rewriting;
 pub mod runtime;

@@ -9,7 +9,7 @@ use crate::data::{Batch, Target};
 use crate::metrics::Agreement;
 use crate::onnx::Model;
 use crate::planning::{self, Limit};
-use crate::recover::accuracy;
+use crate::recovery::accuracy;
 use crate::report::{GroupSensitivity, SensitivityPoint, SensitivityReport};
 use crate::rewriting;
 use crate::runtime::{Tensor, View};

@@ -17,7 +17,7 @@ use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Error, Output, Request, Silent, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{Calibration, Source, Tap, Wanted, collect, tapped};
@@ -197,42 +197,6 @@ fn what_looks_at_activations_asks_for_data() {
     }
     let without = Request { data: None, recover: Means { refit: true, recalibrate: false }, ..request("l2") };
     assert!(matches!(prune(&mut load(&classifier()), &without, Output::None, &mut Silent), Err(Error::NoData)));
-}
-
-/// The classifier, with channels 3 and 7 of the first convolution alike.
-fn with_a_copy() -> ModelProto {
-    let mut m = classifier();
-    for t in &mut m.graph.as_mut().unwrap().initializer {
-        let each = match t.name() {
-            "first.weight" => 27,
-            "first.bias" => 1,
-            _ => continue,
-        };
-        let mut v = onnx::to_f32(t).unwrap().into_owned();
-        v.copy_within(3 * each..4 * each, 7 * each);
-        *t = onnx::from_f32(t.name(), &onnx::shape(t).unwrap(), &v, DType::Float).unwrap();
-    }
-    m
-}
-
-#[test]
-fn least_squares_make_up_for_a_lost_copy() {
-    let (model, runtime, noise) = (load(&with_a_copy()), selected(), Noise(8));
-    let cal = calibration(&noise, &runtime, 40);
-    let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let kept: Vec<u32> = (0..16).filter(|c| *c != 7).collect();
-    let kept = [(a.groups[0].atom, kept.into())].into_iter().collect();
-    let mut proto = rewriting::prune(&a, &kept).unwrap();
-    let outputs = |proto: &ModelProto| values(&Model::new(proto.clone()), "y", &cal);
-    let error = |proto: &ModelProto| -> f64 {
-        let pairs = outputs(proto).into_iter().zip(outputs(&model.proto));
-        pairs.map(|(a, b)| a.max_abs_diff(&b).unwrap()).fold(0.0, f64::max)
-    };
-    let before = error(&proto);
-    let done = rewriting::refit(&a, &kept, &mut proto, &cal).unwrap();
-    assert_eq!((done.layers, done.left), (1, 0));
-    let after = error(&proto);
-    assert!(after < before / 50.0, "{before} {after}");
 }
 
 /// The classifier with a normalisation after its second convolution.

@@ -12,7 +12,7 @@ use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{InMemory, Source};
 
@@ -184,6 +184,21 @@ fn targets_of_parameters_and_size_are_met_closely() {
     assert!((780_000..=800_000).contains(&bytes.len()), "{}", bytes.len());
 }
 
+/// What the command line does where data is given.
+#[test]
+fn widths_by_error_curves_and_least_squares_keep_the_accuracy_at_twice_the_speed() {
+    let request = request(criteria::find("obs").unwrap(), "allocate", Target::Speedup(2.0));
+    let recover = Means { refit: true, recalibrate: false };
+    let (outcome, bytes) = run(&Request { recover, ..request });
+    let r = &outcome.report;
+    assert!((2.0..2.02).contains(&r.speedup), "{}", r.speedup);
+    assert!(r.verification.as_ref().unwrap().difference < 1e-5);
+    let n = right(&logits(&bytes));
+    assert!(n >= 460, "{n} of 500");
+    let recovery = r.recovery.unwrap();
+    assert!(recovery.layers_left == 0 && recovery.refitted.unwrap().same_answer > Some(0.9), "{recovery:?}");
+}
+
 #[test]
 fn data_wins_accuracy_back() {
     let request = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(2.0));
@@ -196,6 +211,9 @@ fn data_wins_accuracy_back() {
     let kept = |o: &Outcome| o.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>();
     assert_eq!(kept(&plain), kept(&better));
     let recovery = better.report.recovery.unwrap();
-    assert!(recovery.pruned < recovery.refitted && recovery.refitted <= recovery.original, "{recovery:?}");
+    assert!(recovery.held_out && recovery.samples == 48, "{recovery:?}");
+    let (pruned, refitted) = (recovery.pruned.unwrap(), recovery.refitted.unwrap());
+    assert!(pruned.accuracy < refitted.accuracy && refitted.accuracy <= recovery.original, "{recovery:?}");
+    assert!(pruned.same_answer < refitted.same_answer && pruned.divergence > refitted.divergence, "{recovery:?}");
     assert!(recovery.layers > Some(5) && recovery.layers_left == 0, "{recovery:?}");
 }

@@ -158,6 +158,8 @@ fn a_scheme_that_follows_losses_wants_some() {
         statistics: &[],
         losses: &[],
         latency: None,
+        curves: &[],
+        tilt: 0.0,
     };
     let refused = planning::plan(&a, &aim, &mut |_| true);
     assert!(matches!(refused, Err(planning::Error::NoLosses { scheme: "sensitivity" })));

@@ -33,7 +33,7 @@ pub use storage::{Storage, Stored, count};
 
 use crate::algebra::{Atom, Reason};
 use crate::onnx::Model;
-use crate::ops::{Contraction, CostCx, Operator};
+use crate::ops::{Contraction, CostCx, Operator, Pointwise};
 
 /// What the uses of one weight by several layers have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +113,13 @@ impl<'m> Analysis<'m> {
     pub fn contraction(&self, node: usize) -> Option<Contraction> {
         let main = self.graph.scope_of(node) == 0 && !self.graph.is_folded(node);
         let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);
+        main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
+    }
+
+    /// What a node of the main graph does to each value by itself.
+    pub fn pointwise(&self, node: usize) -> Option<Pointwise> {
+        let main = self.graph.scope_of(node) == 0;
+        let of = |op: &dyn Operator, cx: &CostCx| op.pointwise(cx);
         main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
     }
 

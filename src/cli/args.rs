@@ -177,12 +177,12 @@ impl TargetArgs {
 
 #[derive(Args)]
 pub struct WhatArgs {
-    /// Importance criterion: which channels matter least
-    #[arg(long, value_name = "NAME", default_value = "l2", ignore_case = true, value_parser = values::criterion())]
-    pub criterion: &'static dyn Criterion,
-    /// In which order channels of different groups go
-    #[arg(long, value_name = "NAME", default_value = "protected-global", ignore_case = true, value_parser = values::scheme())]
-    pub scheme: &'static dyn Scheme,
+    /// Importance criterion: which channels matter least [default: l2; obs with --data]
+    #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::criterion())]
+    pub criterion: Option<&'static dyn Criterion>,
+    /// In which order channels of different groups go [default: protected-global; allocate with --data]
+    #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::scheme())]
+    pub scheme: Option<&'static dyn Scheme>,
     /// How the weights of a group make one score per channel
     #[arg(long, value_name = "HOW", default_value = "mean", ignore_case = true)]
     pub reduction: ReductionArg,

@@ -23,19 +23,27 @@ use super::values;
 pub struct CalibrationArgs {
     #[command(flatten)]
     pub data: DataArgs,
-    /// After pruning, solve the least squares of the layers that read what shrank
-    #[arg(long, requires = "data")]
+    /// After pruning, solve the least squares of the layers whose inputs have changed, against what the original gives
+    /// [default with --data]
+    #[arg(long, requires = "data", overrides_with = "no_refit")]
     pub refit: bool,
-    /// After that, estimate the statistics of batch normalisations again
+    /// With --data, leave weights as they are
+    #[arg(long, requires = "data", overrides_with = "refit")]
+    pub no_refit: bool,
+    /// After that, estimate the statistics of batch normalisations again (it helps without --refit)
     #[arg(long, requires = "data")]
     pub recalibrate_bn: bool,
 }
+
+/// Samples that calibration reads unless told otherwise: more gain nothing that was measured.
+const SAMPLES: usize = 1024;
 
 /// The data set that was given.
 pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
     let Some(path) = &args.data else { return Ok(None) };
     let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
-    let (preprocess, options) = (args.preprocess.clone(), args.options(seed, threads));
+    let (preprocess, mut options) = (args.preprocess.clone(), args.options(seed, threads));
+    options.samples = options.samples.or(Some(SAMPLES));
     let origin = Some(args.origin(path, &options));
     Ok(Some(Arc::new(Stored { dataset, preprocess, options, origin })))
 }

@@ -24,7 +24,7 @@ pub struct DataArgs {
     /// Part of it, as in test, train[:80%] or [10%:20%] [default: test to measure, train to calibrate]
     #[arg(long, value_name = "SPLIT", requires = "data")]
     pub split: Option<Split>,
-    /// Use N samples, chosen by the seed [default: all]
+    /// Use N samples, chosen by the seed [default: all to measure, 1024 to calibrate]
     #[arg(long, value_name = "N", requires = "data", value_parser = values::positive)]
     pub samples: Option<usize>,
     /// What happens to pictures: imagenet, cifar, yolo, unit, none, or a TOML or JSON file

@@ -156,6 +156,10 @@ impl Progress for Shown {
         self.count(done, None, "samples")
     }
 
+    fn layers(&mut self, done: usize, of: usize) -> bool {
+        self.count(done, Some(of), "layers")
+    }
+
     fn candidates(&mut self, done: usize, of: usize) -> bool {
         self.count(done, Some(of), "candidates")
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onnx_prune::analysis::{Given, Kind, Shapes};
-use onnx_prune::criteria::ScoreOptions;
+use onnx_prune::criteria::{self, ScoreOptions};
 use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{Axes, Options, Target};
+use onnx_prune::planning::{Axes, Options, Target, find_scheme};
 use onnx_prune::prune::{Outcome, Output, Progress, Request, measure_only, prune};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 use onnx_prune::statistics::Source;
@@ -248,10 +248,16 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
-    let (given, means) = calibration(args, seed)?;
+    let (given, asked) = calibration(args, seed)?;
+    // What measured best; a recipe brings its own.
+    let (criterion, scheme, refit) = match (&given, recorded) {
+        (_, Some(recorded)) => ("l2", "protected-global", recorded.refit),
+        (Some(_), None) => ("obs", "allocate", true),
+        (None, None) => ("l2", "protected-global", false),
+    };
     let recover = Means {
-        refit: means.refit || recorded.is_some_and(|s| s.refit),
-        recalibrate: means.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
+        refit: asked.refit.unwrap_or(refit),
+        recalibrate: asked.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
     };
     // Only what changes values reads data in a replay: the channels are known.
     let data = match (given, recorded.and_then(|s| s.data.as_ref())) {
@@ -260,8 +266,8 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     };
     let (fills, shapes) = fills(args, model)?;
     Ok(Request {
-        criterion: what.criterion,
-        scheme: what.scheme,
+        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
+        scheme: what.scheme.map_or_else(|| find_scheme(scheme), Ok)?,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         options: Options {
@@ -301,12 +307,20 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     })
 }
 
+/// What is asked of recovery.
+#[derive(Default)]
+struct Asked {
+    refit: Option<bool>,
+    recalibrate: bool,
+}
+
 /// Calibration data, and what is done with it after pruning.
 #[cfg(feature = "data")]
-fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
+fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
     let given = &args.calibration;
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
-    Ok((source, Means { refit: given.refit, recalibrate: given.recalibrate_bn }))
+    let refit = (given.refit || given.no_refit).then_some(given.refit);
+    Ok((source, Asked { refit, recalibrate: given.recalibrate_bn }))
 }
 
 /// The data of a recipe.
@@ -321,6 +335,6 @@ fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn Source>>
 }
 
 #[cfg(not(feature = "data"))]
-fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Means), Failure> {
-    Ok((None, Means::default()))
+fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
+    Ok((None, Asked::default()))
 }

@@ -21,12 +21,14 @@ mod lamp;
 mod lasso;
 mod manual;
 mod marginals;
+mod obs;
 mod pairs;
 mod random;
 mod setup;
 mod state;
 mod survivors;
 mod thinet;
+mod variance;
 mod weight;
 
 pub use bnscale::BnScale;
@@ -41,8 +43,10 @@ pub use l1::L1;
 pub use l2::L2;
 pub use lamp::Lamp;
 pub use manual::HEADINGS;
+pub use obs::Obs;
 pub use random::Random;
 pub use thinet::ThiNet;
+pub use variance::Variance;
 pub use weight::{Weight, WeightData};
 
 /// What a criterion must be given: a set.
@@ -85,6 +89,10 @@ pub enum Measure {
     Draw,
     /// Mean rank of the channel's feature maps on data; reads no item.
     Ranks,
+    /// What is lost once the channel has gone and what is left makes up for it; reads no item.
+    Errors,
+    /// Variance of what the channel gives, as the layers that read it weigh it; reads no item.
+    Variances,
     /// What [`Criterion::of_shares`] makes of the channels' shares in what reads them, on data; reads no item.
     Shares,
 }
@@ -100,7 +108,9 @@ impl Measure {
         match self {
             Measure::SumAbs | Measure::SumSquares | Measure::Distances => Needs::WEIGHTS,
             Measure::Draw => Needs::NOTHING,
-            Measure::Ranks | Measure::Shares => Needs::ACTIVATIONS.and(Needs::WEIGHTS),
+            Measure::Ranks | Measure::Shares | Measure::Errors | Measure::Variances => {
+                Needs::ACTIVATIONS.and(Needs::WEIGHTS)
+            }
         }
     }
 }
@@ -165,7 +175,7 @@ pub trait Criterion: Sync {
 
 /// All criteria, in the order in which they are listed to users.
 pub fn criteria() -> &'static [&'static dyn Criterion] {
-    &[&L1, &L2, &Lamp, &Fpgm, &BnScale, &Random, &HRank, &Cp, &ThiNet]
+    &[&L1, &L2, &Lamp, &Fpgm, &BnScale, &Random, &HRank, &Cp, &ThiNet, &Obs, &Variance]
 }
 
 /// The criterion of that name.

@@ -143,6 +143,8 @@ impl Plan {
         match self.measure {
             Measure::Draw => true,
             Measure::Ranks => group.statistics.ranks.as_ref().is_some_and(|r| r.len() == group.channels),
+            Measure::Errors => group.statistics.errors.as_ref().is_some_and(|e| e.len() == group.channels),
+            Measure::Variances => group.statistics.variances.as_ref().is_some_and(|v| v.len() == group.channels),
             Measure::Shares => group.statistics.gram.as_ref().is_some_and(|g| g.len() == group.channels.pow(2)),
             Measure::SumAbs | Measure::SumSquares | Measure::Distances => group.items.iter().any(|i| self.reads(i)),
         }
@@ -154,6 +156,8 @@ fn given(criterion: &dyn Criterion, plan: Plan, group: &GroupItems, seed: u64) -
     match plan.measure {
         Measure::Draw => Some(random::draws(seed, &group.name, group.channels)),
         Measure::Ranks => group.statistics.ranks.clone(),
+        Measure::Errors => group.statistics.errors.clone(),
+        Measure::Variances => group.statistics.variances.clone(),
         Measure::Shares => group.statistics.gram.as_ref().map(|gram| criterion.of_shares(gram, group.channels)),
         Measure::SumAbs | Measure::SumSquares | Measure::Distances => None,
     }
@@ -176,7 +180,12 @@ fn build(weight: Arc<Weight>, measure: Measure, tracked: &[usize], request: &Req
         }
         Measure::SumAbs => Power::One,
         // The rest read no item and are never asked for.
-        Measure::SumSquares | Measure::Draw | Measure::Ranks | Measure::Shares => Power::Two,
+        Measure::SumSquares
+        | Measure::Draw
+        | Measure::Ranks
+        | Measure::Shares
+        | Measure::Errors
+        | Measure::Variances => Power::Two,
     };
     Ok(State::Sums(Marginals::new(weight, power, survivors, &scored)?))
 }

@@ -20,18 +20,27 @@ impl Cholesky {
     ///
     /// # Errors
     /// [`NotPositive`], also for values that are not finite.
-    pub fn new(mut a: Array2<f64>) -> Result<Cholesky, NotPositive> {
+    pub fn new(a: Array2<f64>) -> Result<Cholesky, NotPositive> {
+        // Rows are slices below.
+        let mut a = if a.is_standard_layout() { a } else { a.as_standard_layout().into_owned() };
         let n = a.nrows();
         for from in (0..n).step_by(BLOCK) {
             let to = (from + BLOCK).min(n);
             small(&mut a.slice_mut(s![from..to, from..to]))?;
             let (mut above, mut below) = a.view_mut().split_at(Axis(0), to);
             let factor = above.slice_mut(s![from..to, from..to]);
-            // Rows below: X·Lᵀ = A, column by column.
+            // Rows below: X·Lᵀ = A, column by column. By rows of Lᵀ, so that no sum runs across lanes.
+            let width = to - from;
+            let turned: Vec<f64> =
+                (0..width).flat_map(|j| (0..width).map(move |k| (j, k))).map(|(j, k)| factor[[k, j]]).collect();
             for mut row in below.slice_mut(s![.., from..to]).outer_iter_mut() {
-                for j in 0..to - from {
-                    let done: f64 = (0..j).map(|k| row[k] * factor[[j, k]]).sum();
-                    row[j] = (row[j] - done) / factor[[j, j]];
+                let Some(row) = row.as_slice_mut() else { continue };
+                for j in 0..width {
+                    let (done, rest) = row.split_at_mut(j + 1);
+                    let column = &turned[j * width..(j + 1) * width];
+                    done[j] /= column[j];
+                    let x = done[j];
+                    rest.iter_mut().zip(&column[j + 1..]).for_each(|(r, l)| *r -= x * l);
                 }
             }
             let panel = below.slice(s![.., from..to]).to_owned();

@@ -59,17 +59,21 @@ impl Agreement {
         self.cosine / self.samples as f64
     }
 
+    /// Share of the samples where the largest element of every output is the same.
+    pub fn same_answer(&self) -> f64 {
+        self.same_answer as f64 / self.samples as f64
+    }
+
     /// Mean cosine of the samples, mean squared error and largest difference of all elements, and the share of the
     /// samples where the largest element of every output is the same.
     pub fn figures(&self) -> Vec<Figure> {
-        let n = self.samples as f64;
         // Nothing is no agreement.
         let largest = if self.samples > 0 { self.largest } else { f64::NAN };
         vec![
             Figure::number("cosine", self.cosine()),
             Figure::number("mse", self.squares / self.elements as f64),
             Figure::number("largest difference", largest),
-            Figure::share("same answer", self.same_answer as f64 / n),
+            Figure::share("same answer", self.same_answer()),
         ]
     }
 }

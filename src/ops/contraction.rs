@@ -24,6 +24,9 @@ pub struct Contraction {
     pub groups: usize,
     /// The window over the spatial axes, which follow the contracted one; `None` for a window of one value.
     pub window: Option<Window>,
+    /// Of a transposed convolution, what is added to the end of each spatial axis of its output: there the window lies
+    /// over the input with its values spread by the strides.
+    pub transposed: Option<Vec<i64>>,
     /// Factor of the product.
     pub scale: f32,
 }

@@ -267,18 +267,32 @@ impl Operator for Conv {
     }
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
-        if self.transposed {
+        // Patches are read from channels first.
+        if self.layout != Layout::ChannelsFirst {
             return None;
+        }
+        let window = self.window(cx.node, cx.shape(1)?)?;
+        let groups = usize::try_from(Self::group(cx.node)).ok()?;
+        let n = window.kernel.len();
+        let mut transposed = None;
+        if self.transposed {
+            let plain = window.auto_pad == "NOTSET" && onnx::attr_ints(cx.node, "output_shape").is_none();
+            if !plain || groups != 1 {
+                return None;
+            }
+            let more = onnx::attr_ints(cx.node, "output_padding").filter(|p| p.len() == n);
+            transposed = Some(more.map_or_else(|| vec![0; n], <[i64]>::to_vec));
         }
         Some(Contraction {
             data: 0,
             data_axis: 1,
             weight: 1,
-            out_axis: 0,
-            in_axis: 1,
+            out_axis: usize::from(self.transposed),
+            in_axis: usize::from(!self.transposed),
             bias: Some(2),
-            groups: usize::try_from(Self::group(cx.node)).ok()?,
-            window: Some(self.window(cx.node, cx.shape(1)?)?),
+            groups,
+            window: Some(window),
+            transposed,
             scale: 1.0,
         })
     }

@@ -2,8 +2,9 @@
 
 use crate::algebra::{Dim, Symbols, Term};
 
-use super::context::{InferCx, OPEN, Quantized, RelateCx, Role};
+use super::context::{CostCx, InferCx, OPEN, Quantized, RelateCx, Role};
 use super::fact::{Fact, MAX_VALUE, Value, dtype, known};
+use super::pointwise::{Bound, Pointwise};
 use super::{Numbers, Operator, Sizes, fitting, steps};
 use crate::onnx::proto::NodeProto;
 
@@ -99,6 +100,24 @@ impl Operator for Elementwise {
             Fold::Mul => &[0, 1],
             Fold::Cast | Fold::Same | Fold::Div => &[0],
             _ => &[],
+        }
+    }
+
+    fn pointwise(&self, cx: &CostCx) -> Option<Pointwise> {
+        let end = |name: &str, input: usize, open: f32| match crate::onnx::attr_f(cx.node, name) {
+            Some(number) => Bound::Number(number),
+            None if cx.node.input.get(input).is_some_and(|n| !n.is_empty()) => Bound::Input(input),
+            None => Bound::Number(open),
+        };
+        match (self.fold, cx.node.op_type()) {
+            (Fold::Add, _) => Some(Pointwise::Sum),
+            (Fold::Mul, _) => Some(Pointwise::Product),
+            (Fold::Clip, _) => {
+                let (low, high) = (end("min", 1, f32::NEG_INFINITY), end("max", 2, f32::INFINITY));
+                Some(Pointwise::Clamp { low, high })
+            }
+            (_, "Relu") => Some(Pointwise::Clamp { low: Bound::Number(0.0), high: Bound::Number(f32::INFINITY) }),
+            _ => None,
         }
     }
 

@@ -66,7 +66,8 @@ impl Operator for Gemm {
         let n = outer(cx.int("transB"), false);
         let rows = outer(cx.int("transA"), true);
         // Patches are read along the rows of A, and a bias that counts once per output is a vector.
-        let vector = crate::onnx::attr_f(cx.node, "beta").unwrap_or(1.0) == 1.0 && cx.rank(2) == Some(1);
+        let vector = crate::onnx::attr_f(cx.node, "beta").unwrap_or(1.0) == 1.0
+            && (cx.rank(2) == Some(1) || cx.node.input.get(2).is_none_or(String::is_empty));
         (rows == 0).then(|| Contraction {
             data: 0,
             data_axis: 1,
@@ -76,6 +77,7 @@ impl Operator for Gemm {
             bias: vector.then_some(2),
             groups: 1,
             window: None,
+            transposed: None,
             scale: crate::onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
         })
     }

@@ -135,6 +135,7 @@ impl Operator for MatMul {
             bias: None,
             groups: 1,
             window: None,
+            transposed: None,
             scale: onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
         })
     }

@@ -33,6 +33,7 @@ mod one_hot;
 mod opaque;
 mod over;
 mod pad;
+mod pointwise;
 mod pool;
 mod position_bias;
 mod quantize;
@@ -58,6 +59,7 @@ pub use context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role,
 pub use contraction::Contraction;
 pub use conv::Window;
 pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
+pub use pointwise::{Bound, Pointwise};
 pub use table::{find, names};
 
 use crate::algebra::{Dim, Monomial};
@@ -116,6 +118,11 @@ pub trait Operator: Sync {
 
     /// The node as a product of its weight with patches of its input; `None` where it is no such product.
     fn contraction(&self, _cx: &CostCx) -> Option<Contraction> {
+        None
+    }
+
+    /// What happens to each value by itself, where that is one of a few simple things.
+    fn pointwise(&self, _cx: &CostCx) -> Option<Pointwise> {
         None
     }
 

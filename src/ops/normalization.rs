@@ -4,8 +4,9 @@ use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, Role};
+use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::conv::Layout;
+use super::pointwise::Pointwise;
 
 /// `BatchNormalization` and `InstanceNormalization`: each channel by itself.
 pub struct PerChannel {
@@ -65,6 +66,15 @@ impl Operator for PerChannel {
         }
         cx.set(0, x);
         Some(())
+    }
+
+    fn pointwise(&self, cx: &CostCx) -> Option<Pointwise> {
+        let constant = self.role == Role::BatchNorm
+            && onnx::attr_i(cx.node, "training_mode").unwrap_or(0) == 0
+            && onnx::attr_i(cx.node, "spatial").unwrap_or(1) == 1
+            && cx.node.output.iter().filter(|o| !o.is_empty()).count() == 1;
+        let epsilon = onnx::attr_f(cx.node, "epsilon").unwrap_or(1e-5);
+        constant.then_some(Pointwise::Normalization { parameters: [1, 2, 3, 4], epsilon })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::eligible::Limit;
 use super::target::{Measured, Target};
+use crate::algebra::Cost;
 use crate::analysis::Analysis;
 
 /// Predicts how long a model with some channel counts runs.
@@ -20,6 +21,8 @@ pub struct Gauge<'a> {
     full: Vec<usize>,
     /// Channels that a ratio is a share of.
     channels: usize,
+    /// For each group, the products of the target's polynomial that it is a factor of; empty for other targets.
+    products: Vec<Vec<usize>>,
 }
 
 impl<'a> Gauge<'a> {
@@ -27,7 +30,13 @@ impl<'a> Gauge<'a> {
     pub fn new(a: &'a Analysis<'a>, target: Target, fixed_bytes: f64, latency: Option<&'a dyn Latency>) -> Self {
         let full = a.full_counts();
         let channels = full.iter().sum();
-        Gauge { a, target, fixed_bytes, latency, full, channels }
+        let mut gauge = Gauge { a, target, fixed_bytes, latency, full, channels, products: Vec::new() };
+        if let Some(cost) = gauge.polynomial() {
+            let mut products = vec![Vec::new(); gauge.full.len()];
+            (0..cost.len()).for_each(|i| cost.atoms_of(i).into_iter().for_each(|g| products[g].push(i)));
+            gauge.products = products;
+        }
+        gauge
     }
 
     /// The same, with ratios as shares of what may shrink.
@@ -67,6 +76,39 @@ impl<'a> Gauge<'a> {
             (Target::Ratio(m), Target::Ratio(t)) => m >= t - 1e-12,
             _ => false,
         }
+    }
+
+    /// What the target counts, where that is a sum of products of channel counts.
+    fn polynomial(&self) -> Option<&'a Cost> {
+        match self.target {
+            Target::Speedup(_) => Some(&self.a.costs.macs),
+            _ => None,
+        }
+    }
+
+    /// What is saved of what the target counts when one group goes to another count.
+    pub fn saved(&self, counts: &[usize], group: usize, to: usize) -> f64 {
+        let mut after = counts.to_vec();
+        after[group] = to;
+        if let Some(cost) = self.polynomial() {
+            let products = &self.products[group];
+            return products.iter().map(|i| cost.eval_product(*i, counts) - cost.eval_product(*i, &after)).sum();
+        }
+        let stored = |counts: &[usize]| match self.target {
+            Target::Params(_) => self.a.costs.params(counts),
+            _ => self.a.costs.weight_bytes(counts),
+        };
+        match (self.target, self.latency) {
+            (Target::Params(_) | Target::Size(_), _) => stored(counts) - stored(&after),
+            (Target::Ratio(_), _) => counts[group].saturating_sub(to) as f64,
+            (Target::Latency(_) | Target::Milliseconds(_), Some(l)) => l.milliseconds(counts) - l.milliseconds(&after),
+            _ => self.a.costs.activations.soft_peak(counts) - self.a.costs.activations.soft_peak(&after),
+        }
+    }
+
+    /// Whether what is saved is quickly told.
+    pub fn is_quick(&self) -> bool {
+        self.polynomial().is_some() || matches!(self.target, Target::Ratio(_))
     }
 
     /// The share of the way to the target that a candidate has gone, 0 to 1.

@@ -2,6 +2,7 @@
 //!
 //! Planning sees scores and cost polynomials, never tensors.
 
+mod allocate;
 mod axes;
 mod eligible;
 mod error;
@@ -15,6 +16,7 @@ mod scoring;
 mod select;
 mod target;
 
+pub use allocate::Curve;
 pub use axes::Axes;
 pub use eligible::{Limit, may_shrink};
 pub use error::{Error, Result};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::eligible::may_shrink;
+use super::allocate::{Curve, Wanted, allocate};
+use super::eligible::{Limit, may_shrink};
 use super::error::{Error, Result};
 use super::gauge::{Gauge, Latency};
 use super::obstacle;
@@ -48,6 +49,10 @@ pub struct Aim<'o> {
     pub statistics: &'o [GroupStatistics],
     /// What each group loses by the share of it that is gone; empty without a measurement.
     pub losses: &'o [Vec<(f64, f64)>],
+    /// What the output loses as channels of each group go, for schemes that follow that.
+    pub curves: &'o [Curve],
+    /// How much more the last groups count than the first under such a scheme.
+    pub tilt: f64,
     /// Predicts latency, where that is the target.
     pub latency: Option<&'o dyn Latency>,
 }
@@ -87,8 +92,12 @@ impl Plan {
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, latency } = *aim;
+    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
+        *aim;
     if scheme.needs_losses() && losses.is_empty() {
+        return Err(Error::NoLosses { scheme: scheme.name() });
+    }
+    if scheme.follows_curves() && curves.len() != a.groups.len() {
         return Err(Error::NoLosses { scheme: scheme.name() });
     }
     let limits = may_shrink(a, scheme, o)?;
@@ -107,8 +116,20 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let base = a.costs.macs.eval(&full).max(1.0);
     let mut state = State::new(&full);
     let mut taken = 0;
+    if scheme.follows_curves() {
+        taken = by_curves(&mut state, &gauge, &limits, aim);
+        let step = Step {
+            step: taken,
+            of: taken,
+            macs: a.costs.macs.eval(&state.counts) / base,
+            way: gauge.way(&state.counts),
+        };
+        if !progress(step) {
+            return Err(Error::Interrupted);
+        }
+    }
     for t in 1..=steps {
-        if reached(&state.counts) {
+        if reached(&state.counts) || scheme.follows_curves() {
             break;
         }
         if o.rescore.due(t - 1) {
@@ -155,6 +176,39 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let more = || obstacle::other_axes(a, scheme, o, |c| gauge.reached(c));
     let why = if missed.is_some() { obstacle::missed(a, &limits, &state.counts, more) } else { String::new() };
     Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
+}
+
+/// Widths where the least is lost for what is saved; returns the number of steps.
+fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> usize {
+    // Many widths are worth a look only where a look is quick.
+    const FEW: usize = 24;
+    const MANY: usize = 256;
+    let mut counts = state.counts.clone();
+    let wanted = Wanted {
+        limits,
+        round_to: aim.options.round_to,
+        tilt: aim.tilt,
+        reached: &|c| gauge.reached(c),
+        saved: &|c, g, to| gauge.saved(c, g, to),
+        candidates: if gauge.is_quick() { MANY } else { FEW },
+    };
+    let steps = allocate(aim.curves, &mut counts, &wanted);
+    let unit = aim.options.round_to.max(1);
+    for (group, gone) in &steps {
+        // In pieces that can be given back one by one.
+        let mut left = *gone;
+        while left > 0 {
+            let now = state.counts[*group];
+            let over = now % unit;
+            let first = if over == 0 { unit } else { over }.min(left);
+            let from = state.alive[*group].len() - now;
+            let order = &aim.curves[*group].order;
+            let channels: Vec<usize> = order.iter().skip(from).take(first).map(|c| *c as usize).collect();
+            state.remove(Unit { group: *group, channels, key: 0.0 });
+            left -= first;
+        }
+    }
+    steps.len()
 }
 
 fn reached_after(go: &[Unit], state: &State, reached: impl Fn(&[usize]) -> bool) -> bool {

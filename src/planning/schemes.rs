@@ -41,6 +41,11 @@ pub trait Scheme: Sync {
         false
     }
 
+    /// Whether widths follow curves of what the output loses, not keys.
+    fn follows_curves(&self) -> bool {
+        false
+    }
+
     /// Whether every group keeps its floor.
     fn protects(&self) -> bool {
         false
@@ -57,10 +62,12 @@ struct ProtectedGlobal;
 struct Isomorphic;
 /// Every group shrinks until it costs the same.
 struct Sensitivity;
+/// Channels go where the output loses least for what is saved.
+struct Allocate;
 
 /// All schemes, the default first.
 pub fn schemes() -> &'static [&'static dyn Scheme] {
-    &[&ProtectedGlobal, &Global, &Local, &Isomorphic, &Sensitivity]
+    &[&ProtectedGlobal, &Global, &Local, &Isomorphic, &Sensitivity, &Allocate]
 }
 
 /// The scheme of that name.
@@ -217,6 +224,24 @@ impl Scheme for Sensitivity {
     }
 
     fn protects(&self) -> bool {
+        true
+    }
+}
+
+impl Scheme for Allocate {
+    fn name(&self) -> &'static str {
+        "allocate"
+    }
+
+    fn summary(&self) -> &'static str {
+        "channels go where the output loses least for what is saved, the layers that read them solved anew (needs data)"
+    }
+
+    fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
+        groups.iter().map(scores).collect()
+    }
+
+    fn follows_curves(&self) -> bool {
         true
     }
 }

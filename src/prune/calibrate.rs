@@ -6,11 +6,36 @@ use std::time::Instant;
 use super::{Error, Progress, Request, begin};
 use crate::analysis::Analysis;
 use crate::criteria::Measure;
-use crate::planning;
+use crate::planning::{self, Curve};
+use crate::recovery::costs::output_losses;
+use crate::recovery::samples::Samples;
+use crate::recovery::segments::Runner;
+use crate::recovery::store::Room;
 use crate::report::{SensitivityReport, Timings};
 use crate::runtime::{self, Runtime};
 use crate::sensitivity::{random_source, sensitivity};
-use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted};
+use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted, curves, layers};
+
+/// Positions that error curves rest on, all samples together.
+const POSITIONS: usize = 8192;
+
+/// The calibration data, read once; `None` where there is none.
+pub(super) fn samples(
+    a: &Analysis,
+    request: &Request,
+    progress: &mut dyn Progress,
+    seconds: &mut Timings,
+) -> Result<Option<Samples>, Error> {
+    if request.recover.any() && request.data.is_none() {
+        return Err(Error::NoData);
+    }
+    let Some(source) = request.data.as_deref() else { return Ok(None) };
+    begin(progress, "data")?;
+    let clock = Instant::now();
+    let read = Samples::read(source, a.graph.proto, request.score.seed, &Room::default())?;
+    seconds.calibrate += clock.elapsed().as_secs_f64();
+    Ok(Some(read))
+}
 
 /// What the criterion wants to know of the data.
 pub(super) fn calibrate(
@@ -19,11 +44,9 @@ pub(super) fn calibrate(
     progress: &mut dyn Progress,
     seconds: &mut Timings,
 ) -> Result<Vec<GroupStatistics>, Error> {
-    if request.recover.any() && request.data.is_none() {
-        return Err(Error::NoData);
-    }
     let measure = request.criterion.plan().measure;
-    let wanted = Wanted { grams: measure == Measure::Shares, ranks: measure == Measure::Ranks };
+    let wanted =
+        Wanted { grams: matches!(measure, Measure::Shares | Measure::Variances), ranks: measure == Measure::Ranks };
     let Some(source) = request.data.as_deref().filter(|_| wanted != Wanted::default() && request.recipe.is_none())
     else {
         return Ok(Vec::new());
@@ -34,8 +57,73 @@ pub(super) fn calibrate(
     let progress = RefCell::new(progress);
     let told = |n| progress.borrow_mut().samples(n);
     let statistics = statistics::collect(a, wanted, &calibration(source, &*runtime, request, &told))?;
-    seconds.calibrate = clock.elapsed().as_secs_f64();
+    seconds.calibrate += clock.elapsed().as_secs_f64();
     Ok(statistics)
+}
+
+/// What readers of groups lose as channels go, for the criterion that scores by it, and what that costs the output, for
+/// the scheme that goes by it; on random inputs where there is no data.
+pub(super) fn measure_curves(
+    a: &Analysis,
+    request: &Request,
+    samples: Option<&Samples>,
+    measured: &mut Measured,
+    progress: &mut dyn Progress,
+) -> Result<(), Error> {
+    let own = request.criterion.plan().measure == Measure::Errors;
+    let follows = request.scheme.follows_curves();
+    if request.recipe.is_some() || !(follows || own && samples.is_some()) {
+        return Ok(());
+    }
+    let random;
+    let samples = match samples {
+        Some(samples) => samples,
+        None => {
+            let source = random_source(a, request.score.seed)?;
+            random = Samples::read(&source, a.graph.proto, request.score.seed, &Room::default())?;
+            &random
+        }
+    };
+    begin(progress, "calibrate")?;
+    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+    let layers = layers(a);
+    let scored = |statistics: &[GroupStatistics]| -> Result<Vec<Vec<f64>>, Error> {
+        Ok(planning::first_scores(a, request.criterion, request.score, statistics)?)
+    };
+    let orders = match own {
+        true => None,
+        false => Some(scored(&measured.statistics)?.iter().map(|s| ascending(s)).collect::<Vec<_>>()),
+    };
+    let progress = RefCell::new(progress);
+    let read = |n| progress.borrow_mut().samples(n);
+    let part = samples.part(samples.solved());
+    let found = {
+        let positions = POSITIONS.div_ceil(samples.count(samples.solved()).max(1));
+        let calibration = Calibration { positions, ..calibration(&part, &*runtime, request, &read) };
+        curves(a, &layers, orders.as_deref(), &calibration)?
+    };
+    if own {
+        measured.statistics.resize(a.groups.len(), GroupStatistics::default());
+        for (statistics, curve) in measured.statistics.iter_mut().zip(&found) {
+            statistics.errors = curve.as_ref().map(|c| c.scores());
+        }
+    }
+    if follows {
+        begin(&mut **progress.borrow_mut(), "allocate")?;
+        let limits = planning::may_shrink(a, request.scheme, &request.options)?;
+        let scores = scored(&measured.statistics)?;
+        let runner = Runner { runtime: &*runtime, session: &request.session, goes_on: &|| true };
+        let mut told = |done, of| progress.borrow_mut().candidates(done, of);
+        measured.curves = output_losses(a, &limits, &layers, &found, &scores, samples, runner, &mut told)?;
+    }
+    Ok(())
+}
+
+/// Positions by their scores, lowest first.
+fn ascending(scores: &[f64]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+    order.sort_by(|a, b| scores[*a as usize].total_cmp(&scores[*b as usize]).then(a.cmp(b)));
+    order
 }
 
 pub(super) fn calibration<'a>(
@@ -61,6 +149,10 @@ pub(super) struct Measured {
     pub statistics: Vec<GroupStatistics>,
     /// What each group loses by the share of it that is gone; empty where that was not measured.
     pub losses: Vec<Vec<(f64, f64)>>,
+    /// What the output loses as channels of each group go; empty where the scheme does not ask.
+    pub curves: Vec<Curve>,
+    /// How much more the last groups count than the first.
+    pub tilt: f64,
 }
 
 impl Measured {
@@ -72,6 +164,7 @@ impl Measured {
         }
         keep(&mut self.statistics, left);
         keep(&mut self.losses, left);
+        keep(&mut self.curves, left);
     }
 }
 

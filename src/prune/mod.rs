@@ -6,6 +6,7 @@ mod early;
 mod figures;
 mod plan;
 mod request;
+mod tilt;
 mod timed;
 
 use std::cell::RefCell;
@@ -15,7 +16,7 @@ use crate::algebra::Kept;
 use crate::analysis::{Analysis, count};
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::planning::{self, Plan, Target};
-use crate::recover::recover;
+use crate::recovery::recover;
 use crate::report::{SensitivityReport, TimeReport, Timings, text};
 use crate::rewriting;
 use crate::runtime::{self, Choice};
@@ -23,10 +24,11 @@ use crate::sensitivity::losses;
 
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
-use calibrate::{Measured, calibrate, calibration, measure_sensitivity};
+use calibrate::{Measured, calibrate, calibration, measure_curves, measure_sensitivity, samples};
 use check::{Trial, latency_advice};
 use figures::start_report;
 use plan::make_plan;
+use tilt::choose_tilt;
 
 /// How often a plan is made anew because a node cannot follow it.
 const MAX_ROUNDS: usize = 8;
@@ -64,7 +66,12 @@ pub fn prune(
     let limited = limited(&a, request);
     let request = &limited;
 
-    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
+    let samples = samples(&a, request, progress, &mut seconds)?;
+    let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
+    let clock = Instant::now();
+    measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
+    choose_tilt(&a, request, samples.as_ref(), &mut measured, progress)?;
+    seconds.calibrate += clock.elapsed().as_secs_f64();
     let mut sensitivity = None;
     if (request.sensitivity || request.scheme.needs_losses()) && request.recipe.is_none() {
         let clock = Instant::now();
@@ -99,14 +106,17 @@ pub fn prune(
         trial.run(&mut report, &mut seconds, &mut warnings, progress)?;
         unverified = text::unverified(&report).filter(|_| request.strict);
         // What is won back changes values only, and only of a model that is right without it.
-        if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
+        if let Some(samples) = &samples {
             begin(progress, "recover")?;
             let clock = Instant::now();
             let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
             let progress = RefCell::new(&mut *progress);
-            let told = |n| progress.borrow_mut().samples(n);
-            let calibration = calibration(source, &*runtime, request, &told);
-            report.recovery = Some(recover(&a, &kept, &mut pruned, request.recover, &calibration)?);
+            let read = |n| progress.borrow_mut().samples(n);
+            let part = samples.part(samples.solved());
+            let calibration = calibration(&part, &*runtime, request, &read);
+            let told = |done, of| progress.borrow_mut().layers(done, of);
+            let means = request.recover;
+            report.recovery = Some(recover(&a, &kept, &mut pruned, means, samples, &calibration, &told)?);
             // The first one goes before the second is written.
             drop(staged);
             staged = stage(&pruned)?;
@@ -209,8 +219,16 @@ pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progres
     let a = rewriting::analyse(model, &request.shapes, request.sharing())?;
     early::check_model(&a, request)?;
     let request = &limited(&a, request);
-    let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
-    measure_sensitivity(&a, request, &statistics, progress)
+    // Nothing is allocated.
+    let scheme = request.scheme;
+    let scheme = if scheme.follows_curves() { planning::find_scheme("global")? } else { scheme };
+    let request = &Request { scheme, ..request.clone() };
+    let mut seconds = Timings::default();
+    let samples = samples(&a, request, progress, &mut seconds)?;
+    let statistics = calibrate(&a, request, progress, &mut seconds)?;
+    let mut measured = Measured { statistics, ..Measured::default() };
+    measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
+    measure_sensitivity(&a, request, &measured.statistics, progress)
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

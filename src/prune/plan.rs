@@ -36,6 +36,8 @@ pub(super) fn make_plan(
             fixed_bytes: beside,
             statistics: &measured.statistics,
             losses: &measured.losses,
+            curves: &measured.curves,
+            tilt: measured.tilt,
             latency: None,
         };
         let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;

@@ -9,7 +9,7 @@ use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
 use crate::planning::{self, Options, Scheme, Step, Target};
-use crate::recover::Means;
+use crate::recovery::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
 use crate::runtime::{self, Choice, Fill, SessionOptions};
@@ -149,6 +149,10 @@ pub trait Progress {
     }
     /// So many candidates have been run, of so many.
     fn candidates(&mut self, _done: usize, _of: usize) -> bool {
+        true
+    }
+    /// So many layers have been refitted, of so many.
+    fn layers(&mut self, _done: usize, _of: usize) -> bool {
         true
     }
     /// So many samples of calibration data went through the model.

@@ -52,6 +52,8 @@ pub(super) fn plan_for_time(
             fixed_bytes: 0.0,
             statistics: &measured.statistics,
             losses: &measured.losses,
+            curves: &measured.curves,
+            tilt: measured.tilt,
             latency: Some(table),
         };
         let mut progress = progress.borrow_mut();

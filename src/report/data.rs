@@ -178,23 +178,40 @@ pub struct Timings {
     pub latency: f64,
 }
 
-/// What data won back after pruning. Shares of right answers are on the calibration data, where it has classes.
+/// How far a model gives what the original gives, on calibration samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Likeness {
+    /// Share of right answers in the first output, where the data has classes.
+    pub accuracy: Option<f64>,
+    /// Share of the samples with the same answer, of a classifier.
+    pub same_answer: Option<f64>,
+    /// Mean Kullback-Leibler divergence from the original's class probabilities, of a classifier.
+    pub divergence: Option<f64>,
+    /// Mean cosine of the outputs.
+    pub cosine: f64,
+}
+
+/// What data tells of the pruned model, and what it won back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// Right answers of the original.
+    /// Calibration samples that it is told of.
+    pub samples: usize,
+    /// Whether these are others than those that layers were solved with.
+    pub held_out: bool,
+    /// Share of right answers of the original, where the data has classes.
     pub original: Option<f64>,
-    /// Right answers right after pruning.
-    pub pruned: Option<f64>,
+    /// Right after pruning.
+    pub pruned: Option<Likeness>,
     /// Layers with new weights by least squares.
     pub layers: Option<usize>,
-    /// Layers that read a group that shrank and keep their weights.
+    /// Layers whose input has changed and that keep their weights.
     pub layers_left: usize,
-    /// Right answers after the least squares.
-    pub refitted: Option<f64>,
+    /// After the least squares.
+    pub refitted: Option<Likeness>,
     /// Batch normalisations with new statistics.
     pub normalizations: Option<usize>,
-    /// Right answers after that.
-    pub recalibrated: Option<f64>,
+    /// After that.
+    pub recalibrated: Option<Likeness>,
 }
 
 /// What a run was asked to do.

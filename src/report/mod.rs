@@ -9,9 +9,9 @@ mod inspect;
 pub mod text;
 
 pub use data::{
-    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, ModelFigures, Overview, Recipe, Recovery, Report,
-    SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION, Verification,
-    overview, recipe,
+    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
+    Report, SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION,
+    Verification, overview, recipe,
 };
 pub use dot::{OtherModel, dot};
 pub use evaluation::{

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::data::{GroupChange, GroupSensitivity, Recovery, Report, SensitivityReport, TimeReport, Verification};
+use super::data::{
+    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, TimeReport, Verification,
+};
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::escape;
 use crate::planning::Measured;
@@ -230,10 +232,12 @@ pub fn unverified(r: &Report) -> Option<String> {
     }
 }
 
-/// What data won back.
+/// What was done to win accuracy back, and how far the model gives what the original gives before and after.
 pub fn recovery(r: &Recovery) -> String {
     let mut done = Vec::new();
-    if let Some(n) = r.layers {
+    if r.layers == Some(0) && r.layers_left > 0 {
+        done.push("least squares brought the outputs no nearer: weights are as they were".to_owned());
+    } else if let Some(n) = r.layers {
         let left = if r.layers_left > 0 { format!(" ({} could not be)", r.layers_left) } else { String::new() };
         done.push(format!("{n} {} refitted{left}", plural(n, "layer", "layers")));
     }
@@ -242,13 +246,30 @@ pub fn recovery(r: &Recovery) -> String {
     } else if let Some(n) = r.normalizations {
         done.push(format!("{n} {} recalibrated", plural(n, "normalisation", "normalisations")));
     }
-    let figures =
-        [("original", r.original), ("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
+    let stages = [("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
     let figures: Vec<String> =
-        figures.iter().filter_map(|(what, x)| Some(format!("{what} {}", percent((*x)?)))).collect();
-    match figures.is_empty() {
-        true => done.join(", "),
-        false => format!("{}; right on the calibration data: {}", done.join(", "), figures.join(", ")),
+        stages.iter().filter_map(|(what, l)| Some(format!("{what} {}", likeness(l.as_ref()?)))).collect();
+    let kind = if r.held_out { "held-out samples" } else { "calibration samples" };
+    let mut out = done.join(", ");
+    if !figures.is_empty() {
+        out += if out.is_empty() { "" } else { "\n" };
+        out += &format!("agreement with the original on {} {kind}: {}", r.samples, figures.join(", "));
+    }
+    let right: Vec<String> = [("original", r.original)]
+        .into_iter()
+        .chain(stages.iter().map(|(what, l)| (*what, l.and_then(|l| l.accuracy))))
+        .filter_map(|(what, x)| Some(format!("{what} {}", percent(x?))))
+        .collect();
+    if !right.is_empty() {
+        out += &format!("\nright answers on them: {}", right.join(", "));
+    }
+    out
+}
+
+fn likeness(l: &Likeness) -> String {
+    match (l.same_answer, l.divergence) {
+        (Some(same), Some(divergence)) => format!("{} (divergence {})", percent(same), digits(divergence)),
+        _ => format!("cosine {:.4}", l.cosine),
     }
 }
 

@@ -6,7 +6,6 @@ mod error;
 mod initializers;
 mod insert;
 mod recalibrate;
-mod refit;
 mod replace;
 mod settle;
 mod surgery;
@@ -17,7 +16,7 @@ pub use error::{Error, Result};
 pub use initializers::{drop_initializer_inputs, initializer_inputs};
 pub use insert::insert_batch_norm;
 pub use recalibrate::recalibrate;
-pub use refit::{Refitted, refit};
+pub use replace::Initializers;
 pub use settle::{analyse, stuck};
 pub use surgery::{obstacles, prune};
 pub use verify::{

@@ -6,8 +6,8 @@ use super::error::Result;
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::{self, DType};
 
-/// The graph's initializers and who reads them.
-pub(super) struct Initializers {
+/// The graph's initializers and who reads them: gives weights other values.
+pub struct Initializers {
     index: HashMap<String, usize>,
     readers: HashMap<String, usize>,
     /// What copies of tensors are copies of.
@@ -16,7 +16,8 @@ pub(super) struct Initializers {
 }
 
 impl Initializers {
-    pub(super) fn of(graph: &GraphProto) -> Initializers {
+    /// Those of a graph.
+    pub fn of(graph: &GraphProto) -> Initializers {
         let mut readers: HashMap<String, usize> = HashMap::new();
         let mut taken = HashSet::new();
         graph.node.iter().for_each(|n| reads(n, &mut readers, &mut taken));
@@ -41,7 +42,7 @@ impl Initializers {
     }
 
     /// Values of input `input` of a node, if that is an initializer or a copy of one.
-    pub(super) fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
+    pub fn values(&self, graph: &GraphProto, node: &NodeProto, input: usize) -> Option<Vec<f32>> {
         let t = graph.initializer.get(self.find(node.input.get(input)?)?)?;
         Some(onnx::to_f32(t).ok()?.into_owned())
     }
@@ -51,12 +52,7 @@ impl Initializers {
     ///
     /// # Errors
     /// When the values do not fill the shape.
-    pub(super) fn replace(
-        &mut self,
-        graph: &mut GraphProto,
-        places: &[(usize, usize)],
-        values: &[f32],
-    ) -> Result<bool> {
+    pub fn replace(&mut self, graph: &mut GraphProto, places: &[(usize, usize)], values: &[f32]) -> Result<bool> {
         let Some(name) = places.first().and_then(|at| self.name(graph, *at)) else { return Ok(false) };
         let Some(i) = self.find(&name) else { return Ok(false) };
         let shared = !self.index.contains_key(&name) || self.readers(&name) > places.len();
@@ -81,18 +77,54 @@ impl Initializers {
         Ok(true)
     }
 
+    /// Whether an input of a node is an initializer that others read too.
+    pub fn is_shared(&self, node: &NodeProto, input: usize) -> bool {
+        node.input.get(input).is_some_and(|name| !self.index.contains_key(name) || self.readers(name) > 1)
+    }
+
+    /// Gives a node a vector as an input that it leaves out, of the element type that its input `like` has. Answers
+    /// whether it could.
+    ///
+    /// # Errors
+    /// When the values cannot be stored.
+    pub fn add(
+        &mut self,
+        graph: &mut GraphProto,
+        node: usize,
+        input: usize,
+        like: usize,
+        values: &[f32],
+    ) -> Result<bool> {
+        let Some(n) = graph.node.get_mut(node) else { return Ok(false) };
+        let given = n.input.get(input).is_some_and(|name| !name.is_empty());
+        let model = n.input.get(like).and_then(|name| self.find(name)).and_then(|i| graph.initializer.get(i));
+        let Some(dtype) = model.and_then(|t| DType::try_from(t.data_type()).ok()).filter(|_| !given) else {
+            return Ok(false);
+        };
+        let base = n.output.first().map_or("", String::as_str);
+        let name = self.fresh(&format!("{base}_bias"));
+        graph.initializer.push(onnx::from_f32(&name, &[values.len()], values, dtype)?);
+        if n.input.len() <= input {
+            n.input.resize(input + 1, String::new());
+        }
+        n.input[input].clone_from(&name);
+        self.index.insert(name.clone(), graph.initializer.len() - 1);
+        self.readers.insert(name, 1);
+        Ok(true)
+    }
+
     /// The tensor that an input of a node is.
-    pub(super) fn name(&self, graph: &GraphProto, (node, input): (usize, usize)) -> Option<String> {
+    pub fn name(&self, graph: &GraphProto, (node, input): (usize, usize)) -> Option<String> {
         graph.node.get(node)?.input.get(input).cloned()
     }
 
     /// How many inputs read a tensor.
-    pub(super) fn readers(&self, name: &str) -> usize {
+    pub fn readers(&self, name: &str) -> usize {
         self.readers.get(name).copied().unwrap_or(0)
     }
 
     /// A name that is free and starts like `base`.
-    pub(super) fn fresh(&mut self, base: &str) -> String {
+    pub fn fresh(&mut self, base: &str) -> String {
         let mut n = 1;
         loop {
             let name = format!("{base}_{n}");

@@ -9,22 +9,22 @@ pub(super) fn ordered<'t>(
     runtime: &'static str,
     model: &str,
     infos: &[IoInfo],
-    given: &'t [(String, Tensor)],
+    given: &[(&str, &'t Tensor)],
 ) -> Result<Vec<&'t Tensor>> {
     let refuse =
         |input: &str, why: String| Error::Input { runtime, model: model.to_owned(), input: input.to_owned(), why };
-    if let Some((i, (name, _))) = given.iter().enumerate().find(|(_, (name, _))| infos.iter().all(|x| x.name != *name))
+    if let Some((i, (name, _))) = given.iter().enumerate().find(|(_, (name, _))| infos.iter().all(|x| x.name != **name))
     {
         let known = infos.iter().map(|x| x.name.as_str()).collect::<Vec<_>>().join(", ");
         return Err(refuse(name, format!("(number {}) is not an input of the model, which has: {known}", i + 1)));
     }
     let find = |info: &IoInfo| {
-        let mut found = given.iter().filter(|(name, _)| *name == info.name);
+        let mut found = given.iter().filter(|(name, _)| info.name == **name);
         let (_, tensor) = found.next().ok_or_else(|| refuse(&info.name, "is missing".to_owned()))?;
         if found.next().is_some() {
             return Err(refuse(&info.name, "is given twice".to_owned()));
         }
-        mismatch(info, tensor).map_or(Ok(tensor), |why| Err(refuse(&info.name, why)))
+        mismatch(info, tensor).map_or(Ok(*tensor), |why| Err(refuse(&info.name, why)))
     };
     infos.iter().map(find).collect()
 }

@@ -127,14 +127,14 @@ impl Session for Guarded {
         &self.outputs
     }
 
-    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
+    fn show_borrowed(&mut self, inputs: &[(&str, &Tensor)], see: &mut See) -> Result<()> {
         let shapes: Vec<Vec<usize>> = inputs.iter().map(|(_, t)| t.shape().to_vec()).collect();
         if self.known.as_ref() == Some(&shapes) {
             let Some(session) = &mut self.session else { return Err(self.lost()) };
-            return session.show(inputs, see);
+            return session.show_borrowed(inputs, see);
         }
         let Some(mut session) = self.session.take() else { return Err(self.lost()) };
-        let own = inputs.to_vec();
+        let own: Vec<(String, Tensor)> = inputs.iter().map(|(name, t)| ((*name).to_owned(), (*t).clone())).collect();
         let (session, outputs) = within(self.limit, (self.runtime, &self.model), move || {
             let outputs = session.run(&own);
             (session, outputs)
@@ -184,12 +184,12 @@ mod tests {
         fn outputs(&self) -> &[IoInfo] {
             &[]
         }
-        fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
+        fn show_borrowed(&mut self, inputs: &[(&str, &Tensor)], see: &mut See) -> Result<()> {
             let n = inputs.iter().map(|(_, t)| t.len() as u64).sum();
             if n > 100 {
                 std::thread::sleep(Duration::from_secs(n));
             }
-            see(inputs.iter().map(|(name, t)| (name.as_str(), View::from(t.clone()))).collect());
+            see(inputs.iter().map(|(name, t)| (*name, View::from((*t).clone()))).collect());
             Ok(())
         }
         fn bind(self: Box<Self>) -> Result<Box<dyn Bound>> {

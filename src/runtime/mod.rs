@@ -41,6 +41,7 @@ mod ort_device;
 mod ort_library;
 mod python;
 mod random;
+mod raw;
 mod ready;
 mod rows;
 mod samples;

@@ -120,7 +120,7 @@ impl Session for Opened {
         &self.outputs
     }
 
-    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
+    fn show_borrowed(&mut self, inputs: &[(&str, &Tensor)], see: &mut See) -> Result<()> {
         let given = ordered(NAME, &self.model, &self.inputs, inputs)?;
         let fail = |why: String| Error::Run { runtime: NAME, model: self.model.clone(), why };
         let named = self.inputs.iter().zip(given).map(|(info, tensor)| {

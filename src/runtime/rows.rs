@@ -34,6 +34,12 @@ impl Tensor {
         Tensor::new(shape, data)
     }
 
+    /// The rows of all tensors, one below the other; `None` where they do not fit together.
+    pub fn stacked(parts: &[&Self]) -> Option<Self> {
+        let (first, rest) = parts.split_first()?;
+        rest.iter().try_fold((*first).clone(), |all, part| all.append(part).ok())
+    }
+
     /// Adds the rows of `other` below its own.
     ///
     /// # Errors

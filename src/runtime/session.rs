@@ -50,7 +50,16 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// [`super::Error::Input`] when the inputs do not fit the model, [`super::Error::Run`] when the run fails.
-    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()>;
+    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
+        let inputs: Vec<(&str, &Tensor)> = inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        self.show_borrowed(&inputs, see)
+    }
+
+    /// The same for inputs that others hold.
+    ///
+    /// # Errors
+    /// Those of [`Session::show`].
+    fn show_borrowed(&mut self, inputs: &[(&str, &Tensor)], see: &mut See) -> Result<()>;
 
     /// Runs the model once and gives copies of its outputs.
     ///

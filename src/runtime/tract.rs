@@ -173,7 +173,7 @@ impl Session for Opened {
         &self.outputs
     }
 
-    fn show(&mut self, inputs: &[(String, Tensor)], see: &mut See) -> Result<()> {
+    fn show_borrowed(&mut self, inputs: &[(&str, &Tensor)], see: &mut See) -> Result<()> {
         let model = self.model.clone();
         let fail = |why: String| Error::Run { runtime: NAME, model: model.clone(), why };
         let given = ordered(NAME, &model, &self.inputs, inputs)?;

@@ -41,6 +41,12 @@ pub struct GroupStatistics {
     /// ⟨Z_c, Z_d⟩ over sampled positions, C × C row-major and symmetric: Z_c is the share that channel c has in the
     /// outputs of the nodes that read the group, summed over these nodes. `None` where no node could be looked at.
     pub gram: Option<Vec<f64>>,
+    /// What is lost once a channel has gone after all that go before it, if what is left makes up for it
+    /// ([`super::curves`]). `None` where no node could be looked at.
+    pub errors: Option<Vec<f64>>,
+    /// Σ of variance · ‖weights‖² over the numbers that a channel gives the nodes that read the group. `None` where
+    /// no node could be looked at.
+    pub variances: Option<Vec<f64>>,
     /// Mean rank of each channel's feature maps; `None` where maps have one row or one column.
     pub ranks: Option<Vec<f64>>,
 }
@@ -66,6 +72,8 @@ pub fn collect(a: &Analysis, wanted: Wanted, calibration: &Calibration) -> Resul
                 if item.axis == consumer.contraction.in_axis {
                     let gram = shares(a, consumer, moments, &item.channel, group.size)?;
                     add(&mut out[g].gram, gram);
+                    let variances = variances(a, consumer, moments, &item.channel, group.size)?;
+                    add(&mut out[g].variances, variances);
                 }
             }
             Ok(())
@@ -105,6 +113,30 @@ fn shares(
         sum.iter_mut().zip(own).for_each(|(s, g)| *s += g);
     }
     Ok(sum)
+}
+
+/// For each channel of a group Σ var(x)·‖W_x‖² over its entries x in the patches of one consumer.
+fn variances(
+    a: &Analysis,
+    consumer: &Consumer,
+    moments: &[Moments],
+    channel: &[u32],
+    channels: usize,
+) -> Result<Vec<f64>> {
+    let weight = consumer.weight(a)?;
+    let (width, rows) = (consumer.width(), weight.len() / moments.len().max(1));
+    let mut out = vec![0.0; channels];
+    for (moments, weight) in moments.iter().zip(weight.chunks(rows.max(1))) {
+        let count = moments.count().max(1) as f64;
+        for e in 0..width {
+            let Some(to) = channel.get(e / consumer.kernel).and_then(|c| out.get_mut(*c as usize)) else { continue };
+            let mean = f64::from(moments.get(width, e)) / count;
+            let variance = (f64::from(moments.get(e, e)) / count - mean * mean).max(0.0);
+            let norm: f64 = weight.iter().skip(e).step_by(width).map(|w| f64::from(*w).powi(2)).sum();
+            *to += variance * norm;
+        }
+    }
+    Ok(out)
 }
 
 /// Collects the moments of the patches that each consumer's weight meets (one for each group of a grouped

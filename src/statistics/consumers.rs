@@ -53,9 +53,10 @@ fn canonical(values: &[f32], shape: &[usize], of: &Consumer) -> Vec<f32> {
     if (o, i) == (0, 1) {
         return values.to_vec();
     }
-    // Only matrices come with the axes the other way round.
-    let (rows, columns) = (shape[0], shape[1]);
-    (0..columns).flat_map(|c| (0..rows).map(move |r| values[r * columns + c])).collect()
+    // Matrices and transposed convolutions come with the axes the other way round.
+    let (rows, columns, kernel) = (shape[0], shape[1], of.kernel);
+    let entry = |r: usize, c: usize| &values[(r * columns + c) * kernel..][..kernel];
+    (0..columns).flat_map(|c| (0..rows).flat_map(move |r| entry(r, c))).copied().collect()
 }
 
 /// The consumers of the groups, in the order of the nodes.
@@ -71,7 +72,7 @@ pub fn consumers(a: &Analysis) -> Vec<Consumer> {
     nodes.into_iter().filter_map(|(node, input, variant)| consumer(a, node, input, variant)).collect()
 }
 
-fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
+pub(super) fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
     let g = &a.graph;
     let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;
@@ -82,7 +83,16 @@ fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Cons
     let (outputs, inputs) = (*shape.get(contraction.out_axis)?, *shape.get(contraction.in_axis)?);
     let matrix = shape.len() == 2 && contraction.window.is_none();
     let conv = (contraction.out_axis, contraction.in_axis) == (0, 1);
+    let transposed = contraction.transposed.is_some() && (contraction.out_axis, contraction.in_axis) == (1, 0);
     let kernel: usize = shape.iter().skip(2).product();
     let whole = contraction.groups > 0 && outputs.is_multiple_of(contraction.groups);
-    ((matrix || conv) && whole).then_some(Consumer { node: i, variant, contraction, data, outputs, inputs, kernel })
+    ((matrix || conv || transposed) && whole).then_some(Consumer {
+        node: i,
+        variant,
+        contraction,
+        data,
+        outputs,
+        inputs,
+        kernel,
+    })
 }

@@ -34,6 +34,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// Activations could not be kept in a temporary file.
+    #[error("activations could not be kept in a temporary file: {0}")]
+    Storage(#[from] std::io::Error),
     /// The caller asked to stop.
     #[error("interrupted")]
     Interrupted,

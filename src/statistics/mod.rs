@@ -7,7 +7,9 @@
 
 mod collect;
 mod consumers;
+mod curves;
 mod error;
+mod layers;
 mod maps;
 mod patches;
 mod source;
@@ -17,7 +19,10 @@ mod tap;
 
 pub use collect::{GroupStatistics, Wanted, collect, moments};
 pub use consumers::{Consumer, consumers};
+pub use curves::{ErrorCurve, Point, curves};
 pub use error::{Error, Result};
+pub use layers::{After, Intercept, Layer, layers};
+pub(crate) use patches::{Lot, Reading, Sampler};
 pub use source::{Batches, Calibration, InMemory, Source, SourceError};
 #[cfg(feature = "data")]
 pub use stored::Stored;

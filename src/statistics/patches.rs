@@ -8,9 +8,9 @@ use crate::ops::Window;
 
 /// What of a tensor a set of consumers reads alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// The tensor.
-    pub(super) data: usize,
+    pub(crate) data: usize,
     /// The axis that is contracted.
     axis: usize,
     groups: usize,
@@ -19,24 +19,25 @@ pub(super) struct Reading {
     /// Values under the window.
     kernel: usize,
     window: Option<Window>,
+    transposed: Option<Vec<i64>>,
 }
 
 /// Which samples a tensor holds.
 #[derive(Clone, Copy)]
-pub(super) struct Lot {
+pub(crate) struct Lot {
     /// Samples, from the first on.
-    pub(super) samples: usize,
+    pub(crate) samples: usize,
     /// Samples with what fills a batch of fixed size up.
-    pub(super) filled: usize,
+    pub(crate) filled: usize,
     /// Samples in earlier batches.
-    pub(super) before: usize,
+    pub(crate) before: usize,
 }
 
 /// Where in each sample to look.
 #[derive(Clone, Copy)]
-pub(super) struct Sampler {
-    pub(super) seed: u64,
-    pub(super) positions: usize,
+pub(crate) struct Sampler {
+    pub(crate) seed: u64,
+    pub(crate) positions: usize,
 }
 
 impl Sampler {
@@ -57,7 +58,7 @@ impl Sampler {
 }
 
 impl Reading {
-    pub(super) fn of(c: &Consumer) -> Reading {
+    pub(crate) fn of(c: &Consumer) -> Reading {
         Reading {
             data: c.data,
             axis: c.contraction.data_axis,
@@ -65,21 +66,22 @@ impl Reading {
             inputs: c.inputs,
             kernel: c.kernel,
             window: c.contraction.window.clone(),
+            transposed: c.contraction.transposed.clone(),
         }
     }
 
     /// Numbers in a patch of one group.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.inputs * self.kernel
     }
 
     /// Groups of a grouped convolution.
-    pub(super) fn groups(&self) -> usize {
+    pub(crate) fn groups(&self) -> usize {
         self.groups
     }
 
     /// Patches of each group at sampled positions: rows of [`width`](Self::width) numbers and a 1.
-    pub(super) fn gather(
+    pub(crate) fn gather(
         &self,
         values: &[f32],
         shape: &[usize],
@@ -93,28 +95,75 @@ impl Reading {
         patches.ok_or_else(|| format!("shape {shape:?} is not what its consumer reads"))
     }
 
-    fn rows(&self, values: &[f32], shape: &[usize], lot: Lot, sampler: Sampler) -> Option<Vec<f32>> {
-        let width = *shape.last()?;
-        if width != self.inputs || self.axis + 1 != shape.len() || self.groups != 1 || width == 0 {
-            return None;
+    /// Values of some channels of an output of the layer at the positions at which [`gather`](Self::gather) takes its
+    /// patches: a row for each.
+    pub(crate) fn outputs(
+        &self,
+        values: &[f32],
+        shape: &[usize],
+        channels: &[usize],
+        lot: Lot,
+        sampler: Sampler,
+    ) -> Result<Vec<f32>, String> {
+        let fail = || format!("shape {shape:?} is not what its layer gives");
+        let mut out = Vec::new();
+        if self.window.is_none() {
+            let width = *shape.last().filter(|w| **w > 0).ok_or_else(fail)?;
+            if channels.iter().any(|c| *c >= width) {
+                return Err(fail());
+            }
+            self.each_row(values.len() / width, lot, sampler, |row| {
+                out.extend(channels.iter().map(|c| values[row * width + c]));
+            });
+            return Ok(out);
         }
-        let total = values.len() / width;
-        // Samples lie one after the other, unless their number is no factor of the rows.
+        let (&[n, depth], spatial) = shape.split_first_chunk::<2>().ok_or_else(fail)?;
+        if channels.iter().any(|c| *c >= depth) {
+            return Err(fail());
+        }
+        let area: usize = spatial.iter().product();
+        for sample in 0..lot.samples.min(n) {
+            for p in sampler.pick(self.data, lot.before + sample, area, sampler.positions) {
+                out.extend(channels.iter().map(|c| values[(sample * depth + c) * area + p]));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The sampled rows of a tensor of so many; samples lie one after the other, unless their number is no factor of
+    /// the rows.
+    fn each_row(&self, total: usize, lot: Lot, sampler: Sampler, mut visit: impl FnMut(usize)) {
         let (parts, used) = match lot.filled {
             n if n > 0 && total.is_multiple_of(n) => (n, lot.samples.min(n)),
             _ => (1, 1),
         };
         let per_part = total / parts;
         let wanted = sampler.positions.saturating_mul(lot.samples.div_ceil(used.max(1)));
-        let mut out = Vec::new();
         for part in 0..used {
             for p in sampler.pick(self.data, lot.before + part, per_part, wanted) {
-                let from = (part * per_part + p) * width;
-                out.extend_from_slice(&values[from..from + width]);
-                out.push(1.0);
+                visit(part * per_part + p);
             }
         }
+    }
+
+    fn rows(&self, values: &[f32], shape: &[usize], lot: Lot, sampler: Sampler) -> Option<Vec<f32>> {
+        let width = *shape.last()?;
+        if width != self.inputs || self.axis + 1 != shape.len() || self.groups != 1 || width == 0 {
+            return None;
+        }
+        let mut out = Vec::new();
+        self.each_row(values.len() / width, lot, sampler, |row| {
+            out.extend_from_slice(&values[row * width..(row + 1) * width]);
+            out.push(1.0);
+        });
         Some(out)
+    }
+
+    fn extent(&self, window: &Window, k: usize, input: usize) -> Option<Extent> {
+        match &self.transposed {
+            Some(more) => Extent::transposed(window, k, input, *more.get(k)?),
+            None => Extent::of(window, k, input),
+        }
     }
 
     fn windows(
@@ -130,7 +179,7 @@ impl Reading {
             return None;
         }
         let extents: Vec<Extent> =
-            (0..spatial.len()).map(|k| Extent::of(window, k, spatial[k])).collect::<Option<_>>()?;
+            (0..spatial.len()).map(|k| self.extent(window, k, spatial[k])).collect::<Option<_>>()?;
         let (area, total) = (spatial.iter().product::<usize>(), extents.iter().map(|e| e.outputs).product());
         let mut out = vec![Vec::new(); self.groups];
         let mut offsets = Vec::with_capacity(self.kernel);
@@ -141,7 +190,7 @@ impl Reading {
                 for (g, rows) in out.iter_mut().enumerate() {
                     for c in g * self.inputs..(g + 1) * self.inputs {
                         let map = &values[(sample * channels + c) * area..][..area];
-                        rows.extend(offsets.iter().map(|o| o.map_or(0.0, |o| map[o])));
+                        rows.extend(offsets.iter().map(|o| map.get(*o).copied().unwrap_or(0.0)));
                     }
                     rows.push(1.0);
                 }
@@ -160,6 +209,8 @@ struct Extent {
     spread: usize,
     /// Padding at the beginning; it may be negative.
     pad: i64,
+    /// Whether the input's values are spread by the stride, and the kernel runs over them backwards.
+    transposed: bool,
 }
 
 impl Extent {
@@ -178,13 +229,25 @@ impl Extent {
             _ => (w.pads[k], w.pads[k + w.kernel.len()]),
         };
         let outputs = size((input as i64 + pad + end - reach) / stride as i64 + 1)?;
-        Some(Extent { input, outputs, kernel, stride, spread, pad })
+        Some(Extent { input, outputs, kernel, stride, spread, pad, transposed: false })
+    }
+
+    fn transposed(w: &Window, k: usize, input: usize, more: i64) -> Option<Extent> {
+        let size = |v: i64| usize::try_from(v).ok().filter(|v| *v > 0);
+        let (kernel, stride, spread) = (size(w.kernel[k])?, size(w.strides[k])?, size(w.dilations[k])?);
+        let reach = (spread * (kernel - 1) + 1) as i64;
+        let (pad, end) = (w.pads[k], w.pads[k + w.kernel.len()]);
+        let outputs = size((input as i64 - 1) * stride as i64 + more + reach - pad - end)?;
+        Some(Extent { input, outputs, kernel, stride, spread, pad, transposed: true })
     }
 }
 
-/// For output position `p`, the input offset of every place under the window, `None` in the padding.
-fn under(extents: &[Extent], p: usize, out: &mut Vec<Option<usize>>) {
-    out.push(Some(0));
+/// Where the padding is: beyond the end of every map.
+const PADDING: usize = usize::MAX;
+
+/// For output position `p`, the input offset of every place under the window, [`PADDING`] in the padding.
+fn under(extents: &[Extent], p: usize, out: &mut Vec<usize>) {
+    out.push(0);
     let mut rest = p;
     let mut divisor: usize = extents.iter().map(|e| e.outputs).product();
     for e in extents {
@@ -192,10 +255,20 @@ fn under(extents: &[Extent], p: usize, out: &mut Vec<Option<usize>>) {
         let at = rest / divisor;
         rest %= divisor;
         let place = |k: usize| {
-            let x = (at * e.stride + k * e.spread) as i64 - e.pad;
+            let x = match e.transposed {
+                false => (at * e.stride + k * e.spread) as i64 - e.pad,
+                true => {
+                    let from = at as i64 + e.pad - (k * e.spread) as i64;
+                    if from % e.stride as i64 != 0 {
+                        return None;
+                    }
+                    from / e.stride as i64
+                }
+            };
             usize::try_from(x).ok().filter(|x| *x < e.input)
         };
-        *out = out.iter().flat_map(|o| (0..e.kernel).map(move |k| Some((*o)? * e.input + place(k)?))).collect();
+        let inside = |o: usize, k: usize| (o != PADDING).then(|| place(k)).flatten().map(|x| o * e.input + x);
+        *out = out.iter().flat_map(|o| (0..e.kernel).map(move |k| inside(*o, k).unwrap_or(PADDING))).collect();
     }
 }
 
@@ -216,7 +289,7 @@ mod tests {
             ceil: false,
         };
         let kernel = (kernel[0] * kernel[1]) as usize;
-        Reading { data: 0, axis: 1, groups, inputs, kernel, window: Some(window) }
+        Reading { data: 0, axis: 1, groups, inputs, kernel, window: Some(window), transposed: None }
     }
 
     #[test]
@@ -237,6 +310,27 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_a_transposed_convolution() {
+        // One axis: 3 inputs, kernel 3, stride 2, padding 1, one more at the end: 6 outputs. Input i adds w_k to output
+        // 2i − 1 + k.
+        let mut reading = conv(1, 1, [3, 1], 1, 0);
+        if let Some(w) = &mut reading.window {
+            (w.strides, w.pads) = (vec![2, 1], vec![1, 0, 1, 0]);
+        }
+        reading.transposed = Some(vec![1, 0]);
+        let rows = reading.gather(&[5.0, 6.0, 7.0], &[1, 1, 3, 1], ONE, ALL).unwrap();
+        #[rustfmt::skip]
+        assert_eq!(rows[0], [
+            0.0, 5.0, 0.0, 1.0,
+            6.0, 0.0, 5.0, 1.0,
+            0.0, 6.0, 0.0, 1.0,
+            7.0, 0.0, 6.0, 1.0,
+            0.0, 7.0, 0.0, 1.0,
+            0.0, 0.0, 7.0, 1.0,
+        ]);
+    }
+
+    #[test]
     fn same_padding_follows_the_size() {
         let mut reading = conv(1, 1, [3, 3], 2, 0);
         if let Some(w) = &mut reading.window {
@@ -252,7 +346,7 @@ mod tests {
 
     #[test]
     fn sampled_positions_do_not_depend_on_the_batch() {
-        let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None };
+        let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None, transposed: None };
         let values: Vec<f32> = (0..80).map(|v| v as f32).collect();
         let few = Sampler { seed: 5, positions: 3 };
         let both = reading.gather(&values, &[2, 20, 2], Lot { samples: 2, filled: 2, before: 0 }, few).unwrap();

@@ -119,6 +119,8 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             fixed_bytes: 0.0,
             statistics: &[],
             losses: &[],
+            curves: &[],
+            tilt: 0.0,
             latency: None,
         };
         planning::plan(&a, &aim, &mut |_| true)

@@ -21,6 +21,8 @@ fn why(m: ModelProto) -> String {
         fixed_bytes: 0.0,
         statistics: &[],
         losses: &[],
+        curves: &[],
+        tilt: 0.0,
         latency: None,
     };
     let Err(e) = planning::plan(&a, &aim, &mut |_| true) else { panic!("a plan without groups") };

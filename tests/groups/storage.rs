@@ -123,6 +123,8 @@ fn a_model_without_groups_is_an_error_of_planning() {
         fixed_bytes: 0.0,
         statistics: &[],
         losses: &[],
+        curves: &[],
+        tilt: 0.0,
         latency: None,
     };
     let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, &mut |_| true) else {

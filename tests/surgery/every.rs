@@ -7,7 +7,7 @@ use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::criteria;
 use onnx_prune::planning::{self, Axes, Options, Target};
 use onnx_prune::prune::{Error, Request};
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::statistics::Source;
 
 use crate::{RUNTIME, common, half, load, pruned, run, try_prune, zoo};

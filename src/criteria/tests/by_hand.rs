@@ -209,7 +209,7 @@ fn shares() -> GroupStatistics {
         0.0, 2.0, 4.0, -2.0,
         -1.0, -2.0, -2.0, 2.0,
     ];
-    GroupStatistics { gram: Some(gram), ranks: None }
+    GroupStatistics { gram: Some(gram), ..Default::default() }
 }
 
 #[test]
@@ -237,12 +237,20 @@ fn cp() {
 
 #[test]
 fn hrank() {
-    let statistics = GroupStatistics { gram: None, ranks: Some(vec![2.0, 3.5, 2.0, 8.0]) };
+    let statistics = GroupStatistics { ranks: Some(vec![2.0, 3.5, 2.0, 8.0]), ..Default::default() };
     let b = with_statistics(&HRank, statistics).unwrap();
     let s = b.scores(0);
     // Equal ranks go by weight, and stay below what is above them.
     assert!(s[2] < s[0] && s[0] < 2.01 && s[0] >= 2.0, "{s:?}");
     assert!((s[1] - 3.5).abs() < 0.01 && (s[3] - 8.0).abs() < 0.01, "{s:?}");
+}
+
+#[test]
+fn errors_and_variances_are_taken_as_they_are() {
+    let (errors, variances) = (Some(vec![0.1, 0.4, 0.0, 1.0]), Some(vec![3.0, 1.0, 2.0, 0.0]));
+    let statistics = GroupStatistics { errors, variances, ..Default::default() };
+    close(with_statistics(&Obs, statistics.clone()).unwrap().scores(0), &[0.1, 0.4, 0.0, 1.0]);
+    close(with_statistics(&Variance, statistics).unwrap().scores(0), &[3.0, 1.0, 2.0, 0.0]);
 }
 
 #[test]

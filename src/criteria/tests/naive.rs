@@ -72,7 +72,7 @@ impl Naive {
                 Measure::Distances => {
                     survivors().map(|k| f.iter().zip(k).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()).sum()
                 }
-                Measure::Draw | Measure::Ranks | Measure::Shares => f64::NAN,
+                Measure::Draw | Measure::Ranks | Measure::Shares | Measure::Errors | Measure::Variances => f64::NAN,
             })
             .collect()
     }

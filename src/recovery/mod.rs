@@ -1,0 +1,138 @@
+//! Accuracy won back from data without training.
+//!
+//! Both networks run side by side over calibration samples, in pieces ([`segments`]), and each layer of the pruned one
+//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be moved by
+//! what pruning did to them, too. What comes of it is told on samples that were not solved with, where there are enough.
+
+pub mod costs;
+mod flow;
+mod quality;
+pub mod refit;
+pub mod samples;
+pub mod segments;
+pub mod store;
+mod write;
+
+use crate::algebra::Kept;
+use crate::analysis::Analysis;
+use crate::data::Target;
+use crate::metrics::{Metric, Scores, TopK};
+use crate::onnx::Model;
+use crate::report::Recovery;
+use crate::rewriting;
+use crate::statistics::{self, Calibration, Tap};
+
+use quality::{Outputs, likeness, loss, outputs};
+use refit::{Options, Refitted, floats, refit};
+use samples::Samples;
+use segments::{Network, Runner};
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Means {
+    /// Solve the least squares of layers whose inputs have changed.
+    pub refit: bool,
+    /// Move the statistics of batch normalisations by what pruning did to them.
+    pub recalibrate: bool,
+}
+
+impl Means {
+    /// Whether anything is asked for.
+    pub fn any(self) -> bool {
+        self.refit || self.recalibrate
+    }
+}
+
+/// Changes the values of weights of a pruned model, no shape; tells how far it gives what the original gives, along
+/// the way. Least squares that made that worse are undone. `told` hears how many layers of how many are done.
+///
+/// # Errors
+/// When the data or the runtime fails.
+pub fn recover(
+    a: &Analysis,
+    kept: &Kept,
+    pruned: &mut Model,
+    means: Means,
+    samples: &Samples,
+    calibration: &Calibration,
+    told: &dyn Fn(usize, usize) -> bool,
+) -> rewriting::Result<Recovery> {
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
+    let batches = samples.told();
+    let from = batches.start;
+    let run = |model: &Model| -> statistics::Result<Vec<Outputs>> {
+        outputs(&mut Network::new(model, samples, batches.clone(), runner), samples, batches.clone())
+    };
+    let mut out =
+        Recovery { samples: samples.count(batches.clone()), held_out: samples.has_aside(), ..Recovery::default() };
+    let before = run(pruned)?;
+    let original = if means.refit {
+        let options = Options::new(calibration.seed);
+        let weights = pruned.proto.clone();
+        let mut walked = refit(a, kept, pruned, samples, runner, options, told)?;
+        let original = outputs(&mut walked.original, samples, batches.clone())?;
+        let refitted = outputs(&mut walked.pruned, samples, batches.clone())?;
+        let Refitted { layers, left } = walked.refitted;
+        out.refitted = likeness(&refitted, &original, samples, from)?;
+        // Too few samples can make things worse.
+        if loss(&refitted, &original) <= loss(&before, &original) {
+            (out.layers, out.layers_left) = (Some(layers), left);
+        } else {
+            (out.layers, out.layers_left) = (Some(0), layers + left);
+            pruned.proto = weights;
+        }
+        original
+    } else {
+        run(a.graph.model)?
+    };
+    out.original = likeness(&original, &original, samples, from)?.and_then(|l| l.accuracy);
+    out.pruned = likeness(&before, &original, samples, from)?;
+    if means.recalibrate {
+        let external = pruned.external.clone();
+        let part = samples.part(samples.solved());
+        let calibration = Calibration { source: &part, session: calibration.session.clone(), ..*calibration };
+        out.normalizations = Some(rewriting::recalibrate(a, kept, &mut pruned.proto, external.as_ref(), &calibration)?);
+        out.recalibrated = likeness(&run(pruned)?, &original, samples, from)?;
+    }
+    Ok(out)
+}
+
+/// Refits a pruned model and tells what it has lost on the samples that results are told of.
+///
+/// # Errors
+/// When the data or the runtime fails.
+pub fn trial(
+    a: &Analysis,
+    kept: &Kept,
+    pruned: &mut Model,
+    samples: &Samples,
+    calibration: &Calibration,
+    options: Options,
+) -> rewriting::Result<f64> {
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
+    let mut walked = refit(a, kept, pruned, samples, runner, options, &|_, _| true)?;
+    let told = samples.told().start..walked.original.batches().end;
+    let original = outputs(&mut walked.original, samples, told.clone())?;
+    Ok(loss(&outputs(&mut walked.pruned, samples, told)?, &original))
+}
+
+/// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.
+///
+/// # Errors
+/// When the data or the runtime fails.
+pub fn accuracy(model: &Model, calibration: &Calibration) -> statistics::Result<Option<f64>> {
+    let mut top = TopK::<1>::default();
+    Tap::open(model, calibration)?.run(&mut |batch, outputs, _| {
+        let scores = outputs.first().and_then(|(_, output)| Scores::of(&output.to_tensor().ok()?).ok());
+        // What fills a batch of fixed size up has rows too, and other outputs have other rows than samples.
+        if let Some(scores) = scores.filter(|s| s.rows().len() >= batch.len()) {
+            for (row, target) in scores.rows().zip(&batch.targets) {
+                if let Target::Class(class) = target {
+                    top.see(row, *class);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(top.figure().value)
+}
