@@ -82,6 +82,8 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         fixed_bytes: 0.0,
         statistics: &[],
         losses: &[],
+        curves: &[],
+        tilt: 0.0,
         latency: None,
     };
     planning::plan(a, &aim, &mut |_| true).unwrap()
