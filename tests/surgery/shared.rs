@@ -6,7 +6,7 @@ use onnx_prune::criteria;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::Target;
 use onnx_prune::prune::Request;
-use onnx_prune::recover::Means;
+use onnx_prune::recovery::Means;
 use onnx_prune::report;
 use onnx_prune::runtime::Tensor;
 use onnx_prune::statistics::Source;
