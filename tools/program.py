@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import tempfile
@@ -28,11 +29,22 @@ class Finished:
     peak_mb: float
 
 
-def execute(command: list[str | Path], limit: float = 3600.0, cwd: Path | None = None) -> Finished:
-    """Run a command, at most `limit` seconds, with its wall time and its peak memory."""
+def execute(
+    command: list[str | Path],
+    limit: float = 3600.0,
+    cwd: Path | None = None,
+    memory: int | None = None,
+    environment: dict[str, str] | None = None,
+) -> Finished:
+    """Run a command, at most `limit` seconds and `memory` bytes of address space, with its wall time and its peak memory."""
+
+    def bound() -> None:
+        if memory:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         start = time.monotonic()
-        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=cwd)
+        child = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=cwd, env=environment, preexec_fn=bound)
         timer = threading.Timer(limit, child.send_signal, [signal.SIGKILL])
         timer.start()
         # What wait4 tells of memory counts this process too, which the child was before it became the command.

@@ -152,7 +152,7 @@ impl Operator for EnterIf {
 
 impl Operator for If {
     fn about(&self) -> &'static str {
-        "bodies are walked; what both branches give is one; a branch that is never taken is not asked"
+        "bodies are walked; what both branches give is one; where one is never taken, axes of the same size are"
     }
 
     fn enters(&self) -> Option<&'static dyn Operator> {
@@ -176,11 +176,21 @@ impl Operator for If {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let taken = branches(&Ends::of(cx.node), cx.numbers(0), cx.axes_out.len())?;
-        for o in 0..cx.axes_out.len() {
+        let (ends, outputs) = (Ends::of(cx.node), cx.axes_out.len());
+        let (taken, all) = (branches(&ends, cx.numbers(0), outputs)?, branches(&ends, None, outputs)?);
+        for o in 0..outputs {
             let shape = cx.out_shape(o)?.to_vec();
             let given = taken.iter().map(|b| cx.input(b + o)).collect::<Option<Vec<_>>>()?;
             let axes = meet(cx, &given, &shape)?;
+            // Runtimes compare the shapes of both branches, whichever is taken.
+            for never in all.iter().filter(|b| !taken.contains(b)) {
+                let other = cx.input(never + o).filter(|t| t.len() == axes.len()).unwrap_or_default();
+                for (a, b) in axes.iter().zip(&other) {
+                    if cx.terms.size(*a) == cx.terms.size(*b) {
+                        cx.unify(*a, *b);
+                    }
+                }
+            }
             cx.set(o, axes);
         }
         Some(())

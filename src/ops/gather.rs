@@ -72,8 +72,8 @@ impl Operator for Gather {
             let inner: usize = sizes[a + 1..].iter().product();
             let outer: usize = sizes[..a].iter().product();
             let n = sizes[a] as i64;
-            let picks: Option<Vec<usize>> =
-                picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
+            let place = |i: &i64| usize::try_from(if *i < 0 { i.checked_add(n)? } else { *i }).ok();
+            let picks: Option<Vec<usize>> = picks.iter().map(|i| place(i).filter(|p| *p < sizes[a])).collect();
             let picks = picks?;
             let many = picks.len().checked_mul(inner)?.checked_mul(outer)? > MAX_VALUE;
             let outer = if many { 0 } else { outer };

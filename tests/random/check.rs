@@ -66,9 +66,10 @@ fn input(m: &ModelProto, batch: usize) -> (i32, Vec<usize>) {
     use onnx_prune::onnx::proto::type_proto::Value as Type;
     let declared = m.graph.as_ref().unwrap().input[0].r#type.as_ref().unwrap();
     let Some(Type::TensorType(t)) = &declared.value else { panic!("the input is no tensor") };
-    let size = |d: &onnx_prune::onnx::proto::tensor_shape_proto::Dimension| match d.value {
+    let size = |d: &onnx_prune::onnx::proto::tensor_shape_proto::Dimension| match d.value.clone() {
         Some(Dim::DimValue(n)) => n as usize,
-        _ => batch,
+        Some(Dim::DimParam(name)) if name == "batch" => batch,
+        _ => batch + 4,
     };
     (t.elem_type(), t.shape.as_ref().unwrap().dim.iter().map(size).collect())
 }

@@ -11,11 +11,13 @@ mod common;
 mod attention;
 mod branches;
 mod check;
+mod control;
 mod fused;
 mod network;
 mod pictures;
 mod recurrent;
 mod tokens;
+mod weights;
 
 use std::cell::Cell;
 

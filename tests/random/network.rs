@@ -6,9 +6,11 @@ use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
 
 use crate::common::builder::*;
+use crate::weights::Sharing;
 
 /// Random numbers that a network is drawn from. Once they end, everything is 0, so shrinking a list of numbers
 /// makes a smaller network: the first choice of every list is the plainest.
+#[derive(Clone)]
 pub struct Dice<'a>(std::slice::Iter<'a, u16>);
 
 impl Dice<'_> {
@@ -64,7 +66,9 @@ pub struct Network<'a> {
     pub fused: bool,
     layers: usize,
     /// Weights that later layers may read too, by shape.
-    stored: HashMap<Vec<i64>, String>,
+    pub stored: HashMap<Vec<i64>, String>,
+    /// Whether weights are those of a block that ran before.
+    pub sharing: Sharing<'a>,
 }
 
 impl Network<'_> {
@@ -72,21 +76,6 @@ impl Network<'_> {
     pub fn name(&mut self, kind: &str) -> String {
         self.layers += 1;
         format!("{kind}{}", self.layers)
-    }
-
-    /// A weight; now and then one that another layer reads, or one behind Identity.
-    pub fn weight(&mut self, name: &str, dims: &[i64]) -> String {
-        if self.dice.rarely(12)
-            && let Some(name) = self.stored.get(dims)
-        {
-            return name.clone();
-        }
-        let mut w = self.b.weight(name, dims);
-        if self.dice.rarely(24) {
-            w = self.b.op("Identity", &[&w], vec![]);
-        }
-        self.stored.insert(dims.to_vec(), w.clone());
-        w
     }
 
     /// A vector of numbers around one.
@@ -172,6 +161,45 @@ impl Network<'_> {
         self.sequence(t)
     }
 
+    /// Pictures of any size.
+    fn open_pictures(&mut self) -> Tokens {
+        let x = self.b.input("x", "batch 3 height width");
+        let mut p = self.conv(&Picture { name: x, channels: 3, size: 8 }, 8, 3);
+        for _ in 0..=self.dice.below(4) {
+            let to = self.dice.one_of(&[8, 6, 12]);
+            let q = self.conv(&p, to, 3);
+            let q = q.like(self.activation(&q.name));
+            p = match self.dice.below(3) {
+                0 => q,
+                1 => {
+                    let back = self.conv(&q, p.channels, 1);
+                    p.like(self.b.add(&p.name, &back.name))
+                }
+                _ => {
+                    let name = self.b.concat(1, &[&p.name, &q.name]);
+                    Picture { name, channels: p.channels + q.channels, size: 8 }
+                }
+            };
+        }
+        Tokens { name: self.b.global_pool(&p.name), count: 1, width: p.channels }
+    }
+
+    /// Sequences of any length.
+    fn open_numbers(&mut self) -> Tokens {
+        let x = self.b.input("x", "batch length 12");
+        let width = self.dice.one_of(&[8, 12, 16]);
+        let mut t = self.linear(&Tokens { name: x, count: 6, width: 12 }, width);
+        for _ in 0..=self.dice.below(4) {
+            t = match self.dice.below(4) {
+                0 => self.linear(&t, width),
+                1 => self.controlled(&t),
+                2 => self.normed(&t),
+                _ => self.feed_forward(&t),
+            };
+        }
+        Tokens { name: self.b.mean(&t.name, &[1], false), count: 1, width: t.width }
+    }
+
     fn words(&mut self) -> Tokens {
         let x = self.b.input_of("x", DType::Int64, "batch 6");
         let width = self.dice.one_of(&[8, 12, 16]);
@@ -201,11 +229,20 @@ pub fn network(dice: &[u16], seed: u64) -> ModelProto {
     let mut dice = Dice(dice.iter());
     let opset = dice.one_of(&[17, 18]);
     let fused = dice.rarely(4);
-    let mut n = Network { b: Builder::new(opset).seeded(seed), dice, fused, layers: 0, stored: HashMap::new() };
-    let t = match n.dice.below(4) {
+    let mut n = Network {
+        b: Builder::new(opset).seeded(seed),
+        dice,
+        fused,
+        layers: 0,
+        stored: HashMap::new(),
+        sharing: Sharing::Off,
+    };
+    let t = match n.dice.below(6) {
         0 | 1 => n.pictures(),
         2 => n.numbers(),
-        _ => n.words(),
+        3 => n.words(),
+        4 => n.open_pictures(),
+        _ => n.open_numbers(),
     };
     let h = n.b.gemm("hidden", &t.name, t.width, 12);
     let h = n.b.relu(&h);

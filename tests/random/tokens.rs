@@ -18,7 +18,7 @@ impl Network<'_> {
     }
 
     fn token_step(&mut self, t: &Tokens, depth: usize) -> Tokens {
-        match self.dice.below(if depth < 2 { 13 } else { 7 }) {
+        match self.dice.below(if depth < 2 { 16 } else { 7 }) {
             0 => {
                 let to = self.dice.one_of(&[8, 12, 16]);
                 let y = self.linear(t, to);
@@ -36,7 +36,9 @@ impl Network<'_> {
             6 => self.recurrent(t),
             7..=9 => self.attention(t),
             10 => self.mixture(t),
-            11 => {
+            11 | 12 => self.controlled(t),
+            13 => self.shared(t, depth),
+            14 => {
                 let (q, r) = (self.token_steps(t, depth + 1), self.token_steps(t, depth + 1));
                 let y = self.b.concat(2, &[&q.name, &r.name]);
                 Tokens { name: y, count: t.count, width: q.width + r.width }
@@ -88,7 +90,7 @@ impl Network<'_> {
         if self.dice.below(2) == 0 { self.normed(t) } else { t.clone() }
     }
 
-    fn normed(&mut self, t: &Tokens) -> Tokens {
+    pub fn normed(&mut self, t: &Tokens) -> Tokens {
         let (w, name) = (t.width, self.name("norm"));
         let y = match self.dice.below(4) {
             0 | 1 => self.b.layernorm(&name, &t.name, w),
@@ -122,7 +124,7 @@ impl Network<'_> {
         self.b.mul(&y, &w)
     }
 
-    fn feed_forward(&mut self, t: &Tokens) -> Tokens {
+    pub fn feed_forward(&mut self, t: &Tokens) -> Tokens {
         let inner = self.dice.one_of(&[12, 16, 20]);
         let x = self.read(t);
         let mut h = if self.fuses() {
