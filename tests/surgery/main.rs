@@ -121,6 +121,12 @@ fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto
         );
         return (outcome, small);
     };
+    // What is left at random of a small network may give the same whatever it is given.
+    if request.criterion.name() == "random"
+        && r.not_verified.as_ref().is_some_and(|why| why.contains("does not depend"))
+    {
+        return (outcome, small);
+    }
     let verdict = r.verification.as_ref().unwrap_or_else(|| panic!("{name}: {:?} {:?}", r.not_verified, r.warnings));
     let shrunk = r.groups.iter().filter(|g| g.after < g.before);
     assert_eq!(verdict.compared + verdict.mixed, shrunk.count(), "{name}");
