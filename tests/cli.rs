@@ -5,6 +5,8 @@
 mod common;
 #[path = "common/small.rs"]
 mod small;
+#[path = "zoo/mod.rs"]
+mod zoo;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -452,4 +454,74 @@ fn normalisations_are_put_back() {
     code(&done, 0);
     assert!(text(&done.stdout).starts_with("2 batch normalisations"), "{}", text(&done.stdout));
     code(&bench.prune(&["bn.onnx", "--criterion", "bnscale", "--ratio", "0.25", "-o", "small.onnx"]), 0);
+}
+
+/// A model whose output has no elements whatever it is given.
+fn silent_model() -> Vec<u8> {
+    use common::builder::{Builder, declared, same};
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 3 4 4");
+    let a = b.conv("conv1", &x, 3, 8, same(3));
+    let y = b.conv("conv2", &a, 8, 4, same(1));
+    let limit = b.scalar(1e20);
+    let found = b.op("Greater", &[&y, &limit], vec![]);
+    let y = b.op("NonZero", &[&found], vec![]);
+    b.output(&y, "rank found");
+    let mut m = b.model();
+    m.graph.as_mut().unwrap().output[0] = declared(&y, onnx_prune::onnx::DType::Int64, "rank found");
+    common::bytes(&m).to_vec()
+}
+
+#[test]
+fn what_could_not_be_verified_is_said_and_with_strict_not_written() {
+    let b = Bench::new();
+    std::fs::write(b.path("silent.onnx"), silent_model()).unwrap();
+    let asked = ["silent.onnx", "--ratio", "0.5", "-o", "out.onnx", "--no-latency"];
+    let run = |more: &[&str]| {
+        let o = b.run(&[&asked[..], more].concat());
+        let written = b.path("out.onnx").exists();
+        let _ = std::fs::remove_file(b.path("out.onnx"));
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (o.status.code(), text(o.stdout), text(o.stderr), written)
+    };
+    let (code, out, _, written) = run(&[]);
+    assert!(code == Some(0) && written && out.contains("not verified: output '"), "{out}");
+    let (code, out, err, written) = run(&["-q"]);
+    assert!(code == Some(0) && written && out.is_empty() && err.contains("not verified: output '"), "{err}");
+    let (code, _, err, written) = run(&["--strict"]);
+    assert!(code == Some(4) && !written && err.contains("nothing was written (--force writes it)"), "{err}");
+    let (code, _, err, written) = run(&["--strict", "--force"]);
+    assert!(code == Some(4) && written && err.contains("written all the same"), "{err}");
+    assert_eq!(run(&["--strict", "--no-verify"]).0, Some(2));
+}
+
+#[test]
+fn inputs_are_given_on_the_command_line() {
+    let b = Bench::new();
+    let asked = ["model.onnx", "--ratio", "0.5", "-o", "out.onnx", "--no-latency"];
+    let run = |more: &[&str]| b.run(&[&asked[..], more].concat());
+    let err = |o: Output| String::from_utf8(o.stderr).unwrap();
+    assert!(run(&["--input", "x=ones"]).status.success() || err(run(&["--input", "x=ones"])).contains("no input 'x'"));
+    let unknown = run(&["--input", "nobody=ones"]);
+    assert!(unknown.status.code() == Some(1) && err(unknown).contains("no input 'nobody'"));
+    assert_eq!(run(&["--input", "x=two"]).status.code(), Some(2));
+    assert_eq!(run(&["--run-timeout", "0"]).status.code(), Some(2));
+    let unknown = run(&["--shapes", "nothing=3"]);
+    assert!(err(unknown).contains("no open size 'nothing'"));
+}
+
+/// The thread that does not finish is not waited for.
+#[cfg(feature = "tract")]
+#[test]
+fn a_runtime_that_does_not_return_ends_with_the_program() {
+    let b = Bench::new();
+    std::fs::write(b.path("endless.onnx"), common::bytes(&zoo::control::scanned_matrices())).unwrap();
+    let asked = ["endless.onnx", "--ratio", "0.5", "-o", "out.onnx", "--runtime", "tract", "--run-timeout", "1"];
+    let o = b.run(&asked);
+    let out = String::from_utf8(o.stdout).unwrap();
+    assert!(o.status.success() && out.contains("not verified: tract did not finish within 1 s"), "{out}");
+    assert!(b.path("out.onnx").exists());
+    let o = b.run(&["eval", "endless.onnx", "--runtime", "tract", "--run-timeout", "1"]);
+    let err = String::from_utf8(o.stderr).unwrap();
+    assert!(o.status.code() == Some(1) && err.contains("within 1 s"), "{err}");
 }

@@ -81,6 +81,7 @@ fn request(models: &[PathBuf]) -> Request {
         runtime: Choice::Auto,
         library: None,
         session: SessionOptions { threads: Some(1), ..Default::default() },
+        shapes: Vec::new(),
     }
 }
 

@@ -90,7 +90,7 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
         "```sh", command, "```", "",
         f"Largest excess over a target: {figure(biggest(passed, 'excess'), '+.3f', ' %')}. "
         f"Largest difference between silenced and removed: "
-        f"{figure(biggest(passed, 'difference'), '.1e')} of the largest output.", "",
+        f"{figure(biggest(passed, 'difference'), '.1e')} of an element's scale.", "",
     ]  # fmt: skip
     if failed:
         lines += ["## What failed", "", *failures(failed), ""]

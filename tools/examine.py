@@ -36,7 +36,7 @@ class Line:
     code: int = 0
     reached: float | None = None
     excess: float | None = None  # percent above the target
-    difference: float | None = None  # silenced against removed, share of the largest output
+    difference: float | None = None  # silenced against removed, share of an element's scale
     compared: int = 0
     mixed: int = 0
     checker: bool | None = None
@@ -157,7 +157,7 @@ def examine(way: Way, original: Original, model: str, criterion: str, speedup: s
         else:
             check(original, output, line)
             if run.report["verification"] is None:
-                doubt = next((w for w in line.warnings if "verif" in w), "not verified")
+                doubt = f"not verified: {run.report['not_verified']}"
                 line.fail = "; ".join(filter(None, [line.fail, short(doubt)]))
         if way.furthest:
             far = [*options, "--speedup", FAR, "--force", "--dry-run", "--no-verify"]

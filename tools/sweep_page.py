@@ -127,7 +127,7 @@ def sweep_page(rows: list[Row], untried: list[str], version: str) -> str:
     lines += [
         "## All", "",
         "*Best* is the greatest speed-up that the structure allows with a tenth of each group kept.",
-        "The difference is between silenced and removed, as a share of the largest output; a dash",
+        "The difference is between silenced and removed, as a share of an element's scale; a dash",
         "stands where every group is mixed. *Grouping* is the time of shapes and groups.", "",
     ]  # fmt: skip
     cells = [

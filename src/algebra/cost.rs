@@ -110,7 +110,7 @@ fn expr(
     index: &impl Fn(Atom) -> Option<usize>,
 ) -> Option<Expr> {
     let t = terms.resolve(t);
-    if !terms.any(t, |l| index(l).is_some()) {
+    if terms.is_stuck(t) || !terms.any(t, |l| index(l).is_some()) {
         return symbols.eval(&terms.size(t), bindings).map(|n| Expr::Number(n as f64));
     }
     let children =

@@ -16,7 +16,7 @@ pub type Kept = HashMap<Atom, Arc<[u32]>>;
 impl Terms {
     /// Whether the axis loses positions.
     pub fn shrinks(&self, t: Term, kept: &Kept) -> bool {
-        !kept.is_empty() && self.any(t, |leaf| kept.contains_key(&leaf))
+        !kept.is_empty() && !self.is_stuck(t) && self.any(t, |leaf| kept.contains_key(&leaf))
     }
 
     /// The positions of an axis that stay, ascending; `None` where the axis keeps all. As long as the axis: for

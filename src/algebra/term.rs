@@ -94,6 +94,8 @@ pub struct Terms {
     pub(super) nodes: Vec<Node>,
     sizes: Vec<Dim>,
     depths: Vec<u32>,
+    /// Sums and products of which all atoms are known to be frozen; what is frozen stays so, refined or not.
+    stuck: Vec<bool>,
     /// Parts of all terms together.
     held: usize,
     /// What unification has cost so far, in parts that it looked at.
@@ -109,6 +111,7 @@ impl Terms {
         self.nodes.push(node);
         self.sizes.push(size);
         self.depths.push(depth);
+        self.stuck.push(false);
         Term(self.nodes.len() as u32 - 1)
     }
 
@@ -300,6 +303,7 @@ impl Terms {
     pub fn settle(&mut self) {
         // Depth and number of leaves of each node; children first.
         let mut known: Vec<Option<(u32, usize)>> = vec![None; self.nodes.len()];
+        let mut stuck = vec![false; self.nodes.len()];
         let mut vast = Vec::new();
         for root in 0..self.nodes.len() {
             let mut stack = vec![root];
@@ -328,6 +332,10 @@ impl Terms {
                 if own.0 > MAX_SETTLED_DEPTH || own.1 > MAX_LEAVES {
                     vast.push(Term(n as u32));
                 }
+                stuck[n] = match &self.nodes[n] {
+                    Node::Atom { frozen, .. } => frozen.is_some(),
+                    _ => children.iter().all(|c| stuck[c.0 as usize]),
+                };
                 known[n] = Some(own);
                 stack.pop();
             }
@@ -344,6 +352,9 @@ impl Terms {
                 Node::Atom { frozen: slot @ None, .. } => *slot = Some(reason.clone()),
                 Node::Atom { .. } => {}
             }
+        }
+        for (n, frozen) in seen.into_iter().enumerate() {
+            self.stuck[n] |= frozen || stuck[n];
         }
     }
 
@@ -368,8 +379,21 @@ impl Terms {
         }
     }
 
+    /// Whether all atoms of a term are known to be frozen.
+    pub(super) fn is_stuck(&self, t: Term) -> bool {
+        let t = self.resolve(t);
+        match &self.nodes[t.0 as usize] {
+            Node::Atom { frozen, .. } => frozen.is_some(),
+            _ => self.stuck[t.0 as usize],
+        }
+    }
+
     /// Freezes every atom of a term. The first reason stays.
     pub fn freeze(&mut self, t: Term, reason: &Reason) {
+        let t = self.resolve(t);
+        if std::mem::replace(&mut self.stuck[t.0 as usize], true) {
+            return;
+        }
         for leaf in self.atoms(t) {
             if let Node::Atom { frozen: slot @ None, .. } = &mut self.nodes[leaf.0 as usize] {
                 *slot = Some(reason.clone());
@@ -377,8 +401,11 @@ impl Terms {
         }
     }
 
-    /// Changes the flags of every atom of a term.
+    /// Changes the flags of every atom of a term. Of one that is frozen, nobody asks for them.
     pub fn mark(&mut self, t: Term, change: impl Fn(&mut Flags)) {
+        if self.is_stuck(t) {
+            return;
+        }
         for leaf in self.atoms(t) {
             if let Node::Atom { flags, .. } = &mut self.nodes[leaf.0 as usize] {
                 change(flags);
@@ -395,10 +422,10 @@ impl Terms {
             return false;
         }
         if let Node::Atom { flags, frozen } = self.nodes[a.0 as usize].clone() {
+            self.mark(t, |f| *f = f.union(flags));
             if let Some(reason) = &frozen {
                 self.freeze(t, reason);
             }
-            self.mark(t, |f| *f = f.union(flags));
         }
         let depth = self.depths[self.resolve(t).0 as usize];
         self.depths[a.0 as usize] = depth;

@@ -1,8 +1,7 @@
 //! Shape inference: one walk over the nodes, each asked what comes out.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use super::error::{Error, Result};
 use super::graph::{Graph, TensorId};
 use crate::algebra::{Bindings, Dim, Symbols};
 use crate::onnx;
@@ -10,9 +9,6 @@ use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
 use crate::ops::{Fact, InferCx, MAX_VALUE, Operator, Value, dtype};
-
-/// Sizes for inputs as the user gave them, by input name. A single entry with an empty name is for the only input.
-pub type Shapes = Vec<(String, Vec<i64>)>;
 
 /// What is known of every tensor.
 #[derive(Clone, Debug, Default)]
@@ -153,91 +149,10 @@ impl Facts {
         }
     }
 
-    /// Numbers for all named sizes: what the user gives, else batch 1 and a stated guess.
-    pub fn bind(&self, graph: &Graph, shapes: &Shapes) -> Result<(Bindings, Vec<String>)> {
-        let inputs = graph.free_inputs();
-        let mut given: HashMap<&str, &Vec<i64>> = HashMap::new();
-        for (name, dims) in shapes {
-            let name = match (name.as_str(), inputs.as_slice()) {
-                ("", [only]) => only.name(),
-                ("", _) => {
-                    return Err(Error::Shapes(
-                        "the model has several inputs: name each, as in input:1x3x224x224".into(),
-                    ));
-                }
-                (n, _) if inputs.iter().any(|v| v.name() == n) => n,
-                (n, all) => {
-                    let names: Vec<&str> = all.iter().map(|v| v.name()).collect();
-                    return Err(Error::Shapes(format!("no input '{n}'; the model's inputs are {}", names.join(", "))));
-                }
-            };
-            given.insert(name, dims);
-        }
-        let (mut bindings, mut warnings) = (Bindings::new(), Vec::new());
-        for v in &inputs {
-            let Some(shape) = graph.id(v.name()).and_then(|id| self.tensors[id].shape.clone()) else { continue };
-            if let Some(dims) = given.get(v.name()) {
-                if dims.len() != shape.len() {
-                    return Err(Error::Shapes(format!("'{}' has {} axes, not {}", v.name(), shape.len(), dims.len())));
-                }
-                for (k, (d, n)) in shape.iter().zip(dims.iter()).enumerate() {
-                    let name = self.symbols.show(d);
-                    match d.known() {
-                        Some(m) if m != *n => {
-                            return Err(Error::Shapes(format!(
-                                "axis {k} of '{}' is {m} in the file, not {n}",
-                                v.name()
-                            )));
-                        }
-                        Some(_) => {}
-                        None if bindings.get(&name).is_some_and(|old| old != n) => {
-                            return Err(Error::Shapes(format!(
-                                "'{name}' cannot be {} and {n} at once",
-                                bindings[&name]
-                            )));
-                        }
-                        None => drop(bindings.insert(name, *n)),
-                    }
-                }
-            }
-        }
-        for v in &inputs {
-            let Some(shape) = graph.id(v.name()).and_then(|id| self.tensors[id].shape.clone()) else { continue };
-            let mut guessed = Vec::new();
-            for (k, d) in shape.iter().enumerate().filter(|(_, d)| d.known().is_none()) {
-                let name = self.symbols.show(d);
-                if bindings.contains_key(&name) {
-                    continue;
-                }
-                let n = guess(k, shape.len());
-                if k > 0 {
-                    guessed.push(format!("{name} = {n}"));
-                }
-                bindings.insert(name, n);
-            }
-            if !guessed.is_empty() {
-                let list = guessed.join(", ");
-                warnings.push(format!("input '{}' leaves sizes open; guessed {list} (--shapes sets them)", v.name()));
-            }
-        }
-        Ok((bindings, warnings))
-    }
-
     /// The concrete shape of a tensor under the bindings.
     pub fn concrete(&self, id: TensorId, bindings: &Bindings) -> Option<Vec<usize>> {
         let shape = self.tensors[id].shape.as_ref()?;
         shape.iter().map(|d| usize::try_from(self.symbols.eval(d, bindings)?).ok()).collect()
-    }
-}
-
-/// Sizes that stand for what a file leaves open: one sample, three colours, a common picture or sentence.
-fn guess(axis: usize, rank: usize) -> i64 {
-    match (axis, rank) {
-        (0, _) => 1,
-        (1, 4) => 3,
-        (_, 4 | 5) => 224,
-        (1, _) => 64,
-        _ => 16,
     }
 }
 

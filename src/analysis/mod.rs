@@ -10,19 +10,25 @@ mod fold;
 mod graph;
 mod groups;
 mod kinds;
+mod ladder;
+mod ranges;
 mod relations;
 mod scales;
+mod sizes;
 mod storage;
 mod streams;
 
 pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
-pub use facts::{Facts, Shapes, infer_one, of_constant};
+pub use facts::{Facts, infer_one, of_constant};
 pub use graph::{Constant, Folded, Graph, Origin, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
+pub use ladder::{is_derived, others as other_sizes, settled};
+pub use ranges::whole_numbers;
 pub use relations::{Quantization, Relations, Use};
+pub use sizes::{Flaws, Given, Open, Shapes, flaws, open as open_sizes, stored as stored_sizes};
 pub use storage::{Storage, Stored, count};
 
 use crate::algebra::{Atom, Reason};
@@ -75,7 +81,7 @@ impl<'m> Analysis<'m> {
     pub fn with(model: &'m Model, shapes: &Shapes, sharing: Sharing) -> Result<Self> {
         let mut graph = Graph::new(model)?;
         let mut facts = Facts::infer(&graph, &Facts::seed(&graph));
-        let (bindings, mut warnings) = facts.bind(&graph, shapes)?;
+        let (bindings, mut warnings) = sizes::bind(&graph, &facts, shapes)?;
         warnings.extend(fold::fold(&mut graph, &facts));
         let relations = Relations::build(&graph, &facts, sharing);
         warnings.extend(relations.warnings());

@@ -1,12 +1,13 @@
 //! Arguments.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
-use onnx_prune::runtime::{Choice, Device, Log};
+use onnx_prune::runtime::{Choice, Device, Fill, Log};
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
@@ -19,6 +20,7 @@ Exit codes:
   1    error: nothing was written
   2    usage: the arguments are wrong
   3    target not reached: nothing was written unless --force
+  4    not verified, or not as a whole, with --strict: nothing was written unless --force
   5    the model or another file was written, but not the report or whatever else the message names
   129  ended by SIGHUP, 130 by Ctrl-C, 143 by SIGTERM: nothing was written unless the message says so
 
@@ -110,8 +112,8 @@ pub struct Inspect {
     /// With --dot: show each group's channels before and after, as a report of pruning this model tells
     #[arg(long, value_name = "JSON", requires = "dot")]
     pub report: Option<PathBuf>,
-    /// Sizes of open input dimensions [default: batch 1, guesses that are told]
-    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    /// Sizes of open input dimensions, by input or by name [default: batch 1, guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Let layers that share a weight keep different channels, as --untie of pruning does
     #[arg(long)]
@@ -240,8 +242,9 @@ pub struct WhatArgs {
 
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Sizes of open input dimensions; a single input needs no name [default: batch 1, guesses that are told]
-    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses that
+    /// are told]
+    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Remove debug metadata: stack traces and paths of the exporting machine
     #[arg(long)]
@@ -253,6 +256,19 @@ pub struct CheckArgs {
     /// Do not run the result against the original with the channels silenced
     #[arg(long)]
     pub no_verify: bool,
+    /// Exit with code 4 and write nothing unless all of the result was verified
+    #[arg(long, conflicts_with = "no_verify")]
+    pub strict: bool,
+    /// Contents of an input in verification and latency (repeatable): zeros, ones, range, random:LO..HI or a number
+    #[arg(long, value_name = "NAME=WHAT", value_parser = values::fill, allow_hyphen_values = true)]
+    pub input: Vec<(String, Fill)>,
+    /// Contents of inputs from a file or folder: .npz, .npy or .pb, called like the input or input_0, ...
+    #[cfg(feature = "data")]
+    #[arg(long, value_name = "PATH")]
+    pub inputs: Option<PathBuf>,
+    /// Seconds that opening a model and its first run may take [default: generous, by the model's MACs]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub run_timeout: Option<Duration>,
     /// Do not measure latency
     #[arg(long)]
     pub no_latency: bool,
@@ -281,6 +297,9 @@ pub struct OutArgs {
     /// Write the report as JSON, which --recipe can replay; - writes to standard output
     #[arg(long, value_name = "JSON")]
     pub report: Option<PathBuf>,
+    /// Make initializers that are also graph inputs initializers only: runtimes are several times faster then
+    #[arg(long)]
+    pub drop_initializer_inputs: bool,
     /// Print the report as JSON instead of tables
     #[arg(long)]
     pub json: bool,

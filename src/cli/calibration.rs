@@ -49,8 +49,9 @@ pub struct InsertBn {
     pub output: PathBuf,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Sizes of open input dimensions; a single input needs no name [default: batch 1, guesses that are told]
-    #[arg(long, value_name = "INPUT:AxBxC,...", value_parser = values::shapes)]
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses that
+    /// are told]
+    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value = "0")]

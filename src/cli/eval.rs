@@ -121,7 +121,13 @@ fn request(args: &Eval) -> Result<Request, FileError> {
         latency: (!run.no_latency).then_some(latency),
         runtime: run.runtime.into(),
         library: run.ort_library.clone(),
-        session: SessionOptions { threads: run.threads, device: run.device, ..SessionOptions::default() },
+        session: SessionOptions {
+            threads: run.threads,
+            device: run.device,
+            limit: run.run_timeout,
+            ..SessionOptions::default()
+        },
+        shapes: run.shapes.clone().map(|s| s.0).unwrap_or_default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Arguments of `onnx-prune eval`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -72,6 +73,12 @@ pub struct RunArgs {
     /// Time for measuring latency in milliseconds, for each model and batch size
     #[arg(long, value_name = "MS", default_value = "1000", value_parser = values::positive)]
     pub latency_budget: usize,
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
+    pub shapes: Option<values::ShapeList>,
+    /// Seconds that opening a model and its first run may take [default: generous, by the model's MACs]
+    #[arg(long, value_name = "SECONDS", value_parser = values::seconds)]
+    pub run_timeout: Option<Duration>,
     /// Do not measure latency and memory
     #[arg(long)]
     pub no_latency: bool,

@@ -24,6 +24,8 @@ pub mod exit {
     pub const ERROR: u8 = 1;
     /// The target was not reached.
     pub const MISSED: u8 = 3;
+    /// With `--strict`, what could not be verified.
+    pub const UNVERIFIED: u8 = 4;
     /// Something was written, something else could not be.
     pub const PARTLY: u8 = 5;
     /// Ctrl-C; other signals have codes of their own.

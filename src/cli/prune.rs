@@ -5,15 +5,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onnx_prune::analysis::Kind;
+use onnx_prune::analysis::{Given, Kind, Shapes};
 use onnx_prune::criteria::ScoreOptions;
 use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
+use onnx_prune::onnx::Model;
 use onnx_prune::planning::{Axes, Options, Target};
-use onnx_prune::prune::{Output, Progress, Request, measure_only, prune};
+use onnx_prune::prune::{Outcome, Output, Progress, Request, measure_only, prune};
 use onnx_prune::recover::Means;
-use onnx_prune::report::{self, Pending, Recipe};
-use onnx_prune::runtime::SessionOptions;
+use onnx_prune::report::{self, Pending, Recipe, text};
+use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
@@ -52,7 +53,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let data: Vec<&Path> = model.maps.files().skip(1).collect();
     output::check(&outputs(args), &data)?;
 
-    let request = request(args, target, recipe)?;
+    let request = request(args, target, recipe, &model)?;
     let mut progress = Shown::new(args.out.quiet);
     progress.stage("load");
     let output = match (&mut stream, target_file) {
@@ -86,8 +87,29 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
         };
         terminal::say(&format!("target not reached: {}; {fate}", terminal::one_line(missed)));
     }
+    let unverified = unverified(args, &outcome);
     written.verdict()?;
-    Ok(if report.missed.is_some() { ExitCode::from(exit::MISSED) } else { ExitCode::SUCCESS })
+    Ok(match (report.missed.is_some(), unverified) {
+        (true, _) => ExitCode::from(exit::MISSED),
+        (false, true) => ExitCode::from(exit::UNVERIFIED),
+        (false, false) => ExitCode::SUCCESS,
+    })
+}
+
+/// What could not be verified is said on standard error where nothing else says it; whether the exit code tells.
+fn unverified(args: &Prune, outcome: &Outcome) -> bool {
+    let Some(why) = text::unverified(&outcome.report) else { return false };
+    let strict = outcome.unverified.is_some();
+    if args.out.quiet || strict {
+        let fate = match (strict, outcome.written) {
+            (true, true) => "; written all the same (--force)",
+            (true, false) if args.out.dry_run => "; nothing was written (--dry-run)",
+            (true, false) => "; nothing was written (--force writes it)",
+            (false, _) => "",
+        };
+        terminal::say(&format!("not verified: {}{fate}", terminal::one_line(&why)));
+    }
+    strict
 }
 
 /// Tables stand beside what else is written to standard output.
@@ -126,7 +148,7 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     let model = input::load(path)?;
     output::check(&outputs(args), &model.maps.files().collect::<Vec<_>>())?;
     // Nothing is aimed at.
-    let request = request(args, Target::Speedup(1.0), None)?;
+    let request = request(args, Target::Ratio(0.5), None, &model)?;
     let mut progress = Shown::new(args.out.quiet);
     let found = measure_only(&model, &request, &mut progress);
     drop(progress);
@@ -192,7 +214,37 @@ fn reserve(path: &Path) -> Result<Pending, FileError> {
     output::reserve(NO_REPORT, path)
 }
 
-fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Request, Failure> {
+/// Inputs with contents, and sizes: those that files have are the model's.
+fn fills(args: &Prune, model: &Model) -> Result<(Vec<(String, Fill)>, Shapes), Failure> {
+    let mut shapes = args.about.shapes.clone().map(|s| s.0).unwrap_or_default();
+    let mut fills = Vec::new();
+    for (name, tensor) in given(args, model)? {
+        let known = shapes.iter().any(|s| matches!(s, Given::Shape(n, _) if *n == name || n.is_empty()));
+        if !known && tensor.len() > 1 {
+            shapes.push(Given::Shape(name.clone(), tensor.shape().iter().map(|n| *n as i64).collect()));
+        }
+        fills.push((name, Fill::Given(tensor)));
+    }
+    fills.extend(args.check.input.iter().cloned());
+    Ok((fills, shapes))
+}
+
+/// Tensors from files.
+#[cfg(feature = "data")]
+fn given(args: &Prune, model: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
+    let Some(path) = &args.check.inputs else { return Ok(Vec::new()) };
+    let Some(graph) = &model.proto.graph else { return Ok(Vec::new()) };
+    let held = |name: &str| graph.initializer.iter().any(|t| t.name() == name);
+    let names: Vec<&str> = graph.input.iter().map(|v| v.name()).filter(|n| !held(n)).collect();
+    Ok(onnx_prune::data::tensors(path, &names)?)
+}
+
+#[cfg(not(feature = "data"))]
+fn given(_: &Prune, _: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
+    Ok(Vec::new())
+}
+
+fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
@@ -206,6 +258,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
         (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
         (given, _) => given,
     };
+    let (fills, shapes) = fills(args, model)?;
     Ok(Request {
         criterion: what.criterion,
         scheme: what.scheme,
@@ -223,15 +276,24 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>) -> Result<Reque
             untie: what.untie,
         },
         kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
-        shapes: args.about.shapes.clone().map(|s| s.0).unwrap_or_default(),
+        shapes,
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
         verify: !check.no_verify,
+        strict: check.strict,
+        fills,
+        drop_initializer_inputs: args.out.drop_initializer_inputs
+            || recorded.is_some_and(|s| s.drop_initializer_inputs),
         latency: (!check.no_latency).then(|| Duration::from_millis(check.latency_budget as u64)),
         runtime: check.runtime.into(),
         library: check.ort_library.clone(),
         times: check.times.clone().or_else(|| Some(dirs::cache_dir()?.join("onnx-prune"))),
-        session: SessionOptions { threads: check.threads, device: check.device, ..SessionOptions::default() },
+        session: SessionOptions {
+            threads: check.threads,
+            device: check.device,
+            limit: check.run_timeout,
+            ..SessionOptions::default()
+        },
         data,
         sensitivity: what.sensitivity,
         recover,

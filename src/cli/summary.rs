@@ -26,7 +26,7 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
         writeln!(out, "{}", text::times(times))?;
     }
     out.push('\n');
-    writeln!(out, "{}", text::verification(r.verification.as_ref()))?;
+    writeln!(out, "{}", one_line(&text::verification(r)))?;
     if let Some(recovery) = &r.recovery {
         writeln!(out, "{}", text::recovery(recovery))?;
     }

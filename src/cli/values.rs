@@ -1,12 +1,14 @@
 //! Parsers of argument values. What they refuse is a usage error.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use onnx_prune::analysis::Shapes;
+use onnx_prune::analysis::{Given, Shapes};
 use onnx_prune::criteria::{self, Criterion};
 use onnx_prune::planning::{self, Scheme, Target};
+use onnx_prune::runtime::Fill;
 
 // More of either means nothing.
 const MOST: usize = 1_000_000;
@@ -65,12 +67,34 @@ pub fn shapes(text: &str) -> Result<ShapeList, String> {
     text.split(',').map(shape).collect::<Result<_, _>>().map(ShapeList)
 }
 
-fn shape(text: &str) -> Result<(String, Vec<i64>), String> {
+fn shape(text: &str) -> Result<Given, String> {
+    // Names may hold equals signs, too; what stands behind the last one is a number, or this is an input.
+    if let Some((name, n)) = text.rsplit_once('=')
+        && let Ok(n) = n.trim().parse::<i64>()
+    {
+        let name = name.trim();
+        return match n > 0 && !name.is_empty() {
+            true => Ok(Given::Symbol(name.to_owned(), n)),
+            false => Err(format!("'{text}' is not NAME=N with a size of 1 or more")),
+        };
+    }
     // Names may hold colons, sizes do not.
     let (name, dims) = text.rsplit_once(':').unwrap_or(("", text));
     let dims: Option<Vec<i64>> = dims.split('x').map(|d| d.trim().parse().ok().filter(|n| *n > 0)).collect();
     let dims = dims.ok_or_else(|| format!("'{text}' is not INPUT:AxBxC with sizes of 1 or more"))?;
-    Ok((name.trim().to_owned(), dims))
+    Ok(Given::Shape(name.trim().to_owned(), dims))
+}
+
+/// An input and its contents.
+pub fn fill(text: &str) -> Result<(String, Fill), String> {
+    let (name, what) = text.rsplit_once('=').ok_or("give an input and its contents, as in sr=16000 or mask=ones")?;
+    Ok((name.to_owned(), what.parse::<Fill>().map_err(|e| e.to_string())?))
+}
+
+/// A time of more than nothing.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.trim_end_matches('s').parse::<f64>().ok().filter(|s| *s > 0.0 && *s <= MOST as f64);
+    seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("give seconds, more than 0 and at most {MOST}"))
 }
 
 #[cfg(test)]
@@ -80,9 +104,13 @@ mod tests {
     #[test]
     fn shapes_split_at_the_last_colon() {
         let all = shapes("images:0:1x3x640x640,mask:7").map(|s| s.0).unwrap();
-        assert_eq!(all, [("images:0".to_owned(), vec![1, 3, 640, 640]), ("mask".to_owned(), vec![7])]);
-        assert_eq!(shapes("1x8").map(|s| s.0).unwrap(), [(String::new(), vec![1, 8])]);
-        for bad in ["", "x:", "x:0x3", "x:-1", "x:1x", "x:nan", "99999999999999999999"] {
+        let shape = |name: &str, dims: &[i64]| Given::Shape(name.to_owned(), dims.to_vec());
+        assert_eq!(all, [shape("images:0", &[1, 3, 640, 640]), shape("mask", &[7])]);
+        assert_eq!(shapes("1x8").map(|s| s.0).unwrap(), [shape("", &[1, 8])]);
+        let all = shapes("num_atoms=30,a=b:2x3,x:1 = 5").map(|s| s.0).unwrap();
+        let symbol = |name: &str, n| Given::Symbol(name.to_owned(), n);
+        assert_eq!(all, [symbol("num_atoms", 30), shape("a=b", &[2, 3]), symbol("x:1", 5)]);
+        for bad in ["", "x:", "n=0", "n=-1", "=3", "n=x", "x:0x3", "x:-1", "x:1x", "x:nan", "99999999999999999999"] {
             assert!(shapes(bad).is_err(), "{bad}");
         }
     }

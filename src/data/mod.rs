@@ -35,6 +35,8 @@ mod fit;
 #[cfg(feature = "data")]
 mod formats;
 #[cfg(feature = "data")]
+mod given;
+#[cfg(feature = "data")]
 mod guard;
 #[cfg(feature = "data")]
 mod linear;
@@ -68,6 +70,7 @@ pub use {
     decode::decode,
     fit::check_classes,
     formats::known as formats,
+    given::tensors,
     loader::{BadSample, Batches, Loader, LoaderOptions},
     open::{Limits, OpenOptions, open},
     picture::Picture,

@@ -15,6 +15,7 @@ mod unlabelled;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use crate::analysis::Shapes;
 use crate::data::{self, Batch, Origin};
 use crate::metrics::detection::DecodeOptions;
 use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
@@ -48,6 +49,8 @@ pub struct Request {
     pub library: Option<PathBuf>,
     /// Device and threads.
     pub session: SessionOptions,
+    /// Sizes of open input dimensions.
+    pub shapes: Shapes,
 }
 
 /// How to time models.
@@ -122,8 +125,10 @@ pub fn evaluate(
     let runtime = &*selected.runtime;
     runtime::ready(runtime, &request.session)?;
     let mut warnings = selected.warnings;
-    let candidates = request.models.iter().map(|path| Candidate::new(path, &mut warnings));
+    let candidates = request.models.iter().map(|path| Candidate::new(path, &request.shapes, &mut warnings));
     let mut models = candidates.collect::<Result<Vec<_>>>()?;
+    let limit = request.session.limit.or_else(|| models.iter().map(|m| m.limit).max());
+    let request = &Request { session: SessionOptions { limit, ..request.session.clone() }, ..request.clone() };
     // Opened even if nothing runs here: what a runtime or device cannot do is told.
     let mut pass = Pass::new(request, runtime, &mut models)?;
     let data = match source {
@@ -139,7 +144,7 @@ pub fn evaluate(
     if let Some(latency) = &request.latency {
         begin(progress, "measure")?;
         for model in &mut models {
-            model.time(runtime, &request.session, latency, first_inputs.as_deref(), &mut warnings)?;
+            model.time(runtime, request, latency, first_inputs.as_deref(), &mut warnings)?;
             begin(progress, "measure")?;
         }
     }

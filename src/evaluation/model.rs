@@ -1,13 +1,14 @@
 //! One model under evaluation.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Error, LatencyRequest, Result, speed};
-use crate::analysis::Analysis;
+use super::{Error, LatencyRequest, Request, Result, speed};
+use crate::analysis::{Analysis, Shapes};
 use crate::metrics::Agreement;
 use crate::onnx::Model;
 use crate::report::EvaluatedModel;
-use crate::runtime::{Runtime, SessionOptions, Tensor};
+use crate::runtime::{Runtime, Tensor, generous_limit};
 
 /// A model and what is known of it so far.
 pub(super) struct Candidate {
@@ -16,22 +17,26 @@ pub(super) struct Candidate {
     /// Time in the model.
     pub seconds: f64,
     pub samples: u64,
+    /// How long opening it and its first run may take.
+    pub limit: Duration,
     path: PathBuf,
     agreement: Option<Agreement>,
 }
 
 impl Candidate {
     /// What the file itself tells.
-    pub fn new(path: &Path, warnings: &mut Vec<String>) -> Result<Self> {
+    pub fn new(path: &Path, shapes: &Shapes, warnings: &mut Vec<String>) -> Result<Self> {
         let name = file_name(path);
         let model = Model::load(path)?;
-        let analysis = Analysis::new(&model, &Vec::new())?;
+        let analysis = Analysis::new(&model, shapes)?;
         let full = analysis.full_counts();
         warnings.extend(model.warnings.iter().chain(&analysis.warnings).map(|w| format!("{name}: {w}")));
+        let (macs, nodes) = (analysis.costs.macs.eval(&full), analysis.graph.nodes().len());
         Ok(Candidate {
+            limit: generous_limit(macs, nodes, model.file_bytes),
             report: EvaluatedModel {
                 model: name.clone(),
-                macs: Some(analysis.costs.macs.eval(&full)),
+                macs: Some(macs),
                 params: Some(analysis.costs.params(&full)),
                 bytes: model.file_bytes,
                 figures: Vec::new(),
@@ -67,12 +72,12 @@ impl Candidate {
     pub fn time(
         &mut self,
         runtime: &dyn Runtime,
-        options: &SessionOptions,
+        asked: &Request,
         request: &LatencyRequest,
         inputs: Option<&[(String, Tensor)]>,
         warnings: &mut Vec<String>,
     ) -> Result<()> {
-        let timed = speed::time(&self.path, runtime, options, request, inputs)?;
+        let timed = speed::time(&self.path, runtime, asked, request, inputs)?;
         for one in &timed.latency {
             if let Some(doubt) = one.times.doubt() {
                 warnings.push(format!("{}: latency at batch {}: {doubt}", self.name, one.batch));

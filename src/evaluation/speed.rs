@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
-use super::{LatencyRequest, Result};
+use super::{LatencyRequest, Request, Result};
+use crate::analysis::{Analysis, Shapes};
 use crate::metrics::memory;
+use crate::onnx::Model;
 use crate::report::BatchLatency;
+use crate::rewriting;
 use crate::runtime::latency::{LatencyOptions, measure};
-use crate::runtime::{Runtime, Session, SessionOptions, Tensor, fixed_batch, random_inputs};
+use crate::runtime::{Runtime, Session, Tensor, fixed_batch, random_inputs};
 
 pub(super) struct Timed {
     pub latency: Vec<BatchLatency>,
@@ -20,13 +23,13 @@ const OPEN_AXIS: usize = 64;
 pub(super) fn time(
     path: &Path,
     runtime: &dyn Runtime,
-    options: &SessionOptions,
+    asked: &Request,
     request: &LatencyRequest,
     given: Option<&[(String, Tensor)]>,
 ) -> Result<Timed> {
     let before = memory::resident();
     let fresh = memory::forget_peak();
-    let mut session = runtime.open(path, options)?;
+    let mut session = runtime.open(path, &asked.session)?;
     let mut batches = request.batches.clone();
     if let Some(fixed) = fixed_batch(session.inputs()) {
         batches = vec![fixed];
@@ -36,7 +39,7 @@ pub(super) fn time(
     for batch in batches {
         let inputs = match given {
             Some(given) => resized(given, batch)?,
-            None => noise(&*session, batch)?,
+            None => noise(&mut *session, path, &asked.shapes, batch)?,
         };
         latency.push(BatchLatency { batch, times: measure(&mut *session, &inputs, &options)? });
     }
@@ -44,7 +47,15 @@ pub(super) fn time(
     Ok(Timed { latency, memory: added.filter(|_| fresh) })
 }
 
-fn noise(session: &dyn Session, batch: usize) -> Result<Vec<(String, Tensor)>> {
+/// Random inputs at the given or guessed sizes that the model runs on.
+fn noise(session: &mut dyn Session, path: &Path, shapes: &Shapes, batch: usize) -> Result<Vec<(String, Tensor)>> {
+    let model = Model::load(path)?;
+    let analysis = Analysis::new(&model, shapes)?;
+    for inputs in rewriting::inputs_for_batch(&analysis, batch) {
+        if session.run(&inputs).is_ok() {
+            return Ok(inputs);
+        }
+    }
     // Small integers are valid as tokens, masks and counts.
     Ok(random_inputs(session.inputs(), &|_, axis, _| if axis == 0 { batch } else { OPEN_AXIS }, 0, 0..2)?)
 }

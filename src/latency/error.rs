@@ -16,6 +16,17 @@ pub enum Error {
     /// The model could not be run.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
+    /// The parts of the model, timed alone, have little to do with its own time.
+    #[error(
+        "the parts of this model, timed alone, take {percent:.0} % of its own time, so that no plan can be made of their \
+         times: {runtime} runs it as a whole in another way, or other programs disturb; --speedup aims at MACs"
+    )]
+    Unexplained {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Their sum, as a percentage of the model's time.
+        percent: f64,
+    },
     /// No part of the model that depends on a group could be timed.
     #[error("{runtime} can time no part of this model that depends on prunable channels: {why}")]
     NothingTimed {

@@ -54,6 +54,9 @@ impl Cut<'_, '_> {
             }
         }
         input.sort_by(|a, b| a.name().cmp(b.name()));
+        // Weights that the model has among its inputs are not prepared ahead: alone as within the model.
+        let listed = graph.input.into_iter().filter(|v| weights.contains(v.name()) && needed.contains(v.name()));
+        input.extend(listed);
         Some(GraphProto {
             name: Some("part".to_owned()),
             node: graph.node.into_iter().zip(nodes).filter(|(_, needed)| *needed).map(|(n, _)| n).collect(),
@@ -101,6 +104,34 @@ mod tests {
         let runtime: &dyn Runtime = &Tract;
         let model = Model { proto, ..Model::default() };
         open_model(runtime, model, &SessionOptions::default()).unwrap().run(inputs).unwrap()
+    }
+
+    #[test]
+    fn weights_that_are_inputs_are_inputs_of_the_excerpt() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx");
+        let plain = Model::load(&path).unwrap();
+        let mut listed = Model::load(&path).unwrap();
+        let graph = listed.proto.graph.as_mut().unwrap();
+        let declared = graph.initializer.iter().map(|t| {
+            let dims: Vec<Option<i64>> = t.dims.iter().map(|d| Some(*d)).collect();
+            onnx::value_info(t.name(), DType::try_from(t.data_type()).unwrap(), &dims)
+        });
+        let declared: Vec<_> = declared.collect();
+        graph.input.extend(declared);
+        let first = |model: &Model| {
+            let a = Analysis::new(model, &Vec::new()).unwrap();
+            let scheme = planning::find_scheme("local").unwrap();
+            let parts = Parts::of(&a, &planning::may_shrink(&a, scheme, &Options::default()).unwrap());
+            excerpt(&a, &parts, 1, &Kept::new()).unwrap().unwrap()
+        };
+        let (plain, listed) = (first(&plain), first(&listed));
+        let inputs = |m: &ModelProto| m.graph.as_ref().unwrap().input.len();
+        let weights = listed.graph.as_ref().unwrap().initializer.len();
+        assert!(weights > 0);
+        assert_eq!(inputs(&listed), inputs(&plain) + weights);
+        // Times of one are no times of the other.
+        use super::super::signature::signature;
+        assert_ne!(signature(&plain), signature(&listed));
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub fn signature(model: &ModelProto) -> String {
         names.insert(t.name(), tensor(t));
     }
     for (i, v) in graph.input.iter().enumerate() {
-        names.insert(v.name(), format!("%{i} {}", declared(v)));
+        // A weight that is an input, too, is not prepared ahead.
+        let held = if names.contains_key(v.name()) { " held" } else { "" };
+        names.insert(v.name(), format!("%{i} {}{held}", declared(v)));
     }
     let mut made = graph.input.len();
     for n in &graph.node {

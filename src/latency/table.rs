@@ -9,7 +9,7 @@ use super::costs::{Costs, machine};
 use super::error::{Error, Result};
 use super::excerpt::excerpt;
 use super::grid::Grid;
-use super::parts::Parts;
+use super::parts::{Parts, computes};
 use super::signature::signature;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
@@ -46,6 +46,10 @@ pub struct Table {
     scale: f64,
     /// Milliseconds of what does not depend on widths.
     rest: f64,
+    /// Milliseconds of parts that do not depend on widths, each alone, and of a run by itself.
+    fixed: f64,
+    /// Whether all that computes is in some part that was timed.
+    complete: bool,
     /// Excerpts that were timed.
     pub timed: usize,
     /// Excerpts whose time was on disk.
@@ -77,7 +81,16 @@ impl Table {
         let Setting { runtime, session, folder, .. } = *setting;
         let machine = machine(runtime.name(), &runtime.version(), &session.device.to_string(), session.threads);
         let mut costs = Costs::open(folder.map(PathBuf::as_path), machine);
-        let mut table = Table { grids: Vec::new(), scale: 1.0, rest: 0.0, timed: 0, known: 0, left_out: 0 };
+        let mut table = Table {
+            grids: Vec::new(),
+            scale: 1.0,
+            rest: 0.0,
+            fixed: 0.0,
+            complete: true,
+            timed: 0,
+            known: 0,
+            left_out: 0,
+        };
         let done = table.fill(a, limits, round_to, setting, &mut costs, progress);
         if let Err(e) = costs.save() {
             warn(format!("times of operators are not kept for the next run: {e}"));
@@ -96,6 +109,9 @@ impl Table {
     ) -> Result<()> {
         let (parts, full) = (Parts::of(a, limits), a.full_counts());
         let idle = self.time(idle(), setting, costs)?;
+        self.fixed = idle;
+        let computing = (0..a.graph.nodes().len()).filter(|i| computes(a, *i));
+        self.complete = computing.into_iter().all(|i| a.graph.bodies[i].is_empty());
         let wanted: Vec<usize> = (0..parts.parts.len()).filter(|i| !parts.parts[*i].axes.is_empty()).collect();
         // Parts that are alike at full width, and whose axes shrink alike, share their times.
         let mut alike: HashMap<(String, Vec<Vec<usize>>), Vec<f64>> = HashMap::new();
@@ -141,6 +157,18 @@ impl Table {
                 Err(e) => return Err(e),
             }
         }
+        let other = (0..parts.parts.len()).filter(|i| parts.parts[*i].axes.is_empty());
+        for part in other {
+            let timed = match excerpt(a, &parts, part, &Kept::new())? {
+                Some(proto) => self.time(proto, setting, costs).ok(),
+                None => None,
+            };
+            match timed {
+                Some(ms) => self.fixed += (ms - idle).max(0.0),
+                None => self.complete = false,
+            }
+        }
+        self.complete &= self.left_out == 0;
         if self.grids.is_empty() {
             let why = first_failure.unwrap_or_else(|| "no contraction reads or writes them".to_owned());
             return Err(Error::NothingTimed { runtime: setting.runtime.name(), why });
@@ -173,12 +201,18 @@ impl Table {
     }
 
     /// Brings the sum to the measured time of the whole model: what is missing does not depend on widths, what is too
-    /// much is what running alone costs. Gives the share of the time that the parts explain.
+    /// much is what running alone costs. Gives the share of the time that all parts explain.
     pub fn calibrate(&mut self, full: &[usize], ms: f64) -> f64 {
         let sum = self.sum(full);
         self.scale = if sum > ms && sum > 0.0 { ms / sum } else { 1.0 };
         self.rest = (ms - sum).max(0.0);
-        if ms > 0.0 { sum / ms } else { 1.0 }
+        if ms > 0.0 { (sum + self.fixed) / ms } else { 1.0 }
+    }
+
+    /// Whether parts that take this share of the model's time stand for it: what is left must not be more than they
+    /// are, unless it is known to be something else, nor they more than twice the whole.
+    pub fn stands_for_the_model(&self, explained: f64) -> bool {
+        explained <= 2.0 && (explained >= 0.5 || !self.complete)
     }
 }
 
@@ -221,4 +255,35 @@ fn idle() -> ModelProto {
 fn narrow(a: &Analysis, widths: &[(usize, usize)]) -> Kept {
     let shrinks = widths.iter().filter(|(g, n)| *n < a.groups[*g].size);
     shrinks.map(|(g, n)| (a.groups[*g].atom, (0..*n as u32).collect::<Vec<_>>().into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_that_have_nothing_to_do_with_the_whole_stand_for_nothing() {
+        let table = |fixed: f64, complete: bool| Table {
+            grids: Vec::new(),
+            scale: 1.0,
+            rest: 0.0,
+            fixed,
+            complete,
+            timed: 0,
+            known: 0,
+            left_out: 0,
+        };
+        let stands = |ms: f64, complete: bool| {
+            let mut table = table(ms, complete);
+            let explained = table.calibrate(&[], 10.0);
+            assert_eq!(explained, ms / 10.0);
+            table.stands_for_the_model(explained)
+        };
+        assert_eq!(
+            [0.4, 4.9, 5.1, 10.0, 19.0, 21.0].map(|ms| stands(ms, true)),
+            [false, false, true, true, true, false]
+        );
+        // A loop that cannot be timed alone may be most of a model.
+        assert!(stands(0.4, false) && !stands(21.0, false));
+    }
 }

@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 32;
 const MAX_NESTING: usize = 24;
 
 /// What all calls may make together, in encoded bytes: this, and this many times the file.
-const BUDGET: u64 = 2 << 20;
+const BUDGET: u64 = 1 << 20;
 const TIMES_THE_FILE: u64 = 4;
 
 /// What a node costs beside its encoded bytes.

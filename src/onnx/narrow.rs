@@ -2,14 +2,17 @@
 
 use bytes::Bytes;
 
-use super::Result;
 use super::decode::codes;
 use super::proto::TensorProto;
 use super::tensor::{Storage, dtype, len, storage};
+use super::{Error, Result};
 
 /// The elements of a tensor of at most 8 bits, one to a byte, without a sign.
 pub(super) fn unpacked(t: &TensorProto) -> Result<Vec<u8>> {
     let (bits, count) = (dtype(t)?.bits(), len(t)?);
+    if !(1..=8).contains(&bits) {
+        return Err(Error::tensor(t.name(), format!("has elements of {bits} bits where at most 8 are expected")));
+    }
     Ok(match storage(t)? {
         Storage::Raw(raw) => codes(raw, bits, count).collect(),
         // An entry for each, or an entry for a byte of them.

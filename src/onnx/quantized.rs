@@ -109,7 +109,10 @@ pub fn dequantized_shape(t: &TensorProto, by: &Affine) -> Result<Vec<usize>> {
 fn blocks(t: &TensorProto, by: &Affine, bits: usize) -> Result<Vec<f32>> {
     let dims = shape(t)?;
     let misfit = |p: &TensorProto| Error::tensor(p.name(), format!("does not fit the blocks of '{}'", t.name()));
-    let [rows, count, bytes] = dims[..] else { return Err(Error::tensor(t.name(), "has no blocks".to_owned())) };
+    let ([rows, count, bytes], 1..=8) = (&dims[..], bits) else {
+        return Err(Error::tensor(t.name(), "has no blocks".to_owned()));
+    };
+    let (rows, count, bytes) = (*rows, *count, *bytes);
     let all = unpacked(t)?;
     let one = |codes: &[u8], k: usize| {
         let at = k * bits;

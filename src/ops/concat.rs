@@ -1,8 +1,10 @@
 //! Concat: a sum along one axis.
 
-use super::Operator;
 use super::context::{InferCx, RelateCx};
 use super::fact::{MAX_VALUE, Value};
+use super::{Operator, Sizes, fitting};
+use crate::onnx;
+use crate::onnx::proto::NodeProto;
 
 /// `Concat`.
 pub struct Concat;
@@ -40,6 +42,10 @@ fn columns(cx: &InferCx, last: usize) -> Option<Vec<Option<usize>>> {
 }
 
 impl Operator for Concat {
+    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+        fitting::joined(inputs, onnx::attr_i(node, "axis"))
+    }
+
     fn about(&self) -> &'static str {
         "the joined axis is the sum of its parts"
     }

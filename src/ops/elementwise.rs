@@ -3,8 +3,9 @@
 use crate::algebra::{Dim, Symbols, Term};
 
 use super::context::{InferCx, OPEN, Quantized, RelateCx, Role};
-use super::fact::{MAX_VALUE, Value, dtype, known};
-use super::{Operator, steps};
+use super::fact::{Fact, MAX_VALUE, Value, dtype, known};
+use super::{Numbers, Operator, Sizes, fitting, steps};
+use crate::onnx::proto::NodeProto;
 
 /// What the function does to small known values, where shape arithmetic uses it.
 #[derive(Clone, Copy, PartialEq)]
@@ -80,6 +81,15 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>
 }
 
 impl Operator for Elementwise {
+    fn fits(&self, _: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+        let data: Vec<&[Option<i64>]> = inputs.iter().take(self.data_inputs).copied().flatten().collect();
+        fitting::broadcast(&data)
+    }
+
+    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        (input == 0 && matches!(self.fold, Fold::Cast | Fold::Same)).then_some(Numbers::Same)
+    }
+
     fn about(&self) -> &'static str {
         "each position by itself; a broadcast axis of size 1 couples nothing"
     }

@@ -1,9 +1,11 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx, Role};
-use super::fact::{Fact, MAX_VALUE, known};
+use super::fact::{Fact, MAX_VALUE, axis, known};
+use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
+use crate::onnx;
+use crate::onnx::proto::NodeProto;
 
 /// `Gather`.
 pub struct Gather;
@@ -51,6 +53,12 @@ pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
 }
 
 impl Operator for Gather {
+    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
+        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+        (input == 1).then(|| Numbers::Below(data[axis].clone()))
+    }
+
     fn about(&self) -> &'static str {
         "constant ranges are parts of a sum; all in order is a reshape; a looked-up table is an embedding"
     }
@@ -64,8 +72,8 @@ impl Operator for Gather {
             let inner: usize = sizes[a + 1..].iter().product();
             let outer: usize = sizes[..a].iter().product();
             let n = sizes[a] as i64;
-            let picks: Option<Vec<usize>> =
-                picks.iter().map(|i| usize::try_from(if *i < 0 { i + n } else { *i }).ok()).collect();
+            let place = |i: &i64| usize::try_from(if *i < 0 { i.checked_add(n)? } else { *i }).ok();
+            let picks: Option<Vec<usize>> = picks.iter().map(|i| place(i).filter(|p| *p < sizes[a])).collect();
             let picks = picks?;
             let many = picks.len().checked_mul(inner)?.checked_mul(outer)? > MAX_VALUE;
             let outer = if many { 0 } else { outer };

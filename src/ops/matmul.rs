@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
-use super::{Operator, Work};
+use super::{Operator, Sizes, Work, fitting};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
 pub struct MatMul;
@@ -35,6 +35,10 @@ fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>)
 }
 
 impl Operator for MatMul {
+    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+        node.op_type() != "MatMul" || fitting::contracted(inputs)
+    }
+
     fn about(&self) -> &'static str {
         "a contraction; batch axes broadcast"
     }

@@ -20,6 +20,7 @@ mod elementwise;
 mod expand;
 mod experts;
 mod fact;
+mod fitting;
 mod fixed;
 mod gated;
 mod gather;
@@ -59,7 +60,24 @@ pub use conv::Window;
 pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
 pub use table::{find, names};
 
-use crate::algebra::Monomial;
+use crate::algebra::{Dim, Monomial};
+use crate::onnx::proto::NodeProto;
+
+/// What whole numbers an operator may be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Positions on an axis of this size.
+    Below(Dim),
+    /// Ends of ranges on an axis of this size.
+    UpTo(Dim),
+    /// Sizes whose product is this.
+    Shape(Dim),
+    /// They come out as they are: whoever reads the output says.
+    Same,
+}
+
+/// Sizes of a node's inputs or outputs as numbers; `None` where unknown.
+pub type Sizes<'a> = [Option<&'a [Option<i64>]>];
 
 /// What an operator has to multiply and to add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,5 +154,16 @@ pub trait Operator: Sync {
     /// Inputs that hold sizes or positions, which [`rewrite`](Operator::rewrite) derives from the axis terms.
     fn shape_operands(&self) -> &'static [usize] {
         &[]
+    }
+
+    /// Whether inputs and outputs of these sizes go together, as far as they are known: what shape inference alone
+    /// does not tell, as it believes a size that only a run knows.
+    fn fits(&self, _node: &NodeProto, _inputs: &Sizes, _outputs: &Sizes) -> bool {
+        true
+    }
+
+    /// What whole numbers input `input` may hold; `None` where any do, or nothing is known.
+    fn numbers(&self, _node: &NodeProto, _inputs: &[Option<&Fact>], _input: usize) -> Option<Numbers> {
+        None
     }
 }

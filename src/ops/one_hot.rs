@@ -1,8 +1,9 @@
 //! OneHot: indices become a new axis of zeros and a one.
 
-use super::Operator;
 use super::context::{InferCx, RelateCx};
-use super::fact::{MAX_VALUE, Value, axis};
+use super::fact::{Fact, MAX_VALUE, Value, axis};
+use super::{Numbers, Operator};
+use crate::onnx::proto::NodeProto;
 
 /// `OneHot`.
 pub struct OneHot;
@@ -19,6 +20,11 @@ fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
 }
 
 impl Operator for OneHot {
+    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        let depth = inputs.get(1).copied().flatten()?.dims()?.first()?.clone();
+        (input == 0).then_some(Numbers::Below(depth))
+    }
+
     fn about(&self) -> &'static str {
         "the new axis is frozen, those of the indices pass"
     }

@@ -3,9 +3,10 @@
 use crate::algebra::Dim;
 use crate::onnx;
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
-use super::fact::axis;
+use super::fact::{Fact, axis};
+use super::{Numbers, Operator, Sizes, fitting};
+use crate::onnx::proto::NodeProto;
 
 /// `Reshape`.
 pub struct Reshape;
@@ -69,6 +70,17 @@ fn regroup(cx: &mut RelateCx) -> Option<()> {
 }
 
 impl Operator for Reshape {
+    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+        fitting::same_count(inputs, outputs)
+    }
+
+    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        match input {
+            0 => Some(Numbers::Same),
+            _ => Some(Numbers::Shape(Dim::product(inputs.first().copied().flatten()?.shape.as_deref()?))),
+        }
+    }
+
     fn about(&self) -> &'static str {
         "factors regroup; the shape operand is derived"
     }
@@ -153,6 +165,14 @@ fn patch(cx: &mut RewriteCx, wanted: &[Dim]) -> Option<()> {
 }
 
 impl Operator for Flatten {
+    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+        fitting::same_count(inputs, outputs)
+    }
+
+    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        (input == 0).then_some(Numbers::Same)
+    }
+
     fn about(&self) -> &'static str {
         "factors regroup"
     }
@@ -171,6 +191,10 @@ impl Operator for Flatten {
 }
 
 impl Operator for Squeeze {
+    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        (input == 0).then_some(Numbers::Same)
+    }
+
     fn about(&self) -> &'static str {
         "axes of size 1 go, the others pass"
     }
@@ -221,6 +245,10 @@ impl Operator for Squeeze {
 }
 
 impl Operator for Unsqueeze {
+    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        (input == 0).then_some(Numbers::Same)
+    }
+
     fn about(&self) -> &'static str {
         "axes of size 1 come, the others pass"
     }

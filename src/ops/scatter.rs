@@ -3,10 +3,10 @@
 use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
-use super::fact::Fact;
+use super::fact::{Fact, axis};
 use super::gather::looked_up;
+use super::{Numbers, Operator};
 
 /// `ScatterND`: axes beyond the depth of the indices pass through, as do those along which the indices only count.
 pub struct ScatterNd;
@@ -124,6 +124,12 @@ impl Operator for GatherNd {
 }
 
 impl Operator for ByElement {
+    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
+        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+        (input == 1).then(|| Numbers::Below(data[axis].clone()))
+    }
+
     fn about(&self) -> &'static str {
         "the indexed axis freezes, the others pass where indices have all their positions"
     }

@@ -2,9 +2,10 @@
 
 use crate::algebra::Term;
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, Role};
-use super::fact::dtype;
+use super::fact::{Fact, dtype};
+use super::{Numbers, Operator};
+use crate::onnx::proto::NodeProto;
 
 /// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.
 pub struct SkipNorm;
@@ -61,6 +62,12 @@ impl Operator for SkipNorm {
 }
 
 impl Operator for EmbedNorm {
+    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        // Tables of words and of segments.
+        let table = [2, 4].get(input)?;
+        Some(Numbers::Below(inputs.get(*table).copied().flatten()?.shape.as_ref()?.first()?.clone()))
+    }
+
     fn about(&self) -> &'static str {
         "embeddings, mixed across their width; scale and bias follow"
     }

@@ -3,9 +3,10 @@
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
 
-use super::Operator;
 use super::context::{InferCx, RelateCx, RewriteCx};
-use super::fact::{axis, known};
+use super::fact::{Fact, axis, known};
+use super::{Numbers, Operator};
+use crate::onnx::proto::NodeProto;
 
 /// `Slice`.
 pub struct Slice;
@@ -147,6 +148,20 @@ fn read(
 }
 
 impl Operator for Slice {
+    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
+        let axes = match inputs.get(3).copied().flatten() {
+            Some(axes) => axes.numbers()?,
+            None => onnx::attr_ints(node, "axes").map_or_else(|| vec![0], <[i64]>::to_vec),
+        };
+        let size = data[axis(*axes.first()?, data.len())?].clone();
+        match input {
+            1 => Some(Numbers::Below(size)),
+            2 => Some(Numbers::UpTo(size)),
+            _ => None,
+        }
+    }
+
     fn about(&self) -> &'static str {
         "a contiguous range is a part of a sum; every so many positions are a column of a product; bounds are derived"
     }

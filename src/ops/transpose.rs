@@ -1,8 +1,9 @@
 //! Transpose: a permutation of the axes.
 
-use super::Operator;
 use super::context::{InferCx, RelateCx};
-use super::fact::{axis, known};
+use super::fact::{Fact, axis, known};
+use super::{Numbers, Operator};
+use crate::onnx::proto::NodeProto;
 
 /// `Transpose`.
 pub struct Transpose;
@@ -19,6 +20,10 @@ pub fn permutation(perm: Option<Vec<i64>>, rank: usize) -> Option<Vec<usize>> {
 }
 
 impl Operator for Transpose {
+    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+        (input == 0).then_some(Numbers::Same)
+    }
+
     fn about(&self) -> &'static str {
         "axes change places"
     }

@@ -9,9 +9,9 @@ use super::{Error, Progress, Request, begin};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::report::{LatencyReport, Report, Timings, Verification};
-use crate::rewriting::{self, Check, CheckOptions};
+use crate::rewriting::{self, Check, CheckOptions, Found};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
-use crate::runtime::{self, Device, Runtime, SessionOptions};
+use crate::runtime::{self, Device, Dim, IoInfo, Runtime, SessionOptions, Tensor};
 
 /// The measurement that confirms a time that was aimed at.
 const CONFIRM: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: Duration::from_secs(3), least: 20 };
@@ -55,9 +55,24 @@ impl Trial<'_> {
         };
         warnings.extend(selected.warnings);
         let runtime = &*selected.runtime;
-        let Some(mut check) = self.check(runtime, warnings)? else { return Ok(()) };
+        let mut check = match self.check(runtime, warnings)? {
+            Checked::Done(check) => check,
+            Checked::Not(why) => {
+                seconds.verify = clock.elapsed().as_secs_f64();
+                match request.verify {
+                    true => report.not_verified = Some(why),
+                    false => warnings.push(format!("latency not measured: {why}")),
+                }
+                return Ok(());
+            }
+        };
         seconds.verify = clock.elapsed().as_secs_f64();
-        report.verification = request.verify.then(|| verification(check.verdict));
+        if request.verify {
+            match &check.found {
+                Found::Same(verdict) => report.verification = Some(verification(verdict)),
+                Found::Nothing(why) => report.not_verified = Some(why.clone()),
+            }
+        }
         let Some(budget) = request.latency else { return Ok(()) };
         begin(progress, "measure")?;
         let clock = Instant::now();
@@ -75,49 +90,94 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Runs the file against the silenced original; `None` where that says nothing about it.
-    fn check(&self, runtime: &dyn Runtime, warnings: &mut Vec<String>) -> Result<Option<Check>, Error> {
+    /// Runs the file against the silenced original.
+    fn check(&self, runtime: &dyn Runtime, warnings: &mut Vec<String>) -> Result<Checked, Error> {
         let Trial { a, kept, staged, request } = *self;
         let session = request.session.clone();
-        let options = CheckOptions { seed: request.score.seed, session: session.clone(), ..CheckOptions::default() };
-        let checked = rewriting::verify(a, kept, staged, runtime, &options);
-        if let Err(rewriting::Error::Runtime(e @ runtime::Error::Device { .. })) = checked {
-            return Err(e.into());
-        }
-        // A runtime that cannot run the original says nothing about the pruned model.
-        if matches!(checked, Err(rewriting::Error::Runtime(_)))
-            && let Err(why) = run_original(a, runtime, &session)
-        {
-            let other = if runtime.name() == "tract" { "; onnxruntime may, see --ort-library" } else { "" };
-            warnings.push(format!("not verified: {} cannot run the original model ({why}){other}", runtime.name()));
-            return Ok(None);
-        }
-        match checked {
-            Ok(check) => Ok(Some(check)),
-            Err(e) if !request.verify => {
-                warnings.push(format!("latency not measured: {e}"));
-                Ok(None)
+        let _quiet = runtime::Quiet::begin();
+        let options = CheckOptions {
+            seed: request.score.seed,
+            session: session.clone(),
+            fills: request.fills.clone(),
+            samples: self.samples(warnings),
+            ..CheckOptions::default()
+        };
+        let other = if runtime.name() == "tract" { "; onnxruntime may, see --ort-library" } else { "" };
+        match rewriting::verify(a, kept, staged, runtime, &options) {
+            Ok(mut check) => {
+                if let (Found::Nothing(why), None) = (&mut check.found, &check.sessions) {
+                    why.push_str(other);
+                }
+                Ok(Checked::Done(Box::new(check)))
             }
+            Err(rewriting::Error::Runtime(e @ runtime::Error::Device { .. })) => Err(e.into()),
+            // A runtime that cannot run the original, or does not end, says nothing about the pruned model.
+            Err(rewriting::Error::Runtime(runtime::Error::Timeout { runtime, seconds, .. })) => {
+                let why = format!("{runtime} did not finish within {seconds} s (--run-timeout allows more){other}");
+                Ok(Checked::Not(why))
+            }
+            Err(rewriting::Error::Runtime(e)) => {
+                let (name, why) = (runtime.name(), e.reason());
+                Ok(Checked::Not(format!("{name} cannot run the original model ({why}){other}")))
+            }
+            Err(e) if !request.verify => Ok(Checked::Not(e.to_string())),
             Err(e @ rewriting::Error::Verification(_)) => {
                 // The models may agree and the runtime's own rewriting be at fault: then they agree without it.
                 let plain = SessionOptions { optimize: false, ..session };
                 let again = rewriting::verify(a, kept, staged, runtime, &CheckOptions { session: plain, ..options });
-                let Ok(check) = again else { return Err(e.into()) };
+                let Ok(check @ Check { found: Found::Same(_), .. }) = again else { return Err(e.into()) };
                 let name = runtime.name();
                 warnings.push(format!(
                     "verified without {name}'s graph optimization, which gives other results for one of the models"
                 ));
-                Ok(Some(check))
+                Ok(Checked::Done(Box::new(check)))
             }
             Err(e) => Err(e.into()),
         }
     }
+
+    /// The first samples of the data, as many as the figures are given for.
+    fn samples(&self, warnings: &mut Vec<String>) -> Option<rewriting::Inputs> {
+        let a = self.a;
+        let source = self.request.data.as_deref()?;
+        let size = |d: &crate::algebra::Dim| match d.known().and_then(|n| usize::try_from(n).ok()) {
+            Some(n) => Dim::Fixed(n),
+            None => Dim::Symbol(a.facts.symbols.show(d)),
+        };
+        let info = |v: &&crate::onnx::proto::ValueInfoProto| {
+            let fact = &a.facts.tensors[a.graph.id(v.name())?];
+            let dims = fact.shape.as_ref().map(|dims| dims.iter().map(size).collect());
+            Some(IoInfo { name: v.name().to_owned(), dtype: fact.dtype, dims })
+        };
+        let infos: Vec<IoInfo> = a.graph.free_inputs().iter().filter_map(info).collect();
+        let first = source.batches(&infos).and_then(|mut all| all.next().transpose());
+        let inputs = match first {
+            Ok(batch) => batch?.inputs,
+            Err(e) => {
+                warnings.push(format!("verified on random inputs, the data cannot be given: {e}"));
+                return None;
+            }
+        };
+        let cut = |(name, tensor): (String, Tensor)| {
+            let open = infos.iter().find(|i| i.name == name).and_then(|i| i.dims.as_ref()?.first());
+            let wanted = a.graph.id(&name).and_then(|id| a.facts.concrete(id, &a.facts.bindings)?.first().copied());
+            match (open, wanted, tensor.shape().first()) {
+                (Some(Dim::Symbol(_)), Some(n), Some(rows)) if n < *rows => {
+                    tensor.rows(0..n.max(1)).map(|t| (name, t)).ok()
+                }
+                _ => Some((name, tensor)),
+            }
+        };
+        inputs.into_iter().map(cut).collect()
+    }
 }
 
-fn run_original(a: &Analysis, runtime: &dyn Runtime, session: &SessionOptions) -> Result<(), Error> {
-    let inputs = rewriting::concrete_inputs(a, 0)?;
-    rewriting::open_original(a, runtime, session)?.run(&inputs)?;
-    Ok(())
+/// Whether both models could be run.
+enum Checked {
+    /// They were.
+    Done(Box<Check>),
+    /// Why not.
+    Not(String),
 }
 
 fn measure(
@@ -128,7 +188,11 @@ fn measure(
     warnings: &mut Vec<String>,
 ) -> Option<LatencyReport> {
     let inputs = &c.inputs;
-    match measure_pair((&mut *c.before, inputs), (&mut *c.after, inputs), options) {
+    let Some((before, after)) = &mut c.sessions else {
+        warnings.push(format!("latency not measured: {} cannot run the whole model", runtime.name()));
+        return None;
+    };
+    match measure_pair((&mut **before, inputs), (&mut **after, inputs), options) {
         Ok(pair) => {
             if let Some(doubt) = pair.doubt() {
                 warnings.push(format!("latency: {doubt}"));
@@ -145,9 +209,18 @@ fn measure(
     }
 }
 
-fn verification(v: rewriting::Verdict) -> Verification {
-    let rewriting::Verdict { difference, compared, mixed, outputs } = v;
-    Verification { difference, compared, mixed, outputs }
+fn verification(v: &rewriting::Verdict) -> Verification {
+    Verification {
+        difference: v.difference,
+        compared: v.compared,
+        mixed: v.mixed,
+        outputs: v.outputs,
+        sizes: v.sizes.clone(),
+        inputs: v.inputs.iter().map(|kind| (*kind).to_owned()).collect(),
+        unchecked_outputs: v.unchecked_outputs.iter().map(|(name, why)| (name.clone(), (*why).to_owned())).collect(),
+        unchecked_groups: v.unchecked_groups.clone(),
+        before_operators: v.before_operators.clone(),
+    }
 }
 
 /// Says so when the clock does not follow the MACs, and what usually helps.

@@ -14,9 +14,9 @@ use std::time::Instant;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, count};
 use crate::onnx::{self, Model, SaveOptions, save};
-use crate::planning::{self, Plan};
+use crate::planning::{self, Plan, Target};
 use crate::recover::recover;
-use crate::report::{SensitivityReport, TimeReport, Timings};
+use crate::report::{SensitivityReport, TimeReport, Timings, text};
 use crate::rewriting;
 use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
@@ -51,6 +51,7 @@ pub fn prune(
         warnings.extend(runtime::select(request.runtime, request.library.as_deref())?.warnings);
     }
     debug_metadata(model, request.strip_debug, &mut warnings);
+    initializer_inputs(model, request.drop_initializer_inputs, &mut warnings);
     let model = &*model;
 
     begin(progress, "analyse")?;
@@ -59,6 +60,9 @@ pub fn prune(
     warnings.extend(a.warnings.iter().cloned());
     warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
+    counts_macs(&a, request)?;
+    let limited = limited(&a, request);
+    let request = &limited;
 
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, losses: Vec::new() };
     let mut sensitivity = None;
@@ -79,7 +83,7 @@ pub fn prune(
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);
-    let mut written = false;
+    let (mut written, mut unverified) = (false, None);
     if wanted {
         let stage = |pruned: &Model| match &output {
             Output::File(path) => save::stage(pruned, path, &SaveOptions::default()),
@@ -93,6 +97,7 @@ pub fn prune(
 
         let trial = Trial { a: &a, kept: &kept, staged: staged.model_path(), request };
         trial.run(&mut report, &mut seconds, &mut warnings, progress)?;
+        unverified = text::unverified(&report).filter(|_| request.strict);
         // What is won back changes values only, and only of a model that is right without it.
         if let Some(source) = request.data.as_deref().filter(|_| request.recover.any()) {
             begin(progress, "recover")?;
@@ -111,7 +116,8 @@ pub fn prune(
         }
         begin(progress, "commit")?;
         let clock = Instant::now();
-        let output = if report.missed.is_none() || request.force { output } else { Output::None };
+        let good = report.missed.is_none() && unverified.is_none();
+        let output = if good || request.force { output } else { Output::None };
         // What was read while it changed is of no file that there ever was.
         model.maps.unchanged()?;
         warnings.extend(staged.notes().iter().cloned());
@@ -132,7 +138,7 @@ pub fn prune(
     report.library = runtime::loaded_library();
     report.warnings = once(warnings);
     report.seconds = seconds;
-    Ok(Outcome { report, written })
+    Ok(Outcome { report, written, unverified })
 }
 
 /// Plans and rewrites, and nothing else: the smaller model has neither been verified nor written.
@@ -202,6 +208,7 @@ pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progres
     begin(progress, "analyse")?;
     let a = rewriting::analyse(model, &request.shapes, request.sharing())?;
     early::check_model(&a, request)?;
+    let request = &limited(&a, request);
     let statistics = calibrate(&a, request, progress, &mut Timings::default())?;
     measure_sensitivity(&a, request, &statistics, progress)
 }
@@ -220,6 +227,50 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
         let n = info.nodes;
         warnings
             .push(format!("{n} nodes carry paths of the exporting machine, as {example} (--strip-debug removes them)"));
+    }
+}
+
+/// The request with a limit on runs, where it has none.
+fn limited(a: &Analysis, request: &Request) -> Request {
+    let mut request = request.clone();
+    let limit = || {
+        runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.nodes().len(), a.graph.model.file_bytes)
+    };
+    request.session.limit.get_or_insert_with(limit);
+    request
+}
+
+/// A target in MACs needs some to begin with.
+fn counts_macs(a: &Analysis, request: &Request) -> Result<(), Error> {
+    let macs = a.costs.macs.eval(&a.full_counts());
+    if !matches!(request.target, Target::Speedup(_)) || request.recipe.is_some() || macs > 0.0 && macs.is_finite() {
+        return Ok(());
+    }
+    let mut sizes: Vec<String> = a.facts.bindings.iter().map(|(name, n)| format!("{name} = {n}")).collect();
+    sizes.sort_unstable();
+    Err(Error::NoMacs {
+        macs,
+        sizes: if sizes.is_empty() { "all given by the file".to_owned() } else { sizes.join(", ") },
+    })
+}
+
+/// Weights that a caller may replace are taken for inputs by onnxruntime: nothing of them is prepared ahead.
+fn initializer_inputs(model: &mut Model, drop: bool, warnings: &mut Vec<String>) {
+    // Before IR 4 every initializer is listed among the inputs, and none can be replaced.
+    let old = model.proto.ir_version() < 4;
+    if drop {
+        if rewriting::drop_initializer_inputs(&mut model.proto) > 0 && !old {
+            warnings
+                .push("initializers are no inputs any more; what was measured before is without them, too".to_owned());
+        }
+        return;
+    }
+    let n = rewriting::initializer_inputs(&model.proto);
+    if n > 0 && !old {
+        warnings.push(format!(
+            "{n} initializers are also graph inputs, which makes onnxruntime 5 to 15 times slower \
+             (--drop-initializer-inputs makes them initializers only)"
+        ));
     }
 }
 

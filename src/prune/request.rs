@@ -12,7 +12,7 @@ use crate::planning::{self, Options, Scheme, Step, Target};
 use crate::recover::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
-use crate::runtime::{self, Choice, SessionOptions};
+use crate::runtime::{self, Choice, Fill, SessionOptions};
 use crate::sensitivity;
 use crate::statistics::{self, Source};
 
@@ -47,6 +47,16 @@ pub enum Error {
     /// Measuring sensitivity.
     #[error(transparent)]
     Sensitivity(#[from] sensitivity::Error),
+    /// The model has no MACs that a target could be reached by.
+    #[error(
+        "the model has {macs} MACs at these sizes ({sizes}): other sizes (--shapes), or another target than --speedup"
+    )]
+    NoMacs {
+        /// What was counted.
+        macs: f64,
+        /// Sizes of open dimensions.
+        sizes: String,
+    },
     /// The data.
     #[error(transparent)]
     Data(#[from] crate::data::Error),
@@ -80,6 +90,12 @@ pub struct Request {
     pub force: bool,
     /// Whether the result is checked against the silenced original.
     pub verify: bool,
+    /// Whether a result that could not be verified as a whole is not written.
+    pub strict: bool,
+    /// Inputs with contents of their own, by name, for verification and latency.
+    pub fills: Vec<(String, Fill)>,
+    /// Whether initializers stop being graph inputs.
+    pub drop_initializer_inputs: bool,
     /// Time for measuring latency; `None` measures nothing.
     pub latency: Option<Duration>,
     /// Which runtime checks and measures.
@@ -159,4 +175,6 @@ pub struct Outcome {
     pub report: Report,
     /// Whether a model was written.
     pub written: bool,
+    /// What could not be verified, where `strict` wanted that.
+    pub unverified: Option<String>,
 }

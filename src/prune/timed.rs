@@ -40,7 +40,7 @@ pub(super) fn plan_for_time(
         progress.parts(done, of)
     })?;
     let (timed, known, left_out) = (table.timed, table.known, table.left_out);
-    let inputs = rewriting::concrete_inputs(a, request.score.seed)?;
+    let inputs = rewriting::likely_inputs(a, request.score.seed, &request.fills)?;
     let progress = RefCell::new(progress);
     let found = search(a, request.target, table, &setting, &inputs, &mut |target, table| {
         let aim = Aim {

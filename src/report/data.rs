@@ -72,16 +72,26 @@ pub struct FrozenAxes {
 }
 
 /// What the check of silenced against removed found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
-    /// Largest difference to what the silenced original gives, as a share of the largest output.
+    /// Largest difference to what the silenced original gives, as a share of the element's scale.
     pub difference: f64,
     /// Groups whose removed channels were silenced in the original.
     pub compared: usize,
     /// Groups that an operator mixes across, reordered instead of silenced.
     pub mixed: usize,
-    /// Outputs whose shape and finiteness were checked.
+    /// Outputs that were compared.
     pub outputs: usize,
+    /// Sizes of open axes at which both models were run.
+    pub sizes: BTreeMap<String, Vec<i64>>,
+    /// Kinds of inputs that both models were run on.
+    pub inputs: Vec<String>,
+    /// Outputs that depend on what shrank but told nothing, with the reason.
+    pub unchecked_outputs: BTreeMap<String, String>,
+    /// Groups that lie in a branch that did not run.
+    pub unchecked_groups: Vec<String>,
+    /// Operators that the runtime does not know: compared was what they read.
+    pub before_operators: Vec<String>,
 }
 
 /// Measured latency.
@@ -213,6 +223,9 @@ pub struct Settings {
     /// Whether batch normalisations got new statistics.
     #[serde(default)]
     pub recalibrate_bn: bool,
+    /// Whether initializers are no graph inputs any more.
+    #[serde(default)]
+    pub drop_initializer_inputs: bool,
     /// The calibration data.
     #[serde(default)]
     pub data: Option<Origin>,
@@ -255,6 +268,8 @@ pub struct Report {
     pub frozen: Vec<FrozenAxes>,
     /// The check of silenced against removed.
     pub verification: Option<Verification>,
+    /// Why there is no verification, where one was wanted.
+    pub not_verified: Option<String>,
     /// What data won back.
     pub recovery: Option<Recovery>,
     /// What each group costs when part of it goes, where that was measured.

@@ -179,17 +179,55 @@ fn shape(dims: &[usize]) -> String {
     dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-/// What was compared, and how.
-pub fn verification(v: Option<&Verification>) -> String {
-    let Some(v) = v else { return "not verified".to_owned() };
-    let outputs = format!("{} {} complete and finite", v.outputs, plural(v.outputs, "output", "outputs"));
+/// What was compared, and how; or why nothing was.
+pub fn verification(r: &Report) -> String {
+    let Some(v) = &r.verification else {
+        return r.not_verified.as_ref().map_or_else(|| "not verified".to_owned(), |why| format!("not verified: {why}"));
+    };
+    let outputs = format!("{} {} compared{}", v.outputs, plural(v.outputs, "output", "outputs"), at_sizes(v));
     let groups = |n: usize, how: &str| format!("{n} {} {how}", plural(n, "group", "groups"));
     let how = match (v.compared, v.mixed) {
         (n, 0) => groups(n, "silenced in the original give"),
         (0, n) => groups(n, "reordered (mixed) give"),
         (n, m) => format!("{} and {}", groups(n, "silenced in the original"), groups(m, "reordered (mixed) give")),
     };
-    format!("verified: {outputs}; {how} the same, largest difference {:.1e} of the largest output", v.difference)
+    let left = unchecked(v).map(|what| format!("; {what}")).unwrap_or_default();
+    format!("verified: {outputs}; {how} the same, largest difference {:.1e} of an element's scale{left}", v.difference)
+}
+
+/// `at batch 1 and 3; at one size of length only, 64`.
+fn at_sizes(v: &Verification) -> String {
+    let list = |n: &[i64]| n.iter().map(i64::to_string).collect::<Vec<_>>().join(" and ");
+    let (one, several): (Vec<_>, Vec<_>) = v.sizes.iter().partition(|(_, sizes)| sizes.len() == 1);
+    let several: Vec<String> = several.iter().map(|(name, sizes)| format!("{name} {}", list(sizes))).collect();
+    let one: Vec<String> = one.iter().map(|(name, sizes)| format!("{name} ({})", list(sizes))).collect();
+    let mut out = if several.is_empty() { String::new() } else { format!(" at {}", several.join(", ")) };
+    if !one.is_empty() {
+        out += &format!(", checked at one size of {} only", one.join(", "));
+    }
+    out
+}
+
+/// What a check left open.
+fn unchecked(v: &Verification) -> Option<String> {
+    let mut all: Vec<String> =
+        v.unchecked_outputs.iter().map(|(n, why)| format!("output '{n}' not checked: {why}")).collect();
+    if !v.unchecked_groups.is_empty() {
+        all.push(format!("not checked, in branches that did not run: {}", v.unchecked_groups.join(", ")));
+    }
+    if !v.before_operators.is_empty() {
+        let list = v.before_operators.join(", ");
+        all.push(format!("checked up to {list} only, which the runtime does not know"));
+    }
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// What of the result was not verified although that was wanted; `None` where all of it was.
+pub fn unverified(r: &Report) -> Option<String> {
+    match &r.verification {
+        Some(v) => unchecked(v),
+        None => r.not_verified.clone(),
+    }
 }
 
 /// What data won back.

@@ -3,6 +3,7 @@
 mod assembly;
 mod clean;
 mod error;
+mod initializers;
 mod insert;
 mod recalibrate;
 mod refit;
@@ -13,9 +14,13 @@ mod verify;
 mod weights;
 
 pub use error::{Error, Result};
+pub use initializers::{drop_initializer_inputs, initializer_inputs};
 pub use insert::insert_batch_norm;
 pub use recalibrate::recalibrate;
 pub use refit::{Refitted, refit};
 pub use settle::{analyse, stuck};
 pub use surgery::{obstacles, prune};
-pub use verify::{Check, CheckOptions, Verdict, concrete_inputs, open, open_original, silenced, verify};
+pub use verify::{
+    Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, open,
+    open_original, silenced, verify,
+};

@@ -24,6 +24,16 @@ pub enum Error {
         /// The runtime's own words.
         why: String,
     },
+    /// Opening or running the model took longer than it may; the thread that does it was left behind.
+    #[error("{runtime} did not finish {model} within {seconds} s (--run-timeout allows more)")]
+    Timeout {
+        /// Name of the runtime.
+        runtime: &'static str,
+        /// Path of the model, or "a model in memory".
+        model: String,
+        /// The limit.
+        seconds: f64,
+    },
     /// The inputs of a run do not fit what the model declares.
     #[error("{runtime} cannot run {model}: input `{input}` {why}")]
     Input {
@@ -71,6 +81,21 @@ pub enum Error {
     /// The program was built without any runtime.
     #[error("this build has no runtime: enable the feature `tract` or `ort`")]
     NoRuntime,
+}
+
+impl Error {
+    /// What happened, without the name of the model: for messages that say which one it is.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::Load { why, .. } | Error::Run { why, .. } => why.trim_end().to_owned(),
+            Error::Input { input, why, .. } => format!("input `{input}` {why}"),
+            Error::Unsupported { what, .. } => format!("{what} is not supported"),
+            Error::Timeout { seconds, .. } => {
+                format!("it did not finish within {seconds} s (--run-timeout allows more)")
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// Result of this floor.

@@ -21,6 +21,27 @@ pub fn set_log(log: Log) {
     LEVEL.store(log as u8, Ordering::Relaxed);
 }
 
+/// While this lives, what goes wrong is told by errors only: runs that may fail are tried.
+#[derive(Debug)]
+pub struct Quiet(u8);
+
+impl Quiet {
+    /// From now on. Where more than errors is wanted, all of it still is.
+    pub fn begin() -> Quiet {
+        let before = LEVEL.load(Ordering::Relaxed);
+        if before == Log::Errors as u8 {
+            LEVEL.store(Log::Nothing as u8, Ordering::Relaxed);
+        }
+        Quiet(before)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        LEVEL.store(self.0, Ordering::Relaxed);
+    }
+}
+
 /// What was chosen.
 #[cfg(feature = "ort")]
 pub(super) fn chosen() -> Log {

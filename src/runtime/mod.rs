@@ -23,10 +23,12 @@ mod device;
 #[cfg(feature = "ort")]
 mod elf;
 mod error;
+mod fill;
 #[cfg(any(feature = "tract", feature = "ort"))]
 mod given;
 pub mod latency;
 pub mod library;
+mod limit;
 mod log;
 mod memory;
 #[cfg(feature = "ort")]
@@ -57,7 +59,9 @@ mod view;
 pub use bound::Bound;
 pub use device::Device;
 pub use error::{Error, Result};
-pub use log::{Log, set_log};
+pub use fill::{Fill, UnknownFill};
+pub use limit::generous_limit;
+pub use log::{Log, Quiet, set_log};
 pub use memory::open_model;
 pub use random::random_inputs;
 pub use ready::ready;

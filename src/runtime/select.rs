@@ -1,3 +1,4 @@
+use super::limit::Limited;
 use super::{Error, Result, Runtime};
 use serde::Serialize;
 use std::path::Path;
@@ -48,6 +49,11 @@ impl std::fmt::Debug for Selected {
 /// [`super::Error::NoRuntime`] when neither is built in, [`super::Error::Library`] when onnxruntime or a library is
 /// asked for and cannot be used, or when tract is not built in and no library is found.
 pub fn select(choice: Choice, library: Option<&Path>) -> Result<Selected> {
+    let Selected { runtime, warnings } = unlimited(choice, library)?;
+    Ok(Selected { runtime: Box::new(Limited(runtime.into())), warnings })
+}
+
+fn unlimited(choice: Choice, library: Option<&Path>) -> Result<Selected> {
     let mut warnings = Vec::new();
     if choice == Choice::Tract {
         if let Some(runtime) = tract() {

@@ -1,5 +1,6 @@
 use super::{Bound, Device, Result, Tensor, View};
 use std::path::Path;
+use std::time::Duration;
 
 /// Something that runs ONNX models.
 pub trait Runtime: Send + Sync {
@@ -80,11 +81,13 @@ pub struct SessionOptions {
     pub optimize: bool,
     /// Where the model runs.
     pub device: Device,
+    /// How long opening the model, and its first run on inputs of new shapes, may take; `None` is for ever.
+    pub limit: Option<Duration>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { threads: None, optimize: true, device: Device::Cpu }
+        Self { threads: None, optimize: true, device: Device::Cpu, limit: None }
     }
 }
 

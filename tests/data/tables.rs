@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use onnx_prune::data::{Content, Dataset, Target};
+use onnx_prune::data::{self, Content, Dataset, Target};
 use onnx_prune::onnx::{self, DType};
 use onnx_prune::runtime::Tensor;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -163,4 +163,33 @@ fn parquet_with_splits_row_groups_and_names() {
     assert_eq!((test.len(), test.classes()), (2, &["0".to_owned(), "1".to_owned()][..]));
     let error = test.sample(1).unwrap_err().to_string();
     assert!(error.contains("row 1") && error.contains("missing"), "{error}");
+}
+
+/// Whole tensors by the name of an input: no samples.
+#[test]
+fn tensors_are_read_by_the_name_of_an_input() {
+    use onnx_prune::runtime::{Data, Tensor};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let rate = npy("<i8", "()", &16000i64.to_le_bytes());
+    let mask = npy("<f4", "(1, 2)", &[1f32, 0.0].map(f32::to_le_bytes).concat());
+    std::fs::write(path("all.npz"), npz(&[("sr", rate.clone()), ("input_1", mask.clone())])).unwrap();
+    let inputs = ["sr", "mask"];
+    let wanted = [
+        ("sr".to_owned(), Tensor::new([], vec![16000i64]).unwrap()),
+        ("mask".to_owned(), Tensor::new([1, 2], Data::from(vec![1f32, 0.0])).unwrap()),
+    ];
+    assert_eq!(data::tensors(&path("all.npz"), &inputs).unwrap(), wanted);
+    std::fs::remove_file(path("all.npz")).unwrap();
+    std::fs::write(path("sr.npy"), rate).unwrap();
+    let proto = onnx_prune::onnx::from_f32("mask", &[1, 2], &[1.0, 0.0], onnx_prune::onnx::DType::Float).unwrap();
+    std::fs::write(path("input_1.pb"), prost::Message::encode_to_vec(&proto)).unwrap();
+    let mut found = data::tensors(folder.path(), &inputs).unwrap();
+    found.sort_by(|a, b| b.0.cmp(&a.0));
+    assert_eq!(found, wanted);
+    assert_eq!(data::tensors(&path("sr.npy"), &["any"]).unwrap()[0].0, "any", "a single file is for the only input");
+    let e = data::tensors(folder.path(), &["x", "y"]).unwrap_err().to_string();
+    assert!(e.contains("'sr' is no input of the model, which has x, y"), "{e}");
+    std::fs::write(path("sr.npy"), b"nothing").unwrap();
+    assert!(data::tensors(folder.path(), &inputs).is_err());
 }

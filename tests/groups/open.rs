@@ -1,5 +1,6 @@
 //! Sizes that only a run can tell: what meets one stays, what it leaves alone goes.
 
+use onnx_prune::analysis::Analysis;
 use onnx_prune::analysis::Sharing;
 use onnx_prune::onnx::proto::{FunctionProto, ModelProto, NodeProto, OperatorSetIdProto};
 use onnx_prune::onnx::{DType, Error, Model};
@@ -244,4 +245,29 @@ fn functions_that_grow_as_a_power_stay_calls() {
     let nodes = model.proto.graph.as_ref().unwrap().node.len();
     assert!(nodes < 1000, "{nodes}");
     assert!(model.warnings.iter().any(|w| w.contains("stay as they are")), "{:?}", model.warnings);
+}
+
+/// What is taken away on trial before a plan is made finds nothing in networks as exporters write them.
+#[test]
+fn no_rule_promises_more_than_it_holds() {
+    let check = |name: &str, model: &Model| {
+        let (plain, tried) = (
+            Analysis::new(model, &Vec::new()).unwrap(),
+            rewriting::analyse(model, &Vec::new(), Sharing::Tied).unwrap(),
+        );
+        let names = |a: &Analysis| a.groups.iter().map(|g| g.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&plain), names(&tried), "{name}");
+    };
+    for z in crate::zoo::ALL {
+        check(z.name, &load((z.build)()));
+    }
+    let mut exported = 0;
+    for file in std::fs::read_dir("fixtures/tiny").unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|e| e == "onnx") {
+            check(&path.to_string_lossy(), &Model::load(&path).unwrap());
+            exported += 1;
+        }
+    }
+    assert!(exported > 30, "{exported}");
 }

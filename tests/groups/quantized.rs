@@ -111,7 +111,7 @@ fn packed_inputs_go_by_whole_blocks() {
 fn operators_over_packed_numbers_are_counted() {
     let macs = |m, sizes: &[i64]| {
         let model = load(m);
-        let a = Analysis::new(&model, &vec![(String::new(), sizes.to_vec())]).unwrap();
+        let a = Analysis::new(&model, &vec![(String::new(), sizes.to_vec()).into()]).unwrap();
         assert!(a.costs.uncounted.is_empty(), "{:?}", a.costs.uncounted);
         a.costs.macs.eval(&a.full_counts())
     };

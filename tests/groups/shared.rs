@@ -9,7 +9,7 @@ fn towers_are_one_tower() {
     let expected = [
         "one.weight 8: one.weight@0 one.bias@0 two.weight@1",
         "two.weight 12: two.weight@0 two.bias@0 fc.weight@1",
-        "fc.weight residual 6: fc.weight@0 fc.bias@0 head.weight@1",
+        "fc.weight ffn 6: fc.weight@0 fc.bias@0 head.weight@1",
     ];
     assert_eq!(groups(shared::siamese()), expected);
     assert_eq!(groups_of(shared::siamese(), Sharing::Apart).len(), 5);
@@ -66,8 +66,7 @@ fn nodes_between_do_not_part_a_layer() {
 #[test]
 fn parts_of_one_weight_stay_together() {
     let found = groups(shared::shared_in_parts());
-    let expected =
-        ["stem.weight ffn 12: stem.weight@0 stem.bias@0 packed@1", "packed residual 8: packed@0x3 head.weight@1"];
+    let expected = ["stem.weight ffn 12: stem.weight@0 stem.bias@0 packed@1", "packed ffn 8: packed@0x3 head.weight@1"];
     assert_eq!(found, expected);
 }
 

@@ -28,8 +28,10 @@ fn parameters(m: &ModelProto) -> i64 {
 }
 
 /// Operators with multiply-accumulates that [`macs`] does not know.
-const OTHERS: [&str; 26] = [
+const OTHERS: [&str; 28] = [
+    "DynamicQuantizeLSTM",
     "LSTM",
+    "MatMulNBits",
     "GRU",
     "RNN",
     "Einsum",

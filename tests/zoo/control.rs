@@ -122,6 +122,36 @@ pub fn scanned() -> ModelProto {
     b.model()
 }
 
+/// States that are matrices, each read by a product with a column: tract 0.23 never returns from preparing this.
+pub fn scanned_matrices() -> ModelProto {
+    let mut b = Builder::new(18);
+    let x = b.input("x", "1 24 16");
+    let h = b.linear("in", &x, 16, 32);
+    let h = b.linear("mid", &h, 32, 32);
+    let h = b.relu(&h);
+    let h = b.reshape(&h, &[24, 1, 8, 4]);
+    let c = b.linear("column", &x, 16, 4);
+    let c = b.transpose(&c, &[1, 0, 2]);
+    let first = b.filled("first", &[1, 8, 4], &[0.0; 32]);
+    let mut step = inside(&mut b, "step");
+    let state = step.input("state", "1 8 4");
+    let (row, column) = (step.input("row", "1 8 4"), step.input("column", "1 4"));
+    let decay = step.filled("decay", &[8, 4], &[0.5; 32]);
+    let s = step.mul(&state, &decay);
+    let s = step.add(&s, &row);
+    let column = step.unsqueeze(&column, &[2]);
+    let y = step.matmul(&s, &column);
+    let y = step.squeeze(&y, &[2]);
+    step.output(&s, "1 8 4");
+    step.output(&y, "1 8");
+    let step = body(step, "step");
+    let out = b.ops("Scan", &[&first, &h, &c], vec![("num_scan_inputs", A::I(2)), ("body", A::G(step))], 2);
+    let y = b.transpose(&out[1], &[1, 0, 2]);
+    let y = b.linear("head", &y, 8, 6);
+    b.output(&y, "1 24 6");
+    b.model()
+}
+
 /// A list that grows by a row in every round: its length is not what it began with.
 pub fn growing() -> ModelProto {
     let mut b = Builder::new(17);

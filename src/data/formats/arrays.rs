@@ -81,6 +81,13 @@ impl Array {
         }
     }
 
+    /// All of it.
+    pub fn tensor(&self) -> Result<Tensor, String> {
+        let data = from_bytes(&self.bytes, self.dtype);
+        let data = data.ok_or_else(|| format!("elements of {} cannot be given to a model", self.dtype.name()))?;
+        Tensor::new(self.shape.as_slice(), data).map_err(|e| e.to_string())
+    }
+
     /// Row `index` along the first axis.
     fn row(&self, index: usize) -> Option<Tensor> {
         let (count, shape) = self.shape.split_first()?;

@@ -19,6 +19,7 @@ use super::Result;
 use super::dataset::Dataset;
 use super::split::Wanted;
 use super::tree::Tree;
+use crate::runtime::Tensor;
 
 /// A way in which data sets lie on disk.
 pub(super) trait Format: Sync {
@@ -52,6 +53,12 @@ pub(super) fn formats() -> &'static [&'static dyn Format] {
 pub fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
     formats().iter().map(|f| (f.name(), f.summary()))
 }
+
+/// Tensors by name.
+pub type Tensors = Vec<(String, Tensor)>;
+
+pub(super) use numpy::{npy_tensor, npz_tensors};
+pub(super) use onnx_test::pb_tensor;
 
 /// Whether every class is one of `count`.
 fn check_class(class: i64, count: usize) -> Result<usize, String> {

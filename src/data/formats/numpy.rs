@@ -3,13 +3,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Format;
 use super::arrays::{self, Array};
+use super::{Format, Tensors};
 use crate::data::dataset::Dataset;
 use crate::data::split::{self, Wanted};
 use crate::data::tree::{Budget, Entry, Tree};
 use crate::data::{Error, Result};
 use crate::onnx::DType;
+use crate::runtime::Tensor;
 
 /// NumPy arrays: an `.npz` file, an `.npy` file, or a folder of these. Names of arrays (or of `.npy` files) say what
 /// they are: `labels` or `y`, `x` or the name of an input, `output_NAME`; with a split before or behind (`x_train`).
@@ -76,6 +77,17 @@ fn npz(label: &str, bytes: Bytes, budget: &Budget) -> Result<Vec<(String, Array)
         arrays.push((stem.to_owned(), npy(bytes.into()).map_err(|why| broken(format!("{name}: {why}")))?));
     }
     Ok(arrays)
+}
+
+/// Whole arrays of an archive.
+pub fn npz_tensors(label: &str, bytes: Bytes, budget: &Budget) -> Result<Tensors> {
+    let one = |(name, array): (String, Array)| Ok((name, array.tensor().map_err(|why| Error::broken(label, why))?));
+    npz(label, bytes, budget)?.into_iter().map(one).collect()
+}
+
+/// A whole array.
+pub fn npy_tensor(bytes: Bytes) -> Result<Tensor, String> {
+    npy(bytes)?.tensor()
 }
 
 /// An array with its header.

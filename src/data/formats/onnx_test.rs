@@ -77,6 +77,13 @@ fn tensors(tree: &Tree, files: &BTreeMap<usize, usize>) -> Result<Named> {
     entries.map(read).collect()
 }
 
+/// A serialized tensor and its name.
+pub fn pb_tensor(bytes: bytes::Bytes) -> Result<(String, Tensor), String> {
+    let proto = TensorProto::decode(bytes).map_err(|e| e.to_string())?;
+    let tensor = tensor(&proto).map_err(|e| e.to_string())?;
+    Ok((proto.name.unwrap_or_default(), tensor))
+}
+
 fn tensor(proto: &TensorProto) -> Result<Tensor, Box<dyn std::error::Error>> {
     let dtype = DType::try_from(proto.data_type())?;
     let data = match dtype {

@@ -104,6 +104,12 @@ save("pruned-function_in_function", *layers([call("F3", "a", "b")]), functions=[
 save("frozen-functions_grow", *layers([call("F30", "a", "b")]), functions=[relu, *nested])
 save("refused-recursion", *layers([call("F", "a", "b")]), functions=[function("F", [call("F", "i", "t"), call("F", "t", "o")])])
 
+# An axis of many parts, which thousands of nodes touch.
+nodes, consts = rolled("x", "sum", 7, 2)
+last = [call("F12", "sum", "a"), node("Conv", ["a", "w1"], "r"), node("Conv", ["r", "w2"], "y")]
+consts += [weight("w1", 8, 1, 9), weight("w2", 4, 8, 3)]
+save("pruned-rolled_input_in_functions", nodes + last, [("x", [1, 1, 160000])], consts, functions=[relu, *nested[:12]])
+
 
 # Branches in the other order, of which one is never taken.
 def branch(name, w):

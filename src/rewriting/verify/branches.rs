@@ -1,0 +1,105 @@
+//! Which bodies of control flow a run went through.
+
+use std::collections::HashSet;
+
+use crate::algebra::Kept;
+use crate::analysis::{Analysis, Group};
+use crate::onnx::{self, proto::GraphProto};
+use crate::runtime::Tensor;
+
+/// A body of the main graph that some run may skip.
+struct Body {
+    scope: usize,
+    /// Tensors that decide, each with the answer that lets the body run.
+    asks: Vec<(String, bool)>,
+}
+
+/// The bodies that hold something that shrinks.
+pub struct Branches {
+    bodies: Vec<Body>,
+    /// Groups with a use in a body, and the bodies.
+    inside: Vec<(String, Vec<usize>)>,
+    taken: HashSet<usize>,
+}
+
+impl Branches {
+    /// The bodies of a model.
+    pub fn of(a: &Analysis, kept: &Kept) -> Branches {
+        let g = &a.graph;
+        let mut bodies = Vec::new();
+        for (i, node) in g.nodes().iter().enumerate().filter(|(i, _)| !g.bodies[*i].is_empty()) {
+            let names = node.attribute.iter().filter(|at| at.g.is_some()).map(|at| at.name());
+            for (scope, attribute) in g.bodies[i].iter().zip(names) {
+                let inputs: &[(usize, bool)] = match (node.op_type(), attribute) {
+                    ("If", "then_branch") => &[(0, true)],
+                    ("If", "else_branch") => &[(0, false)],
+                    ("Loop", _) => &[(0, true), (1, true)],
+                    _ => &[],
+                };
+                let ask = |(k, answer): &(usize, bool)| {
+                    let id = g.inputs[i].get(*k).copied().flatten()?;
+                    g.constants[id].is_none().then(|| (g.names[id].to_owned(), *answer))
+                };
+                // What a body within a body hangs on is not seen from outside.
+                let hidden = g.scope_of(i) != 0 && !inputs.is_empty();
+                let asks: Vec<_> = inputs.iter().filter_map(ask).collect();
+                let asks = if hidden && !asks.is_empty() { vec![(String::new(), true)] } else { asks };
+                bodies.push(Body { scope: *scope, asks });
+            }
+        }
+        let shrunk = a.groups.iter().filter(|group| kept.contains_key(&group.atom));
+        let inside: Vec<(String, Vec<usize>)> = shrunk
+            .map(|group| (group.name.clone(), scopes(a, group)))
+            .filter(|(_, scopes)| !scopes.is_empty())
+            .collect();
+        Branches { bodies, inside, taken: HashSet::new() }
+    }
+
+    /// Makes what decides an output. Gives the number of outputs that were added.
+    ///
+    /// # Errors
+    /// When the graph has no such tensor.
+    pub fn tap(&self, graph: &mut GraphProto) -> onnx::Result<usize> {
+        if self.inside.is_empty() {
+            return Ok(0);
+        }
+        let before = graph.output.len();
+        let inputs: HashSet<String> = graph.input.iter().map(|v| v.name().to_owned()).collect();
+        let asked = self.bodies.iter().flat_map(|b| &b.asks).map(|(name, _)| name);
+        let computed = asked.filter(|name| !name.is_empty() && !inputs.contains(*name));
+        onnx::add_outputs(graph, computed.map(|name| onnx::untyped(name)).collect::<Vec<_>>())?;
+        Ok(graph.output.len() - before)
+    }
+
+    /// Notes the bodies that a run with these values went through.
+    pub fn note(&mut self, values: &[(String, Tensor)]) {
+        for body in &self.bodies {
+            let yes = |(name, answer): &(String, bool)| {
+                let value = values.iter().find(|(n, _)| n == name).and_then(|(_, t)| t.to_f64_vec().first().copied());
+                value.is_some_and(|x| (x > 0.0) == *answer)
+            };
+            if body.asks.iter().all(yes) {
+                self.taken.insert(body.scope);
+            }
+        }
+    }
+
+    /// Groups of which some use did not run.
+    pub fn unchecked(&self) -> Vec<String> {
+        let skipped = |scopes: &&(String, Vec<usize>)| scopes.1.iter().any(|s| !self.taken.contains(s));
+        self.inside.iter().filter(skipped).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The bodies, and those around them, that read a group's weights.
+fn scopes(a: &Analysis, group: &Group) -> Vec<usize> {
+    let mut out = Vec::new();
+    for at in group.items.iter().flat_map(|item| &a.variants[item.variant].uses) {
+        let mut scope = a.graph.scope_of(at.node);
+        while scope != 0 && !out.contains(&scope) {
+            out.push(scope);
+            scope = a.graph.scopes[scope].parent.unwrap_or(0);
+        }
+    }
+    out
+}
