@@ -525,3 +525,34 @@ fn a_runtime_that_does_not_return_ends_with_the_program() {
     let err = String::from_utf8(o.stderr).unwrap();
     assert!(o.status.code() == Some(1) && err.contains("within 1 s"), "{err}");
 }
+
+/// Positions looked up in a table of 12 rows, for sequences of any length.
+fn table_of_positions() -> onnx_prune::onnx::proto::ModelProto {
+    use common::builder::Builder;
+    use onnx_prune::onnx::DType;
+    let mut b = Builder::new(17);
+    let ids = b.input_of("ids", DType::Int64, "batch length");
+    let (words, places) = (b.weight("words", &[9, 8]), b.weight("places", &[12, 8]));
+    let (zero, one) = (b.scalar_int(0), b.scalar_int(1));
+    let size = b.op("Shape", &[&ids], vec![]);
+    let size = b.gather(&size, &one, 0);
+    let at = b.op("Range", &[&zero, &size, &one], vec![]);
+    let (word, place) = (b.gather(&words, &ids, 0), b.gather(&places, &at, 0));
+    let x = b.add(&word, &place);
+    let h = b.linear("up", &x, 8, 16);
+    let h = b.relu(&h);
+    let y = b.linear("down", &h, 16, 4);
+    b.output(&y, "batch length 4");
+    b.model()
+}
+
+#[test]
+fn a_runtime_that_panics_says_nothing() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("table.onnx"), common::bytes(&table_of_positions())).unwrap();
+    let shapes = ["--shapes", "ids:1x20"]; // more than the table has
+    let args = ["table.onnx", "--ratio", "0.5", "--runtime", "tract", "--no-latency", "-o", "small.onnx"];
+    let output = bench.run(&[&args[..], &shapes].concat());
+    code(&output, 0);
+    assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}

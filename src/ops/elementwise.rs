@@ -283,7 +283,13 @@ impl Elementwise {
             return Some(if dtype::is_float(dtype) {
                 Value::Floats(rounded(out, dtype))
             } else {
-                Value::Ints(out.into_iter().map(|x| Dim::from(x as i64)).collect())
+                let whole = out.into_iter().map(|x| match self.fold {
+                    Fold::Cast => {
+                        cast_to(dtype, &Dim::from(if dtype == dtype::BOOL { (x != 0.0).into() } else { x as i64 }))
+                    }
+                    _ => Some(Dim::from(x as i64)),
+                });
+                Value::Ints(whole.collect::<Option<_>>()?)
             });
         }
         if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
@@ -301,9 +307,21 @@ impl Elementwise {
                     Value::Floats(_) => None,
                 })
                 .collect();
-            out.push(fold_ints(self.fold, &column?, cx.symbols)?);
+            let number = fold_ints(self.fold, &column?, cx.symbols)?;
+            out.push(if self.fold == Fold::Cast { cast_to(dtype, &number)? } else { number });
         }
         Some(Value::Ints(out))
+    }
+}
+
+/// A whole number as a type holds it: truth is 0 or 1, and what does not fit is not followed.
+fn cast_to(dtype: i32, number: &Dim) -> Option<Dim> {
+    match dtype {
+        dtype::BOOL => Some(Dim::from(i64::from(number.known()? != 0))),
+        dtype::INT64 => Some(number.clone()),
+        // Sizes fit.
+        dtype::INT32 => number.known().is_none_or(|n| i32::try_from(n).is_ok()).then(|| number.clone()),
+        _ => number.known().filter(|n| (0..=i64::from(i8::MAX)).contains(n)).map(Dim::from),
     }
 }
 

@@ -98,7 +98,7 @@ impl Operator for Reshape {
             },
         };
         let input = cx.shape(0)?;
-        let shape = match resolve(input, &operand, cx.int("allowzero") == Some(1)) {
+        let shape = match resolve(input, &operand, cx.int("allowzero").is_some_and(|z| z != 0)) {
             // Elements neither come nor go.
             Some(s) if !fits(input, &s) => return None,
             Some(s) => s,
@@ -126,7 +126,7 @@ impl Operator for Reshape {
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
         let wanted = cx.required(0)?;
         let input = cx.shape(0)?.to_vec();
-        let allow_zero = cx.int("allowzero") == Some(1);
+        let allow_zero = cx.int("allowzero").is_some_and(|z| z != 0);
         if cx.dims(1).and_then(|d| resolve(&input, d, allow_zero)).as_ref() == Some(&wanted) {
             return Some(());
         }

@@ -40,6 +40,7 @@ mod ort_device;
 #[cfg(feature = "ort")]
 mod ort_library;
 mod python;
+mod quiet;
 mod random;
 mod raw;
 mod ready;
@@ -64,6 +65,7 @@ pub use fill::{Fill, UnknownFill};
 pub use limit::generous_limit;
 pub use log::{Log, Quiet, set_log};
 pub use memory::open_model;
+pub use quiet::quietly;
 pub use random::random_inputs;
 pub use ready::ready;
 pub use samples::{fixed_batch, run_samples};

@@ -40,6 +40,28 @@ impl Tensor {
         rest.iter().try_fold((*first).clone(), |all, part| all.append(part).ok())
     }
 
+    /// These positions of an axis, in this order.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] for an axis that it does not have, and for positions beyond the end.
+    pub fn at(&self, axis: usize, positions: &[usize]) -> Result<Self> {
+        let shape = self.shape();
+        let Some(&count) = shape.get(axis).filter(|n| positions.iter().all(|p| p < *n)) else {
+            return Err(Error::Tensor { why: format!("no positions {positions:?} on axis {axis} of {shape:?}") });
+        };
+        let outer: usize = shape.iter().take(axis).product();
+        let width: usize = shape.iter().skip(axis + 1).product();
+        let from = (0..outer).flat_map(|o| positions.iter().map(move |p| (o * count + p) * width));
+        let data = super::tensor::for_each_type!(self.data(), v => {
+            let mut out = Vec::with_capacity(outer * positions.len() * width);
+            from.for_each(|at| out.extend_from_slice(v.get(at..at + width).unwrap_or_default()));
+            Data::from(out)
+        });
+        let mut shape = shape.to_vec();
+        shape[axis] = positions.len();
+        Tensor::new(shape, data)
+    }
+
     /// Adds the rows of `other` below its own.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::bound::{Bound, InMemory};
 use super::given::ordered;
+use super::quiet::quietly;
 use super::tensor::dtype_name;
 use super::{
     Data, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View, tract_broadcast,
@@ -9,7 +10,6 @@ use super::{
 };
 use half::f16;
 use prost::Message;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use tract_linalg::multithread::Executor;
@@ -108,7 +108,7 @@ fn open(
 
 /// A panic in tract (it has `unwrap`s and index expressions on what a file says) becomes an error, as do its own.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match quietly(work) {
         Ok(result) => result.map_err(|e| format!("{e:#}")),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);

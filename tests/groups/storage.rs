@@ -148,3 +148,9 @@ fn functions_of_the_model_are_written_out() {
         model.graph().unwrap().node.iter().filter_map(|n| onnx_prune::onnx::attr_f(n, "alpha")).collect();
     assert_eq!(slopes, [0.5, 0.2]);
 }
+
+#[test]
+fn truth_of_a_size_is_one() {
+    let expected = ["embed.weight ffn 15: embed.weight@1 embed.bias@0 head.weight@0"];
+    assert_eq!(groups(shaping::truth_of_a_size()), expected);
+}

@@ -239,3 +239,17 @@ fn a_size_that_only_the_file_tells_is_believed() {
     let (outcome, _) = crate::try_prune(&shaping::declared_slice(), &half()).unwrap();
     assert_eq!(outcome.report.groups[0].after, 8);
 }
+
+#[test]
+fn zeros_that_are_allowed_copy_nothing() {
+    // Runtimes take every number but 0 for true.
+    let mut m = branches::channel_shuffle();
+    let g = m.graph.as_mut().unwrap();
+    for n in g.node.iter_mut().filter(|n| n.op_type() == "Reshape") {
+        n.attribute.push(common::builder::attr("allowzero", common::builder::A::I(2)));
+    }
+    let (_, small) = pruned("channel_shuffle", &m, &half());
+    for k in 0..2 {
+        assert!(!contents(&small, &node(&small, "Reshape", k).input[1]).contains(&0), "{k}");
+    }
+}

@@ -5,10 +5,12 @@ use std::time::Duration;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::prune::Request;
 use onnx_prune::report::text;
+use onnx_prune::rewriting::CheckOptions;
 use onnx_prune::runtime::{Choice, SessionOptions};
 
 use crate::common::builder::{Builder, same};
-use crate::{pruned, request, verdict, wrong};
+use crate::zoo::control;
+use crate::{TRACT, check_changed, pruned, refused, request, verdict, wrong, wrong_on};
 
 /// Two convolutions and an operator that nobody knows.
 fn strange() -> ModelProto {
@@ -39,9 +41,17 @@ fn a_model_is_checked_up_to_what_the_runtime_does_not_know() {
     assert!(!pruned(&strange(), &strict).unwrap().0.written);
 }
 
+#[test]
+fn of_what_an_unknown_operator_reads_the_kept_channels_are_compared() {
+    let m = control::rounds();
+    let v = verdict(check_changed(&m, &CheckOptions::default(), &TRACT, |_| {}));
+    assert_eq!((v.before_operators, v.outputs), (vec!["Loop".to_owned()], 1));
+    assert!(refused(wrong_on(&m, &TRACT)).contains("differs from the silenced original"));
+}
+
 /// tract's optimizer never returns from this body of a Scan.
 fn endless() -> ModelProto {
-    crate::zoo::control::scanned_matrices()
+    control::scanned_matrices()
 }
 
 #[test]

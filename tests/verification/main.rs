@@ -57,13 +57,17 @@ fn check(m: &ModelProto) -> rewriting::Result<Check> {
 
 /// A file that kept other channels than it says, and should not pass.
 fn wrong(m: &ModelProto) -> rewriting::Result<Check> {
+    wrong_on(m, &RUNTIME)
+}
+
+fn wrong_on(m: &ModelProto, runtime: &Selected) -> rewriting::Result<Check> {
     let model = Model::new(m.clone());
     let a = Analysis::new(&model, &Shapes::new()).unwrap();
     let proto = rewriting::prune(&a, &kept(&a, 3)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.onnx");
     save::save(&Model::new(proto), &path, &SaveOptions::default()).unwrap();
-    rewriting::verify(&a, &kept(&a, 0), &path, &*RUNTIME.runtime, &CheckOptions::default())
+    rewriting::verify(&a, &kept(&a, 0), &path, &*runtime.runtime, &CheckOptions::default())
 }
 
 fn verdict(check: rewriting::Result<Check>) -> Verdict {

@@ -53,7 +53,7 @@ animals! {
         einsum_mixture sums_of_one_input projected_shortcut;
     learned: standardized;
     shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
-        gathered_range if_captures;
+        gathered_range if_captures truth_of_a_size;
     settled: counted_positions counted_to_a_size counted_channels assigned_rows written_by_index padded_by_arithmetic one_group_norm
         copies_by_one_hot;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity

@@ -48,6 +48,21 @@ pub fn half_open_shape() -> ModelProto {
     b.model()
 }
 
+/// All but the first channel, where the one is the truth of a size.
+pub fn truth_of_a_size() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 12");
+    let e = b.linear("embed", &x, 12, 16);
+    let n = size(&mut b, &x, 1);
+    let n = b.op("Cast", &[&n], vec![("to", A::I(DType::Bool as i64))]);
+    let from = b.op("Cast", &[&n], vec![("to", A::I(DType::Int64 as i64))]);
+    let (to, axis) = (b.ints(&[16]), b.ints(&[1]));
+    let rest = b.op("Slice", &[&e, &from, &to, &axis], vec![]);
+    let y = b.linear("head", &rest, 15, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
 /// The first of an open number of positions: that it is one only the file says.
 pub fn declared_slice() -> ModelProto {
     let mut b = Builder::new(17);

@@ -34,7 +34,7 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def rows(a: np.ndarray, axis: int) -> np.ndarray:
-    return np.moveaxis(a, axis, 0).reshape(a.shape[axis], -1)
+    return np.moveaxis(a, axis, 0).reshape(a.shape[axis], a.size // max(1, a.shape[axis]))
 
 
 def along(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray | None:

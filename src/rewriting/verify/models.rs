@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::branches::Branches;
+use super::inner::Inner;
 use super::inputs::Inputs;
 use super::part::{cut_before, unknown_operators};
 use super::{open, reordered, silenced};
@@ -29,6 +30,10 @@ pub struct Models {
     taps: usize,
     /// Types of operators that the runtime does not know: the models end before them.
     pub unknown: BTreeSet<String>,
+    /// What the pruned model has fewer channels of, where the models end early.
+    pub inner: Inner,
+    /// The same of the reordered model.
+    pub inner_reordered: Inner,
 }
 
 /// A third copy of larger weights is not made.
@@ -83,14 +88,20 @@ impl Models {
             let also = |kept: &Kept, make: &dyn Fn(&Kept) -> Result<ModelProto>| -> Result<Box<dyn Session>> {
                 open(a, cut(make(kept)?, &unknown), runtime, options)
             };
+            let order = reordered(a, kept);
             let reordered = match kept.len() == plain.len() {
                 true => None,
-                false => Some(also(&reordered(a, kept), &|k| surgery::prune(a, k))?),
+                false => Some(also(&order, &|k| surgery::prune(a, k))?),
             };
+            let inner = |kept: &Kept| match unknown.is_empty() {
+                true => Inner::default(),
+                false => Inner::of(a, kept, before.outputs().iter().map(|o| o.name.as_str())),
+            };
+            let (inner, inner_reordered) = (inner(kept), inner(&order));
             let nothing: Kept = kept.keys().map(|atom| (*atom, Arc::from(Vec::new()))).collect();
             let small = a.graph.model.file_bytes <= MOST_BYTES;
             let silent = if small { also(&nothing, &|k| silenced(a, k)).ok() } else { None };
-            return Ok(Models { before, after, reordered, silent, taps, unknown });
+            return Ok(Models { before, after, reordered, silent, taps, unknown, inner, inner_reordered });
         }
     }
 

@@ -158,10 +158,18 @@ impl Trials<'_, '_, '_> {
         };
         let mut tells = 0;
         let got = self.models.got(inputs)?;
-        shapes_agree(&expected, &got, inputs)?;
-        let reordered = self.models.reordered(inputs)?;
+        let got = self.models.inner.told(got);
+        match self.models.unknown.is_empty() {
+            true => shapes_agree(&expected, &got, inputs)?,
+            false => shapes_agree(&self.models.inner.narrow(expected.clone())?, &got, inputs)?,
+        }
+        let reordered = self.models.reordered(inputs)?.map(|all| self.models.inner_reordered.told(all));
         let second = other.and_then(|o| self.models.expected(o).ok()).map(|(outputs, _)| outputs);
         let silent = self.models.silent(inputs);
+        let inner = if reordered.is_some() { &self.models.inner_reordered } else { &self.models.inner };
+        let narrow = |all: Option<Inputs>| all.map(|all| inner.narrow(all)).transpose();
+        let (second, silent) = (narrow(second)?, narrow(silent)?);
+        let expected = inner.narrow(expected)?;
         let target = match &reordered {
             Some(reordered) => {
                 shapes_agree(&expected, reordered, inputs)?;
