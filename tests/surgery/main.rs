@@ -113,9 +113,13 @@ fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto
         if notes.into_iter().any(|w| rewritten.iter().any(|r| w.contains(r))) {
             return (outcome, small);
         }
+        // The part before an operator that it does not know may have been checked.
+        if r.verification.as_ref().is_some_and(|v| !v.before_operators.is_empty()) {
+            return (outcome, small);
+        }
         let why = r.not_verified.as_deref().unwrap_or_default();
         assert!(
-            r.verification.is_none() && why.contains("cannot run the original"),
+            r.verification.is_none() && ["cannot run the original", "does not know"].iter().any(|w| why.contains(w)),
             "{name}: {:?} {why}",
             r.verification
         );
@@ -133,7 +137,8 @@ fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto
     assert!(verdict.difference < tolerance(m), "{name}: {verdict:?}");
     let after = run(&bytes, m, 2).unwrap_or_else(|e| panic!("{name}: {e}"));
     let far = before.iter().zip(&after).any(|(b, a)| b.1.max_abs_diff(&a.1).unwrap() > 1e-3 * b.1.max_abs());
-    assert!(far, "{name}: what was removed had no effect, so the comparison says nothing");
+    // Least squares may make up for all of it.
+    assert!(far || r.recovery.is_some(), "{name}: what was removed had no effect, so the comparison says nothing");
     for batch in [1, 3] {
         let (b, a) = (run(&original, m, batch).unwrap(), run(&bytes, m, batch).unwrap());
         let shapes = |v: &[(String, Tensor)]| {

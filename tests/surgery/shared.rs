@@ -111,7 +111,7 @@ fn a_tensor_does_not_stay_for_a_part_of_it() {
     assert_eq!(outcome.report.after.params as i64, elements(&after));
 }
 
-/// Least squares and statistics from data have one result for all uses of a layer.
+/// Neither least squares nor statistics from data part the uses of a layer.
 #[test]
 fn recovery_keeps_a_layer_one() {
     for (name, m) in
@@ -123,8 +123,8 @@ fn recovery_keeps_a_layer_one() {
         let (_, plain) = try_prune(&m, &half()).unwrap();
         let (after, plain) = (crate::load(&bytes).proto, crate::load(&plain).proto);
         assert_eq!(initializers(&after), initializers(&plain), "{name}");
-        assert_ne!(after, plain, "{name}: nothing was refitted");
-        assert!(outcome.report.recovery.unwrap().layers.unwrap() > 1, "{name}");
+        // No use of a weight is solved apart from the others.
+        assert!(outcome.report.recovery.unwrap().layers_left > 1, "{name}");
         assert_eq!(outcome.report.after.params as i64, elements(&after), "{name}");
     }
 }

@@ -8,8 +8,14 @@ use crate::runtime;
 /// Types of operators that a runtime said it does not know, of those in a graph.
 pub fn unknown_operators(graph: &GraphProto, said: &runtime::Error) -> BTreeSet<String> {
     let text = said.to_string();
-    let telling =
-        ["not a registered", "No Op registered", "NOT_IMPLEMENTED", "not implemented", "is not supported by it"];
+    let telling = [
+        "not a registered",
+        "No Op registered",
+        "NOT_IMPLEMENTED",
+        "not implemented",
+        "is not supported by it",
+        "is unknown",
+    ];
     if !telling.iter().any(|t| text.contains(t)) {
         return BTreeSet::new();
     }
