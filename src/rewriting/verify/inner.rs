@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::inputs::Inputs;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
+use crate::ops::dtype;
 use crate::rewriting::error::Result;
 
 /// By axis, the positions that stay; `None` where all do.
@@ -19,7 +20,13 @@ impl Inner {
     pub fn of<'n>(a: &Analysis, kept: &Kept, outputs: impl Iterator<Item = &'n str>) -> Inner {
         let terms = &a.relations.terms;
         let of = |name: &'n str| {
-            let axes = a.relations.tensors.get(a.graph.id(name)?)?.as_ref()?;
+            let id = a.graph.id(name)?;
+            let own = a.graph.proto.output.iter().any(|v| v.name() == name);
+            // Sizes of what shrinks, and positions in it, are others afterwards.
+            if !own && !dtype::is_float(a.facts.tensors[id].dtype) {
+                return Some((name.to_owned(), None));
+            }
+            let axes = a.relations.tensors.get(id)?.as_ref()?;
             axes.iter().any(|t| terms.shrinks(*t, kept)).then(|| {
                 let told = axes.iter().all(|t| !terms.shrinks(*t, kept) || terms.size(*t).known().is_some());
                 let stay = || axes.iter().map(|t| terms.kept_positions(*t, kept)).collect();
