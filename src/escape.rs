@@ -9,7 +9,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, acts, |c, out| out.extend(c.escape_default()))
 }
 
-/// As [`line`], but lines stay lines.
+/// As [`line()`], but lines stay lines.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && acts(c), |c, out| out.extend(c.escape_default()))
 }

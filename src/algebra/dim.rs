@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A symbol of a [`Dim`]: an index into [`Symbols`], or a size that cannot be followed ([`VAST`]).
+/// A symbol of a [`Dim`]: an index into [`Symbols`], or a size that cannot be followed (`VAST`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Symbol(u32);
 

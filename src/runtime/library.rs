@@ -11,7 +11,7 @@
 //!
 //! Loading a library runs its code. So nothing in the current folder, beside a model or in a data set may choose one:
 //! relative and empty entries of variables are passed over, and so is what everybody may write to
-//! ([`super::trust`]).
+//! (`trust`).
 
 use super::python;
 use super::trust::open_to_all;
