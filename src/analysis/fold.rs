@@ -142,9 +142,7 @@ impl<'g, 'm> Finder<'g, 'm> {
             let shown = match self.rules[i] {
                 None => true,
                 // What only moves numbers says of what it moves what is said of the result.
-                Some(rule) => {
-                    rule.nature == Nature::Moves && self.graph.outputs[i].iter().flatten().any(|id| self.exposed[*id])
-                }
+                Some(_) => !self.computes(i) && self.graph.outputs[i].iter().flatten().any(|id| self.exposed[*id]),
             };
             if shown {
                 for id in self.graph.inputs[i].iter().flatten() {
@@ -185,10 +183,25 @@ impl<'g, 'm> Finder<'g, 'm> {
         regions.into_values().filter(|(_, folded, freed)| folded <= freed).map(|(points, ..)| points).collect()
     }
 
+    /// Whether a node gives other numbers than it is given, or the same in an order that no axis follows.
+    fn computes(&self, i: usize) -> bool {
+        let Some(rule) = self.rules[i] else { return false };
+        match rule.nature {
+            Nature::Picks => {
+                let by = self.graph.inputs[i].get(1).copied().flatten();
+                let order = by.and_then(|id| self.facts.tensors[id].numbers());
+                order.is_some_and(|v| v.len() > 1 && v.windows(2).any(|w| w[0].checked_add(1) != Some(w[1])))
+            }
+            nature => nature != Nature::Moves,
+        }
+    }
+
     /// What a node computes, if that is to be folded.
     fn point(&self, i: usize) -> Option<TensorId> {
         let graph = self.graph;
-        self.rules[i].filter(|r| r.nature != Nature::Moves)?;
+        if !self.computes(i) {
+            return None;
+        }
         let mut outputs = graph.outputs[i].iter().flatten().copied();
         let first = outputs.next().filter(|id| graph.outputs[i].first() == Some(&Some(*id)))?;
         let used = |id: TensorId| self.held[id] || graph.inputs.iter().any(|inputs| inputs.contains(&Some(id)));

@@ -243,7 +243,7 @@ impl Walker<'_, '_> {
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
         let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
-        if nature.is_some_and(|n| n != Nature::Moves) {
+        if nature.is_some_and(|n| !n.moves()) {
             for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
                 let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
                 if axes.iter().filter(|t| self.out.terms.size(**t).known() > Some(1)).count() > 1 {

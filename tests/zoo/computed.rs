@@ -128,6 +128,22 @@ pub fn scaled() -> ModelProto {
     head(b, &h, 8)
 }
 
+/// A layer whose rows are stored in another order, and read what is not zero at zero.
+pub fn reordered() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 16");
+    let h = b.gemm("first", &x, 16, 12);
+    let h = b.op("Softplus", &[&h], vec![]);
+    let w = b.weight("second.weight", &[12, 8]);
+    let order = b.ints(&[5, 0, 11, 3, 2, 8, 1, 9, 4, 10, 7, 6]);
+    let w = b.gather(&w, &order, 0);
+    let h = b.matmul(&h, &w);
+    let h = b.relu(&h);
+    let y = b.gemm("head", &h, 8, 10);
+    b.output(&y, "batch 10");
+    b.model()
+}
+
 /// W + B·A: a correction of rank 2 that was never merged.
 pub fn low_rank_added() -> ModelProto {
     let mut b = Builder::new(17);

@@ -64,9 +64,9 @@ animals! {
     positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
         deformed unpooled unpooled_to_open_sizes unpooled_to_a_size;
     sequences: parts_by_size equal_parts filled_by_rounds;
-    shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_identity
+    shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_gathered shared_identity
         shared_dequantized shared_in_parts shared_in_branches twins merged_zeros;
-    computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled low_rank_added
+    computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled reordered low_rank_added
         low_rank normed_halves normed_and_plain;
     control: branches branch_with_shapes never_taken rounds scanned growing handed_on scanned_with_weights;
 }

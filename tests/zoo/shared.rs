@@ -119,6 +119,18 @@ pub fn shared_identity() -> ModelProto {
     towers(|b| b.op("Identity", &["stored"], vec![]), |b, data| stored(b, &data, &[8, 3, 3, 3], DType::Float))
 }
 
+/// Filters in another order than they are stored.
+pub fn shared_gathered() -> ModelProto {
+    let order = |b: &mut Builder| match b.graph.node.iter().find(|n| n.op_type() == "Gather") {
+        Some(first) => first.output[0].clone(),
+        None => {
+            let order = b.ints(&[3, 0, 2, 1, 7, 5, 6, 4]);
+            b.gather("stored", &order, 0)
+        }
+    };
+    towers(order, |b, data| stored(b, &data, &[8, 3, 3, 3], DType::Float))
+}
+
 pub fn shared_dequantized() -> ModelProto {
     towers(
         |b| b.op("DequantizeLinear", &["stored", "scale"], vec![("axis", A::I(0))]),

@@ -19,12 +19,21 @@ pub use table::find;
 pub enum Nature {
     /// They come out as they are, in other places or another type.
     Moves,
+    /// They come out as they are, in an order that input 1 tells.
+    Picks,
     /// Each position by itself.
     Pointwise,
     /// Sums of products over some axes.
     Contracts,
     /// Statistics over some axes.
     Mixes,
+}
+
+impl Nature {
+    /// Whether what comes out is what is given, elsewhere.
+    pub fn moves(self) -> bool {
+        matches!(self, Nature::Moves | Nature::Picks)
+    }
 }
 
 /// How an operator computes.

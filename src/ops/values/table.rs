@@ -1,6 +1,6 @@
 //! The one table of operators that weights are computed with.
 
-use super::Nature::{Contracts, Mixes, Moves, Pointwise};
+use super::Nature::{Contracts, Mixes, Moves, Picks, Pointwise};
 use super::pointwise::{all, binary, unary};
 use super::reduce::reduce;
 use super::{Rule, contract, normalize, pointwise, reduce as reductions, shaping};
@@ -25,7 +25,7 @@ rules! {
     "Expand" Moves shaping::expanded;
     "Flatten" Moves shaping::reshaped;
     "Floor" Pointwise |cx| unary(cx, f64::floor);
-    "Gather" Moves shaping::gathered;
+    "Gather" Picks shaping::gathered;
     "Gemm" Contracts contract::gemm;
     "Identity" Moves shaping::reshaped;
     "InstanceNormalization" Mixes normalize::instance;
