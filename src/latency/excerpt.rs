@@ -1,11 +1,10 @@
 //! A model of one part.
 
-use std::collections::{HashMap, HashSet};
-
 use super::parts::{Parts, computes};
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, TensorId};
-use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use crate::onnx::edit::extract;
+use crate::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 use crate::onnx::{self, DType};
 use crate::rewriting;
 
@@ -32,35 +31,16 @@ struct Cut<'a, 'm> {
 
 impl Cut<'_, '_> {
     fn graph(&self, graph: GraphProto, outputs: Vec<String>) -> Option<GraphProto> {
-        let made = |(i, n): (usize, &NodeProto)| n.output.iter().map(move |o| (o.clone(), i)).collect::<Vec<_>>();
-        let makers: HashMap<String, usize> = graph.node.iter().enumerate().flat_map(made).collect();
-        let weights: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
-        let mut needed = HashSet::new();
-        let mut nodes = vec![false; graph.node.len()];
-        let mut input = Vec::new();
-        let mut open = outputs.clone();
-        while let Some(name) = open.pop() {
-            if name.is_empty() || !needed.insert(name.clone()) || weights.contains(name.as_str()) {
-                continue;
-            }
-            let old = self.a.graph.id(&name);
-            match makers.get(&name) {
-                Some(i) if !old.is_some_and(|id| self.is_foreign(id)) => {
-                    if !std::mem::replace(&mut nodes[*i], true) {
-                        open.extend(graph.node[*i].input.iter().cloned());
-                    }
-                }
-                _ => input.push(self.declare(old?)?),
-            }
-        }
-        input.sort_by(|a, b| a.name().cmp(b.name()));
+        let foreign = |name: &str| self.a.graph.id(name).is_some_and(|id| self.is_foreign(id));
+        let part = extract(graph, &outputs, foreign);
+        let mut input: Vec<ValueInfoProto> =
+            part.given.iter().map(|name| self.declare(self.a.graph.id(name)?)).collect::<Option<_>>()?;
         // Weights that the model has among its inputs are not prepared ahead: alone as within the model.
-        let listed = graph.input.into_iter().filter(|v| weights.contains(v.name()) && needed.contains(v.name()));
-        input.extend(listed);
+        input.extend(part.overridable);
         Some(GraphProto {
             name: Some("part".to_owned()),
-            node: graph.node.into_iter().zip(nodes).filter(|(_, needed)| *needed).map(|(n, _)| n).collect(),
-            initializer: graph.initializer.into_iter().filter(|t| needed.contains(t.name())).collect(),
+            node: part.nodes,
+            initializer: part.initializers,
             input,
             output: outputs.iter().map(|name| self.output(name)).collect(),
             ..GraphProto::default()

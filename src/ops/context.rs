@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::algebra::{Dim, Flags, Kept, Monomial, Reason, Symbols, Term, Terms};
 use crate::onnx;
-use crate::onnx::proto::{NodeProto, TensorProto};
+use crate::onnx::edit::Emit;
+use crate::onnx::proto::NodeProto;
 
 use super::fact::{Fact, Value, axis};
 
@@ -432,12 +433,8 @@ pub struct RewriteCx<'a> {
     pub terms: &'a Terms,
     /// What stays of each atom.
     pub kept: &'a Kept,
-    /// Tensors that the node needs beside its old ones.
-    pub new_tensors: Vec<TensorProto>,
-    /// Nodes to insert before this one.
-    pub new_nodes: Vec<NodeProto>,
-    /// Gives names that are free in the graph.
-    pub fresh: &'a mut dyn FnMut(&str) -> String,
+    /// Takes tensors that the node needs beside its old ones, and nodes to stand before it.
+    pub emit: &'a mut dyn Emit,
 }
 
 impl RewriteCx<'_> {
@@ -480,10 +477,10 @@ impl RewriteCx<'_> {
     }
 
     /// Makes input `i` the constant `data` (int64 of this shape).
-    pub fn set_constant(&mut self, i: usize, what: &str, shape: &[usize], data: &[i64]) {
-        let name = (self.fresh)(what);
-        self.new_tensors.push(integers(&name, shape, data));
+    pub fn set_constant(&mut self, i: usize, what: &str, shape: &[usize], data: &[i64]) -> Option<()> {
+        let name = self.emit.ints(what, shape, data).ok()?;
         self.set_input(i, name);
+        Some(())
     }
 
     /// Makes input `i` the tensor `name`.
@@ -500,12 +497,10 @@ impl RewriteCx<'_> {
     /// graph computes. `None` where an element that only a run can tell would have to change.
     pub fn patch_operand(&mut self, i: usize, what: &str, wanted: &[Dim]) -> Option<()> {
         if let Some(all) = wanted.iter().map(Dim::known).collect::<Option<Vec<i64>>>() {
-            self.set_constant(i, what, &[all.len()], &all);
-            return Some(());
+            return self.set_constant(i, what, &[all.len()], &all);
         }
         let now = self.dims(i)?.to_vec();
-        // Where came with operator set 9.
-        if now.len() != wanted.len() || self.opset < 9 {
+        if now.len() != wanted.len() {
             return None;
         }
         let mut fixed = Vec::new();
@@ -518,35 +513,14 @@ impl RewriteCx<'_> {
             fixed.push(n.is_some());
             data.push(n.unwrap_or(0));
         }
-        let (mask, constant, out) = ((self.fresh)("mask"), (self.fresh)(what), (self.fresh)(what));
-        self.new_tensors.push(TensorProto {
-            data_type: Some(super::dtype::BOOL),
-            int32_data: fixed.into_iter().map(i32::from).collect(),
-            dims: vec![data.len() as i64],
-            name: Some(mask.clone()),
-            ..Default::default()
-        });
-        self.new_tensors.push(integers(&constant, &[data.len()], &data));
         let computed = self.node.input.get(i)?.clone();
-        self.new_nodes.push(NodeProto {
-            name: Some(out.clone()),
-            op_type: Some("Where".to_owned()),
-            input: vec![mask, constant, computed],
-            output: vec![out.clone()],
-            ..Default::default()
-        });
+        self.emit.since("Where").ok()?;
+        let mask = self.emit.bools("mask", &[data.len()], &fixed).ok()?;
+        let constant = self.emit.ints(what, &[data.len()], &data).ok()?;
+        let out = self.emit.fresh(what);
+        let chosen = self.emit.choose(&mask, &constant, &computed).ok()?;
+        self.emit.op(chosen.output(out.clone()));
         self.set_input(i, out);
         Some(())
-    }
-}
-
-/// A small int64 tensor.
-fn integers(name: &str, shape: &[usize], data: &[i64]) -> TensorProto {
-    TensorProto {
-        data_type: Some(super::dtype::INT64),
-        dims: shape.iter().map(|d| *d as i64).collect(),
-        raw_data: Some(data.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>().into()),
-        name: Some(name.to_owned()),
-        ..Default::default()
     }
 }

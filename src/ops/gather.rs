@@ -34,7 +34,7 @@ fn reshape(cx: &mut RewriteCx) -> Option<()> {
     let sizes: Vec<i64> = cx.required(0)?.iter().map(|d| d.known().unwrap_or(-1)).collect();
     cx.node.op_type = Some("Reshape".to_owned());
     cx.node.attribute.clear();
-    cx.set_constant(1, "shape", &[sizes.len()], &sizes);
+    cx.set_constant(1, "shape", &[sizes.len()], &sizes)?;
     Some(())
 }
 
@@ -131,7 +131,7 @@ impl Operator for Gather {
         let (first, len) = run(&indices.numbers()?, x.shape.as_ref()?.get(a)?.known()?)?;
         let end = first.checked_add(len)?;
         let new: Vec<i64> = (cx.below(t, first)?.known()?..cx.below(t, end)?.known()?).collect();
-        cx.set_constant(1, "indices", &[new.len()], &new);
+        cx.set_constant(1, "indices", &[new.len()], &new)?;
         Some(())
     }
 

@@ -144,7 +144,7 @@ impl Operator for Reshape {
                 None => return patch(cx, &wanted),
             });
         }
-        cx.set_constant(1, "shape", &[constant.len()], &constant);
+        cx.set_constant(1, "shape", &[constant.len()], &constant)?;
         Some(())
     }
 
@@ -236,7 +236,7 @@ impl Operator for Squeeze {
             return Some(());
         }
         if cx.opset >= 13 {
-            cx.set_constant(1, "axes", &[ones.len()], &ones);
+            cx.set_constant(1, "axes", &[ones.len()], &ones)?;
         } else {
             onnx::set_attr_ints(cx.node, "axes", &ones);
         }

@@ -31,20 +31,10 @@ fn whole(data: &Fact, indices: &Fact) -> Option<Vec<Option<usize>>> {
 
 /// Makes the indices name the first `size` positions of their axis only.
 fn shorten(cx: &mut RewriteCx, axis: usize, size: i64) -> Option<()> {
-    let mut inputs = vec![cx.node.input.get(1)?.clone()];
-    for (what, n) in [("start", 0), ("end", size), ("axis", axis as i64)] {
-        let name = (cx.fresh)(what);
-        cx.new_tensors.push(onnx::from_i64(&name, &[1], &[n]).ok()?);
-        inputs.push(name);
-    }
-    let out = (cx.fresh)("indices");
-    cx.new_nodes.push(NodeProto {
-        name: Some(out.clone()),
-        op_type: Some("Slice".to_owned()),
-        input: inputs,
-        output: vec![out.clone()],
-        ..Default::default()
-    });
+    let indices = cx.node.input.get(1)?.clone();
+    let slice = cx.emit.slice(&indices, &[axis as i64], &[0], &[size]).ok()?;
+    let out = cx.emit.fresh("indices");
+    let out = cx.emit.op(slice.output(out));
     cx.set_input(1, out);
     Some(())
 }

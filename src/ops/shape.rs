@@ -177,7 +177,7 @@ impl Operator for Range {
             }
             let bound = before.numbers().filter(|_| before.dtype == dtype::INT64)?;
             let shape = before.known_shape()?;
-            cx.set_constant(*i, "bound", &shape, &bound);
+            cx.set_constant(*i, "bound", &shape, &bound)?;
         }
         Some(())
     }

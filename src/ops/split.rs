@@ -90,7 +90,7 @@ impl Operator for Split {
             return Some(());
         }
         if cx.opset >= 13 {
-            cx.set_constant(1, "split", &[sizes.len()], &sizes);
+            cx.set_constant(1, "split", &[sizes.len()], &sizes)?;
         } else {
             onnx::set_attr_ints(cx.node, "split", &sizes);
         }

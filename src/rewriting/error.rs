@@ -10,6 +10,9 @@ pub enum Error {
     /// The file format refused.
     #[error(transparent)]
     Onnx(#[from] crate::onnx::Error),
+    /// A change of the graph is not possible.
+    #[error(transparent)]
+    Edit(#[from] crate::onnx::edit::Error),
     /// A runtime refused.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),

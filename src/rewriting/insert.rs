@@ -8,10 +8,9 @@ use std::collections::HashMap;
 
 use super::clean;
 use super::error::{Error, Result};
-use super::replace::Initializers;
 use crate::analysis::Analysis;
-use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::onnx::edit::{Editor, Emit, NewNode};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
 use crate::ops::dtype;
 use crate::statistics::{Calibration, Tap, tapped};
@@ -58,42 +57,34 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
         return Err(Error::Verification(format!("tensor '{name}' is not what the graph says")));
     }
     let inserted = layers.len();
+    let opset = onnx::opset(&proto, "");
     let Some(graph) = &mut proto.graph else { return Ok((proto, 0)) };
-    let mut initializers = Initializers::of(graph);
+    let mut edit = Editor::open(std::mem::take(graph), opset);
     let mut after: HashMap<usize, Layer> = layers.into_iter().map(|l| (l.node, l)).collect();
-    let mut nodes = Vec::with_capacity(graph.node.len() + after.len());
-    for (i, mut node) in std::mem::take(&mut graph.node).into_iter().enumerate() {
-        let Some(layer) = after.remove(&i) else {
-            nodes.push(node);
+    let mut i = 0;
+    while let Some(mut node) = edit.next() {
+        let layer = after.remove(&i);
+        i += 1;
+        let Some(layer) = layer else {
+            edit.emit(node);
             continue;
         };
-        let raw = initializers.fresh(&format!("{}_unnormalized", layer.output));
+        let raw = edit.names().numbered(&format!("{}_unnormalized", layer.output));
         node.output[0].clone_from(&raw);
-        let mut inputs = vec![raw];
+        let mut normalize = NewNode::new("BatchNormalization").input(raw);
         for (what, values) in layer.parameters()? {
-            let name = initializers.fresh(&format!("{}_{what}", layer.output));
-            graph.initializer.push(onnx::from_f32(&name, &[values.len()], &values, DType::Float)?);
-            inputs.push(name);
+            let name = edit.names().numbered(&format!("{}_{what}", layer.output));
+            edit.hold(onnx::from_f32(&name, &[values.len()], &values, DType::Float)?);
+            normalize = normalize.input(name);
         }
         if let Some((k, _)) = layer.bias {
             node.input.truncate(k);
         }
-        nodes.push(node);
-        nodes.push(NodeProto {
-            name: Some(format!("{}_normalize", layer.output)),
-            op_type: Some("BatchNormalization".to_owned()),
-            input: inputs,
-            output: vec![layer.output],
-            attribute: vec![AttributeProto {
-                name: Some("epsilon".to_owned()),
-                r#type: Some(AttributeType::Float as i32),
-                f: Some(EPSILON),
-                ..AttributeProto::default()
-            }],
-            ..NodeProto::default()
-        });
+        edit.emit(node);
+        let name = format!("{}_normalize", layer.output);
+        edit.op(normalize.name(name).output(layer.output).float("epsilon", EPSILON));
     }
-    graph.node = nodes;
+    *graph = edit.finish();
     clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
     Ok((proto, inserted))
 }

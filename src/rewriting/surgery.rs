@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
-use super::weights::{Mode, Names, NewWeights, cut};
+use super::weights::{Mode, NewWeights, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
 use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
-use crate::onnx;
-use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
+use crate::onnx::edit::{Emit, Names};
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::onnx::{self, DType};
 use crate::ops::{self, Fact, Operator, RewriteCx, Value};
 
 /// The model with only `kept` channels.
@@ -24,11 +25,11 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     for i in 0..a.graph.nodes().len() {
         walker.node(i, &weights.reads)?;
     }
-    let Walker { nodes, tensors, .. } = walker;
+    let GraphProto { node, initializer, .. } = walker.made.edit.finish();
     let mut proto = clean::copy_without_weights(a, &weights.replaced);
     if let Some(graph) = &mut proto.graph {
-        graph.node = nodes.main();
-        graph.initializer.extend(weights.added.into_iter().chain(tensors));
+        graph.node = node;
+        graph.initializer.extend(weights.added.into_iter().chain(initializer));
         clean::declare(a, kept, graph);
         clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
     }
@@ -88,14 +89,13 @@ struct Walker<'a, 'm> {
     /// Of tensors that only the new graph has.
     new_facts: HashMap<String, Fact>,
     symbols: Symbols,
-    names: Names,
-    tensors: Vec<TensorProto>,
-    nodes: Assembly,
+    /// The nodes so far, and the initializers that they need beside the weights.
+    made: Assembly,
 }
 
 impl<'a, 'm> Walker<'a, 'm> {
     fn new(a: &'a Analysis<'m>, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a, 'm>)> {
-        let mut names = Names::of(a);
+        let mut names = Names::of_model(&a.graph.model.proto).tagged("pruned");
         let weights = cut(a, kept, mode, &mut names)?;
         let mut walker = Walker {
             a,
@@ -103,9 +103,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             facts: seed(a),
             new_facts: HashMap::new(),
             symbols: a.facts.symbols.clone(),
-            names,
-            tensors: Vec::new(),
-            nodes: Assembly::new(&a.graph),
+            made: Assembly::new(&a.graph, names),
         };
         for t in weights.replaced.values().chain(&weights.added) {
             walker.new_facts.insert(t.name().to_owned(), of_constant(t));
@@ -132,8 +130,9 @@ impl<'a, 'm> Walker<'a, 'm> {
         let (a, g) = (self.a, &self.a.graph);
         let scope = g.scope_of(i);
         let mut node = g.nodes()[i].clone();
+        self.made.enter(g, i);
         if g.is_constant_node(i) {
-            self.nodes.push(g, i, node);
+            self.made.push(g, i, node);
             return Ok(());
         }
         let ends = g.inputs[i].get(node.input.len()..).unwrap_or_default();
@@ -150,12 +149,9 @@ impl<'a, 'm> Walker<'a, 'm> {
         let opset = g.opset_of(&node);
         let axes_out: Vec<Option<&[_]>> =
             g.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect();
-        let mut new_nodes = Vec::new();
-        let mut new_tensors = Vec::new();
         if let Some(op) = op {
-            let names = &mut self.names;
+            let before = self.so_far();
             let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), ends);
-            let mut fresh = |base: &str| names.fresh(base);
             let mut cx = RewriteCx {
                 node: &mut node,
                 opset,
@@ -165,20 +161,13 @@ impl<'a, 'm> Walker<'a, 'm> {
                 axes_out: axes_out.clone(),
                 terms: &a.relations.terms,
                 kept: self.kept,
-                new_tensors: Vec::new(),
-                new_nodes: Vec::new(),
-                fresh: &mut fresh,
+                emit: &mut self.made.edit,
             };
-            let done = cx.settled() || op.rewrite(&mut cx).is_some();
-            (new_nodes, new_tensors) = (cx.new_nodes, cx.new_tensors);
-            if !done {
+            if !cx.settled() && op.rewrite(&mut cx).is_none() {
                 return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
             }
+            self.learn(before, scope);
         }
-        for t in new_tensors {
-            self.add_tensor(t);
-        }
-        new_nodes.into_iter().for_each(|n| self.add_node(n, scope));
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.nodes()[i].op_type();
         let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
@@ -209,7 +198,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
             clean::declare_body(a, self.kept, *scope, body);
         }
-        self.nodes.push(g, i, node);
+        self.made.push(g, i, node);
         Ok(())
     }
 
@@ -279,7 +268,8 @@ impl<'a, 'm> Walker<'a, 'm> {
                 return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.names[id])));
             };
             node.input[k] = tensor.name().to_owned();
-            self.add_tensor(tensor);
+            self.new_facts.insert(tensor.name().to_owned(), of_constant(&tensor));
+            self.made.edit.hold(tensor);
         }
         Ok(())
     }
@@ -291,19 +281,12 @@ impl<'a, 'm> Walker<'a, 'm> {
             for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
                 let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
                 let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
-                let (indices, out) = (self.names.fresh("positions"), self.names.fresh(&node.input[k]));
-                let tensor = onnx::from_i64(&indices, &[positions.len()], &positions)?;
-                self.add_tensor(tensor);
-                let mut gather = NodeProto {
-                    name: Some(out.clone()),
-                    op_type: Some("Gather".to_owned()),
-                    input: vec![node.input[k].clone(), indices],
-                    output: vec![out.clone()],
-                    ..Default::default()
-                };
-                onnx::set_attr_i(&mut gather, "axis", axis as i64);
-                self.add_node(gather, a.graph.scope_of(i));
-                node.input[k] = out;
+                let before = self.so_far();
+                let indices = self.made.edit.ints("positions", &[positions.len()], &positions)?;
+                let out = self.made.edit.fresh(&node.input[k]);
+                let gather = self.made.edit.gather(&node.input[k], &indices, axis as i64).output(out);
+                node.input[k] = self.made.edit.op(gather);
+                self.learn(before, a.graph.scope_of(i));
             }
         }
         Ok(())
@@ -312,16 +295,16 @@ impl<'a, 'm> Walker<'a, 'm> {
     /// The old contents of a tensor as a constant, where all of them are known.
     fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
-        let name = self.names.fresh(self.a.graph.names[id]);
-        let dtype = crate::onnx::DType::try_from(old.dtype).ok()?;
+        let name = self.made.edit.fresh(self.a.graph.names[id]);
+        let dtype = DType::try_from(old.dtype).ok()?;
         match old.value.as_ref()? {
             Value::Floats(v) => {
                 let data: Vec<f32> = v.iter().map(|x| *x as f32).collect();
-                crate::onnx::from_f32(&name, &shape, &data, dtype).ok()
+                onnx::from_f32(&name, &shape, &data, dtype).ok()
             }
             Value::Ints(v) => {
                 let data: Vec<i64> = v.iter().map(Dim::known).collect::<Option<_>>()?;
-                let mut t = crate::onnx::from_i64(&name, &shape, &data).ok()?;
+                let mut t = onnx::from_i64(&name, &shape, &data).ok()?;
                 if old.dtype == ops::dtype::INT32 {
                     t.data_type = Some(old.dtype);
                     t.raw_data = Some(data.iter().flat_map(|x| (*x as i32).to_le_bytes()).collect::<Vec<u8>>().into());
@@ -333,14 +316,19 @@ impl<'a, 'm> Walker<'a, 'm> {
         }
     }
 
-    fn add_node(&mut self, n: NodeProto, scope: usize) {
-        let facts = self.infer(&n, ops::find(n.domain(), n.op_type()), 18, scope, &[], n.output.len());
-        self.new_facts.extend(n.output.iter().cloned().zip(facts));
-        self.nodes.insert(scope, n);
+    /// How many nodes and initializers there are.
+    fn so_far(&self) -> (usize, usize) {
+        (self.made.edit.done(), self.made.edit.graph().initializer.len())
     }
 
-    fn add_tensor(&mut self, t: TensorProto) {
-        self.new_facts.insert(t.name().to_owned(), of_constant(&t));
-        self.tensors.push(t);
+    /// Infers what is new since then.
+    fn learn(&mut self, (nodes, tensors): (usize, usize), scope: usize) {
+        let new = self.made.edit.graph().initializer[tensors..].iter();
+        self.new_facts.extend(new.map(|t| (t.name().to_owned(), of_constant(t))));
+        for n in self.made.edit.done_from(nodes).to_vec() {
+            let op = ops::find(n.domain(), n.op_type());
+            let facts = self.infer(&n, op, self.a.graph.opset_of(&n), scope, &[], n.output.len());
+            self.new_facts.extend(n.output.into_iter().zip(facts));
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::error::Result;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, Quantization, TensorId};
 use crate::onnx;
-use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::onnx::edit::Names;
+use crate::onnx::proto::TensorProto;
 use crate::ops::{MAX_VALUE, Role};
 
 /// What becomes of removed positions.
@@ -36,44 +37,6 @@ type Cut = Vec<Option<Vec<usize>>>;
 
 /// Uses with equal keys read one tensor.
 type Key = (Cut, Option<Quantization>);
-
-/// Free names in a graph.
-pub struct Names {
-    taken: HashSet<String>,
-    /// The last number that was put behind a name.
-    last: HashMap<String, usize>,
-}
-
-impl Names {
-    /// All names that the model uses, bodies included, are taken.
-    pub fn of(a: &Analysis) -> Names {
-        let mut taken: HashSet<String> = a.graph.names.iter().map(|n| (*n).to_owned()).collect();
-        onnx::walk::graphs(&a.graph.model.proto).for_each(|g| names_in(g, &mut taken));
-        Names { taken, last: HashMap::new() }
-    }
-
-    /// A name that starts like `base`.
-    pub fn fresh(&mut self, base: &str) -> String {
-        let n = self.last.entry(base.to_owned()).or_insert(0);
-        loop {
-            *n += 1;
-            let name = format!("{base}_pruned_{n}");
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-fn names_in(g: &GraphProto, taken: &mut HashSet<String>) {
-    taken.extend(g.input.iter().map(|v| v.name().to_owned()));
-    taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
-    for n in &g.node {
-        taken.extend(n.input.iter().chain(&n.output).cloned());
-        taken.insert(n.name().to_owned());
-        onnx::walk::bodies(n).for_each(|b| names_in(b, taken));
-    }
-}
 
 /// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {

@@ -20,9 +20,10 @@ use std::path::Path;
 use super::assembly::Assembly;
 use super::clean;
 use super::error::Result;
-use super::weights::{Mode, Names, cut};
+use super::weights::{Mode, cut};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
+use crate::onnx::edit::Names;
 use crate::onnx::{Model, proto::ModelProto};
 use crate::ops::dtype;
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
@@ -134,7 +135,7 @@ pub struct Check {
 /// # Errors
 /// When a weight cannot be silenced.
 pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
-    let mut names = Names::of(a);
+    let mut names = Names::of_model(&a.graph.model.proto).tagged("pruned");
     let weights = cut(a, kept, Mode::Silence, &mut names)?;
     let mut proto = clean::copy_without_weights(a, &weights.replaced);
     if let Some(graph) = &mut proto.graph {
@@ -144,9 +145,9 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
                 *slot = name;
             }
         }
-        let mut assembly = Assembly::new(&a.graph);
+        let mut assembly = Assembly::new(&a.graph, names);
         nodes.into_iter().enumerate().for_each(|(i, n)| assembly.push(&a.graph, i, n));
-        graph.node = assembly.main();
+        graph.node = assembly.edit.finish().node;
         graph.initializer.extend(weights.added);
         let ir = proto.ir_version.unwrap_or(0);
         clean::drop_dead(graph, ir);
