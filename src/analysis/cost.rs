@@ -9,7 +9,7 @@ use super::groups::{Group, Variant};
 use super::relations::Relations;
 use super::storage::Storage;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
-use crate::ops::{CostCx, Fact, Operator, Work};
+use crate::ops::{CostCx, Operator, Work};
 
 /// Cost functions. All take one channel count per group.
 #[derive(Clone, Debug, Default)]
@@ -96,18 +96,10 @@ pub(super) fn asked<R>(
     i: usize,
     ask: impl FnOnce(&dyn Operator, &CostCx) -> R,
 ) -> Option<R> {
-    let node = graph.nodes()[i];
     let op = graph.operator(i).filter(|op| facts.inferred[i] || op.frozen().is_some())?;
-    let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =
         graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();
-    let cx = CostCx {
-        node,
-        opset: graph.opset_of(node),
-        inputs,
-        axes_in: &relations.uses[i],
-        axes_out,
-        terms: &relations.terms,
-    };
+    let cx =
+        CostCx { view: graph.view(i, &facts.tensors), axes_in: &relations.uses[i], axes_out, terms: &relations.terms };
     Some(ask(op, &cx))
 }

@@ -8,7 +8,7 @@ use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
-use crate::ops::{Fact, InferCx, MAX_VALUE, Operator, Value, dtype};
+use crate::ops::{Fact, InferCx, Inferred, MAX_VALUE, NodeView, Operator, Value, dtype};
 
 /// What is known of every tensor.
 #[derive(Clone, Debug, Default)]
@@ -118,11 +118,9 @@ impl Facts {
         if graph.is_constant_node(i) {
             return (true, Vec::new());
         }
-        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &self.tensors[t])).collect();
-        let (node, op) = (graph.nodes()[i], graph.operator(i));
-        let opset = graph.opset_of(node);
         let mut symbols = std::mem::take(&mut self.symbols);
-        let (outputs, varying) = infer_one(node, op, opset, inputs, graph.outputs[i].len(), &mut symbols);
+        let view = graph.view(i, &self.tensors);
+        let Inferred { outputs, varying } = infer_one(view, graph.operator(i), graph.outputs[i].len(), &mut symbols);
         let inferred = outputs.iter().all(|f| f.shape.is_some());
         for (id, mut new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
@@ -156,28 +154,21 @@ impl Facts {
     }
 }
 
-/// Asks an operator what comes out of its node, and which sizes among the inputs differ from round to round of it.
-pub fn infer_one(
-    node: &onnx::proto::NodeProto,
-    op: Option<&dyn Operator>,
-    opset: i64,
-    inputs: Vec<Option<&Fact>>,
-    outputs: usize,
-    symbols: &mut Symbols,
-) -> (Vec<Fact>, Vec<(usize, usize)>) {
-    let mut cx = InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
+/// Asks an operator what comes out of its node: one fact for each of so many outputs.
+pub fn infer_one(view: NodeView, op: Option<&dyn Operator>, outputs: usize, symbols: &mut Symbols) -> Inferred {
+    let mut cx = InferCx { view, written: outputs, symbols };
+    let mut told = op.and_then(|op| op.infer(&mut cx)).unwrap_or_default();
+    told.outputs.resize(outputs, Fact::default());
     // A size below 0 is none, whatever an operator makes of wrong attributes.
     let sound = |f: &Fact| {
         let shape = f.shape.as_deref().unwrap_or_default();
         shape.len() <= MAX_RANK && shape.iter().all(|d| d.known().is_none_or(|n| n >= 0))
     };
-    match op.and_then(|op| op.infer(&mut cx)).filter(|()| cx.outputs.iter().all(sound)) {
-        Some(()) => {
-            cx.outputs.iter_mut().for_each(Fact::reconcile);
-            (cx.outputs, cx.varying)
-        }
-        None => (vec![Fact::default(); outputs], cx.varying),
+    match told.outputs.iter().all(sound) {
+        true => told.outputs.iter_mut().for_each(Fact::reconcile),
+        false => told.outputs.fill(Fact::default()),
     }
+    told
 }
 
 /// What the contents of a tensor take to hold, in numbers.

@@ -13,7 +13,7 @@ use super::graph::{Constant, Folded, Graph, Origin, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::dtype;
-use crate::ops::values::{self, Nature, Numbers, Rule, ValueCx};
+use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
 
 /// A step may hold this many times the numbers of the file that it is computed from.
 const SPREAD: usize = 16;
@@ -89,7 +89,7 @@ struct Finder<'g, 'm> {
     graph: &'g Graph<'m>,
     facts: &'g Facts,
     /// By node, where all that it is given follows from the file.
-    rules: Vec<Option<&'static Rule>>,
+    rules: Vec<Option<&'static Folding>>,
     /// By tensor: floats that are stored or computed from stored ones.
     known: Vec<bool>,
     /// By tensor: read as it is by something that an input reaches.
@@ -114,9 +114,9 @@ impl<'g, 'm> Finder<'g, 'm> {
             }
             graph.outputs[i].iter().flatten().for_each(|id| fixed[*id] = true);
             let told = |id: &TensorId| known[*id] || facts.tensors[*id].value.is_some();
-            let node = graph.nodes()[i];
             let shaped = graph.outputs[i].iter().flatten().all(|id| facts.tensors[*id].known_shape().is_some());
-            let rule = values::find(node.domain(), node.op_type())
+            let rule = graph
+                .folding(i)
                 .filter(|_| facts.inferred[i] && shaped && given.iter().all(told) && given.iter().any(|id| known[*id]));
             if rule.is_some() {
                 graph.outputs[i].iter().flatten().for_each(|id| known[*id] = float(*id));
@@ -310,7 +310,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
             return None;
         }
         // A number that is told needs no computation.
-        if let Some(rule) = values::find(node.domain(), node.op_type()) {
+        if let Some(rule) = graph.folding(i) {
             let nothing = crate::ops::Fact::default();
             let cx = ValueCx {
                 node,

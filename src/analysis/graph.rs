@@ -7,7 +7,8 @@ use super::error::Result;
 use super::relations::Quantization;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
-use crate::ops::{self, Operator};
+use crate::ops::values::Folding;
+use crate::ops::{self, Description, Fact, NodeView, Operator, Parsed};
 
 /// Index of a tensor in [`Graph::names`].
 pub type TensorId = usize;
@@ -67,6 +68,9 @@ pub struct Graph<'m> {
     /// The main graph, then all bodies that are walked.
     pub scopes: Vec<Scope<'m>>,
     nodes: Vec<&'m NodeProto>,
+    /// What is known of each node's operator, and its attributes once they are parsed.
+    described: Vec<Option<&'static Description>>,
+    parsed: Vec<Parsed>,
     /// Scope of each node, and its place there.
     places: Vec<(usize, usize)>,
     /// The node that each entry belongs to, and the other way round; `None` for nodes without bodies.
@@ -113,6 +117,8 @@ impl<'m> Graph<'m> {
             names: Vec::new(),
             scopes: Vec::new(),
             nodes: Vec::new(),
+            described: Vec::new(),
+            parsed: Vec::new(),
             places: Vec::new(),
             partner: Vec::new(),
             bodies: Vec::new(),
@@ -155,7 +161,7 @@ impl<'m> Graph<'m> {
                 (!n.is_empty()).then(|| g.lookup(scope, n).unwrap_or_else(|| g.define(scope, n)))
             };
             let mut inputs: Vec<Option<TensorId>> = node.input.iter().map(|n| read(self, n)).collect();
-            let control = ops::find(node.domain(), node.op_type()).is_some_and(|op| op.enters().is_some());
+            let control = ops::find(node.domain(), node.op_type()).is_some_and(|d| d.rule.enters().is_some());
             let (mut bodies, mut entry) = (Vec::new(), None);
             if control {
                 bodies = onnx::walk::bodies(node).map(|b| self.add_scope(b, Some(scope))).collect();
@@ -207,6 +213,8 @@ impl<'m> Graph<'m> {
         let i = self.nodes.len();
         outputs.iter().flatten().for_each(|id| self.producer[*id] = Some(i));
         self.nodes.push(node);
+        self.described.push(ops::find(node.domain(), node.op_type()));
+        self.parsed.push(Parsed::default());
         self.places.push(place);
         self.partner.push(None);
         self.bodies.push(Vec::new());
@@ -260,9 +268,23 @@ impl<'m> Graph<'m> {
 
     /// What is known of a node's operator.
     pub fn operator(&self, node: usize) -> Option<&'static dyn Operator> {
-        let n = self.nodes[node];
-        let op = ops::find(n.domain(), n.op_type())?;
-        if self.is_entry(node) { op.enters() } else { Some(op) }
+        let rule = self.described[node]?.rule;
+        if self.is_entry(node) { rule.enters() } else { Some(rule) }
+    }
+
+    /// How a node's operator computes, where constants are folded by it.
+    pub fn folding(&self, node: usize) -> Option<&'static Folding> {
+        self.described[node]?.folding.as_ref()
+    }
+
+    /// A node as its rules see it, with what is known of its inputs.
+    pub fn view<'v>(&'v self, node: usize, facts: &'v [Fact]) -> NodeView<'v> {
+        NodeView {
+            node: self.nodes[node],
+            opset: self.opset_of(self.nodes[node]),
+            inputs: self.inputs[node].iter().map(|t| t.map(|t| &facts[t])).collect(),
+            parsed: &self.parsed[node],
+        }
     }
 
     /// The node's name for messages.

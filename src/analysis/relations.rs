@@ -10,8 +10,8 @@ use super::scales::{Readers, dequantized, scale_after};
 use super::streams;
 use crate::algebra::{Reason, Term, Terms};
 use crate::onnx;
-use crate::ops::values::{self, Nature};
-use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
+use crate::ops::values::Nature;
+use crate::ops::{Fact, Notes, Packed, RelateCx, Role, dtype};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -242,7 +242,7 @@ impl Walker<'_, '_> {
         self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
-        let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
+        let nature = graph.folding(i).map(|r| r.nature).filter(|_| computed);
         if nature.is_some_and(|n| !n.moves()) {
             for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
                 let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
@@ -265,7 +265,6 @@ impl Walker<'_, '_> {
         if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
-        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
@@ -278,27 +277,25 @@ impl Walker<'_, '_> {
             at(a).zip(at(b)).is_some_and(|(a, b)| streams::continues(graph, tensors, settled, terms, (a, t), b))
         };
         let mut cx = RelateCx {
-            node,
-            opset: graph.opset_of(node),
-            inputs,
+            view: graph.view(i, &facts.tensors),
             outputs,
             terms: &mut self.out.terms,
             axes_in,
-            axes_out: vec![None; graph.outputs[i].len()],
             constant: constants,
             weight,
-            quantized: Vec::new(),
-            roles: Vec::new(),
-            picks: false,
+            notes: Notes::default(),
             label: label.clone(),
             places: (0..graph.inputs[i].len()).collect(),
             continues: &continues,
         };
-        let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
-        if related && (cx.picks || passes_on) {
+        let answer = usable.and_then(|op| op.relate(&mut cx));
+        let related = answer.is_some();
+        if related && (cx.notes.picks || passes_on) {
             graph.outputs[i].iter().flatten().for_each(|id| self.picked[*id] = true);
         }
-        let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
+        let (axes_in, Notes { roles, quantized, .. }) = (cx.axes_in, cx.notes);
+        let mut axes_out = answer.unwrap_or_default().axes;
+        axes_out.resize(graph.outputs[i].len(), None);
         let deliberate = rule.and_then(|op| op.frozen());
         let kind = match (rule, deliberate) {
             (_, Some(why)) => why,
@@ -311,7 +308,6 @@ impl Walker<'_, '_> {
         }
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-            axes_out.iter_mut().for_each(|a| *a = None);
         } else {
             self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
         }

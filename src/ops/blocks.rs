@@ -1,9 +1,8 @@
 //! `MatMulNBits`: a product with a weight of few bits, packed in blocks along the contracted axis.
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
 
-use super::context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::fact::dtype;
 use super::{Operator, Work};
 
@@ -65,15 +64,14 @@ impl Operator for BlockMatMul {
         "a contraction; outputs go one by one, inputs by whole blocks; `N` and `K` follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (_, before) = cx.shape(DATA)?.split_last()?;
         let shape = [before, &[Dim::from(cx.int("N")?)]].concat();
         let dt = cx.dtype(DATA);
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (bits, size) = (cx.int("bits").unwrap_or(4), cx.int("block_size").filter(|s| *s > 0)?);
         if !matches!(bits, 2 | 4 | 8) || cx.int("weight_prepacked").is_some_and(|p| p != 0) {
             return None;
@@ -111,15 +109,12 @@ impl Operator for BlockMatMul {
             cx.unify(rows, t);
             cx.role(BIAS, 0, Role::Carried);
         }
-        cx.set(0, [&x[..x.len() - 1], &[rows]].concat());
-        Some(())
+        Some(Related::one([&x[..x.len() - 1], &[rows]].concat()))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let (rows, read) = (cx.shape(NUMBERS)?.first()?.known()?, cx.shape(DATA)?.last()?.known()?);
-        onnx::set_attr_i(cx.node, "N", rows);
-        onnx::set_attr_i(cx.node, "K", read);
-        Some(())
+        Some(Rewrite::default().int("N", rows).int("K", read))
     }
 
     fn work(&self) -> Work {
@@ -145,15 +140,14 @@ pub fn by_shape(cx: &CostCx) -> Option<Vec<Monomial>> {
 }
 
 /// Shape of `MatMulBnb4`'s output.
-pub fn columns_by_attribute(cx: &mut InferCx) -> Option<()> {
+pub fn columns_by_attribute(cx: &mut InferCx) -> Option<Inferred> {
     BlockMatMul.infer(cx)
 }
 
 /// Shape of `MatMulFpQ4`'s output.
-pub fn columns_by_shape(cx: &mut InferCx) -> Option<()> {
+pub fn columns_by_shape(cx: &mut InferCx) -> Option<Inferred> {
     let (_, before) = cx.shape(DATA)?.split_last()?;
     let shape = [before, &[Dim::from(*cx.numbers(2)?.get(1)?)]].concat();
     let dt = cx.dtype(DATA);
-    cx.set(0, dt, shape);
-    Some(())
+    Some(Inferred::one(dt, shape))
 }

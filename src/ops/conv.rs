@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Symbols, Term};
 use crate::onnx;
 
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::contraction::Contraction;
 use super::{Operator, Work};
 
@@ -138,7 +138,7 @@ impl Operator for Conv {
         "a contraction; groups are a factor of both channel axes, depthwise follows its input"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (x, w) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let g = Dim::from(Self::group(cx.node));
         let window = self.window(cx.node, &w).filter(|w| w.kernel.len() + 2 == x.len())?;
@@ -165,11 +165,10 @@ impl Operator for Conv {
             });
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, self.layout.arrange(x[0].clone(), channels, spatial));
-        Some(())
+        Some(Inferred::one(dtype, self.layout.arrange(x[0].clone(), channels, spatial)))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, w) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
         let (channel, from) = self.layout.axes(x.len());
@@ -231,20 +230,18 @@ impl Operator for Conv {
                 cx.unify(a, t);
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let g = Self::group(cx.node);
         if g <= 1 {
-            return Some(());
+            return Some(Rewrite::default());
         }
         // Only the groups of a depthwise convolution shrink: there each has one channel.
         let before = cx.before.first().copied().flatten()?.shape.as_ref()?.get(1)?;
         let groups = if before.is(g) { cx.shape(0)?.get(1)?.clone() } else { Dim::from(g) };
-        onnx::set_attr_i(cx.node, "group", groups.known()?);
-        Some(())
+        Some(Rewrite::default().int("group", groups.known()?))
     }
 
     fn work(&self) -> Work {

@@ -4,7 +4,7 @@ use crate::algebra::Dim;
 use crate::onnx;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, Inferred, RelateCx, Related};
 
 /// `DepthToSpace`.
 pub struct DepthToSpace;
@@ -18,17 +18,16 @@ impl Operator for DepthToSpace {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
         let [n, c, h, w] = x.as_slice() else { return None };
         let shape = vec![n.clone(), c.div_exact(&b.times(&b))?, h.times(&b), w.times(&b)];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let b = cx.int("blocksize")?;
         let bb = Dim::from(b.checked_mul(b)?);
@@ -40,8 +39,7 @@ impl Operator for DepthToSpace {
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], channel];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -50,26 +48,24 @@ impl Operator for SpaceToDepth {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
         let [n, c, h, w] = x.as_slice() else { return None };
         let (h, w) = (cx.symbols.floor_div(h, &b), cx.symbols.floor_div(w, &b));
         let shape = vec![n.clone(), c.times(&b).times(&b), h, w];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let b = cx.int("blocksize")?;
         let block = cx.frozen(&Dim::from(b.checked_mul(b)?), "block of pixels");
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], cx.terms.product(&[block, x[1]])];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -78,16 +74,15 @@ impl Operator for Col2Im {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (x, dt) = (cx.shape(0)?.to_vec(), cx.dtype(0));
         let (size, block) = (cx.dims(1)?.to_vec(), Dim::product(cx.dims(2)?));
         let [n, c, _] = x.as_slice() else { return None };
         let shape = [n.clone(), c.div_exact(&block)?].into_iter().chain(size).collect();
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let channels = cx.out_shape(0)?.get(1)?.clone();
         let (channel, block) = cx.terms.split_product(*x.get(1)?, &channels)?;
@@ -95,7 +90,6 @@ impl Operator for Col2Im {
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], channel];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
 
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::{Operator, Work};
 
 /// `Einsum` without an ellipsis.
@@ -36,7 +36,7 @@ impl Operator for Einsum {
         "every letter is one axis; an ellipsis freezes"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (inputs, output) = parse(cx.node)?;
         let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
         for (i, letters) in inputs.iter().enumerate() {
@@ -53,11 +53,10 @@ impl Operator for Einsum {
         }
         let shape: Option<Vec<Dim>> = output.iter().map(|c| sizes.get(c).cloned()).collect();
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape?);
-        Some(())
+        Some(Inferred::one(dtype, shape?))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (inputs, output) = parse(cx.node)?;
         let mut axes: BTreeMap<char, Term> = BTreeMap::new();
         let mut uses: BTreeMap<char, usize> = BTreeMap::new();
@@ -88,8 +87,7 @@ impl Operator for Einsum {
             }
         }
         let out: Option<Vec<Term>> = output.iter().map(|c| axes.get(c).copied()).collect();
-        cx.set(0, out?);
-        Some(())
+        Some(Related::one(out?))
     }
 
     fn work(&self) -> Work {

@@ -2,7 +2,7 @@
 
 use crate::algebra::Monomial;
 
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::contraction::Contraction;
 use super::{Operator, Work};
 
@@ -19,15 +19,14 @@ impl Operator for Gemm {
         "a contraction; the bias follows"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
         let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
         let (rows, columns) = (*a.get(m)?, *b.get(n)?);
@@ -45,8 +44,7 @@ impl Operator for Gemm {
                 }
             }
         }
-        cx.set(0, vec![rows, columns]);
-        Some(())
+        Some(Related::one(vec![rows, columns]))
     }
 
     fn work(&self) -> Work {

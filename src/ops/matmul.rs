@@ -3,13 +3,21 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
+use super::context::{CostCx, InferCx, Inferred, OPEN, RelateCx, Related, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
 use super::{Operator, Sizes, Work, fitting};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
-pub struct MatMul;
+pub struct MatMul {
+    /// Whether attributes may transpose the operands.
+    pub fused: bool,
+}
+
+impl MatMul {
+    /// `MatMul` as the standard has it.
+    pub const PLAIN: MatMul = MatMul { fused: false };
+}
 
 /// Whether an operand comes with its last two axes in the other order.
 fn transposed(node: &NodeProto, name: &str) -> bool {
@@ -35,15 +43,15 @@ fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>)
 }
 
 impl Operator for MatMul {
-    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
-        node.op_type() != "MatMul" || fitting::contracted(inputs)
+    fn fits(&self, _: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+        self.fused || fitting::contracted(inputs)
     }
 
     fn about(&self) -> &'static str {
         "a contraction; batch axes broadcast"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
@@ -51,11 +59,10 @@ impl Operator for MatMul {
         shape.extend(rows.map(|r| a[r].clone()));
         shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
         let places = places(cx.node, [a.len(), b.len()])?;
@@ -104,8 +111,7 @@ impl Operator for MatMul {
             axes.push(t);
         }
         axes.extend(tail);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
     fn work(&self) -> Work {

@@ -1,8 +1,9 @@
 //! One operator, one room: everything the program knows about an ONNX operator stands in one file here.
 //!
 //! An operator answers few questions, each with a method of [`Operator`]: which shapes come out, which output
-//! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
-//! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
+//! axis is which input axis, what follows when an axis shrinks, what it costs. Its line in the table, a
+//! [`Description`], adds how constants are folded by it and what its gradient is. A new operator is one file and that
+//! line. An operator that is not in the table is not an error: its axes are frozen.
 
 mod along;
 mod attention;
@@ -15,6 +16,7 @@ mod control;
 mod conv;
 mod deform;
 mod depth_space;
+mod description;
 mod einsum;
 mod elementwise;
 mod expand;
@@ -55,12 +57,16 @@ mod transpose;
 mod unpool;
 pub mod values;
 
-pub use context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role, RoleNote};
+pub use context::{
+    Attributes, Continues, CostCx, GradientCx, InferCx, Inferred, NodeView, Notes, Packed, Parsed, Quantized, RelateCx,
+    Related, Rewrite, RewriteCx, Role, RoleNote,
+};
 pub use contraction::Contraction;
 pub use conv::Window;
+pub use description::{Description, Gradient, GradientRule};
 pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
 pub use pointwise::{Bound, Pointwise};
-pub use table::{find, names};
+pub use table::{all, find};
 
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::proto::NodeProto;
@@ -96,14 +102,14 @@ pub enum Work {
 /// guessed, the node's axes are frozen.
 pub trait Operator: Sync {
     /// Output types and shapes, and the contents where they are small tensors that shapes depend on.
-    fn infer(&self, cx: &mut InferCx) -> Option<()>;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred>;
 
     /// Which output axis is which input axis.
-    fn relate(&self, cx: &mut RelateCx) -> Option<()>;
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related>;
 
-    /// Makes attributes and shape operands follow the axes that shrank; `None` where they cannot.
-    fn rewrite(&self, _cx: &mut RewriteCx) -> Option<()> {
-        Some(())
+    /// What changes about attributes and shape operands as they follow the axes that shrank; `None` where they cannot.
+    fn rewrite(&self, _cx: &mut RewriteCx) -> Option<Rewrite> {
+        Some(Rewrite::default())
     }
 
     /// Whether the operator multiplies and adds up, and whether that is counted.

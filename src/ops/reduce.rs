@@ -3,11 +3,26 @@
 use crate::algebra::Dim;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, Inferred, RelateCx, Related};
 use super::fact::{Value, axis, dtype};
 
 /// `Reduce*`: over `axes`, all if none are given.
-pub struct Reduce;
+pub struct Reduce(pub Reduction);
+
+/// What a reduction computes, as far as shape arithmetic uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// A product.
+    Product,
+    /// A sum.
+    Sum,
+    /// The largest.
+    Max,
+    /// The smallest.
+    Min,
+    /// Another one, which is not followed.
+    Other,
+}
 
 /// `ArgMax`, `ArgMin`: over one axis, whose positions become values.
 pub struct ArgReduce;
@@ -22,23 +37,22 @@ fn reduced(shape: &[Dim], over: &[usize], keep: bool) -> Vec<Dim> {
 }
 
 /// A vector of sizes as one number: shape arithmetic.
-fn whole(cx: &InferCx) -> Option<Value> {
-    let op = cx.node.op_type();
+fn whole(cx: &InferCx, reduction: Reduction) -> Option<Value> {
     Some(match cx.value(0)? {
         Value::Ints(v) => {
             let numbers = || v.iter().map(Dim::known).collect::<Option<Vec<_>>>();
-            Value::Ints(vec![match op {
-                "ReduceProd" => Dim::product(v),
-                "ReduceSum" => v.iter().fold(Dim::from(0i64), |a, b| a.plus(b)),
-                "ReduceMax" => numbers()?.into_iter().max()?.into(),
-                "ReduceMin" => numbers()?.into_iter().min()?.into(),
-                _ => return None,
+            Value::Ints(vec![match reduction {
+                Reduction::Product => Dim::product(v),
+                Reduction::Sum => v.iter().fold(Dim::from(0i64), |a, b| a.plus(b)),
+                Reduction::Max => numbers()?.into_iter().max()?.into(),
+                Reduction::Min => numbers()?.into_iter().min()?.into(),
+                Reduction::Other => return None,
             }])
         }
         Value::Floats(v) => {
-            let reduced = match op {
-                "ReduceMax" => v.iter().copied().reduce(f64::max),
-                "ReduceMin" => v.iter().copied().reduce(f64::min),
+            let reduced = match reduction {
+                Reduction::Max => v.iter().copied().reduce(f64::max),
+                Reduction::Min => v.iter().copied().reduce(f64::min),
                 _ => None,
             };
             Value::Floats(vec![reduced?])
@@ -51,7 +65,8 @@ impl Operator for Reduce {
         "mixes across the reduced axes, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let shape = cx.shape(0)?.to_vec();
         let over = match cx.axes(1, shape.len())? {
             Some(a) if !a.is_empty() => a,
@@ -60,16 +75,16 @@ impl Operator for Reduce {
         };
         let keep = cx.int("keepdims").unwrap_or(1) != 0;
         let dt = cx.dtype(0);
-        cx.set(0, dt, reduced(&shape, &over, keep));
+        told.set(0, dt, reduced(&shape, &over, keep));
         if over.len() == shape.len()
-            && let Some(value) = whole(cx)
+            && let Some(value) = whole(cx, self.0)
         {
-            cx.set_value(0, value);
+            told.set_value(0, value);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let over = match cx.axes(1, x.len())? {
             Some(a) if !a.is_empty() => a,
@@ -90,8 +105,7 @@ impl Operator for Reduce {
                 axes.push(one);
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -100,15 +114,14 @@ impl Operator for ArgReduce {
         "the searched axis freezes, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let shape = cx.shape(0)?.to_vec();
         let over = axis(cx.int("axis").unwrap_or(0), shape.len())?;
         let keep = cx.int("keepdims").unwrap_or(1) != 0;
-        cx.set(0, dtype::INT64, reduced(&shape, &[over], keep));
-        Some(())
+        Some(Inferred::one(dtype::INT64, reduced(&shape, &[over], keep)))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let over = axis(cx.int("axis").unwrap_or(0), x.len())?;
         let keep = cx.int("keepdims").unwrap_or(1) != 0;
@@ -122,7 +135,6 @@ impl Operator for ArgReduce {
                 axes.push(one);
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

@@ -4,21 +4,24 @@ use crate::algebra::Dim;
 use crate::onnx;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Value, axis};
 
 /// `Resize`, `Upsample`.
-pub struct Resize;
+pub struct Resize {
+    /// The input that holds scales, from operator set 11 on.
+    pub scales: usize,
+}
 
 /// The input that holds target sizes, where given (operator set 11 on).
 const SIZES: usize = 3;
 
 impl Resize {
-    fn scales(cx: &InferCx) -> Option<Vec<f64>> {
+    fn scales(&self, cx: &InferCx) -> Option<Vec<f64>> {
         if let Some(a) = onnx::attr(cx.node, "scales") {
             return Some(a.floats.iter().map(|s| f64::from(*s)).collect());
         }
-        let i = if cx.opset >= 11 && cx.node.op_type() == "Resize" { 2 } else { 1 };
+        let i = if cx.opset >= 11 { self.scales } else { 1 };
         match cx.value(i)? {
             Value::Floats(v) => Some(v.clone()),
             Value::Ints(v) => v.iter().map(|d| d.known().map(|n| n as f64)).collect(),
@@ -31,7 +34,7 @@ impl Operator for Resize {
         "axes of unchanged size pass, the others freeze; the size operand is derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let axes: Vec<usize> = match cx.ints("axes") {
             Some(v) => v.into_iter().map(|a| axis(a, x.len())).collect::<Option<_>>()?,
@@ -42,7 +45,7 @@ impl Operator for Resize {
         let plain = onnx::attr_s(cx.node, "keep_aspect_ratio_policy").is_none_or(|p| p == "stretch");
         if let Some(s) = sizes.filter(|_| plain) {
             axes.iter().zip(s).for_each(|(a, d)| shape[*a] = d);
-        } else if let Some(s) = Self::scales(cx).filter(|s| s.len() == axes.len()) {
+        } else if let Some(s) = self.scales(cx).filter(|s| s.len() == axes.len()) {
             for (&a, scale) in axes.iter().zip(s) {
                 shape[a] = match x[a].known() {
                     Some(n) => Dim::from((n as f64 * scale).floor() as i64),
@@ -60,11 +63,10 @@ impl Operator for Resize {
             }
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut axes = cx.input(0)?;
         let shape = cx.out_shape(0)?.to_vec();
         for (k, size) in shape.iter().enumerate() {
@@ -73,19 +75,18 @@ impl Operator for Resize {
                 axes[k] = cx.frozen(size, "spatial axis");
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         if !cx.has(SIZES) || cx.ints("axes").is_some() {
-            return Some(());
+            return Some(Rewrite::default());
         }
         let wanted = cx.required(0)?;
         if cx.dims(SIZES) == Some(&wanted[..]) {
-            return Some(());
+            return Some(Rewrite::default());
         }
-        cx.patch_operand(SIZES, "sizes", &wanted)
+        cx.operand(SIZES, "sizes", &wanted)
     }
 
     fn shape_operands(&self) -> &'static [usize] {

@@ -2,7 +2,7 @@
 
 use crate::algebra::Term;
 
-use super::context::{InferCx, RelateCx, Role};
+use super::context::{InferCx, Inferred, RelateCx, Related, Role};
 use super::fact::{Fact, dtype};
 use super::{Numbers, Operator};
 use crate::onnx::proto::NodeProto;
@@ -27,18 +27,19 @@ impl Operator for SkipNorm {
         "mixes across the last axis; scale, bias and the sum follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
         let (own, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let mut statistics = shape.clone();
         *statistics.last_mut()? = 1i64.into();
-        cx.set(1, dtype::FLOAT, statistics.clone());
-        cx.set(2, dtype::FLOAT, statistics);
-        cx.set(3, own, shape);
-        Some(())
+        told.set(1, dtype::FLOAT, statistics.clone());
+        told.set(2, dtype::FLOAT, statistics);
+        told.set(3, own, shape);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let (x, skip) = (cx.input(0)?, cx.input(1)?);
         let (width, rest) = x.split_last()?;
         // The skip may be one for all samples of a batch.
@@ -53,11 +54,11 @@ impl Operator for SkipNorm {
         cx.mark(*width, |f| f.mixed = true);
         for o in 1..3 {
             let one = cx.frozen_tail(o, rest.len(), "statistics of a normalisation").unwrap_or_default();
-            cx.set(o, [rest, &one].concat());
+            related.set(o, [rest, &one].concat());
         }
-        cx.set(0, x.clone());
-        cx.set(3, x);
-        Some(())
+        related.set(0, x.clone());
+        related.set(3, x);
+        Some(related)
     }
 }
 
@@ -72,17 +73,19 @@ impl Operator for EmbedNorm {
         "embeddings, mixed across their width; scale and bias follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let ids = cx.shape(0)?.to_vec();
         let shape = [&ids[..], cx.shape(2)?.get(1..)?].concat();
         let table = cx.dtype(2);
-        cx.set(0, table, shape.clone());
-        cx.set(1, dtype::INT32, vec![ids.first()?.clone()]);
-        cx.set(2, table, shape);
-        Some(())
+        told.set(0, table, shape.clone());
+        told.set(1, dtype::INT32, vec![ids.first()?.clone()]);
+        told.set(2, table, shape);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let ids = cx.input(0)?;
         let width = *cx.input(2)?.get(1)?;
         for input in 2..5 {
@@ -95,9 +98,9 @@ impl Operator for EmbedNorm {
         vector(cx, 6, width, Role::Carried)?;
         cx.mark(width, |f| f.mixed = true);
         let out = [&ids[..], &[width]].concat();
-        cx.set(0, out.clone());
-        cx.set(1, ids.get(..1)?.to_vec());
-        cx.set(2, out);
-        Some(())
+        related.set(0, out.clone());
+        related.set(1, ids.get(..1)?.to_vec());
+        related.set(2, out);
+        Some(related)
     }
 }

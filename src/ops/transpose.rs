@@ -1,6 +1,6 @@
 //! Transpose: a permutation of the axes.
 
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, Inferred, RelateCx, Related};
 use super::fact::{Fact, axis, known};
 use super::{Numbers, Operator};
 use crate::onnx::proto::NodeProto;
@@ -28,7 +28,8 @@ impl Operator for Transpose {
         "axes change places"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
         let perm = permutation(cx.ints("perm"), x.len())?;
         let dtype = cx.dtype(0);
@@ -49,17 +50,16 @@ impl Operator for Transpose {
             }
             _ => None,
         };
-        cx.set(0, dtype, perm.iter().map(|p| x[*p].clone()).collect());
+        told.set(0, dtype, perm.iter().map(|p| x[*p].clone()).collect());
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let perm = permutation(cx.ints("perm"), x.len())?;
-        cx.set(0, perm.iter().map(|p| x[*p]).collect());
-        Some(())
+        Some(Related::one(perm.iter().map(|p| x[*p]).collect()))
     }
 }

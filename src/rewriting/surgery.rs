@@ -11,7 +11,7 @@ use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
 use crate::onnx::edit::{Emit, Names};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::onnx::{self, DType};
-use crate::ops::{self, Fact, Operator, RewriteCx, Value};
+use crate::ops::{self, Fact, NodeView, Operator, Parsed, Rewrite, RewriteCx, Value};
 
 /// The model with only `kept` channels.
 ///
@@ -81,6 +81,11 @@ fn inputs<'f>(
     own.chain(ends.iter().map(|id| id.map(|id| &facts[id]))).collect()
 }
 
+/// The rule of a node that is not in the old graph.
+fn rule(node: &NodeProto) -> Option<&'static dyn Operator> {
+    ops::find(node.domain(), node.op_type()).map(|d| d.rule)
+}
+
 struct Walker<'a, 'm> {
     a: &'a Analysis<'m>,
     kept: &'a Kept,
@@ -146,16 +151,19 @@ impl<'a, 'm> Walker<'a, 'm> {
         self.pin(i, &mut node, operands)?;
         self.pick(i, &mut node)?;
 
-        let opset = g.opset_of(&node);
         let axes_out: Vec<Option<&[_]>> =
             g.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect();
         if let Some(op) = op {
             let before = self.so_far();
-            let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), ends);
+            let parsed = Parsed::default();
+            let view = NodeView {
+                node: &node,
+                opset: g.opset_of(&node),
+                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, ends),
+                parsed: &parsed,
+            };
             let mut cx = RewriteCx {
-                node: &mut node,
-                opset,
-                inputs,
+                view,
                 before: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
                 axes_in: &a.relations.uses[i],
                 axes_out: axes_out.clone(),
@@ -163,15 +171,17 @@ impl<'a, 'm> Walker<'a, 'm> {
                 kept: self.kept,
                 emit: &mut self.made.edit,
             };
-            if !cx.settled() && op.rewrite(&mut cx).is_none() {
+            let rewrite = if cx.settled() { Some(Rewrite::default()) } else { op.rewrite(&mut cx) };
+            let Some(rewrite) = rewrite else {
                 return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
-            }
+            };
+            rewrite.apply(&mut node);
             self.learn(before, scope);
         }
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.nodes()[i].op_type();
-        let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
-        let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
+        let op = if renamed { rule(&node) } else { op };
+        let mut facts = self.infer(&node, op, scope, ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
             return Err(self.fail(i, "its inputs do not fit any more"));
         }
@@ -206,13 +216,14 @@ impl<'a, 'm> Walker<'a, 'm> {
         &mut self,
         node: &NodeProto,
         op: Option<&dyn Operator>,
-        opset: i64,
         scope: usize,
         ends: &[Option<TensorId>],
         outputs: usize,
     ) -> Vec<Fact> {
-        let inputs = inputs(&self.facts, &self.new_facts, &self.a.graph, scope, &node.input, ends);
-        infer_one(node, op, opset, inputs, outputs, &mut self.symbols).0
+        let g = &self.a.graph;
+        let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input, ends);
+        let view = NodeView { node, opset: g.opset_of(node), inputs, parsed: &Parsed::default() };
+        infer_one(view, op, outputs, &mut self.symbols).outputs
     }
 
     /// Where only a run can tell a size, what the file declared of it stays, as long as nothing of it goes.
@@ -326,8 +337,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         let new = self.made.edit.graph().initializer[tensors..].iter();
         self.new_facts.extend(new.map(|t| (t.name().to_owned(), of_constant(t))));
         for n in self.made.edit.done_from(nodes).to_vec() {
-            let op = ops::find(n.domain(), n.op_type());
-            let facts = self.infer(&n, op, self.a.graph.opset_of(&n), scope, &[], n.output.len());
+            let facts = self.infer(&n, rule(&n), scope, &[], n.output.len());
             self.new_facts.extend(n.output.into_iter().zip(facts));
         }
     }

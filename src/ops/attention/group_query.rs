@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::rotary;
 use super::super::{Operator, Work};
@@ -63,7 +63,8 @@ impl Operator for GroupQuery {
         "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let (s, _) = sizes(cx.node, &cx.inputs)?;
         let q = cx.shape(0)?.to_vec();
         let keys = cx.shape(1).unwrap_or(&q).get(1)?.clone();
@@ -71,14 +72,14 @@ impl Operator for GroupQuery {
         // Whether the past is a buffer of full length only a run can tell.
         let total = if cx.has(3) { cx.unknown(1, 2) } else { keys };
         let cache = vec![q[0].clone(), d(s.heads), total.clone(), d(s.channels)];
-        cx.set(0, t, vec![q[0].clone(), q[1].clone(), d(s.queries).times(&d(s.channels))]);
-        cx.set(1, t, cache.clone());
-        cx.set(2, t, cache);
-        cx.set(3, t, vec![q[0].clone(), d(s.queries), q[1].clone(), total]);
-        Some(())
+        told.set(0, t, vec![q[0].clone(), q[1].clone(), d(s.queries).times(&d(s.channels))]);
+        told.set(1, t, cache.clone());
+        told.set(2, t, cache);
+        told.set(3, t, vec![q[0].clone(), d(s.queries), q[1].clone(), total]);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (s, packed) = sizes(cx.node, &cx.inputs)?;
         if !plain_cache(cx.node) {
             return None;
@@ -107,7 +108,8 @@ impl Operator for GroupQuery {
             Some(1) => rotate(cx, h.channels)?,
             _ => blocks(cx, h.channels),
         }
-        h.cache(cx, batch, [3, 4], [1, 2])?;
+        let mut related = Related::default();
+        h.cache(cx, &mut related, batch, ([3, 4], [1, 2]))?;
         h.mask(cx, 10);
         if let Some(sink) = cx.input(11) {
             cx.unify(*sink.first()?, queries);
@@ -120,13 +122,13 @@ impl Operator for GroupQuery {
                 cx.mark(h.channels, |f| f.mixed = true);
             }
         }
-        h.scores(cx, batch, 3);
+        h.scores(cx, &mut related, batch, 3);
         let out = cx.terms.product(&[queries, h.value]);
-        cx.set(0, vec![batch, tokens, out]);
-        Some(())
+        related.set(0, vec![batch, tokens, out]);
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let (s, packed) = sizes(cx.node, &cx.before)?;
         let result = *cx.axes_out.first().copied()??.get(2)?;
         let queries = cx.blocks(result, s.channels)?;
@@ -138,10 +140,8 @@ impl Operator for GroupQuery {
             cx.blocks(*cx.axes_in.get(1)?.as_ref()?.get(2)?, s.channels)?
         };
         let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
-        onnx::set_attr_i(cx.node, "num_heads", queries);
-        onnx::set_attr_i(cx.node, "kv_num_heads", heads);
-        keep_scale(cx, s.channels, now, given);
-        Some(())
+        let rewrite = Rewrite::default().int("num_heads", queries).int("kv_num_heads", heads);
+        Some(rewrite.and(keep_scale(s.channels, now, given)))
     }
 
     fn work(&self) -> Work {

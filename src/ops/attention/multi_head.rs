@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::{Operator, Work};
 use super::{Heads, Place, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
@@ -29,7 +29,8 @@ impl Operator for MultiHead {
         "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let (s, _) = sizes(cx.node, &cx.inputs)?;
         let (q, k) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let keys = if k.len() == 4 { k[2].clone() } else { k[1].clone() };
@@ -41,14 +42,14 @@ impl Operator for MultiHead {
         };
         let (t, d) = (cx.dtype(0), |n: i64| Dim::from(n));
         let (batch, heads) = (q[0].clone(), d(s.heads));
-        cx.set(0, t, vec![batch.clone(), q[1].clone(), heads.times(&d(s.value))]);
-        cx.set(1, t, vec![batch.clone(), heads.clone(), total.clone(), d(s.channels)]);
-        cx.set(2, t, vec![batch.clone(), heads.clone(), total.clone(), d(s.value)]);
-        cx.set(3, t, vec![batch, heads, q[1].clone(), total]);
-        Some(())
+        told.set(0, t, vec![batch.clone(), q[1].clone(), heads.times(&d(s.value))]);
+        told.set(1, t, vec![batch.clone(), heads.clone(), total.clone(), d(s.channels)]);
+        told.set(2, t, vec![batch.clone(), heads.clone(), total.clone(), d(s.value)]);
+        told.set(3, t, vec![batch, heads, q[1].clone(), total]);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (s, coupled) = sizes(cx.node, &cx.inputs)?;
         let mut h = Heads::new(cx, s)?;
         if coupled {
@@ -73,22 +74,21 @@ impl Operator for MultiHead {
             cx.role(3, 0, Role::Carried);
         }
         h.mask(cx, 5);
-        h.cache(cx, batch, [6, 7], [1, 2])?;
-        h.scores(cx, batch, 3);
+        let mut related = Related::default();
+        h.cache(cx, &mut related, batch, ([6, 7], [1, 2]))?;
+        h.scores(cx, &mut related, batch, 3);
         let width = cx.terms.product(&[h.heads, h.value]);
-        cx.set(0, vec![batch, tokens, width]);
-        Some(())
+        related.set(0, vec![batch, tokens, width]);
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let (s, _) = sizes(cx.node, &cx.before)?;
         let width = *cx.axes_in.first()?.as_ref()?.get(2)?;
         let heads = cx.blocks(width, s.channels)?;
         let now = channels_left(cx, width, heads)?;
         let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
-        onnx::set_attr_i(cx.node, "num_heads", heads);
-        keep_scale(cx, s.channels, now, given);
-        Some(())
+        Some(Rewrite::default().int("num_heads", heads).and(keep_scale(s.channels, now, given)))
     }
 
     fn work(&self) -> Work {

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::{Operator, Work};
 use super::{Heads, Sizes, TOKENS, attach, keep_scale, leading, macs, width_of_one};
@@ -36,7 +36,8 @@ impl Operator for Packed {
         "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let s = sizes(cx.node, &cx.inputs)?;
         let [batch, tokens, _] = cx.shape(0)?.to_vec().try_into().ok()?;
         let (t, d) = (cx.dtype(0), |n: i64| Dim::from(n));
@@ -45,12 +46,13 @@ impl Operator for Packed {
             Some(past) => tokens.plus(past.get(3)?),
             None => tokens.clone(),
         };
-        cx.set(0, t, vec![batch.clone(), tokens, d(s.heads).times(&d(s.value))]);
-        cx.set(1, t, vec![d(2), batch, d(s.heads), total, d(s.channels)]);
-        Some(())
+        told.set(0, t, vec![batch.clone(), tokens, d(s.heads).times(&d(s.value))]);
+        told.set(1, t, vec![d(2), batch, d(s.heads), total, d(s.channels)]);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let s = sizes(cx.node, &cx.inputs)?;
         let mut h = Heads::new(cx, s)?;
         if caches(cx.node) {
@@ -81,27 +83,26 @@ impl Operator for Packed {
         h.mask(cx, 5);
         if let Some(total) = cx.out_shape(1).and_then(|s| s.get(3).cloned()) {
             let (both, tokens) = (cx.frozen(&Dim::from(2i64), "keys and values"), cx.frozen(&total, TOKENS));
-            cx.set(1, vec![both, batch, h.heads, tokens, h.channels]);
+            related.set(1, vec![both, batch, h.heads, tokens, h.channels]);
         }
         let out = cx.terms.product(&[h.heads, h.value]);
-        cx.set(0, vec![batch, tokens, out]);
-        Some(())
+        related.set(0, vec![batch, tokens, out]);
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let s = sizes(cx.node, &cx.before)?;
         let (all, result) = (*cx.axes_in.get(1)?.as_ref()?.get(1)?, *cx.axes_out.first().copied()??.get(2)?);
         let heads = cx.blocks(result, s.value)?;
         let value = cx.terms.kept_size(result, cx.kept).known()?;
         let width = width_of_one(cx.terms.kept_size(all, cx.kept).known()? - value, 2)?;
-        onnx::set_attr_i(cx.node, "num_heads", heads);
+        let mut rewrite = Rewrite::default().int("num_heads", heads);
         // Without these sizes all three are equal.
         if onnx::attr(cx.node, "qkv_hidden_sizes").is_some() || value != width {
-            onnx::set_attr_ints(cx.node, "qkv_hidden_sizes", &[width, width, value]);
+            rewrite = rewrite.ints("qkv_hidden_sizes", &[width, width, value]);
         }
         let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
-        keep_scale(cx, s.channels, width_of_one(width, heads)?, given);
-        Some(())
+        Some(rewrite.and(keep_scale(s.channels, width_of_one(width, heads)?, given)))
     }
 
     fn work(&self) -> Work {
