@@ -6,6 +6,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/onnx.rs"));
 }
 
+mod arity;
 mod attr;
 mod check;
 mod constant;
@@ -56,5 +57,6 @@ pub use select::{is_uniform, take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]
 pub(crate) use source::{map as map_file, map_open as map_open_file};
+pub use states::identity;
 pub use tensor::{from_f32, from_i64, len, shape};
 pub use wire::UnknownFields;

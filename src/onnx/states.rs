@@ -157,7 +157,8 @@ fn drop_copies(body: &mut GraphProto) {
     body.node = kept;
 }
 
-fn identity(from: String, to: String) -> NodeProto {
+/// A node that gives a tensor another name.
+pub fn identity(from: String, to: String) -> NodeProto {
     NodeProto {
         op_type: Some("Identity".to_owned()),
         name: Some(to.clone()),

@@ -73,11 +73,23 @@ fn inputs<'f>(
     graph: &Graph,
     scope: usize,
     names: &[String],
-    ends: &[Option<TensorId>],
+    ends: &[End],
 ) -> Vec<Option<&'f Fact>> {
     let named = |n: &String| new_facts.get(n).or_else(|| graph.lookup(scope, n).map(|id| &facts[id]));
     let own = names.iter().map(|n| if n.is_empty() { None } else { named(n) });
-    own.chain(ends.iter().map(|id| id.map(|id| &facts[id]))).collect()
+    let end = |end: &End| match end {
+        End::Tensor(id) => id.map(|id| &facts[id]),
+        End::New(name) => new_facts.get(name),
+    };
+    own.chain(ends.iter().map(end)).collect()
+}
+
+/// What a body is given, or gives.
+enum End {
+    /// A tensor of the old graph.
+    Tensor(Option<TensorId>),
+    /// What took the place of a constant.
+    New(String),
 }
 
 struct Walker<'a, 'm> {
@@ -91,6 +103,8 @@ struct Walker<'a, 'm> {
     names: Names,
     tensors: Vec<TensorProto>,
     nodes: Assembly,
+    /// What nodes have picked: by scope, tensor, axis and positions.
+    picked: HashMap<(usize, String, usize, Vec<i64>), String>,
 }
 
 impl<'a, 'm> Walker<'a, 'm> {
@@ -106,6 +120,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             names,
             tensors: Vec::new(),
             nodes: Assembly::new(&a.graph),
+            picked: HashMap::new(),
         };
         for t in weights.replaced.values().chain(&weights.added) {
             walker.new_facts.insert(t.name().to_owned(), of_constant(t));
@@ -136,7 +151,12 @@ impl<'a, 'm> Walker<'a, 'm> {
             self.nodes.push(g, i, node);
             return Ok(());
         }
-        let ends = g.inputs[i].get(node.input.len()..).unwrap_or_default();
+        let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {
+            Some(new) => End::New(new.clone()),
+            None => End::Tensor(*id),
+        };
+        let ends: Vec<End> = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
+        self.nodes.redirect(g, i, &mut node, reads, &mut self.names);
         for (k, name) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 name.clone_from(new);
@@ -154,7 +174,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         let mut new_tensors = Vec::new();
         if let Some(op) = op {
             let names = &mut self.names;
-            let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), ends);
+            let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), &ends);
             let mut fresh = |base: &str| names.fresh(base);
             let mut cx = RewriteCx {
                 node: &mut node,
@@ -182,7 +202,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.nodes()[i].op_type();
         let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
-        let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
+        let mut facts = self.infer(&node, op, opset, scope, &ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
             return Err(self.fail(i, "its inputs do not fit any more"));
         }
@@ -219,7 +239,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         op: Option<&dyn Operator>,
         opset: i64,
         scope: usize,
-        ends: &[Option<TensorId>],
+        ends: &[End],
         outputs: usize,
     ) -> Vec<Fact> {
         let inputs = inputs(&self.facts, &self.new_facts, &self.a.graph, scope, &node.input, ends);
@@ -291,8 +311,15 @@ impl<'a, 'm> Walker<'a, 'm> {
             for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
                 let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
                 let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
+                let scope = a.graph.scope_of(i);
+                let key = (scope, node.input[k].clone(), axis, positions);
+                if let Some(there) = self.picked.get(&key) {
+                    node.input[k].clone_from(there);
+                    continue;
+                }
+                let positions = &key.3;
                 let (indices, out) = (self.names.fresh("positions"), self.names.fresh(&node.input[k]));
-                let tensor = onnx::from_i64(&indices, &[positions.len()], &positions)?;
+                let tensor = onnx::from_i64(&indices, &[positions.len()], positions)?;
                 self.add_tensor(tensor);
                 let mut gather = NodeProto {
                     name: Some(out.clone()),
@@ -302,7 +329,8 @@ impl<'a, 'm> Walker<'a, 'm> {
                     ..Default::default()
                 };
                 onnx::set_attr_i(&mut gather, "axis", axis as i64);
-                self.add_node(gather, a.graph.scope_of(i));
+                self.add_node(gather, scope);
+                self.picked.insert(key, out.clone());
                 node.input[k] = out;
             }
         }
