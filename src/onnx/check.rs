@@ -2,7 +2,7 @@
 
 use super::attr::{imported, plain};
 use super::proto::ModelProto;
-use super::{Error, Result, inline, opset, order, sequences, states, tensor, walk};
+use super::{Error, Result, arity, inline, opset, order, sequences, states, tensor, walk};
 
 /// Oldest IR version that is understood.
 pub const OLDEST_IR: i64 = 3;
@@ -30,6 +30,7 @@ pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     walk::sparse_tensors(model, &mut tensor::check_sparse)?;
     let version = opset(model, "");
     if let Some(graph) = model.graph.as_mut() {
+        arity::check(graph)?;
         let sorted = order::check_and_sort(graph)?;
         if sorted > 0 {
             warnings.push(format!("nodes of {sorted} graph(s) stood out of order and were sorted"));

@@ -6,6 +6,7 @@ pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/onnx.rs"));
 }
 
+mod arity;
 mod attr;
 mod check;
 mod constant;

@@ -1,8 +1,11 @@
 //! The nodes of an analysed graph, put together again: bodies into the nodes that own them.
 
+use std::collections::HashMap;
+
 use crate::analysis::Graph;
 use crate::onnx;
-use crate::onnx::edit::{Editor, Emit, Names, ScopeId};
+use crate::onnx::edit::{Editor, Emit, Names, NewNode, ScopeId};
+use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{GraphProto, NodeProto};
 
 /// An editor with a scope for each of a graph's.
@@ -34,5 +37,34 @@ impl Assembly {
         self.enter(graph, i);
         self.edit.fill_bodies(&mut node, graph.bodies[i].iter().map(|scope| self.scopes[*scope]));
         self.edit.emit(node);
+    }
+
+    /// Lets the bodies of a node give the tensors that took the place of constants they gave: `reads` by (node, input),
+    /// where the ends of bodies follow the node's own inputs.
+    pub fn redirect(
+        &mut self,
+        graph: &Graph,
+        i: usize,
+        node: &mut NodeProto,
+        reads: &HashMap<(usize, usize), String>,
+    ) {
+        let own = node.input.len();
+        let given: usize = onnx::walk::bodies(node).map(|b| b.input.len()).sum();
+        let mut at = own + given;
+        for (body, scope) in onnx::walk::bodies_mut(node).zip(&graph.bodies[i]) {
+            self.edit.enter(self.scopes[*scope]);
+            for out in &mut body.output {
+                if let Some(new) = reads.get(&(i, at)) {
+                    let name = self.edit.fresh(out.name());
+                    out.name = Some(self.edit.op(NewNode::identity(new, name)));
+                    // Of what is inferred the runtime asks no declaration.
+                    if let Some(TypeValue::TensorType(t)) = out.r#type.as_mut().and_then(|t| t.value.as_mut()) {
+                        t.shape = None;
+                    }
+                }
+                at += 1;
+            }
+        }
+        self.enter(graph, i);
     }
 }

@@ -74,11 +74,23 @@ fn inputs<'f>(
     graph: &Graph,
     scope: usize,
     names: &[String],
-    ends: &[Option<TensorId>],
+    ends: &[End],
 ) -> Vec<Option<&'f Fact>> {
     let named = |n: &String| new_facts.get(n).or_else(|| graph.lookup(scope, n).map(|id| &facts[id]));
     let own = names.iter().map(|n| if n.is_empty() { None } else { named(n) });
-    own.chain(ends.iter().map(|id| id.map(|id| &facts[id]))).collect()
+    let end = |end: &End| match end {
+        End::Tensor(id) => id.map(|id| &facts[id]),
+        End::New(name) => new_facts.get(name),
+    };
+    own.chain(ends.iter().map(end)).collect()
+}
+
+/// What a body is given, or gives.
+enum End {
+    /// A tensor of the old graph.
+    Tensor(Option<TensorId>),
+    /// What took the place of a constant.
+    New(String),
 }
 
 /// The rule of a node that is not in the old graph.
@@ -96,6 +108,8 @@ struct Walker<'a, 'm> {
     symbols: Symbols,
     /// The nodes so far, and the initializers that they need beside the weights.
     made: Assembly,
+    /// What nodes have picked: by scope, tensor, axis and positions.
+    picked: HashMap<(usize, String, usize, Vec<i64>), String>,
 }
 
 impl<'a, 'm> Walker<'a, 'm> {
@@ -109,6 +123,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             new_facts: HashMap::new(),
             symbols: a.facts.symbols.clone(),
             made: Assembly::new(&a.graph, names),
+            picked: HashMap::new(),
         };
         for t in weights.replaced.values().chain(&weights.added) {
             walker.new_facts.insert(t.name().to_owned(), of_constant(t));
@@ -140,7 +155,12 @@ impl<'a, 'm> Walker<'a, 'm> {
             self.made.push(g, i, node);
             return Ok(());
         }
-        let ends = g.inputs[i].get(node.input.len()..).unwrap_or_default();
+        let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {
+            Some(new) => End::New(new.clone()),
+            None => End::Tensor(*id),
+        };
+        let ends: Vec<End> = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
+        self.made.redirect(g, i, &mut node, reads);
         for (k, name) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 name.clone_from(new);
@@ -159,7 +179,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             let view = NodeView {
                 node: &node,
                 opset: g.opset_of(&node),
-                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, ends),
+                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, &ends),
                 parsed: &parsed,
             };
             let mut cx = RewriteCx {
@@ -181,7 +201,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.nodes()[i].op_type();
         let op = if renamed { rule(&node) } else { op };
-        let mut facts = self.infer(&node, op, scope, ends, g.outputs[i].len());
+        let mut facts = self.infer(&node, op, scope, &ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
             return Err(self.fail(i, "its inputs do not fit any more"));
         }
@@ -217,7 +237,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         node: &NodeProto,
         op: Option<&dyn Operator>,
         scope: usize,
-        ends: &[Option<TensorId>],
+        ends: &[End],
         outputs: usize,
     ) -> Vec<Fact> {
         let g = &self.a.graph;
@@ -292,12 +312,20 @@ impl<'a, 'm> Walker<'a, 'm> {
             for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
                 let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
                 let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
+                let scope = a.graph.scope_of(i);
+                let key = (scope, node.input[k].clone(), axis, positions);
+                if let Some(there) = self.picked.get(&key) {
+                    node.input[k].clone_from(there);
+                    continue;
+                }
+                let positions = &key.3;
                 let before = self.so_far();
-                let indices = self.made.edit.ints("positions", &[positions.len()], &positions)?;
+                let indices = self.made.edit.ints("positions", &[positions.len()], positions)?;
                 let out = self.made.edit.fresh(&node.input[k]);
                 let gather = self.made.edit.gather(&node.input[k], &indices, axis as i64).output(out);
                 node.input[k] = self.made.edit.op(gather);
-                self.learn(before, a.graph.scope_of(i));
+                self.learn(before, scope);
+                self.picked.insert(key, node.input[k].clone());
             }
         }
         Ok(())
