@@ -85,7 +85,7 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
         .iter()
         .map(|f| f.shape.as_ref().map(|s| s.iter().map(|d| facts.symbols.eval(d, bindings)).collect()))
         .collect();
-    for (i, node) in graph.nodes().iter().enumerate() {
+    for (i, _node) in graph.nodes().iter().enumerate() {
         if graph.scope_of(i) != 0 || graph.is_entry(i) {
             continue;
         }
@@ -100,7 +100,8 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
             ids.iter().map(|id| id.and_then(|id| sizes[id].as_deref())).collect()
         };
         if let Some(op) = graph.operator(i).filter(|_| facts.inferred.get(i) == Some(&true)) {
-            out.unfit += usize::from(!op.fits(node, &of(&graph.inputs[i]), &of(&graph.outputs[i])));
+            out.unfit +=
+                usize::from(!op.fits(&graph.view(i, &facts.tensors), &of(&graph.inputs[i]), &of(&graph.outputs[i])));
         }
     }
     out

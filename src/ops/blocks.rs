@@ -1,8 +1,11 @@
 //! `MatMulNBits`: a product with a weight of few bits, packed in blocks along the contracted axis.
 
 use crate::algebra::{Dim, Monomial, Term};
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
+use super::context::{
+    Attributes, CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role,
+};
 use super::fact::dtype;
 use super::{Operator, Work};
 
@@ -59,6 +62,26 @@ impl BlockMatMul {
     }
 }
 
+/// Its attributes.
+struct Stored {
+    outputs: Option<i64>,
+    bits: i64,
+    block: Option<i64>,
+    /// Whether the numbers are laid out for a device.
+    prepacked: bool,
+}
+
+impl Attributes for Stored {
+    fn parse(node: &NodeProto, _opset: i64) -> Stored {
+        Stored {
+            outputs: onnx::attr_i(node, "N"),
+            bits: onnx::attr_i(node, "bits").unwrap_or(4),
+            block: onnx::attr_i(node, "block_size").filter(|s| *s > 0),
+            prepacked: onnx::attr_i(node, "weight_prepacked").is_some_and(|p| p != 0),
+        }
+    }
+}
+
 impl Operator for BlockMatMul {
     fn about(&self) -> &'static str {
         "a contraction; outputs go one by one, inputs by whole blocks; `N` and `K` follow"
@@ -66,20 +89,21 @@ impl Operator for BlockMatMul {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (_, before) = cx.shape(DATA)?.split_last()?;
-        let shape = [before, &[Dim::from(cx.int("N")?)]].concat();
+        let shape = [before, &[Dim::from(cx.attributes::<Stored>().outputs?)]].concat();
         let dt = cx.dtype(DATA);
         Some(Inferred::one(dt, shape))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
-        let (bits, size) = (cx.int("bits").unwrap_or(4), cx.int("block_size").filter(|s| *s > 0)?);
-        if !matches!(bits, 2 | 4 | 8) || cx.int("weight_prepacked").is_some_and(|p| p != 0) {
+        let given = cx.attributes::<Stored>();
+        let (bits, size) = (given.bits, given.block?);
+        if !matches!(bits, 2 | 4 | 8) || given.prepacked {
             return None;
         }
         let (x, w) = (cx.input(DATA)?, cx.input(NUMBERS)?);
         let [rows, blocks, bytes] = w[..] else { return None };
         let read = *x.last()?;
-        if !*cx.constant.get(NUMBERS)? || !cx.terms.size(rows).is(cx.int("N")?) {
+        if !*cx.constant.get(NUMBERS)? || !cx.terms.size(rows).is(given.outputs?) {
             return None;
         }
         let in_block = Packed { bits: bits as u8 };
@@ -129,7 +153,7 @@ impl Operator for BlockMatMul {
 
 /// `MatMulBnb4`: every input meets as many outputs as the attribute says.
 pub fn by_attribute(cx: &CostCx) -> Option<Vec<Monomial>> {
-    let outputs = cx.int("N").filter(|n| *n > 0)?;
+    let outputs = cx.attributes::<Stored>().outputs.filter(|n| *n > 0)?;
     Some(vec![Monomial { coefficient: outputs as f64, axes: cx.input(DATA)?.to_vec() }])
 }
 

@@ -1,10 +1,8 @@
 //! Concat: a sum along one axis.
 
-use super::context::{InferCx, Inferred, RelateCx, Related};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
 use super::fact::{MAX_VALUE, Value};
 use super::{Operator, Sizes, fitting};
-use crate::onnx;
-use crate::onnx::proto::NodeProto;
 
 /// `Concat`.
 pub struct Concat;
@@ -42,8 +40,8 @@ fn columns(cx: &InferCx, last: usize) -> Option<Vec<Option<usize>>> {
 }
 
 impl Operator for Concat {
-    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
-        fitting::joined(inputs, onnx::attr_i(node, "axis"))
+    fn fits(&self, view: &NodeView, inputs: &Sizes, _: &Sizes) -> bool {
+        fitting::joined(inputs, view.int("axis"))
     }
 
     fn about(&self) -> &'static str {

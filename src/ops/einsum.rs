@@ -3,16 +3,24 @@
 use std::collections::BTreeMap;
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::{Operator, Work};
 
 /// `Einsum` without an ellipsis.
 pub struct Einsum;
 
-/// The letters of each input and of the output.
-fn parse(node: &crate::onnx::proto::NodeProto) -> Option<(Vec<Vec<char>>, Vec<char>)> {
+/// The letters of each input and of the output; `None` where there is an ellipsis.
+struct Equation(Option<(Vec<Vec<char>>, Vec<char>)>);
+
+impl Attributes for Equation {
+    fn parse(node: &NodeProto, _opset: i64) -> Equation {
+        Equation(letters(node))
+    }
+}
+
+fn letters(node: &NodeProto) -> Option<(Vec<Vec<char>>, Vec<char>)> {
     let equation: String = onnx::attr_s(node, "equation")?.chars().filter(|c| !c.is_whitespace()).collect();
     if equation.contains('.') {
         return None;
@@ -37,7 +45,8 @@ impl Operator for Einsum {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let (inputs, output) = parse(cx.node)?;
+        let given = cx.attributes::<Equation>();
+        let (inputs, output) = given.0.as_ref()?;
         let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
         for (i, letters) in inputs.iter().enumerate() {
             let shape = cx.shape(i)?;
@@ -57,7 +66,8 @@ impl Operator for Einsum {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
-        let (inputs, output) = parse(cx.node)?;
+        let given = cx.attributes::<Equation>();
+        let (inputs, output) = given.0.as_ref()?;
         let mut axes: BTreeMap<char, Term> = BTreeMap::new();
         let mut uses: BTreeMap<char, usize> = BTreeMap::new();
         for (i, letters) in inputs.iter().enumerate() {
@@ -96,7 +106,8 @@ impl Operator for Einsum {
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
-            let (inputs, _) = parse(cx.node)?;
+            let given = cx.attributes::<Equation>();
+            let (inputs, _) = given.0.as_ref()?;
             let mut axes: BTreeMap<char, Term> = BTreeMap::new();
             for (i, letters) in inputs.iter().enumerate() {
                 for (&c, &t) in letters.iter().zip(cx.axes_in.get(i)?.as_ref()?) {

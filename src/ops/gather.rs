@@ -1,11 +1,9 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::fact::{Fact, MAX_VALUE, axis, known};
 use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
-use crate::onnx;
-use crate::onnx::proto::NodeProto;
 
 /// `Gather`.
 pub struct Gather;
@@ -50,9 +48,9 @@ pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
 }
 
 impl Operator for Gather {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axis = axis(view.int("axis").unwrap_or(0), data.len())?;
         (input == 1).then(|| Numbers::Below(data[axis].clone()))
     }
 

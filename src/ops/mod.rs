@@ -69,7 +69,6 @@ pub use pointwise::{Bound, Pointwise};
 pub use table::{all, find};
 
 use crate::algebra::{Dim, Monomial};
-use crate::onnx::proto::NodeProto;
 
 /// What whole numbers an operator may be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,12 +170,12 @@ pub trait Operator: Sync {
 
     /// Whether inputs and outputs of these sizes go together, as far as they are known: what shape inference alone
     /// does not tell, as it believes a size that only a run knows.
-    fn fits(&self, _node: &NodeProto, _inputs: &Sizes, _outputs: &Sizes) -> bool {
+    fn fits(&self, _node: &NodeView, _inputs: &Sizes, _outputs: &Sizes) -> bool {
         true
     }
 
     /// What whole numbers input `input` may hold; `None` where any do, or nothing is known.
-    fn numbers(&self, _node: &NodeProto, _inputs: &[Option<&Fact>], _input: usize) -> Option<Numbers> {
+    fn numbers(&self, _view: &NodeView, _input: usize) -> Option<Numbers> {
         None
     }
 }

@@ -4,7 +4,7 @@ use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::conv::Layout;
 use super::pointwise::Pointwise;
 
@@ -27,6 +27,24 @@ pub struct GroupNorm {
 pub struct AcrossChannels {
     /// Whether each channel is divided by what its neighbours have.
     pub neighbours: bool,
+}
+
+/// Attributes of a batch normalisation.
+struct Batch {
+    training: bool,
+    /// Whether there is one scale for each channel, not one for each position.
+    spatial: bool,
+    epsilon: f32,
+}
+
+impl Attributes for Batch {
+    fn parse(node: &NodeProto, _opset: i64) -> Batch {
+        Batch {
+            training: onnx::attr_i(node, "training_mode").unwrap_or(0) != 0,
+            spatial: onnx::attr_i(node, "spatial").unwrap_or(1) == 1,
+            epsilon: onnx::attr_f(node, "epsilon").unwrap_or(1e-5),
+        }
+    }
 }
 
 impl Operator for PerChannel {
@@ -58,7 +76,7 @@ impl Operator for PerChannel {
         }
         // Statistics over what may be channels: a group normalisation spelled by a reshape, or weights that are
         // standardised as if they were a batch.
-        let training = cx.int("training_mode") == Some(1);
+        let training = cx.attributes::<Batch>().training;
         if self.role != Role::BatchNorm || training {
             x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
         }
@@ -73,11 +91,12 @@ impl Operator for PerChannel {
     }
 
     fn pointwise(&self, cx: &CostCx) -> Option<Pointwise> {
+        let given = cx.attributes::<Batch>();
         let constant = self.role == Role::BatchNorm
-            && onnx::attr_i(cx.node, "training_mode").unwrap_or(0) == 0
-            && onnx::attr_i(cx.node, "spatial").unwrap_or(1) == 1
+            && !given.training
+            && given.spatial
             && cx.node.output.iter().filter(|o| !o.is_empty()).count() == 1;
-        let epsilon = onnx::attr_f(cx.node, "epsilon").unwrap_or(1e-5);
+        let epsilon = given.epsilon;
         constant.then_some(Pointwise::Normalization { parameters: [1, 2, 3, 4], epsilon })
     }
 }

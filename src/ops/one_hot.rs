@@ -1,9 +1,8 @@
 //! OneHot: indices become a new axis of zeros and a one.
 
-use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::fact::{Fact, MAX_VALUE, Value, axis};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
+use super::fact::{MAX_VALUE, Value, axis};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `OneHot`.
 pub struct OneHot;
@@ -20,8 +19,8 @@ fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
 }
 
 impl Operator for OneHot {
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let depth = inputs.get(1).copied().flatten()?.dims()?.first()?.clone();
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let depth = view.dims(1)?.first()?.clone();
         (input == 0).then_some(Numbers::Below(depth))
     }
 

@@ -17,7 +17,11 @@ pub struct Shaped(pub &'static str, pub fn(&mut InferCx) -> Option<Inferred>);
 pub struct Uncounted(pub &'static str);
 
 /// Frozen for this reason, with the shapes of its outputs (where the rule knows them) and its multiply-accumulates.
-pub struct Counted(pub &'static str, pub fn(&mut InferCx) -> Option<Inferred>, pub fn(&CostCx) -> Option<Vec<Monomial>>);
+pub struct Counted(
+    pub &'static str,
+    pub fn(&mut InferCx) -> Option<Inferred>,
+    pub fn(&CostCx) -> Option<Vec<Monomial>>,
+);
 
 impl Operator for Uncounted {
     fn infer(&self, _cx: &mut InferCx) -> Option<Inferred> {

@@ -4,7 +4,7 @@ use crate::algebra::Dim;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::conv::Window;
+use super::conv::Windowed;
 use super::fact::Places;
 
 /// `MaxPool`, `AveragePool`, `LpPool`.
@@ -21,7 +21,7 @@ impl Operator for Pool {
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
-        let w = Window::of(cx.node, cx.ints("kernel_shape")?);
+        let w = cx.attributes::<Windowed>().window()?;
         if w.kernel.len() + 2 != x.len() || w.strides.iter().any(|s| *s <= 0) {
             return None;
         }
@@ -47,7 +47,7 @@ impl Operator for Pool {
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut related = Related::default();
         let x = cx.input(0)?;
-        let w = Window::of(cx.node, cx.ints("kernel_shape")?);
+        let w = cx.attributes::<Windowed>().window()?;
         let shape = cx.out_shape(0)?.to_vec();
         let mut axes = x[..2].to_vec();
         for k in 0..w.kernel.len() {

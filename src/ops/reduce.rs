@@ -1,9 +1,10 @@
 //! Reductions: `ReduceMean`, `ReduceSum`, `ReduceMax`, … and `ArgMax`, `ArgMin`.
 
 use crate::algebra::Dim;
+use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{InferCx, Inferred, RelateCx, Related};
+use super::context::{Attributes, InferCx, Inferred, NodeView, RelateCx, Related};
 use super::fact::{Value, axis, dtype};
 
 /// `Reduce*`: over `axes`, all if none are given.
@@ -22,6 +23,48 @@ pub enum Reduction {
     Min,
     /// Another one, which is not followed.
     Other,
+}
+
+/// Attributes of `Reduce*`.
+struct Reducing {
+    keep: bool,
+    /// Whether no axes mean none instead of all.
+    none_if_empty: bool,
+}
+
+impl Attributes for Reducing {
+    fn parse(node: &NodeProto, _opset: i64) -> Reducing {
+        Reducing {
+            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) != 0,
+            none_if_empty: onnx::attr_i(node, "noop_with_empty_axes") == Some(1),
+        }
+    }
+}
+
+impl Reducing {
+    /// The axes that go, of so many.
+    fn over(&self, cx: &NodeView, rank: usize) -> Option<Vec<usize>> {
+        Some(match cx.axes(1, rank)? {
+            Some(axes) if !axes.is_empty() => axes,
+            _ if self.none_if_empty => Vec::new(),
+            _ => (0..rank).collect(),
+        })
+    }
+}
+
+/// Attributes of `ArgMax` and `ArgMin`.
+struct Searching {
+    axis: i64,
+    keep: bool,
+}
+
+impl Attributes for Searching {
+    fn parse(node: &NodeProto, _opset: i64) -> Searching {
+        Searching {
+            axis: onnx::attr_i(node, "axis").unwrap_or(0),
+            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) != 0,
+        }
+    }
 }
 
 /// `ArgMax`, `ArgMin`: over one axis, whose positions become values.
@@ -68,12 +111,8 @@ impl Operator for Reduce {
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
         let shape = cx.shape(0)?.to_vec();
-        let over = match cx.axes(1, shape.len())? {
-            Some(a) if !a.is_empty() => a,
-            _ if cx.int("noop_with_empty_axes") == Some(1) => Vec::new(),
-            _ => (0..shape.len()).collect(),
-        };
-        let keep = cx.int("keepdims").unwrap_or(1) != 0;
+        let given = cx.attributes::<Reducing>();
+        let (over, keep) = (given.over(cx, shape.len())?, given.keep);
         let dt = cx.dtype(0);
         told.set(0, dt, reduced(&shape, &over, keep));
         if over.len() == shape.len()
@@ -86,12 +125,8 @@ impl Operator for Reduce {
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
-        let over = match cx.axes(1, x.len())? {
-            Some(a) if !a.is_empty() => a,
-            _ if cx.int("noop_with_empty_axes") == Some(1) => Vec::new(),
-            _ => (0..x.len()).collect(),
-        };
-        let keep = cx.int("keepdims").unwrap_or(1) != 0;
+        let given = cx.attributes::<Reducing>();
+        let (over, keep) = (given.over(cx, x.len())?, given.keep);
         let mut axes = Vec::new();
         for (k, &t) in x.iter().enumerate() {
             if !over.contains(&k) {
@@ -116,15 +151,15 @@ impl Operator for ArgReduce {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let shape = cx.shape(0)?.to_vec();
-        let over = axis(cx.int("axis").unwrap_or(0), shape.len())?;
-        let keep = cx.int("keepdims").unwrap_or(1) != 0;
-        Some(Inferred::one(dtype::INT64, reduced(&shape, &[over], keep)))
+        let given = cx.attributes::<Searching>();
+        let over = axis(given.axis, shape.len())?;
+        Some(Inferred::one(dtype::INT64, reduced(&shape, &[over], given.keep)))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
-        let over = axis(cx.int("axis").unwrap_or(0), x.len())?;
-        let keep = cx.int("keepdims").unwrap_or(1) != 0;
+        let given = cx.attributes::<Searching>();
+        let (over, keep) = (axis(given.axis, x.len())?, given.keep);
         cx.freeze(x[over], "positions become values");
         let mut axes = Vec::new();
         for (k, &t) in x.iter().enumerate() {

@@ -2,10 +2,9 @@
 
 use crate::algebra::Dim;
 
-use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Fact, axis};
 use super::{Numbers, Operator, Sizes, fitting};
-use crate::onnx::proto::NodeProto;
 
 /// `Reshape`.
 pub struct Reshape;
@@ -65,14 +64,14 @@ fn regroup(cx: &mut RelateCx) -> Option<Related> {
 }
 
 impl Operator for Reshape {
-    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+    fn fits(&self, _: &NodeView, inputs: &Sizes, outputs: &Sizes) -> bool {
         fitting::same_count(inputs, outputs)
     }
 
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
         match input {
             0 => Some(Numbers::Same),
-            _ => Some(Numbers::Shape(Dim::product(inputs.first().copied().flatten()?.shape.as_deref()?))),
+            _ => Some(Numbers::Shape(Dim::product(view.shape(0)?))),
         }
     }
 
@@ -158,11 +157,11 @@ fn patch(cx: &mut RewriteCx, wanted: &[Dim]) -> Option<Rewrite> {
 }
 
 impl Operator for Flatten {
-    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+    fn fits(&self, _: &NodeView, inputs: &Sizes, outputs: &Sizes) -> bool {
         fitting::same_count(inputs, outputs)
     }
 
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -183,7 +182,7 @@ impl Operator for Flatten {
 }
 
 impl Operator for Squeeze {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -233,7 +232,7 @@ impl Operator for Squeeze {
 }
 
 impl Operator for Unsqueeze {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 

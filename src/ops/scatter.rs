@@ -1,9 +1,8 @@
 //! Scatter and gather by computed positions.
 
 use crate::algebra::{Dim, Term};
-use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Fact, axis};
 use super::gather::looked_up;
 use super::{Numbers, Operator};
@@ -112,9 +111,9 @@ impl Operator for GatherNd {
 }
 
 impl Operator for ByElement {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axis = axis(view.int("axis").unwrap_or(0), data.len())?;
         (input == 1).then(|| Numbers::Below(data[axis].clone()))
     }
 

@@ -2,10 +2,9 @@
 
 use crate::algebra::Term;
 
-use super::context::{InferCx, Inferred, RelateCx, Related, Role};
-use super::fact::{Fact, dtype};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Role};
+use super::fact::dtype;
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.
 pub struct SkipNorm;
@@ -63,10 +62,10 @@ impl Operator for SkipNorm {
 }
 
 impl Operator for EmbedNorm {
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
         // Tables of words and of segments.
         let table = [2, 4].get(input)?;
-        Some(Numbers::Below(inputs.get(*table).copied().flatten()?.shape.as_ref()?.first()?.clone()))
+        Some(Numbers::Below(view.shape(*table)?.first()?.clone()))
     }
 
     fn about(&self) -> &'static str {

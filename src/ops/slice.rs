@@ -1,12 +1,10 @@
 //! Slice: a contiguous part of a sum, or every so many positions: one column of a product.
 
 use crate::algebra::{Dim, Symbols, Term};
-use crate::onnx;
 
-use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
-use super::fact::{Fact, axis, known};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
+use super::fact::{axis, known};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `Slice`.
 pub struct Slice;
@@ -148,11 +146,11 @@ fn read(
 }
 
 impl Operator for Slice {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axes = match inputs.get(3).copied().flatten() {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axes = match view.inputs.get(3).copied().flatten() {
             Some(axes) => axes.numbers()?,
-            None => onnx::attr_ints(node, "axes").map_or_else(|| vec![0], <[i64]>::to_vec),
+            None => view.ints("axes").unwrap_or_else(|| vec![0]),
         };
         let size = data[axis(*axes.first()?, data.len())?].clone();
         match input {

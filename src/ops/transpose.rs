@@ -1,9 +1,8 @@
 //! Transpose: a permutation of the axes.
 
-use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::fact::{Fact, axis, known};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
+use super::fact::{axis, known};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `Transpose`.
 pub struct Transpose;
@@ -20,7 +19,7 @@ pub fn permutation(perm: Option<Vec<i64>>, rank: usize) -> Option<Vec<usize>> {
 }
 
 impl Operator for Transpose {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 

@@ -4,7 +4,7 @@ use crate::algebra::Dim;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
-use super::conv::Window;
+use super::conv::Windowed;
 use super::fact::Places;
 
 /// `MaxUnpool`. Input 1 counts positions over batch, channels and picture as one; a pooling that runs over fewer
@@ -18,7 +18,7 @@ const SHAPE: usize = 2;
 
 /// Spatial sizes without an operand that gives them.
 fn filled(cx: &InferCx) -> Option<Vec<Dim>> {
-    let w = Window::of(cx.node, cx.ints("kernel_shape")?);
+    let w = cx.attributes::<Windowed>().window()?;
     cx.shape(VALUES)?.get(2..)?.iter().enumerate().map(|(k, d)| w.restored(d, k)).collect()
 }
 

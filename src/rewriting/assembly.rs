@@ -41,13 +41,7 @@ impl Assembly {
 
     /// Lets the bodies of a node give the tensors that took the place of constants they gave: `reads` by (node, input),
     /// where the ends of bodies follow the node's own inputs.
-    pub fn redirect(
-        &mut self,
-        graph: &Graph,
-        i: usize,
-        node: &mut NodeProto,
-        reads: &HashMap<(usize, usize), String>,
-    ) {
+    pub fn redirect(&mut self, graph: &Graph, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) {
         let own = node.input.len();
         let given: usize = onnx::walk::bodies(node).map(|b| b.input.len()).sum();
         let mut at = own + given;

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
+use super::super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::rotary;
 use super::super::{Operator, Work};
@@ -17,21 +17,46 @@ pub struct GroupQuery;
 /// What the operator's kernels ask of the width of a head.
 const MULTIPLE: i64 = 8;
 
+/// Its attributes.
+struct Given {
+    /// Heads of queries.
+    queries: Option<i64>,
+    /// Heads of keys and values.
+    heads: Option<i64>,
+    rotates: bool,
+    /// Whether neighbours are turned together instead of halves.
+    interleaved: bool,
+    /// Whether a cache holds floats as they are.
+    plain_cache: bool,
+    /// Whether the scale is spelled out.
+    scaled: bool,
+}
+
+impl Attributes for Given {
+    fn parse(node: &NodeProto, _opset: i64) -> Given {
+        Given {
+            queries: onnx::attr_i(node, "num_heads"),
+            heads: onnx::attr_i(node, "kv_num_heads"),
+            rotates: onnx::attr_i(node, "do_rotary") == Some(1),
+            interleaved: onnx::attr_i(node, "rotary_interleaved") == Some(1),
+            plain_cache: ["k_quant_type", "v_quant_type"]
+                .iter()
+                .all(|n| onnx::attr_s(node, n).is_none_or(|t| t.is_empty() || t == "NONE")),
+            scaled: onnx::attr_f(node, "scale").is_some_and(|x| x != 0.0),
+        }
+    }
+}
+
 /// Sizes, and whether queries, keys and values come side by side.
-fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
+fn sizes(given: &Given, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
     let shape = |i: usize| inputs.get(i).copied().flatten()?.shape.as_deref();
-    let (queries, heads) = (onnx::attr_i(node, "num_heads")?, onnx::attr_i(node, "kv_num_heads")?);
+    let (queries, heads) = (given.queries?, given.heads?);
     let [_, _, width] = shape(0)? else { return None };
     let width = width.known()?;
     let packed = shape(1).is_none();
     let all = if packed { queries.checked_add(heads.checked_mul(2)?)? } else { queries };
     let channels = width_of_one(width, all)?;
     Some((Sizes { queries, heads, channels, value: channels }, packed))
-}
-
-/// Whether a cache holds floats as they are.
-fn plain_cache(node: &NodeProto) -> bool {
-    ["k_quant_type", "v_quant_type"].iter().all(|n| onnx::attr_s(node, n).is_none_or(|t| t.is_empty() || t == "NONE"))
 }
 
 /// The channels of a head in blocks that leave its width a multiple of what the kernels ask for.
@@ -51,7 +76,7 @@ fn rotate(cx: &mut RelateCx, channels: Term) -> Option<()> {
         cx.freeze(channels, "heads that are rotated in part");
         return Some(());
     };
-    let (rotated, angles) = rotary::halves(cx, cx.int("rotary_interleaved") == Some(1), &half);
+    let (rotated, angles) = rotary::halves(cx, cx.attributes::<Given>().interleaved, &half);
     cx.unify(channels, rotated);
     blocks(cx, angles);
     rotary::table(cx, 7, angles)?;
@@ -65,7 +90,7 @@ impl Operator for GroupQuery {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
-        let (s, _) = sizes(cx.node, &cx.inputs)?;
+        let (s, _) = sizes(&cx.attributes(), &cx.inputs)?;
         let q = cx.shape(0)?.to_vec();
         let keys = cx.shape(1).unwrap_or(&q).get(1)?.clone();
         let (t, d) = (cx.dtype(0), |n: i64| Dim::from(n));
@@ -80,8 +105,9 @@ impl Operator for GroupQuery {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
-        let (s, packed) = sizes(cx.node, &cx.inputs)?;
-        if !plain_cache(cx.node) {
+        let given = cx.attributes::<Given>();
+        let (s, packed) = sizes(&given, &cx.inputs)?;
+        if !given.plain_cache {
             return None;
         }
         let mut h = Heads::new(cx, s)?;
@@ -104,9 +130,9 @@ impl Operator for GroupQuery {
             }
         }
         cx.freeze(tokens, TOKENS);
-        match cx.int("do_rotary") {
-            Some(1) => rotate(cx, h.channels)?,
-            _ => blocks(cx, h.channels),
+        match given.rotates {
+            true => rotate(cx, h.channels)?,
+            false => blocks(cx, h.channels),
         }
         let mut related = Related::default();
         h.cache(cx, &mut related, batch, ([3, 4], [1, 2]))?;
@@ -129,7 +155,7 @@ impl Operator for GroupQuery {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
-        let (s, packed) = sizes(cx.node, &cx.before)?;
+        let (s, packed) = sizes(&cx.attributes(), &cx.before)?;
         let result = *cx.axes_out.first().copied()??.get(2)?;
         let queries = cx.blocks(result, s.channels)?;
         let now = channels_left(cx, result, queries)?;
@@ -139,9 +165,8 @@ impl Operator for GroupQuery {
         } else {
             cx.blocks(*cx.axes_in.get(1)?.as_ref()?.get(2)?, s.channels)?
         };
-        let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
         let rewrite = Rewrite::default().int("num_heads", queries).int("kv_num_heads", heads);
-        Some(rewrite.and(keep_scale(s.channels, now, given)))
+        Some(rewrite.and(keep_scale(s.channels, now, cx.attributes::<Given>().scaled)))
     }
 
     fn work(&self) -> Work {
@@ -150,7 +175,7 @@ impl Operator for GroupQuery {
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
-            let (s, packed) = sizes(cx.node, &cx.inputs)?;
+            let (s, packed) = sizes(&cx.attributes(), &cx.inputs)?;
             let keys = key_tokens(cx, usize::from(!packed), 3);
             if !packed {
                 return plain_macs(cx, &keys);

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
+use super::super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::{Operator, Work};
 use super::{Heads, Place, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
@@ -11,10 +11,23 @@ use super::{Heads, Place, Sizes, TOKENS, attach, channels_left, keep_scale, key_
 /// `MultiHeadAttention`: query; key and value, [batch, tokens, width] or [batch, heads, tokens, channels].
 pub struct MultiHead;
 
+/// Its attributes.
+struct Given {
+    heads: Option<i64>,
+    /// Whether the scale is spelled out.
+    scaled: bool,
+}
+
+impl Attributes for Given {
+    fn parse(node: &NodeProto, _opset: i64) -> Given {
+        Given { heads: onnx::attr_i(node, "num_heads"), scaled: onnx::attr_f(node, "scale").is_some_and(|x| x != 0.0) }
+    }
+}
+
 /// Sizes, and whether values must be as wide as keys.
-fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
+fn sizes(given: &Given, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
     let shape = |i: usize| inputs.get(i).copied().flatten()?.shape.as_deref();
-    let heads = onnx::attr_i(node, "num_heads")?;
+    let heads = given.heads?;
     // Queries, keys and values in one tensor, or keys and values, are laid out for certain devices.
     let (q, k, v) = (shape(0)?, shape(1)?, shape(2)?);
     let (_, channels) = per_head(q, Some(heads)).filter(|_| q.len() == 3)?;
@@ -31,7 +44,7 @@ impl Operator for MultiHead {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
-        let (s, _) = sizes(cx.node, &cx.inputs)?;
+        let (s, _) = sizes(&cx.attributes(), &cx.inputs)?;
         let (q, k) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let keys = if k.len() == 4 { k[2].clone() } else { k[1].clone() };
         let total = match cx.shape(6) {
@@ -50,7 +63,7 @@ impl Operator for MultiHead {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
-        let (s, coupled) = sizes(cx.node, &cx.inputs)?;
+        let (s, coupled) = sizes(&cx.attributes(), &cx.inputs)?;
         let mut h = Heads::new(cx, s)?;
         if coupled {
             cx.unify(h.channels, h.value);
@@ -83,12 +96,15 @@ impl Operator for MultiHead {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
-        let (s, _) = sizes(cx.node, &cx.before)?;
+        let (s, _) = sizes(&cx.attributes(), &cx.before)?;
         let width = *cx.axes_in.first()?.as_ref()?.get(2)?;
         let heads = cx.blocks(width, s.channels)?;
         let now = channels_left(cx, width, heads)?;
-        let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
-        Some(Rewrite::default().int("num_heads", heads).and(keep_scale(s.channels, now, given)))
+        Some(Rewrite::default().int("num_heads", heads).and(keep_scale(
+            s.channels,
+            now,
+            cx.attributes::<Given>().scaled,
+        )))
     }
 
     fn work(&self) -> Work {

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
+use super::super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 use super::super::fact::Fact;
 use super::super::{Operator, Work};
 use super::{Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
@@ -11,11 +11,30 @@ use super::{Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens,
 /// `Attention`: query, key, value; mask; keys and values of earlier tokens.
 pub struct Attention;
 
-fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<Sizes> {
+/// Its attributes.
+struct Given {
+    /// Heads of queries.
+    queries: Option<i64>,
+    /// Heads of keys and values.
+    heads: Option<i64>,
+    /// Whether the scale is spelled out.
+    scaled: bool,
+}
+
+impl Attributes for Given {
+    fn parse(node: &NodeProto, _opset: i64) -> Given {
+        Given {
+            queries: onnx::attr_i(node, "q_num_heads"),
+            heads: onnx::attr_i(node, "kv_num_heads"),
+            scaled: onnx::attr_f(node, "scale").is_some(),
+        }
+    }
+}
+
+fn sizes(given: &Given, inputs: &[Option<&Fact>]) -> Option<Sizes> {
     let shape = |i: usize| inputs.get(i).copied().flatten()?.shape.as_deref();
-    let heads = onnx::attr_i(node, "kv_num_heads");
-    let (queries, channels) = per_head(shape(0)?, onnx::attr_i(node, "q_num_heads"))?;
-    let (heads, same) = per_head(shape(1)?, heads)?;
+    let (queries, channels) = per_head(shape(0)?, given.queries)?;
+    let (heads, same) = per_head(shape(1)?, given.heads)?;
     let (also, value) = per_head(shape(2)?, Some(heads))?;
     (channels == same && heads == also).then_some(Sizes { queries, heads, channels, value })
 }
@@ -27,7 +46,7 @@ impl Operator for Attention {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
-        let s = sizes(cx.node, &cx.inputs)?;
+        let s = sizes(&cx.attributes(), &cx.inputs)?;
         let (q, k) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let d = |n: i64| Dim::from(n);
         let batch = q[0].clone();
@@ -49,7 +68,7 @@ impl Operator for Attention {
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
-        let s = sizes(cx.node, &cx.inputs)?;
+        let s = sizes(&cx.attributes(), &cx.inputs)?;
         let (q, k, v) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
         let h = Heads::new(cx, s)?;
         let queries = h.queries(cx);
@@ -77,9 +96,9 @@ impl Operator for Attention {
     }
 
     fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
-        let s = sizes(cx.node, &cx.before)?;
+        let s = sizes(&cx.attributes(), &cx.before)?;
         let (q, k) = (cx.axes_in.first()?.as_ref()?, cx.axes_in.get(1)?.as_ref()?);
-        let given = onnx::attr_f(cx.node, "scale").is_some();
+        let given = cx.attributes::<Given>().scaled;
         if q.len() == 4 {
             let now = cx.terms.kept_size(q[3], cx.kept).known()?;
             return Some(keep_scale(s.channels, now, given));

@@ -92,9 +92,7 @@ mod tests {
             ("g".to_owned(), Tensor::new(shape, vec![1.0; points.len()]).unwrap()),
         ];
         let out = open_model(&Tract, model, &SessionOptions::default()).unwrap().run(&inputs).unwrap();
-        let values = |name: &str| {
-            out.iter().find(|(n, _)| n == name).unwrap().1.to_f64_vec()
-        };
+        let values = |name: &str| out.iter().find(|(n, _)| n == name).unwrap().1.to_f64_vec();
         (values("y"), values("d"))
     }
 

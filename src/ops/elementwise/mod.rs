@@ -7,9 +7,8 @@ pub use folding::Fold;
 
 use crate::algebra::{Dim, Symbols, Term};
 
-use crate::onnx::proto::NodeProto;
-use crate::ops::context::{CostCx, InferCx, Inferred, OPEN, Quantized, RelateCx, Related, Role};
-use crate::ops::fact::{Fact, dtype};
+use crate::ops::context::{CostCx, InferCx, Inferred, NodeView, OPEN, Quantized, RelateCx, Related, Role};
+use crate::ops::fact::dtype;
 use crate::ops::pointwise::{Bound, Pointwise};
 use crate::ops::{Numbers, Operator, Sizes, fitting, steps};
 
@@ -93,12 +92,12 @@ pub fn broadcast(symbols: &mut Symbols, a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>
 }
 
 impl Operator for Elementwise {
-    fn fits(&self, _: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
+    fn fits(&self, _: &NodeView, inputs: &Sizes, _: &Sizes) -> bool {
         let data: Vec<&[Option<i64>]> = inputs.iter().take(self.data_inputs).copied().flatten().collect();
         fitting::broadcast(&data)
     }
 
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0 && matches!(self.fold, Fold::Cast | Fold::Same)).then_some(Numbers::Same)
     }
 
