@@ -35,13 +35,13 @@ impl ActivationCost {
         relations: &Relations,
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
     ) -> Self {
-        let nodes = graph.nodes().len();
+        let nodes = graph.count();
         // What nothing reads, and what the graph gives back, stays to the end.
-        let mut last = vec![nodes; graph.names.len()];
+        let mut last = vec![nodes; graph.tensors()];
         for (i, inputs) in graph.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i + 1);
         }
-        for id in graph.proto.output.iter().filter_map(|v| graph.id(v.name())) {
+        for id in graph.proto().output.iter().filter_map(|v| graph.id(v.name())) {
             last[id] = nodes;
         }
         let inputs = graph.free_inputs().into_iter().filter_map(|v| Some((graph.id(v.name())?, 0)));

@@ -44,7 +44,7 @@ impl Costs {
         let mut uncounted: BTreeMap<String, usize> = BTreeMap::new();
         // What no input reaches is computed once, not in every run.
         let runs = |i: &usize| !graph.outputs[*i].iter().flatten().any(|id| relations.derived[*id]);
-        for i in (0..graph.nodes().len()).filter(|i| !graph.is_folded(*i)).filter(runs) {
+        for i in (0..graph.count()).filter(|i| !graph.is_folded(*i)).filter(runs) {
             let work = graph.operator(i).map_or(Work::Uncounted, |op| op.work());
             let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx)).unwrap_or_default();
             let mut all = work == Work::None || work == Work::Counted && !of_node.is_empty();

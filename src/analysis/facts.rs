@@ -63,8 +63,9 @@ pub fn of_constant(t: &TensorProto) -> Fact {
 impl Facts {
     /// What inputs, constants and value infos of the file say, before any operator is asked.
     pub fn seed(graph: &Graph) -> Facts {
-        let mut facts = Facts { tensors: vec![Fact::default(); graph.names.len()], ..Default::default() };
-        for (scope, p) in graph.scopes.iter().map(|s| s.proto).enumerate() {
+        let mut facts = Facts { tensors: vec![Fact::default(); graph.tensors()], ..Default::default() };
+        for scope in 0..graph.scopes.len() {
+            let p = graph.graph_of(scope);
             for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
                 if let Some(id) = graph.lookup(scope, v.name()) {
                     facts.tensors[id] = declared(v, &mut facts.symbols);
@@ -81,7 +82,7 @@ impl Facts {
         }
         for (id, c) in graph.constants.iter().enumerate() {
             if let Some(c) = c {
-                facts.tensors[id] = of_constant(&c.tensor);
+                facts.tensors[id] = of_constant(graph.contents(c));
             }
         }
         facts
@@ -91,7 +92,7 @@ impl Facts {
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
         let (mut i, mut repeats) = (0, 0);
-        while i < graph.nodes().len() {
+        while i < graph.count() {
             let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
             let known = facts.varying.len();

@@ -14,7 +14,7 @@ pub fn whole_numbers(graph: &Graph, facts: &Facts, tensor: TensorId) -> Vec<Numb
             continue;
         }
         for (i, inputs) in graph.inputs.iter().enumerate() {
-            let own = graph.nodes()[i].input.len().min(inputs.len());
+            let own = graph.node(i).input.len().min(inputs.len());
             for k in (0..own).filter(|k| inputs[*k] == Some(id)) {
                 let Some(op) = graph.operator(i).filter(|_| !graph.is_entry(i)) else { continue };
                 match op.numbers(&graph.view(i, &facts.tensors), k) {

@@ -70,20 +70,20 @@ impl Relations {
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
-            picked: vec![false; graph.names.len()],
+            picked: vec![false; graph.tensors()],
             inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
-                tensors: vec![None; graph.names.len()],
-                uses: Vec::with_capacity(graph.nodes().len()),
+                tensors: vec![None; graph.tensors()],
+                uses: Vec::with_capacity(graph.count()),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
-                derived: vec![false; graph.names.len()],
+                derived: vec![false; graph.tensors()],
                 without_rule: BTreeMap::new(),
             },
         };
         walker.inputs();
-        for i in 0..graph.nodes().len() {
+        for i in 0..graph.count() {
             walker.node(i);
         }
         walker.outputs();
@@ -125,8 +125,8 @@ fn is_layer(role: Role) -> bool {
     matches!(role, Role::Out | Role::In | Role::Embedding)
 }
 
-struct Walker<'a, 'm> {
-    graph: &'a Graph<'m>,
+struct Walker<'a> {
+    graph: &'a Graph,
     facts: &'a Facts,
     /// Tensors that no input decides: constants, sizes, and what is computed from these only.
     settled: Vec<bool>,
@@ -140,23 +140,23 @@ struct Walker<'a, 'm> {
     out: Relations,
 }
 
-impl Walker<'_, '_> {
+impl Walker<'_> {
     fn frozen_axes(&mut self, id: TensorId, reason: &Reason) -> Option<Axes> {
         let shape = self.facts.tensors[id].shape.clone()?;
         Some(shape.into_iter().map(|d| self.out.terms.frozen_atom(d, reason)).collect())
     }
 
     fn inputs(&mut self) {
-        for id in 0..self.graph.names.len() {
+        for id in 0..self.graph.tensors() {
             if self.graph.producer[id].is_none() && self.graph.constants[id].is_none() {
-                let reason = Reason { kind: "graph input", at: self.graph.names[id].into() };
+                let reason = Reason { kind: "graph input", at: self.graph.name(id).into() };
                 self.out.tensors[id] = self.frozen_axes(id, &reason);
             }
         }
     }
 
     fn outputs(&mut self) {
-        for v in &self.graph.proto.output {
+        for v in &self.graph.proto().output {
             let reason = Reason { kind: "graph output", at: v.name().into() };
             if let Some(axes) = self.graph.id(v.name()).and_then(|id| self.out.tensors[id].clone()) {
                 axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
@@ -179,7 +179,7 @@ impl Walker<'_, '_> {
             true => QUANTIZED,
             false => "constant that holds no floats",
         };
-        let reason = Reason { kind, at: self.graph.names[id].into() };
+        let reason = Reason { kind, at: self.graph.name(id).into() };
         axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
     }
 
@@ -233,7 +233,7 @@ impl Walker<'_, '_> {
             return;
         }
         let (graph, facts) = (self.graph, self.facts);
-        let node = graph.nodes()[i];
+        let node = graph.node(i);
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let mut axes_in: Vec<Option<Axes>> =
             graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
@@ -395,7 +395,7 @@ impl Walker<'_, '_> {
                 continue;
             }
             // Exporters merge tensors that are full of one number, whatever reads them.
-            if others.is_empty() || graph.constants[id].as_ref().is_some_and(|c| onnx::is_uniform(&c.tensor)) {
+            if others.is_empty() || graph.tensor(id).is_some_and(onnx::is_uniform) {
                 continue;
             }
             let reason = Reason { kind: "weight of several layers that do not fit together", at };
@@ -464,7 +464,7 @@ impl Walker<'_, '_> {
                 None => {
                     let axes = self.out.uses[at.node][at.input].clone().unwrap_or_default();
                     let tensor = graph.inputs[at.node][at.input];
-                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.names[id]).into() };
+                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.name(id)).into() };
                     axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
                 }
             }

@@ -14,7 +14,7 @@ pub struct Readers(Vec<Vec<Use>>);
 impl Readers {
     /// Looks at all nodes once.
     pub fn of(graph: &Graph) -> Readers {
-        let mut all = vec![Vec::new(); graph.names.len()];
+        let mut all = vec![Vec::new(); graph.tensors()];
         for (node, inputs) in graph.inputs.iter().enumerate() {
             for (input, id) in inputs.iter().enumerate() {
                 id.iter().for_each(|id| all[*id].push(Use { node, input }));
@@ -172,7 +172,7 @@ fn axis_of(shape: &[usize], rank: usize) -> Option<Option<usize>> {
 
 /// Whether a zero point is a number of the type that it belongs to.
 fn whole(graph: &Graph, facts: &Facts, numbers: TensorId, zero: TensorId) -> bool {
-    let Some(values) = graph.constants[zero].as_ref().and_then(|c| onnx::to_f64_any(&c.tensor).ok()) else {
+    let Some(values) = graph.tensor(zero).and_then(|t| onnx::to_f64_any(t).ok()) else {
         return false;
     };
     let dtype = DType::try_from(facts.tensors[numbers].dtype);

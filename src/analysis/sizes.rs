@@ -85,7 +85,7 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
         .iter()
         .map(|f| f.shape.as_ref().map(|s| s.iter().map(|d| facts.symbols.eval(d, bindings)).collect()))
         .collect();
-    for (i, _node) in graph.nodes().iter().enumerate() {
+    for (i, _node) in graph.nodes().enumerate() {
         if graph.scope_of(i) != 0 || graph.is_entry(i) {
             continue;
         }
@@ -116,7 +116,7 @@ pub fn stored(graph: &Graph) -> Vec<i64> {
             out.push(n);
         }
     };
-    let all = || graph.constants.iter().flatten().map(|c| c.tensor.as_ref());
+    let all = || graph.constants.iter().flatten().map(|c| graph.contents(c));
     let shapes = all().filter(|t| t.data_type() == dtype::INT64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
     shapes.filter_map(|t| onnx::to_i64(t).ok()).flatten().filter(|n| *n <= LARGEST_SIZE).for_each(&mut add);
     all().flat_map(|t| &t.dims).for_each(|d| add(*d));

@@ -16,20 +16,20 @@ use crate::rewriting;
 pub fn excerpt(a: &Analysis, parts: &Parts, part: usize, kept: &Kept) -> rewriting::Result<Option<ModelProto>> {
     let mut model = rewriting::prune(a, kept)?;
     let Some(graph) = model.graph.take() else { return Ok(None) };
-    let outputs = parts.parts[part].outputs.iter().map(|id| a.graph.names[*id].to_owned()).collect();
+    let outputs = parts.parts[part].outputs.iter().map(|id| a.graph.name(*id).to_owned()).collect();
     let cut = Cut { a, parts, part, kept };
     model.graph = cut.graph(graph, outputs);
     Ok(model.graph.is_some().then_some(model))
 }
 
-struct Cut<'a, 'm> {
-    a: &'a Analysis<'m>,
+struct Cut<'a> {
+    a: &'a Analysis,
     parts: &'a Parts,
     part: usize,
     kept: &'a Kept,
 }
 
-impl Cut<'_, '_> {
+impl Cut<'_> {
     fn graph(&self, graph: GraphProto, outputs: Vec<String>) -> Option<GraphProto> {
         let foreign = |name: &str| self.a.graph.id(name).is_some_and(|id| self.is_foreign(id));
         let part = extract(graph, &outputs, foreign);
@@ -68,7 +68,7 @@ impl Cut<'_, '_> {
         };
         let dims = a.relations.tensors[id].as_ref()?.iter().map(|t| size(t).map(Some)).collect::<Option<Vec<_>>>()?;
         let dtype = DType::try_from(a.facts.tensors[id].dtype).ok()?;
-        Some(onnx::value_info(a.graph.names[id], dtype, &dims))
+        Some(onnx::value_info(a.graph.name(id), dtype, &dims))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
         // Every activation of the pruned model, as it is within it.
         let mut whole = rewriting::prune(&a, &kept).unwrap();
         let names: Vec<String> =
-            parts.parts.iter().flat_map(|p| &p.outputs).map(|id| a.graph.names[*id].to_owned()).collect();
+            parts.parts.iter().flat_map(|p| &p.outputs).map(|id| a.graph.name(*id).to_owned()).collect();
         onnx::add_outputs(whole.graph.as_mut().unwrap(), names.iter().map(|n| onnx::untyped(n))).unwrap();
         let inputs = rewriting::concrete_inputs(&a, 7).unwrap();
         let mut known = run(whole, &inputs);

@@ -18,12 +18,11 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.weight_name(v.tensor).to_owned();
-        let Some(c) = &a.graph.constants[v.tensor] else {
+        let Some(t) = a.graph.tensor(v.tensor) else {
             // Indices must stay those of the variants.
             weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });
             continue;
         };
-        let t = c.tensor.as_ref();
         let raw = t.raw_data.clone().filter(|raw| !raw.is_empty());
         let data = match (raw, t.data_type()) {
             (Some(raw), dtype::FLOAT) => WeightData::Bytes(raw),

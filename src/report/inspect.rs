@@ -144,7 +144,7 @@ pub struct Inspection {
 /// Describes a model.
 pub fn inspect(a: &Analysis) -> Inspection {
     let all = overview(a, None);
-    let model = a.graph.model;
+    let model = &a.graph.model;
     let mut warnings = model.warnings.clone();
     warnings.extend(a.warnings.iter().cloned());
     if let Some(example) = onnx::debug_info(&model.proto).example {
@@ -165,7 +165,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
     for item in &g.items {
         let v = &a.variants[item.variant];
         for at in &v.uses {
-            let initializer = a.graph.names[v.tensor].to_owned();
+            let initializer = a.graph.name(v.tensor).to_owned();
             let (node, role) = (a.graph.label(at.node), item.role.name());
             members.push((at.node, Member { node, initializer, axis: item.axis, role }));
         }
@@ -182,7 +182,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
 }
 
 fn facts(a: &Analysis) -> ModelFacts {
-    let (model, graph, full) = (a.graph.model, a.graph.proto, a.full_counts());
+    let (model, graph, full) = (&a.graph.model, a.graph.proto(), a.full_counts());
     let file = model.path.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
     let proto = &model.proto;
     let of_tensor = |t: &onnx::proto::TensorProto| {

@@ -13,7 +13,7 @@ use crate::onnx::proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 /// The model as it is, with some initializers replaced and no nodes yet.
 pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto>) -> ModelProto {
     let old = &a.graph.model.proto;
-    let g = a.graph.proto;
+    let g = a.graph.proto();
     let initializer = g.initializer.iter().enumerate().map(|(i, t)| replaced.get(&i).unwrap_or(t).clone()).collect();
     let graph = GraphProto {
         node: Vec::new(),

@@ -40,7 +40,7 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     if layers.is_empty() {
         return Ok((proto, 0));
     }
-    let model = tapped(a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
+    let model = tapped(&a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
     let mut wrong = None;
     Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
         let outputs: HashMap<&str, _> = outputs.iter().map(|(n, view)| (*n, view)).collect();
@@ -124,10 +124,9 @@ impl Layer {
 /// Layers whose channels, on axis 1, belong to a group, and that no normalisation follows.
 fn layers(a: &Analysis) -> Vec<Layer> {
     let g = &a.graph;
-    let graph_outputs: Vec<&str> = g.proto.output.iter().map(|v| v.name()).collect();
+    let graph_outputs: Vec<&str> = g.proto().output.iter().map(|v| v.name()).collect();
     let normalized: Vec<usize> = g
         .nodes()
-        .iter()
         .zip(&g.inputs)
         .filter(|(n, _)| n.op_type() == "BatchNormalization")
         .filter_map(|(_, inputs)| inputs.first().copied().flatten())
@@ -140,20 +139,20 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         let leaves = a.relations.terms.leaves(*axes.get(1)?);
         let on_axis_1 = c.window.is_some() || axes.len() == 2;
         let channels = usize::try_from(fact.shape.as_ref()?.get(1)?.known()?).ok().filter(|n| *n > 0)?;
-        let free = !normalized.contains(&output) && !graph_outputs.contains(&g.names[output]);
+        let free = !normalized.contains(&output) && !graph_outputs.contains(&g.name(output));
         let prunable = a.groups.iter().any(|group| leaves.contains(&group.atom));
         if !(on_axis_1 && free && prunable && fact.dtype == dtype::FLOAT) {
             return None;
         }
         // A bias that is no constant vector stays where it is.
         let bias = c.bias.filter(|k| g.inputs[node].len() == k + 1).and_then(|k| {
-            let t = &g.constants[g.inputs[node][k]?].as_ref()?.tensor;
+            let t = g.tensor(g.inputs[node][k]?)?;
             let values = onnx::to_f32(t).ok()?.into_owned();
             (values.len() == channels).then_some((k, values))
         });
         let zeros = vec![0.0; channels];
-        let output = g.names[output].to_owned();
+        let output = g.name(output).to_owned();
         Some(Layer { node, output, bias, channels, sums: zeros.clone(), squares: zeros, count: 0.0 })
     };
-    (0..g.nodes().len()).filter_map(layer).collect()
+    (0..g.count()).filter_map(layer).collect()
 }

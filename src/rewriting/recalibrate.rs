@@ -101,7 +101,7 @@ impl Normalization {
 
 /// What every normalisation of the original gives on the data, of the channels that are left.
 fn aims(a: &Analysis, kept: &Kept, calibration: &Calibration) -> Result<Aims> {
-    let model = a.graph.model;
+    let model = &a.graph.model;
     let (copy, mut all) = watched(&model.proto, model.external.as_ref(), None)?;
     if all.is_empty() {
         return Ok(Aims::new());
@@ -261,8 +261,8 @@ fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
         let rank = fact.shape.as_ref()?.len();
         (plain && fact.dtype == DType::Float as i32 && rank >= 2).then_some(rank)
     };
-    let main = |(i, _): &(usize, &&NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
-    Ok(graph.nodes().iter().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
+    let main = |(i, _): &(usize, &NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
+    Ok(graph.nodes().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
 }
 
 fn simple(op: &str, inputs: [&str; 2], output: &str) -> NewNode {

@@ -22,7 +22,7 @@ use crate::ops::{self, Fact, NodeView, Operator, Parsed, Rewrite, RewriteCx, Val
 /// [`Error::Node`] names the first node that cannot follow or whose shape is not as predicted.
 pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Remove)?;
-    for i in 0..a.graph.nodes().len() {
+    for i in 0..a.graph.count() {
         walker.node(i, &weights.reads)?;
     }
     let GraphProto { node, initializer, .. } = walker.made.edit.finish();
@@ -43,7 +43,7 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
 pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Outline)?;
     let mut found = Vec::new();
-    for i in 0..a.graph.nodes().len() {
+    for i in 0..a.graph.count() {
         match walker.node(i, &weights.reads) {
             Ok(()) => {}
             Err(e @ Error::Node { .. }) => {
@@ -98,8 +98,8 @@ fn rule(node: &NodeProto) -> Option<&'static dyn Operator> {
     ops::find(node.domain(), node.op_type()).map(|d| d.rule)
 }
 
-struct Walker<'a, 'm> {
-    a: &'a Analysis<'m>,
+struct Walker<'a> {
+    a: &'a Analysis,
     kept: &'a Kept,
     /// By tensor of the old graph, as it is in the new one.
     facts: Vec<Fact>,
@@ -112,8 +112,8 @@ struct Walker<'a, 'm> {
     picked: HashMap<(usize, String, usize, Vec<i64>), String>,
 }
 
-impl<'a, 'm> Walker<'a, 'm> {
-    fn new(a: &'a Analysis<'m>, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a, 'm>)> {
+impl<'a> Walker<'a> {
+    fn new(a: &'a Analysis, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a>)> {
         let mut names = Names::of_model(&a.graph.model.proto).tagged("pruned");
         let weights = cut(a, kept, mode, &mut names)?;
         let mut walker = Walker {
@@ -149,7 +149,7 @@ impl<'a, 'm> Walker<'a, 'm> {
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let scope = g.scope_of(i);
-        let mut node = g.nodes()[i].clone();
+        let mut node = g.node(i).clone();
         self.made.enter(g, i);
         if g.is_constant_node(i) {
             self.made.push(g, i, node);
@@ -199,7 +199,7 @@ impl<'a, 'm> Walker<'a, 'm> {
             self.learn(before, scope);
         }
         // A rule may have made the node another operator.
-        let renamed = node.op_type() != g.nodes()[i].op_type();
+        let renamed = node.op_type() != g.node(i).op_type();
         let op = if renamed { rule(&node) } else { op };
         let mut facts = self.infer(&node, op, scope, &ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
@@ -270,7 +270,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         let show = |s: &[Dim]| s.iter().map(|d| self.symbols.show(d)).collect::<Vec<_>>().join("x");
         let (is, was) = (show(shape), show(&wanted));
         Err(self
-            .fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.names[id])))
+            .fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.name(id))))
     }
 
     /// Sizes used as data keep the value they had: a scale computed from a head's width must not change with it.
@@ -296,7 +296,7 @@ impl<'a, 'm> Walker<'a, 'm> {
                 continue;
             }
             let Some(tensor) = self.constant(id, old) else {
-                return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.names[id])));
+                return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.name(id))));
             };
             node.input[k] = tensor.name().to_owned();
             self.new_facts.insert(tensor.name().to_owned(), of_constant(&tensor));
@@ -334,7 +334,7 @@ impl<'a, 'm> Walker<'a, 'm> {
     /// The old contents of a tensor as a constant, where all of them are known.
     fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
-        let name = self.made.edit.fresh(self.a.graph.names[id]);
+        let name = self.made.edit.fresh(self.a.graph.name(id));
         let dtype = DType::try_from(old.dtype).ok()?;
         match old.value.as_ref()? {
             Value::Floats(v) => {

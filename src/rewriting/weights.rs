@@ -72,7 +72,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
             if untouched(&cut) && !whole {
                 continue;
             }
-            let t = constant.tensor.as_ref();
+            let t = a.graph.contents(constant);
             let mut contents = match mode {
                 Mode::Outline if onnx::len(t)? > MAX_VALUE => {
                     let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
@@ -103,7 +103,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
                     }
                 }
             };
-            let old = a.graph.names[tensor];
+            let old = a.graph.name(tensor);
             let name = match constant.origin {
                 Origin::Initializer(i) if name_is_free => {
                     name_is_free = false;
@@ -123,7 +123,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
             }
         }
         // Old and new contents of a large model need not be in memory at once.
-        if let Some(raw) = &constant.tensor.raw_data {
+        if let Some(raw) = &a.graph.contents(constant).raw_data {
             a.graph.model.maps.release(raw);
         }
     }
@@ -134,9 +134,9 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
 fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
     let g = &a.graph;
     let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();
-    out.extend(g.proto.output.iter().filter_map(|v| g.id(v.name())));
+    out.extend(g.proto().output.iter().filter_map(|v| g.id(v.name())));
     // From the end, so that a chain of Identity nodes hands the need down.
-    for i in (0..g.nodes().len()).rev() {
+    for i in (0..g.count()).rev() {
         let need = match g.is_constant_node(i) {
             true => g.outputs[i].iter().flatten().any(|o| out.contains(o)),
             false => false,

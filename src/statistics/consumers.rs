@@ -38,8 +38,8 @@ impl Consumer {
     /// When the contents do not fit the shape.
     pub fn weight(&self, a: &Analysis) -> onnx::Result<Vec<f32>> {
         let tensor = a.variants[self.variant].tensor;
-        let Some(constant) = &a.graph.constants[tensor] else { return Ok(Vec::new()) };
-        let mut values = canonical(&onnx::to_f32(&constant.tensor)?, &onnx::shape(&constant.tensor)?, self);
+        let Some(constant) = a.graph.tensor(tensor) else { return Ok(Vec::new()) };
+        let mut values = canonical(&onnx::to_f32(constant)?, &onnx::shape(constant)?, self);
         if self.contraction.scale != 1.0 {
             values.iter_mut().for_each(|v| *v *= self.contraction.scale);
         }

@@ -68,7 +68,7 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
     let readers = Readers::of(a);
     let layer = |node: usize| {
         // With an activation inside, what comes out is no such product.
-        if onnx::attr_s(a.graph.nodes()[node], "activation").is_some_and(|name| !name.is_empty()) {
+        if onnx::attr_s(a.graph.node(node), "activation").is_some_and(|name| !name.is_empty()) {
             return None;
         }
         let contraction = a.contraction(node)?;
@@ -82,12 +82,12 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
             return None;
         }
         let weight = a.graph.constants[a.variants[variant].tensor].as_ref()?;
-        if !dtype::is_float(weight.tensor.data_type()) || consumer.contraction.scale == 0.0 {
+        if !dtype::is_float(a.graph.contents(weight).data_type()) || consumer.contraction.scale == 0.0 {
             return None;
         }
         Some(Layer { after: After::of(a, &readers, &consumer, output), consumer, output })
     };
-    (0..a.graph.nodes().len()).filter_map(layer).collect()
+    (0..a.graph.count()).filter_map(layer).collect()
 }
 
 /// Nodes that read each tensor, once for each time, those with bodies included.
@@ -99,13 +99,13 @@ struct Readers {
 impl Readers {
     fn of(a: &Analysis) -> Readers {
         let g = &a.graph;
-        let mut by = vec![Vec::new(); g.names.len()];
+        let mut by = vec![Vec::new(); g.tensors()];
         for (i, inputs) in g.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&g.captured[i]).for_each(|id| by[*id].push(i));
         }
-        let mut given_back = vec![false; g.names.len()];
-        for scope in &g.scopes {
-            scope.proto.output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
+        let mut given_back = vec![false; g.tensors()];
+        for scope in 0..g.scopes.len() {
+            g.graph_of(scope).output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
         }
         Readers { by, given_back }
     }
@@ -208,7 +208,7 @@ fn rank(a: &Analysis, id: TensorId) -> Option<usize> {
 
 /// The floats of a constant.
 fn vector(a: &Analysis, id: TensorId) -> Option<Vec<f32>> {
-    let t = &a.graph.constants[id].as_ref()?.tensor;
+    let t = a.graph.tensor(id)?;
     dtype::is_float(t.data_type()).then(|| onnx::to_f32(t).ok().map(|v| v.into_owned())).flatten()
 }
 

@@ -36,7 +36,7 @@ pub fn run(bytes: &[u8]) -> Result<Outcome, String> {
     let again = Model::from_bytes(out.into()).map_err(|e| format!("what was written does not load: {e}"))?;
     let before = Analysis::new(&model, &Vec::new()).map_err(|e| e.to_string())?;
     let after = Analysis::new(&again, &Vec::new()).map_err(|e| format!("what was written has no shapes: {e}"))?;
-    for v in &before.graph.proto.output {
+    for v in &before.graph.proto().output {
         let shape = |a: &Analysis| {
             let shape = a.graph.id(v.name()).and_then(|id| a.facts.tensors[id].shape.clone());
             shape.map(|s| s.iter().map(onnx_prune::algebra::Dim::known).collect::<Vec<_>>())

@@ -21,7 +21,7 @@ impl Inner {
         let terms = &a.relations.terms;
         let of = |name: &'n str| {
             let id = a.graph.id(name)?;
-            let own = a.graph.proto.output.iter().any(|v| v.name() == name);
+            let own = a.graph.proto().output.iter().any(|v| v.name() == name);
             // Sizes of what shrinks, and positions in it, are others afterwards.
             if !own && !dtype::is_float(a.facts.tensors[id].dtype) {
                 return Some((name.to_owned(), None));

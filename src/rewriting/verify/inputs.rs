@@ -99,18 +99,18 @@ struct Port {
 }
 
 /// Makes inputs.
-pub struct Maker<'a, 'm> {
-    a: &'a Analysis<'m>,
+pub struct Maker<'a> {
+    a: &'a Analysis,
     seed: u64,
     ports: Vec<Port>,
 }
 
-impl<'a, 'm> Maker<'a, 'm> {
+impl<'a> Maker<'a> {
     /// For the inputs of a model, of which `wishes` fills some.
     ///
     /// # Errors
     /// When a wish is for an input that is not there, or an input has no type that can be given.
-    pub fn new(a: &'a Analysis<'m>, seed: u64, wishes: &[(String, Fill)]) -> Result<Self> {
+    pub fn new(a: &'a Analysis, seed: u64, wishes: &[(String, Fill)]) -> Result<Self> {
         let mut ports = Vec::new();
         for v in a.graph.free_inputs() {
             let id = a.graph.id(v.name()).ok_or_else(|| no_shape(v.name()))?;

@@ -23,7 +23,7 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let Some(graph) = &mut proto.graph else { return Ok(proto) };
     let mut assembly = Assembly::new(&a.graph, names);
     graph.initializer.extend(weights.added);
-    for (i, node) in a.graph.nodes().iter().enumerate() {
+    for (i, node) in a.graph.nodes().enumerate() {
         let mut node = (*node).clone();
         for (k, slot) in node.input.iter_mut().enumerate() {
             if let Some(name) = weights.reads.get(&(i, k)) {
