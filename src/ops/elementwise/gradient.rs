@@ -89,7 +89,7 @@ mod tests {
         let shape = vec![points.len()];
         let inputs = [
             ("x".to_owned(), Tensor::new(shape.clone(), points.to_vec()).unwrap()),
-            ("g".to_owned(), Tensor::new(shape, vec![1.0; points.len()]).unwrap()),
+            ("g".to_owned(), Tensor::new(shape, vec![1f32; points.len()]).unwrap()),
         ];
         let out = open_model(&Tract, model, &SessionOptions::default()).unwrap().run(&inputs).unwrap();
         let values = |name: &str| out.iter().find(|(n, _)| n == name).unwrap().1.to_f64_vec();
