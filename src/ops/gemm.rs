@@ -4,7 +4,7 @@ use crate::algebra::Monomial;
 
 use super::context::{CostCx, InferCx, RelateCx, Role};
 use super::contraction::Contraction;
-use super::{Operator, Work};
+use super::{Operator, Work, fitting};
 
 /// `Gemm`.
 pub struct Gemm;
@@ -21,7 +21,11 @@ impl Operator for Gemm {
 
     fn infer(&self, cx: &mut InferCx) -> Option<()> {
         let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
-        let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];
+        let (a, b) = (cx.shape(0)?, cx.shape(1)?);
+        if !fitting::meet(a.get(1 - m)?, b.get(1 - n)?) {
+            return None;
+        }
+        let shape = vec![a.get(m)?.clone(), b.get(n)?.clone()];
         let dtype = cx.dtype(0);
         cx.set(0, dtype, shape);
         Some(())
