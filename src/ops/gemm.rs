@@ -5,7 +5,7 @@ use crate::onnx::{self, proto::NodeProto};
 
 use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::contraction::Contraction;
-use super::{Operator, Work};
+use super::{Operator, Work, fitting};
 
 /// `Gemm`.
 pub struct Gemm;
@@ -40,7 +40,11 @@ impl Operator for Gemm {
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let given = cx.attributes::<Product>();
         let (m, n) = (given.rows, given.columns);
-        let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];
+        let (a, b) = (cx.shape(0)?, cx.shape(1)?);
+        if !fitting::meet(a.get(1 - m)?, b.get(1 - n)?) {
+            return None;
+        }
+        let shape = vec![a.get(m)?.clone(), b.get(n)?.clone()];
         let dtype = cx.dtype(0);
         Some(Inferred::one(dtype, shape))
     }

@@ -66,7 +66,10 @@ impl Operator for MatMul {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
-        let [(_, rows), (_, columns)] = places(&cx.attributes(), [a.len(), b.len()])?;
+        let [(across, rows), (down, columns)] = places(&cx.attributes(), [a.len(), b.len()])?;
+        if !fitting::meet(&a[across], &b[down]) {
+            return None;
+        }
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
         let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b))?;
         shape.extend(rows.map(|r| a[r].clone()));

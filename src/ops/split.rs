@@ -24,6 +24,8 @@ impl Operator for Split {
             .or_else(|| Some(cx.ints("split")?.into_iter().map(Dim::from).collect()))
         {
             Some(s) => s,
+            // Only a run tells.
+            None if cx.has(1) => (0..n).map(|o| cx.unknown(o, a)).collect(),
             None => {
                 let part = cx.symbols.floor_div(&x[a].plus(&Dim::from(n as i64 - 1)), &Dim::from(n));
                 let last = x[a].minus(&part.times(&Dim::from(n as i64 - 1)));

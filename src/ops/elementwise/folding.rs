@@ -105,7 +105,14 @@ impl Elementwise {
                     Value::Floats(_) => None,
                 })
                 .collect();
-            let number = fold_ints(self.fold, &column?, cx.symbols)?;
+            let column = column?;
+            let number = match (self.fold, &column[..]) {
+                // The remainder has the sign of what is divided; of sizes, which are not negative, both are the same.
+                (Fold::Mod, [a, b]) if cx.int("fmod") == Some(1) && a.known().is_some() && b.known().is_some() => {
+                    Dim::from(a.known()?.checked_rem(b.known()?)?)
+                }
+                _ => fold_ints(self.fold, &column, cx.symbols)?,
+            };
             out.push(if self.fold == Fold::Cast { cast_to(dtype, &number)? } else { number });
         }
         Some(Value::Ints(out))
