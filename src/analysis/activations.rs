@@ -4,7 +4,6 @@ use super::facts::Facts;
 use super::graph::Graph;
 use super::relations::Relations;
 use crate::algebra::{Cost, Monomial};
-use crate::onnx::DType;
 
 /// Exponent of [`ActivationCost::soft_peak`]: as large as keeps a second peak 10 % below the first at a fifth of its
 /// weight.
@@ -49,7 +48,7 @@ impl ActivationCost {
         let outputs: Vec<Vec<(usize, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
         let live = |(id, from): (usize, usize)| {
             let axes = relations.tensors[id].clone().filter(|_| graph.constants[id].is_none())?;
-            let unit = DType::try_from(facts.tensors[id].dtype).map_or(4.0, |d| d.bits() as f64 / 8.0);
+            let unit = facts.tensors[id].dtype.bits() as f64 / 8.0;
             let bytes = compile(&[Monomial { coefficient: unit, axes }])?;
             Some(Live { bytes, from, to: last[id].max(from) })
         };

@@ -8,7 +8,8 @@ use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
-use crate::ops::{Fact, InferCx, Inferred, MAX_VALUE, NodeView, Operator, Value, dtype};
+use crate::ops::{Fact, InferCx, Inferred, MAX_VALUE, NodeView, Operator, Value};
+use crate::tensor::DType;
 
 /// What is known of every tensor.
 #[derive(Clone, Debug, Default)]
@@ -45,12 +46,12 @@ const MAX_REPEATS: usize = 64;
 /// What a constant tensor tells.
 pub fn of_constant(t: &TensorProto) -> Fact {
     if t.dims.len() > MAX_RANK {
-        return Fact { dtype: t.data_type(), ..Fact::default() };
+        return Fact { dtype: onnx::dtype_of(t), ..Fact::default() };
     }
     let shape: Vec<Dim> = t.dims.iter().map(|d| Dim::from(*d)).collect();
     let len = onnx::len(t).unwrap_or(usize::MAX);
-    let dt = t.data_type();
-    let value = if dtype::is_float(dt) {
+    let dt = onnx::dtype_of(t);
+    let value = if dt.is_real() {
         (len <= MAX_FLOATS).then(|| onnx::to_f64_any(t).ok().map(Value::Floats)).flatten()
     } else if len <= MAX_VALUE {
         onnx::to_i64(t).ok().map(|v| Value::Ints(v.into_iter().map(Dim::from).collect()))
@@ -73,7 +74,7 @@ impl Facts {
             }
             for s in &p.sparse_initializer {
                 if let Some(id) = s.values.as_ref().and_then(|v| graph.lookup(scope, v.name())) {
-                    let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
+                    let dtype = s.values.as_ref().map_or(DType::Undefined, onnx::dtype_of);
                     if s.dims.len() <= MAX_RANK {
                         facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
                     }
@@ -184,7 +185,7 @@ fn weight(fact: &Fact) -> usize {
 
 /// An inferred fact over a declared one: what follows from the inputs is believed first.
 fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
-    let dtype = if inferred.dtype != 0 { inferred.dtype } else { declared.dtype };
+    let dtype = if inferred.dtype != DType::Undefined { inferred.dtype } else { declared.dtype };
     let shape = match (inferred.shape, &declared.shape) {
         (Some(mut new), Some(old)) if new.len() == old.len() => {
             for (n, o) in new.iter_mut().zip(old) {
@@ -213,5 +214,5 @@ fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
             })
             .collect()
     });
-    Fact { dtype: t.elem_type(), shape, ..Fact::default() }
+    Fact { dtype: DType::of(t.elem_type()), shape, ..Fact::default() }
 }

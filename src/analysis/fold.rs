@@ -11,7 +11,6 @@ use super::facts::Facts;
 use super::graph::{Constant, Folded, Graph, Origin, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
-use crate::ops::dtype;
 use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
 
 /// A step may hold this many times the numbers of the file that it is computed from.
@@ -62,17 +61,17 @@ fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) 
     }
 }
 
-fn stored(name: &str, dt: i32, numbers: &Numbers) -> Option<TensorProto> {
+fn stored(name: &str, dt: DType, numbers: &Numbers) -> Option<TensorProto> {
     let raw: Vec<u8> = match dt {
-        dtype::DOUBLE => numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::Double => numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
         _ => {
             let data: Vec<f32> = numbers.iter().map(|v| *v as f32).collect();
-            return onnx::from_f32(name, numbers.shape(), &data, DType::try_from(dt).ok()?).ok();
+            return onnx::from_f32(name, numbers.shape(), &data, dt).ok();
         }
     };
     Some(TensorProto {
         name: Some(name.to_owned()),
-        data_type: Some(dt),
+        data_type: Some(dt as i32),
         dims: numbers.shape().iter().map(|n| *n as i64).collect(),
         raw_data: Some(raw.into()),
         ..TensorProto::default()
@@ -96,7 +95,7 @@ struct Finder<'g> {
 impl<'g> Finder<'g> {
     fn new(graph: &'g Graph, facts: &'g Facts) -> Self {
         let tensors = graph.tensors();
-        let float = |id: TensorId| dtype::is_float(facts.tensors[id].dtype);
+        let float = |id: TensorId| facts.tensors[id].dtype.is_real();
         let mut fixed: Vec<bool> = graph.constants.iter().map(Option::is_some).collect();
         let mut known: Vec<bool> = (0..tensors).map(|id| fixed[id] && float(id)).collect();
         let mut rules = vec![None; graph.count()];
@@ -209,7 +208,7 @@ impl<'g> Finder<'g> {
     }
 
     fn bytes(&self, id: TensorId) -> f64 {
-        let bits = DType::try_from(self.facts.tensors[id].dtype).map_or(32, DType::bits);
+        let bits = self.facts.tensors[id].dtype.bits();
         self.elements(id) as f64 * bits as f64 / 8.0
     }
 }
@@ -291,7 +290,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
     for i in nodes {
         let node = graph.node(i);
         let outputs: Vec<TensorId> = graph.outputs[i].iter().flatten().copied().collect();
-        if !outputs.iter().any(|id| dtype::is_float(facts.tensors[*id].dtype)) {
+        if !outputs.iter().any(|id| facts.tensors[*id].dtype.is_real()) {
             continue;
         }
         for id in graph.inputs[i].iter().flatten() {
@@ -338,7 +337,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
 fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
     let fact = &facts.tensors[id];
     let data = match (&graph.constants[id], &fact.value) {
-        (Some(c), _) if dtype::is_float(fact.dtype) => onnx::to_f64_any(graph.contents(c)).ok()?,
+        (Some(c), _) if fact.dtype.is_real() => onnx::to_f64_any(graph.contents(c)).ok()?,
         (None, Some(crate::ops::Value::Floats(v))) => v.clone(),
         _ => return None,
     };

@@ -1,5 +1,6 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
+use crate::tensor::DType;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::streams;
 use crate::algebra::{Reason, Term, Terms};
 use crate::onnx;
 use crate::ops::values::Nature;
-use crate::ops::{Fact, Notes, Packed, RelateCx, Role, dtype};
+use crate::ops::{Fact, Notes, Packed, RelateCx, Role};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -175,7 +176,7 @@ impl Walker<'_> {
 
     /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
     fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
-        let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
+        let kind = match self.facts.tensors[id].dtype.is_quantized() {
             true => QUANTIZED,
             false => "constant that holds no floats",
         };
@@ -193,7 +194,7 @@ impl Walker<'_> {
         }
         for (id, axes) in graph.inputs[i].iter().zip(axes_in) {
             let Some(id) = id.filter(|id| self.settled[*id] && graph.constants[*id].is_none()) else { continue };
-            if !dtype::is_float(self.facts.tensors[id].dtype) {
+            if !self.facts.tensors[id].dtype.is_real() {
                 continue;
             }
             for t in axes.iter_mut().flatten() {
@@ -252,7 +253,7 @@ impl Walker<'_> {
             }
         }
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
-        let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
+        let float = |id: &Option<TensorId>| id.is_some_and(|id| facts.tensors[id].dtype.is_real());
         let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
         let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
         let weight: Vec<bool> = graph.inputs[i]
@@ -335,7 +336,7 @@ impl Walker<'_> {
         }
         for (k, axes) in axes_in.iter().enumerate() {
             let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
-            if graph.constants[id].is_none() || dtype::is_float(facts.tensors[id].dtype) {
+            if graph.constants[id].is_none() || facts.tensors[id].dtype.is_real() {
                 continue;
             }
             match quantized.iter().find(|(q, _)| *q == k) {
@@ -419,7 +420,7 @@ impl Walker<'_> {
             let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
             let sums = graph.outputs[at.node].first().copied().flatten();
             let (Some(numbers), Some(sums)) = (numbers, sums) else { continue };
-            if facts.tensors[sums].dtype != dtype::INT32 {
+            if facts.tensors[sums].dtype != DType::Int32 {
                 continue;
             }
             let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
@@ -437,7 +438,7 @@ impl Walker<'_> {
             self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
         let float = |node: usize| {
             let out = graph.outputs[node].first().copied().flatten();
-            out.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype))
+            out.is_some_and(|id| facts.tensors[id].dtype.is_real())
         };
         let cast = |(at, q): &(&Use, &Quantization)| {
             graph.inputs[at.node].len() == 1 && q.scale.is_none() && q.zero_point.is_none() && float(at.node)

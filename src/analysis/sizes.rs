@@ -1,6 +1,7 @@
 //! Numbers for the sizes that a file leaves open: what the user gives, else guesses under which the graph holds
 //! together.
 
+use crate::tensor::DType;
 use std::collections::HashMap;
 
 use super::error::{Error, Result};
@@ -9,7 +10,6 @@ use super::graph::Graph;
 use super::ladder;
 use crate::algebra::Bindings;
 use crate::onnx;
-use crate::ops::dtype;
 
 /// A size as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +117,7 @@ pub fn stored(graph: &Graph) -> Vec<i64> {
         }
     };
     let all = || graph.constants.iter().flatten().map(|c| graph.contents(c));
-    let shapes = all().filter(|t| t.data_type() == dtype::INT64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
+    let shapes = all().filter(|t| onnx::dtype_of(t) == DType::Int64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
     shapes.filter_map(|t| onnx::to_i64(t).ok()).flatten().filter(|n| *n <= LARGEST_SIZE).for_each(&mut add);
     all().flat_map(|t| &t.dims).for_each(|d| add(*d));
     out

@@ -7,8 +7,7 @@ use super::groups::{Group, Variant};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
-use crate::onnx::{self, DType};
-use crate::ops::dtype;
+use crate::onnx::{self};
 
 /// Weights of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,12 +25,12 @@ impl Stored {
     }
 
     fn of(t: &TensorProto) -> Stored {
-        let dt = t.data_type();
-        if !dtype::is_float(dt) && !dtype::is_quantized(dt) {
+        let dt = onnx::dtype_of(t);
+        if !dt.is_real() && !dt.is_quantized() {
             return Stored::default();
         }
         let params = t.dims.iter().map(|d| *d as f64).product::<f64>();
-        let bits = DType::try_from(dt).map_or(32, DType::bits);
+        let bits = dt.bits();
         Stored { params, bytes: params * bits as f64 / 8.0 }
     }
 }

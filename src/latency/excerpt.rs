@@ -5,7 +5,7 @@ use crate::algebra::Kept;
 use crate::analysis::{Analysis, TensorId};
 use crate::onnx::edit::extract;
 use crate::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
-use crate::onnx::{self, DType};
+use crate::onnx::{self};
 use crate::rewriting;
 
 /// One part of the pruned model as a model, with its activations as inputs; `None` where the size or type of one is
@@ -67,7 +67,7 @@ impl Cut<'_> {
             a.facts.symbols.eval(&size, &a.facts.bindings)
         };
         let dims = a.relations.tensors[id].as_ref()?.iter().map(|t| size(t).map(Some)).collect::<Option<Vec<_>>>()?;
-        let dtype = DType::try_from(a.facts.tensors[id].dtype).ok()?;
+        let dtype = a.facts.tensors[id].dtype;
         Some(onnx::value_info(a.graph.name(id), dtype, &dims))
     }
 }
@@ -94,7 +94,7 @@ mod tests {
         let graph = listed.proto.graph.as_mut().unwrap();
         let declared = graph.initializer.iter().map(|t| {
             let dims: Vec<Option<i64>> = t.dims.iter().map(|d| Some(*d)).collect();
-            onnx::value_info(t.name(), DType::try_from(t.data_type()).unwrap(), &dims)
+            onnx::value_info(t.name(), onnx::dtype_of(t), &dims)
         });
         let declared: Vec<_> = declared.collect();
         graph.input.extend(declared);

@@ -31,6 +31,7 @@ mod sequences;
 mod source;
 mod states;
 mod tensor;
+mod values;
 pub mod walk;
 mod wire;
 
@@ -58,4 +59,5 @@ pub use source::Maps;
 #[cfg(feature = "data")]
 pub(crate) use source::{map as map_file, map_open as map_open_file};
 pub use tensor::{from_bools, from_f32, from_i64, len, shape};
+pub use values::{dtype_of, from_tensor, to_tensor};
 pub use wire::UnknownFields;

@@ -144,7 +144,7 @@ pub fn from_bools(name: &str, shape: &[usize], data: &[bool]) -> Result<TensorPr
     })
 }
 
-fn raw_tensor(name: &str, dims: Vec<i64>, dtype: DType, raw: Vec<u8>) -> TensorProto {
+pub(super) fn raw_tensor(name: &str, dims: Vec<i64>, dtype: DType, raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims,
         data_type: Some(dtype as i32),

@@ -1,9 +1,10 @@
 //! Operators that work along some axes, which freeze; the others pass through.
 
 use crate::algebra::Dim;
+use crate::tensor::DType;
 
 use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::fact::{axis, dtype};
+use super::fact::axis;
 use super::{Operator, Work};
 
 /// An operator of this kind. Outputs have the input's axes, with other sizes where it works, or without those.
@@ -66,7 +67,7 @@ pub static TOP: Along = Along {
         };
         let dt = cx.dtype(0);
         told.set(0, dt, shape.clone());
-        told.set(1, dtype::INT64, shape);
+        told.set(1, DType::Int64, shape);
         Some(told)
     },
 };

@@ -6,7 +6,6 @@ use crate::onnx::{self, proto::NodeProto};
 use super::context::{
     Attributes, CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role,
 };
-use super::fact::dtype;
 use super::{Operator, Work};
 
 /// `MatMulNBits`. The weight is a row of blocks for each output; a block is bytes that hold `block_size` numbers.
@@ -44,7 +43,7 @@ impl BlockMatMul {
     fn zero_points(cx: &mut RelateCx, bits: i64, rows: Term, blocks: Term) -> Option<()> {
         cx.parameter(ZERO_POINTS);
         let in_byte = 8 / bits;
-        if dtype::is_float(cx.fact(ZERO_POINTS)?.dtype) || in_byte == 1 {
+        if cx.fact(ZERO_POINTS)?.dtype.is_real() || in_byte == 1 {
             return Self::each_block(cx, ZERO_POINTS, rows, blocks);
         }
         let count = cx.terms.size(blocks).known()?;

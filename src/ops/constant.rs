@@ -2,10 +2,10 @@
 
 use crate::algebra::Dim;
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::fact::dtype;
 
 /// `Constant`.
 pub struct Constant;
@@ -20,11 +20,11 @@ impl Operator for Constant {
         let sparse = onnx::attr(cx.node, "sparse_value").and_then(|a| a.sparse_tensor.as_ref());
         if let Some(s) = sparse {
             let shape = s.dims.iter().map(|d| Dim::from(*d)).collect();
-            told.set(0, s.values.as_ref()?.data_type(), shape);
+            told.set(0, onnx::dtype_of(s.values.as_ref()?), shape);
             return Some(told);
         }
         let text = onnx::attr(cx.node, "value_strings").map(|a| vec![Dim::from(a.strings.len())]);
-        told.set(0, dtype::STRING, text.unwrap_or_default());
+        told.set(0, DType::String, text.unwrap_or_default());
         Some(told)
     }
 

@@ -5,10 +5,11 @@ use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
 use crate::onnx::proto::type_proto::Value as Type;
 use crate::onnx::proto::{NodeProto, ValueInfoProto};
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related};
-use super::fact::{Fact, axis, dtype};
+use super::fact::{Fact, axis};
 
 /// `If`.
 pub struct If;
@@ -209,7 +210,7 @@ impl Operator for EnterLoop {
         let mut told = Inferred::default();
         let body = onnx::attr(cx.node, "body")?.g.as_ref()?;
         // Number of the round and condition: single numbers, which some writers declare with an axis of 1.
-        for (o, dt) in [dtype::INT64, dtype::BOOL].into_iter().enumerate() {
+        for (o, dt) in [DType::Int64, DType::Bool].into_iter().enumerate() {
             let rank = body.input.get(o).map_or(0, rank);
             told.set(o, dt, vec![Dim::from(1i64); rank]);
         }

@@ -2,11 +2,11 @@
 
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 use super::description::row;
 use super::elementwise::{Elementwise, opaque};
-use super::fact::dtype;
 use super::opaque::{Counted, Frozen, Shaped, Uncounted};
 use super::table::Domain;
 use super::{Operator, Work};
@@ -58,7 +58,7 @@ impl Operator for Columns {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let dt = if self.floats { dtype::FLOAT } else { cx.dtype(0) };
+        let dt = if self.floats { DType::Float } else { cx.dtype(0) };
         let shape = cx.shape(0)?.to_vec();
         Some(Inferred::one(dt, shape))
     }
@@ -104,7 +104,7 @@ impl Operator for Normalizer {
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let shape = cx.shape(0)?.to_vec();
-        Some(Inferred::one(dtype::FLOAT, shape))
+        Some(Inferred::one(DType::Float, shape))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
@@ -161,15 +161,15 @@ fn extracted(cx: &mut InferCx) -> Option<Inferred> {
 /// Values of another type.
 fn mapped(cx: &mut InferCx) -> Option<Inferred> {
     let given = |name: &str| len(cx, name) > 0 || onnx::attr(cx.node, name).is_some_and(|a| a.t.is_some());
-    let tensor = onnx::attr_t(cx.node, "values_tensor").map(|t| t.data_type());
+    let tensor = onnx::attr_t(cx.node, "values_tensor").map(onnx::dtype_of);
     let dt = match tensor {
         Some(t) => t,
-        None if given("values_floats") => dtype::FLOAT,
-        None if given("values_int64s") => dtype::INT64,
-        None if given("values_strings") => dtype::STRING,
+        None if given("values_floats") => DType::Float,
+        None if given("values_int64s") => DType::Int64,
+        None if given("values_strings") => DType::String,
         // Before version 2, and as CategoryMapper does: text becomes numbers, and numbers text.
-        None if cx.dtype(0) == dtype::STRING => dtype::INT64,
-        None => dtype::STRING,
+        None if cx.dtype(0) == DType::String => DType::Int64,
+        None => DType::String,
     };
     let shape = cx.shape(0)?.to_vec();
     Some(Inferred::one(dt, shape))
@@ -178,14 +178,14 @@ fn mapped(cx: &mut InferCx) -> Option<Inferred> {
 /// As many columns as attributes say.
 fn joined(cx: &mut InferCx) -> Option<Inferred> {
     let shape = vec![rows(cx)?, Dim::from(cx.ints("inputdimensions")?.iter().sum::<i64>())];
-    Some(Inferred::one(dtype::FLOAT, shape))
+    Some(Inferred::one(DType::Float, shape))
 }
 
 /// A place for each category.
 fn one_hot(cx: &mut InferCx) -> Option<Inferred> {
     let n = len(cx, "cats_int64s").max(len(cx, "cats_strings"));
     let shape = [cx.shape(0)?, &[Dim::from(n)]].concat();
-    Some(Inferred::one(dtype::FLOAT, shape))
+    Some(Inferred::one(DType::Float, shape))
 }
 
 /// A label and a score of each class for each row.
@@ -199,8 +199,8 @@ fn classified(cx: &mut InferCx) -> Option<Inferred> {
         0 | 1 => cx.unknown(1, 1),
         c => Dim::from(c),
     };
-    told.set(0, if text { dtype::STRING } else { dtype::INT64 }, vec![n.clone()]);
-    told.set(1, dtype::FLOAT, vec![n, scores]);
+    told.set(0, if text { DType::String } else { DType::Int64 }, vec![n.clone()]);
+    told.set(1, DType::Float, vec![n, scores]);
     Some(told)
 }
 
@@ -208,13 +208,13 @@ fn classified(cx: &mut InferCx) -> Option<Inferred> {
 fn targets(cx: &mut InferCx) -> Option<Inferred> {
     let n = cx.int("targets").or_else(|| cx.int("n_targets")).unwrap_or(1);
     let shape = vec![rows(cx)?, Dim::from(n)];
-    Some(Inferred::one(dtype::FLOAT, shape))
+    Some(Inferred::one(DType::Float, shape))
 }
 
 /// One number for each row.
 fn single(cx: &mut InferCx) -> Option<Inferred> {
     let shape = vec![rows(cx)?, Dim::from(1i64)];
-    Some(Inferred::one(dtype::FLOAT, shape))
+    Some(Inferred::one(DType::Float, shape))
 }
 
 /// `times` products for each row.

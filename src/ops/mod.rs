@@ -64,7 +64,7 @@ pub use context::{
 pub use contraction::Contraction;
 pub use conv::Window;
 pub use description::{Description, Gradient, GradientRule};
-pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
+pub use fact::{Fact, MAX_VALUE, Places, Value};
 pub use pointwise::{Bound, Pointwise};
 pub use table::{all, find};
 

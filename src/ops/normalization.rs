@@ -2,6 +2,7 @@
 
 use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
@@ -112,7 +113,7 @@ impl Operator for LayerNorm {
         for o in 1..cx.written {
             let reduced =
                 shape.iter().enumerate().map(|(k, d)| if k < axis { d.clone() } else { 1i64.into() }).collect();
-            told.set(o, super::dtype::FLOAT, reduced);
+            told.set(o, DType::Float, reduced);
         }
         Some(told)
     }

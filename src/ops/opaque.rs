@@ -2,9 +2,9 @@
 
 use crate::algebra::{Dim, Monomial};
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::context::{CostCx, InferCx, Inferred, RelateCx, Related};
-use super::fact::dtype;
 use super::{Operator, Work};
 
 /// Frozen for this reason; what the file declares of its outputs is believed.
@@ -98,8 +98,8 @@ pub fn same(cx: &mut InferCx) -> Option<Inferred> {
 }
 
 /// The element type that an attribute gives, else this one.
-fn given(cx: &InferCx, name: &str, default: i32) -> i32 {
-    cx.int(name).filter(|t| *t != 0).map_or(default, |t| t as i32)
+fn given(cx: &InferCx, name: &str, default: DType) -> DType {
+    cx.int(name).filter(|t| *t != 0).map_or(default, |t| DType::of(t as i32))
 }
 
 /// The shape of the input, of the type that `dtype` gives.
@@ -111,7 +111,7 @@ pub fn typed(cx: &mut InferCx) -> Option<Inferred> {
 /// The shape that the attribute `shape` gives.
 pub fn by_attribute(cx: &mut InferCx) -> Option<Inferred> {
     let shape = cx.ints("shape").unwrap_or_default().into_iter().map(Dim::from).collect();
-    Some(Inferred::one(given(cx, "dtype", dtype::FLOAT), shape))
+    Some(Inferred::one(given(cx, "dtype", DType::Float), shape))
 }
 
 /// One axis as long as the number in input 0.
@@ -120,7 +120,7 @@ pub fn window(cx: &mut InferCx) -> Option<Inferred> {
         Some(n) => n,
         None => cx.unknown(0, 0),
     };
-    Some(Inferred::one(given(cx, "output_datatype", dtype::FLOAT), vec![size]))
+    Some(Inferred::one(given(cx, "output_datatype", DType::Float), vec![size]))
 }
 
 /// Spectrum bins by mel bins.
@@ -128,13 +128,13 @@ pub fn mel_matrix(cx: &mut InferCx) -> Option<Inferred> {
     let number = |cx: &InferCx, i: usize| cx.numbers(i)?.first().copied();
     let (mels, length) = (number(cx, 0)?, number(cx, 1)?);
     let bins = length.checked_div(2)?.checked_add(1)?;
-    Some(Inferred::one(given(cx, "output_datatype", dtype::FLOAT), vec![Dim::from(bins), Dim::from(mels)]))
+    Some(Inferred::one(given(cx, "output_datatype", DType::Float), vec![Dim::from(bins), Dim::from(mels)]))
 }
 
 /// Samples of each row.
 pub fn multinomial(cx: &mut InferCx) -> Option<Inferred> {
     let shape = vec![cx.shape(0)?.first()?.clone(), Dim::from(cx.int("sample_size").unwrap_or(1))];
-    Some(Inferred::one(given(cx, "dtype", dtype::INT32), shape))
+    Some(Inferred::one(given(cx, "dtype", DType::Int32), shape))
 }
 
 /// A loss: of each position, or one number.
@@ -150,13 +150,13 @@ pub fn loss(cx: &mut InferCx) -> Option<Inferred> {
 /// Boxes that stay: batch, class, box of each.
 pub fn picked_boxes(cx: &mut InferCx) -> Option<Inferred> {
     let n = cx.unknown(0, 0);
-    Some(Inferred::one(dtype::INT64, vec![n, Dim::from(3i64)]))
+    Some(Inferred::one(DType::Int64, vec![n, Dim::from(3i64)]))
 }
 
 /// Coordinates of the elements that are not zero.
 pub fn coordinates(cx: &mut InferCx) -> Option<Inferred> {
     let (rank, n) = (cx.rank(0)?, cx.unknown(0, 1));
-    Some(Inferred::one(dtype::INT64, vec![Dim::from(rank), n]))
+    Some(Inferred::one(DType::Int64, vec![Dim::from(rank), n]))
 }
 
 /// A grid of positions: as many axes as the size operand, and the coordinates.
@@ -172,23 +172,23 @@ pub fn grid(cx: &mut InferCx) -> Option<Inferred> {
 pub fn picture(cx: &mut InferCx) -> Option<Inferred> {
     let colors = if onnx::attr_s(cx.node, "pixel_format") == Some("Grayscale") { 1i64 } else { 3 };
     let shape = vec![cx.unknown(0, 0), cx.unknown(0, 1), Dim::from(colors)];
-    Some(Inferred::one(dtype::UINT8, shape))
+    Some(Inferred::one(DType::Uint8, shape))
 }
 
 /// One truth value.
 pub fn truth(_cx: &mut InferCx) -> Option<Inferred> {
-    Some(Inferred::one(dtype::BOOL, Vec::new()))
+    Some(Inferred::one(DType::Bool, Vec::new()))
 }
 
 /// A truth value for each element.
 pub fn truths(cx: &mut InferCx) -> Option<Inferred> {
     let shape = cx.shape(0)?.to_vec();
-    Some(Inferred::one(dtype::BOOL, shape))
+    Some(Inferred::one(DType::Bool, shape))
 }
 
 /// One whole number.
 pub fn count(_cx: &mut InferCx) -> Option<Inferred> {
-    Some(Inferred::one(dtype::INT64, Vec::new()))
+    Some(Inferred::one(DType::Int64, Vec::new()))
 }
 
 /// What the file declares.

@@ -2,12 +2,13 @@
 
 use crate::algebra::{Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
+use crate::tensor::DType;
 
 use super::concat::Concat;
 use super::context::{CostCx, InferCx, Inferred, NodeView, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::conv::{Conv, Layout};
 use super::elementwise::{Elementwise, Fold, folding, opaque};
-use super::fact::{axis, dtype};
+use super::fact::axis;
 use super::gemm::Gemm;
 use super::matmul::MatMul;
 use super::quantize::follow;
@@ -173,7 +174,7 @@ impl Operator for Over {
         let mut told = cx.through(&self.inputs(), |cx| self.inner.infer(cx))?;
         let dt = match self.gives {
             Gives::Like(i) => cx.dtype(i),
-            Gives::Sums => dtype::INT32,
+            Gives::Sums => DType::Int32,
         };
         let out = told.output(0);
         (out.dtype, out.value) = (dt, None);

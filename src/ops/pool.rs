@@ -1,6 +1,7 @@
 //! Pooling: channels pass through, spatial axes change.
 
 use crate::algebra::Dim;
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related};
@@ -32,7 +33,7 @@ impl Operator for Pool {
         }
         let dtype = cx.dtype(0);
         told.set(0, dtype, shape.clone());
-        told.set(1, super::dtype::INT64, shape.clone());
+        told.set(1, DType::Int64, shape.clone());
         if cx.written > 1 {
             let sizes = x[2..].to_vec();
             let restored = match w.stays_inside() {

@@ -1,10 +1,10 @@
 //! `QuantizeLinear`, `DequantizeLinear`, `DynamicQuantizeLinear`: from real numbers to whole ones and back.
 
 use crate::algebra::Term;
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, Quantized, RelateCx, Related};
-use super::fact::dtype;
 
 /// `QuantizeLinear`, or `DequantizeLinear` the other way.
 pub struct Quantize {
@@ -21,11 +21,11 @@ impl Operator for Quantize {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let given = cx.int("output_dtype").filter(|t| *t != 0).map(|t| t as i32);
+        let given = cx.int("output_dtype").filter(|t| *t != 0).map(|t| DType::of(t as i32));
         let dt = given.unwrap_or(match (self.back, cx.has(2)) {
             (true, _) => cx.dtype(1),
             (false, true) => cx.dtype(2),
-            (false, false) => dtype::UINT8,
+            (false, false) => DType::Uint8,
         });
         let shape = cx.shape(0)?.to_vec();
         Some(Inferred::one(dt, shape))
@@ -87,9 +87,9 @@ impl Operator for DynamicQuantize {
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
         let (dt, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
-        told.set(0, dtype::UINT8, shape);
+        told.set(0, DType::Uint8, shape);
         told.set(1, dt, Vec::new());
-        told.set(2, dtype::UINT8, Vec::new());
+        told.set(2, DType::Uint8, Vec::new());
         Some(told)
     }
 

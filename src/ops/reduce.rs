@@ -2,10 +2,11 @@
 
 use crate::algebra::Dim;
 use crate::onnx::{self, proto::NodeProto};
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{Attributes, InferCx, Inferred, NodeView, RelateCx, Related};
-use super::fact::{Value, axis, dtype};
+use super::fact::{Value, axis};
 
 /// `Reduce*`: over `axes`, all if none are given.
 pub struct Reduce(pub Reduction);
@@ -153,7 +154,7 @@ impl Operator for ArgReduce {
         let shape = cx.shape(0)?.to_vec();
         let given = cx.attributes::<Searching>();
         let over = axis(given.axis, shape.len())?;
-        Some(Inferred::one(dtype::INT64, reduced(&shape, &[over], given.keep)))
+        Some(Inferred::one(DType::Int64, reduced(&shape, &[over], given.keep)))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {

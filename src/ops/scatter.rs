@@ -2,6 +2,8 @@
 
 use crate::algebra::{Dim, Term};
 
+use crate::tensor::DType;
+
 use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Fact, axis};
 use super::gather::looked_up;
@@ -122,7 +124,7 @@ impl Operator for ByElement {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let (dtype, shape): (i32, Vec<Dim>) = (cx.dtype(0), cx.shape(self.like)?.to_vec());
+        let (dtype, shape): (DType, Vec<Dim>) = (cx.dtype(0), cx.shape(self.like)?.to_vec());
         Some(Inferred::one(dtype, shape))
     }
 

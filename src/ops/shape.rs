@@ -2,10 +2,11 @@
 
 use crate::algebra::Dim;
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
-use super::fact::{Fact, MAX_VALUE, Value, dtype, known};
+use super::fact::{Fact, MAX_VALUE, Value, known};
 
 /// `Shape`.
 pub struct Shape;
@@ -66,10 +67,10 @@ impl Operator for ConstantOfShape {
             }
         };
         let fill = onnx::attr_t(cx.node, "value");
-        let dt = fill.map_or(dtype::FLOAT, |t| t.data_type());
+        let dt = fill.map_or(DType::Float, onnx::dtype_of);
         let len = known(&shape).and_then(|s| s.iter().try_fold(1usize, |a, b| a.checked_mul(*b)));
         let value = len.filter(|n| *n <= MAX_VALUE).and_then(|n| {
-            if dtype::is_float(dt) {
+            if dt.is_real() {
                 let x = match fill {
                     Some(t) => f64::from(*onnx::to_f32(t).ok()?.first()?),
                     None => 0.0,
@@ -171,7 +172,7 @@ impl Operator for Range {
             if cx.fact(*i)?.value == before.value {
                 continue;
             }
-            let bound = before.numbers().filter(|_| before.dtype == dtype::INT64)?;
+            let bound = before.numbers().filter(|_| before.dtype == DType::Int64)?;
             let shape = before.known_shape()?;
             rewrite = rewrite.and(cx.constant(*i, "bound", &shape, &bound)?);
         }

@@ -1,9 +1,9 @@
 //! Normalisations over the last axis that onnxruntime joins with what comes before: a sum, an embedding.
 
 use crate::algebra::Term;
+use crate::tensor::DType;
 
 use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Role};
-use super::fact::dtype;
 use super::{Numbers, Operator};
 
 /// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.
@@ -31,8 +31,8 @@ impl Operator for SkipNorm {
         let (own, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let mut statistics = shape.clone();
         *statistics.last_mut()? = 1i64.into();
-        told.set(1, dtype::FLOAT, statistics.clone());
-        told.set(2, dtype::FLOAT, statistics);
+        told.set(1, DType::Float, statistics.clone());
+        told.set(2, DType::Float, statistics);
         told.set(3, own, shape);
         Some(told)
     }
@@ -78,7 +78,7 @@ impl Operator for EmbedNorm {
         let shape = [&ids[..], cx.shape(2)?.get(1..)?].concat();
         let table = cx.dtype(2);
         told.set(0, table, shape.clone());
-        told.set(1, dtype::INT32, vec![ids.first()?.clone()]);
+        told.set(1, DType::Int32, vec![ids.first()?.clone()]);
         told.set(2, table, shape);
         Some(told)
     }

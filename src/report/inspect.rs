@@ -9,7 +9,7 @@ use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
 use crate::analysis::{Analysis, Group, Kind};
 use crate::onnx::proto::ValueInfoProto;
-use crate::onnx::{self, DType};
+use crate::onnx::{self};
 use crate::planning::Axes;
 
 /// An input or output of the graph.
@@ -187,7 +187,7 @@ fn facts(a: &Analysis) -> ModelFacts {
     let proto = &model.proto;
     let of_tensor = |t: &onnx::proto::TensorProto| {
         let n = onnx::len(t).unwrap_or(0);
-        DType::try_from(t.data_type()).ok().and_then(|d| d.bytes_for(n)).unwrap_or(0) as u64
+        onnx::dtype_of(t).bytes_for(n).unwrap_or(0) as u64
     };
     ModelFacts {
         file: file.unwrap_or_else(|| "-".to_owned()),
@@ -211,7 +211,7 @@ fn facts(a: &Analysis) -> ModelFacts {
 
 fn port(a: &Analysis, v: &ValueInfoProto) -> Port {
     let fact = a.graph.id(v.name()).map(|id| &a.facts.tensors[id]);
-    let dtype = fact.and_then(|f| DType::try_from(f.dtype).ok()).unwrap_or(DType::Undefined);
+    let dtype = fact.map(|f| f.dtype).unwrap_or_default();
     let dims = fact.and_then(|f| f.shape.as_ref());
     let size = |d: &Dim| d.known().map_or_else(|| Size::Open(a.facts.symbols.show(d)), Size::Known);
     let shape = dims.map(|dims| dims.iter().map(size).collect());

@@ -34,3 +34,9 @@ pub enum Error {
     #[error("verification failed, nothing was written: {0}")]
     Verification(String),
 }
+
+impl From<crate::tensor::Error> for Error {
+    fn from(e: crate::tensor::Error) -> Error {
+        crate::runtime::Error::from(e).into()
+    }
+}

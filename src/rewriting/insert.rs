@@ -12,7 +12,6 @@ use crate::analysis::Analysis;
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
-use crate::ops::dtype;
 use crate::statistics::{Calibration, Tap, tapped};
 
 const EPSILON: f32 = 1e-5;
@@ -141,7 +140,7 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         let channels = usize::try_from(fact.shape.as_ref()?.get(1)?.known()?).ok().filter(|n| *n > 0)?;
         let free = !normalized.contains(&output) && !graph_outputs.contains(&g.name(output));
         let prunable = a.groups.iter().any(|group| leaves.contains(&group.atom));
-        if !(on_axis_1 && free && prunable && fact.dtype == dtype::FLOAT) {
+        if !(on_axis_1 && free && prunable && fact.dtype == DType::Float) {
             return None;
         }
         // A bias that is no constant vector stays where it is.

@@ -259,7 +259,7 @@ fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
             && onnx::attr_i(n, "training_mode").unwrap_or(0) == 0;
         let fact = &facts.tensors[graph.inputs[i].first().copied().flatten()?];
         let rank = fact.shape.as_ref()?.len();
-        (plain && fact.dtype == DType::Float as i32 && rank >= 2).then_some(rank)
+        (plain && fact.dtype == DType::Float && rank >= 2).then_some(rank)
     };
     let main = |(i, _): &(usize, &NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
     Ok(graph.nodes().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())

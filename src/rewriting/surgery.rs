@@ -221,7 +221,7 @@ impl<'a> Walker<'a> {
                 }
                 (None, None) => old.shape.clone(),
             };
-            let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
+            let dtype = if fact.dtype == DType::Undefined { old.dtype } else { fact.dtype };
             self.facts[id] = Fact { dtype, shape, ..fact };
             self.facts[id].reconcile();
         }
@@ -335,7 +335,7 @@ impl<'a> Walker<'a> {
     fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
         let name = self.made.edit.fresh(self.a.graph.name(id));
-        let dtype = DType::try_from(old.dtype).ok()?;
+        let dtype = old.dtype;
         match old.value.as_ref()? {
             Value::Floats(v) => {
                 let data: Vec<f32> = v.iter().map(|x| *x as f32).collect();
@@ -344,10 +344,10 @@ impl<'a> Walker<'a> {
             Value::Ints(v) => {
                 let data: Vec<i64> = v.iter().map(Dim::known).collect::<Option<_>>()?;
                 let mut t = onnx::from_i64(&name, &shape, &data).ok()?;
-                if old.dtype == ops::dtype::INT32 {
-                    t.data_type = Some(old.dtype);
+                if old.dtype == DType::Int32 {
+                    t.data_type = Some(old.dtype as i32);
                     t.raw_data = Some(data.iter().flat_map(|x| (*x as i32).to_le_bytes()).collect::<Vec<u8>>().into());
-                } else if old.dtype != ops::dtype::INT64 {
+                } else if old.dtype != DType::Int64 {
                     return None;
                 }
                 Some(t)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::consumers::{Consumer, consumer};
 use crate::analysis::{Analysis, TensorId};
 use crate::onnx;
-use crate::ops::{Bound, Pointwise, dtype};
+use crate::ops::{Bound, Pointwise};
 
 /// A node that is a product of a constant weight with patches, and what follows it.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
             return None;
         }
         let weight = a.graph.constants[a.variants[variant].tensor].as_ref()?;
-        if !dtype::is_float(a.graph.contents(weight).data_type()) || consumer.contraction.scale == 0.0 {
+        if !onnx::dtype_of(a.graph.contents(weight)).is_real() || consumer.contraction.scale == 0.0 {
             return None;
         }
         Some(Layer { after: After::of(a, &readers, &consumer, output), consumer, output })
@@ -209,7 +209,7 @@ fn rank(a: &Analysis, id: TensorId) -> Option<usize> {
 /// The floats of a constant.
 fn vector(a: &Analysis, id: TensorId) -> Option<Vec<f32>> {
     let t = a.graph.tensor(id)?;
-    dtype::is_float(t.data_type()).then(|| onnx::to_f32(t).ok().map(|v| v.into_owned())).flatten()
+    onnx::dtype_of(t).is_real().then(|| onnx::to_f32(t).ok().map(|v| v.into_owned())).flatten()
 }
 
 /// The values of a constant that holds one number, or one for each output of a layer along their axis.

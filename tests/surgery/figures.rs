@@ -121,7 +121,7 @@ fn peak(a: &Analysis) -> Option<f64> {
         false => g.node.iter().rposition(|n| n.input.iter().any(|i| i == name)),
     };
     let bytes = |name: &str| {
-        let bits = DType::try_from(a.facts.tensors[a.graph.id(name)?].dtype).map_or(32, DType::bits);
+        let bits = a.facts.tensors[a.graph.id(name)?].dtype.bits();
         Some(sizes.of(name)?.iter().product::<usize>() as f64 * bits as f64 / 8.0)
     };
     let folded = |name: &str| a.graph.id(name).is_some_and(|id| a.relations.tensors[id].is_none());

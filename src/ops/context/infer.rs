@@ -3,6 +3,7 @@
 use super::view::{NodeView, sees_the_node};
 use crate::algebra::{Dim, Symbols};
 use crate::ops::fact::{Fact, Value};
+use crate::tensor::DType;
 
 /// What inference works with.
 pub struct InferCx<'a> {
@@ -28,7 +29,7 @@ pub struct Inferred {
 
 impl Inferred {
     /// One output of that type and shape.
-    pub fn one(dtype: i32, shape: Vec<Dim>) -> Inferred {
+    pub fn one(dtype: DType, shape: Vec<Dim>) -> Inferred {
         Inferred::fact(Fact::new(dtype, shape))
     }
 
@@ -46,7 +47,7 @@ impl Inferred {
     }
 
     /// Sets type and shape of output `o`.
-    pub fn set(&mut self, o: usize, dtype: i32, shape: Vec<Dim>) {
+    pub fn set(&mut self, o: usize, dtype: DType, shape: Vec<Dim>) {
         *self.output(o) = Fact::new(dtype, shape);
     }
 

@@ -7,6 +7,7 @@ use crate::algebra::Dim;
 use crate::onnx;
 use crate::onnx::proto::NodeProto;
 use crate::ops::fact::{Fact, Value, axis};
+use crate::tensor::DType;
 
 /// The attributes of an operator as one typed value.
 pub trait Attributes: Any + Send + Sync {
@@ -57,8 +58,8 @@ impl<'a> NodeView<'a> {
     }
 
     /// Element type of input `i`.
-    pub fn dtype(&self, i: usize) -> i32 {
-        self.fact(i).map_or(0, |f| f.dtype)
+    pub fn dtype(&self, i: usize) -> DType {
+        self.fact(i).map_or(DType::Undefined, |f| f.dtype)
     }
 
     /// Contents of input `i`.

@@ -1,10 +1,11 @@
 //! What element-wise operators do to small known values: shape arithmetic.
 
 use crate::algebra::{Dim, Symbols};
+use crate::tensor::DType;
 
 use super::Elementwise;
 use crate::ops::context::InferCx;
-use crate::ops::fact::{MAX_VALUE, Value, dtype, known};
+use crate::ops::fact::{MAX_VALUE, Value, known};
 
 /// What the function does to small known values, where shape arithmetic uses it.
 #[derive(Clone, Copy, PartialEq)]
@@ -42,7 +43,7 @@ pub enum Fold {
 
 impl Elementwise {
     /// What comes out of known values.
-    pub(super) fn fold_values(&self, cx: &mut InferCx, n: usize, shape: &[Dim], dtype: i32) -> Option<Value> {
+    pub(super) fn fold_values(&self, cx: &mut InferCx, n: usize, shape: &[Dim], dtype: DType) -> Option<Value> {
         match self.fold {
             Fold::None => return None,
             Fold::Clip => return clipped(cx),
@@ -78,19 +79,19 @@ impl Elementwise {
             };
             let out: Option<Vec<f64>> = (0..len).map(|p| fold_floats(self.fold, &column(p)?)).collect();
             let out = out?;
-            return Some(if dtype::is_float(dtype) {
+            return Some(if dtype.is_real() {
                 Value::Floats(rounded(out, dtype))
             } else {
                 let whole = out.into_iter().map(|x| match self.fold {
                     Fold::Cast => {
-                        cast_to(dtype, &Dim::from(if dtype == dtype::BOOL { (x != 0.0).into() } else { x as i64 }))
+                        cast_to(dtype, &Dim::from(if dtype == DType::Bool { (x != 0.0).into() } else { x as i64 }))
                     }
                     _ => Some(Dim::from(x as i64)),
                 });
                 Value::Ints(whole.collect::<Option<_>>()?)
             });
         }
-        if self.fold == Fold::Cast && dtype::is_float(dtype) || self.fold == Fold::Sqrt {
+        if self.fold == Fold::Cast && dtype.is_real() || self.fold == Fold::Sqrt {
             let v = inputs.first()?.0.pick(0..len)?;
             let Value::Ints(v) = v else { return None };
             let floats: Option<Vec<f64>> = v.iter().map(|d| d.known().map(|n| n as f64)).collect();
@@ -120,20 +121,20 @@ impl Elementwise {
 }
 
 /// A whole number as a type holds it: truth is 0 or 1, and what does not fit is not followed.
-fn cast_to(dtype: i32, number: &Dim) -> Option<Dim> {
+fn cast_to(dtype: DType, number: &Dim) -> Option<Dim> {
     match dtype {
-        dtype::BOOL => Some(Dim::from(i64::from(number.known()? != 0))),
-        dtype::INT64 => Some(number.clone()),
+        DType::Bool => Some(Dim::from(i64::from(number.known()? != 0))),
+        DType::Int64 => Some(number.clone()),
         // Sizes fit.
-        dtype::INT32 => number.known().is_none_or(|n| i32::try_from(n).is_ok()).then(|| number.clone()),
+        DType::Int32 => number.known().is_none_or(|n| i32::try_from(n).is_ok()).then(|| number.clone()),
         _ => number.known().filter(|n| (0..=i64::from(i8::MAX)).contains(n)).map(Dim::from),
     }
 }
 
 /// Single precision where the graph computes in it: sizes are rounded from such numbers.
-fn rounded(values: Vec<f64>, dtype: i32) -> Vec<f64> {
+fn rounded(values: Vec<f64>, dtype: DType) -> Vec<f64> {
     match dtype {
-        dtype::FLOAT => values.into_iter().map(|x| f64::from(x as f32)).collect(),
+        DType::Float => values.into_iter().map(|x| f64::from(x as f32)).collect(),
         _ => values,
     }
 }

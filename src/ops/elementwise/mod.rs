@@ -6,9 +6,9 @@ pub mod gradient;
 pub use folding::Fold;
 
 use crate::algebra::{Dim, Symbols, Term};
+use crate::tensor::DType;
 
 use crate::ops::context::{CostCx, InferCx, Inferred, NodeView, OPEN, Quantized, RelateCx, Related, Role};
-use crate::ops::fact::dtype;
 use crate::ops::pointwise::{Bound, Pointwise};
 use crate::ops::{Numbers, Operator, Sizes, fitting, steps};
 
@@ -157,11 +157,11 @@ impl Operator for Elementwise {
         }
         let dtype = match self.gives {
             Gives::Like(i) => cx.dtype(i),
-            Gives::Truth => dtype::BOOL,
-            Gives::Named => cx.int("to").map_or(dtype::UNDEFINED, |t| t as i32),
+            Gives::Truth => DType::Bool,
+            Gives::Named => cx.int("to").map_or(DType::Undefined, |t| DType::of(t as i32)),
         };
         for o in 0..cx.written {
-            told.set(o, if o == 0 { dtype } else { dtype::BOOL }, shape.clone());
+            told.set(o, if o == 0 { dtype } else { DType::Bool }, shape.clone());
         }
         if let Some(value) = self.fold_values(cx, n, &shape, dtype) {
             told.set_value(0, value);
@@ -178,8 +178,8 @@ impl Operator for Elementwise {
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut related = Related::default();
         let shape = cx.out_shape(0)?.to_vec();
-        let numbers = cx.constant.first() == Some(&true) && cx.fact(0).is_some_and(|f| dtype::is_quantized(f.dtype));
-        if self.fold == Fold::Cast && numbers && cx.outputs.first().is_some_and(|o| dtype::is_float(o.dtype)) {
+        let numbers = cx.constant.first() == Some(&true) && cx.fact(0).is_some_and(|f| f.dtype.is_quantized());
+        if self.fold == Fold::Cast && numbers && cx.outputs.first().is_some_and(|o| o.dtype.is_real()) {
             // Numbers of a quantized weight; what comes next holds its zero point and scale.
             cx.quantized(0, Quantized { scale: None, zero_point: None, axis: 0, packed: None });
         }

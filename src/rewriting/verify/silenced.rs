@@ -2,10 +2,8 @@
 
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Use};
-use crate::onnx::DType;
 use crate::onnx::edit::{Editor, Emit, Names, NewNode};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
-use crate::ops::dtype;
 use crate::rewriting::assembly::Assembly;
 use crate::rewriting::clean;
 use crate::rewriting::error::Result;
@@ -53,7 +51,7 @@ fn mask(a: &Analysis, kept: &Kept, i: usize, node: &mut NodeProto, edit: &mut Ed
             let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
             let fact = a.graph.inputs[i][k].map(|id| &a.facts.tensors[id]);
             let (Some(fact), Some(n)) = (fact, a.relations.terms.size(t).known()) else { continue };
-            let Some(dtype) = DType::try_from(fact.dtype).ok().filter(|_| dtype::is_float(fact.dtype)) else {
+            let Some(dtype) = Some(fact.dtype).filter(|d| d.is_real()) else {
                 continue;
             };
             let mut shape = vec![1; fact.shape.as_ref().map_or(0, Vec::len)];

@@ -273,7 +273,7 @@ fn nudge(inputs: &Inputs) -> Inputs {
 
 fn differs(name: &str, e: &Tensor, d: &Distance, inputs: &Inputs) -> Error {
     let on = shapes(inputs);
-    let what = match d.share.is_finite() && crate::ops::dtype::is_float(e.dtype()) {
+    let what = match d.share.is_finite() && e.dtype().is_real() {
         true => format!(", a difference of {:.1e} of its scale", d.share),
         false => String::new(),
     };
