@@ -228,7 +228,7 @@ fn every_operator_gives_what_a_runtime_gives() {
             assert_ne!(RUNTIME.runtime.name(), "onnxruntime", "{name}");
             continue;
         };
-        let given = vec![("x".to_owned(), Tensor::random(1, &[1], 0, 0..1).unwrap())];
+        let given = vec![("x".to_owned(), Tensor::random(onnx_prune::tensor::DType::Float, &[1], 0, 0..1).unwrap())];
         let Ok(out) = session.run(&given) else {
             assert_ne!(RUNTIME.runtime.name(), "onnxruntime", "{name}");
             continue;

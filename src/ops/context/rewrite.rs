@@ -199,3 +199,20 @@ impl RewriteCx<'_> {
         Some(Rewrite::default().input(i, out))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::edit::NewNode;
+
+    #[test]
+    fn a_node_becomes_what_the_rewrite_says() {
+        let mut node = NewNode::new("Split").input("x").int("num_outputs", 2).int("axis", 1).build();
+        let rewrite = Rewrite::default().without("num_outputs").int("axis", 0);
+        rewrite.and(Rewrite::default().input(2, "sizes".to_owned())).apply(&mut node);
+        assert_eq!(node.input, ["x", "", "sizes"]);
+        assert_eq!(node, NewNode::new("Split").inputs(["x", "", "sizes"]).int("axis", 0).build());
+        Rewrite::default().becomes("Reshape").apply(&mut node);
+        assert_eq!((node.op_type(), node.attribute.len()), ("Reshape", 0));
+    }
+}

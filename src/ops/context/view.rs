@@ -136,3 +136,37 @@ macro_rules! sees_the_node {
     };
 }
 pub(super) use sees_the_node;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::edit::NewNode;
+
+    struct Axis(i64);
+
+    impl Attributes for Axis {
+        fn parse(node: &NodeProto, _opset: i64) -> Axis {
+            Axis(onnx::attr_i(node, "axis").unwrap_or(0))
+        }
+    }
+
+    struct Other;
+
+    impl Attributes for Other {
+        fn parse(_node: &NodeProto, _opset: i64) -> Other {
+            Other
+        }
+    }
+
+    #[test]
+    fn attributes_are_parsed_once_and_shared() {
+        let (node, parsed) = (NewNode::new("Softmax").int("axis", 2).build(), Parsed::default());
+        let view = NodeView { node: &node, opset: 13, inputs: Vec::new(), parsed: &parsed };
+        let (first, second) = (view.attributes::<Axis>(), view.clone().attributes::<Axis>());
+        assert_eq!(first.0, 2);
+        assert!(Arc::ptr_eq(&first, &second));
+        // Another operator's are read beside them, and do not take their place.
+        let _other = view.attributes::<Other>();
+        assert!(Arc::ptr_eq(&first, &view.attributes::<Axis>()));
+    }
+}
