@@ -5,11 +5,12 @@
 use onnx_prune::onnx::proto::*;
 use onnx_prune::runtime::latency::{LatencyOptions, measure, measure_pair};
 use onnx_prune::runtime::{self, Choice, Dim, Runtime, SessionOptions, Tensor, random_inputs, select};
+use onnx_prune::tensor::DType;
 use prost::Message;
 use std::path::Path;
 use std::time::Duration;
 
-const FLOAT: i32 = tensor_proto::DataType::Float as i32;
+const FLOAT: DType = DType::Float;
 
 /// `x [N, 3, 8, 8] → Conv(4, 3×3) → Relu → GlobalAveragePool → Flatten → Gemm → y [N, 5]`, and the tensor after
 /// Relu as a second output.

@@ -50,14 +50,11 @@ pub(super) fn check(graph: &GraphProto) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::edit::NewNode;
 
     #[test]
     fn a_comparison_of_one_number_is_refused() {
-        let node = |op: &str, inputs: usize| NodeProto {
-            op_type: Some(op.to_owned()),
-            input: vec!["x".to_owned(); inputs],
-            ..NodeProto::default()
-        };
+        let node = |op: &str, inputs: usize| NewNode::new(op).inputs(vec!["x"; inputs]).build();
         let check = |op: &str, inputs: usize| {
             check(&GraphProto { node: vec![node("Relu", 1), node(op, inputs)], ..GraphProto::default() })
         };

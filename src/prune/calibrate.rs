@@ -32,7 +32,7 @@ pub(super) fn samples(
     let Some(source) = request.data.as_deref() else { return Ok(None) };
     begin(progress, "data")?;
     let clock = Instant::now();
-    let read = Samples::read(source, a.graph.proto, request.score.seed, &Room::default())?;
+    let read = Samples::read(source, a.graph.proto(), request.score.seed, &Room::default())?;
     seconds.calibrate += clock.elapsed().as_secs_f64();
     Ok(Some(read))
 }
@@ -80,7 +80,7 @@ pub(super) fn measure_curves(
         Some(samples) => samples,
         None => {
             let source = random_source(a, request.score.seed)?;
-            random = Samples::read(&source, a.graph.proto, request.score.seed, &Room::default())?;
+            random = Samples::read(&source, a.graph.proto(), request.score.seed, &Room::default())?;
             &random
         }
     };

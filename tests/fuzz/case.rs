@@ -39,7 +39,7 @@ pub fn run(bytes: &[u8]) -> Result<Outcome, String> {
     let sizes = before.facts.bindings.iter().map(|(name, n)| Given::Symbol(name.clone(), *n)).collect();
     let after = Analysis::new(&again, &Vec::new()).or_else(|_| Analysis::new(&again, &sizes));
     let after = after.map_err(|e| format!("what was written has no shapes: {e}"))?;
-    for v in &before.graph.proto.output {
+    for v in &before.graph.proto().output {
         let shape = |a: &Analysis| {
             let shape = a.graph.id(v.name()).and_then(|id| a.facts.tensors[id].shape.clone());
             shape.map(|s| s.iter().map(onnx_prune::algebra::Dim::known).collect::<Vec<_>>())

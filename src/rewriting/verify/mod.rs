@@ -16,6 +16,7 @@ mod tolerance;
 mod trials;
 mod undefined;
 
+use crate::tensor::DType;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -23,7 +24,6 @@ use super::error::Result;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::onnx::{Model, proto::ModelProto};
-use crate::ops::dtype;
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
 
 pub use inputs::{Inputs, concrete_inputs, inputs_for_batch, likely_inputs};
@@ -70,13 +70,13 @@ impl CheckOptions {
     /// The tolerance for a model.
     fn tolerance_for(&self, a: &Analysis) -> Tolerance {
         let computed = |id: &Option<usize>| id.filter(|id| a.graph.constants[*id].is_none());
-        let any = |is: &dyn Fn(i32) -> bool| {
+        let any = |is: &dyn Fn(DType) -> bool| {
             a.graph.outputs.iter().flatten().filter_map(computed).any(|id| is(a.facts.tensors[id].dtype))
         };
         let at_least = [
-            (ROUNDING, any(&dtype::is_quantized)),
-            (BRAIN, any(&|t| t == dtype::BFLOAT16)),
-            (HALF, any(&|t| t == dtype::FLOAT16) || self.session.device != Device::Cpu),
+            (ROUNDING, any(&DType::is_quantized)),
+            (BRAIN, any(&|t| t == DType::Bfloat16)),
+            (HALF, any(&|t| t == DType::Float16) || self.session.device != Device::Cpu),
         ];
         match at_least.iter().find(|(_, holds)| *holds) {
             Some((share, _)) => Tolerance { share: self.tolerance.max(*share), coarse: true },

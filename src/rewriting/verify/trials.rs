@@ -23,10 +23,10 @@ const NUDGE: f64 = 1e-6;
 const NOISE: f64 = 8.0;
 
 /// The runs of a check.
-pub struct Trials<'c, 'a, 'm> {
+pub struct Trials<'c, 'a> {
     pub models: &'c mut Models,
-    pub maker: &'c Maker<'a, 'm>,
-    pub sizes: &'c Sizes<'a, 'm>,
+    pub maker: &'c Maker<'a>,
+    pub sizes: &'c Sizes<'a>,
     pub branches: &'c mut Branches,
     pub tolerance: Tolerance,
     /// Outputs that depend on what shrank.
@@ -54,7 +54,7 @@ pub struct Found {
     pub undefined: Option<Inputs>,
 }
 
-impl Trials<'_, '_, '_> {
+impl Trials<'_, '_> {
     /// Runs everything.
     ///
     /// # Errors
@@ -273,7 +273,7 @@ fn nudge(inputs: &Inputs) -> Inputs {
 
 fn differs(name: &str, e: &Tensor, d: &Distance, inputs: &Inputs) -> Error {
     let on = shapes(inputs);
-    let what = match d.share.is_finite() && crate::ops::dtype::is_float(e.dtype()) {
+    let what = match d.share.is_finite() && e.dtype().is_real() {
         true => format!(", a difference of {:.1e} of its scale", d.share),
         false => String::new(),
     };
@@ -307,13 +307,13 @@ fn shapes_agree(expected: &Inputs, got: &Inputs, inputs: &Inputs) -> Result<()> 
 /// Outputs that depend on what shrank, by name; what only sizes make does not.
 pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
     let g = &a.graph;
-    let mut reads = vec![false; g.nodes().len()];
+    let mut reads = vec![false; g.count()];
     for group in a.groups.iter().filter(|group| kept.contains_key(&group.atom)) {
         for at in group.items.iter().flat_map(|item| &a.variants[item.variant].uses) {
             reads[at.node] = true;
         }
     }
-    let mut tainted = vec![false; g.names.len()];
+    let mut tainted = vec![false; g.tensors()];
     for (i, own) in reads.into_iter().enumerate() {
         let hit = own || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
         for id in g.outputs[i].iter().flatten().filter(|id| hit && a.facts.tensors[**id].value.is_none()) {
@@ -321,5 +321,5 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
         }
     }
     // Names within bodies do no harm: no output has one.
-    (0..g.names.len()).filter(|id| tainted[*id]).map(|id| g.names[id].to_owned()).collect()
+    (0..g.tensors()).filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
 }
