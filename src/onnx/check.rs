@@ -17,6 +17,7 @@ pub const NEWEST_OPSET: i64 = 28;
 /// out of loops, and sorts nodes that stand out of order. Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
+    model.functions.iter().try_for_each(order::check_function)?;
     let inline::Written { calls, too_large } = inline::inline(model)?;
     if calls > 0 {
         warnings.push(format!("{calls} calls of functions of the model were written out"));
