@@ -152,7 +152,7 @@ fn doubling() -> Vec<u8> {
 fn bound_values_stay_until_they_are_replaced() {
     let tensor = |values: &[f32]| Tensor::new([values.len() / 2, 2], values.to_vec()).unwrap();
     for runtime in runtimes() {
-        let Ok(session) = runtime.open_bytes(&doubling(), None, &options()) else { continue };
+        let session = runtime.open_bytes(&doubling(), None, &options()).unwrap();
         let mut bound = session.bind().unwrap();
         assert!(bound.run().is_err() && bound.get("y").is_err() && bound.feed("y", "x").is_err());
         assert!(bound.set("z", &tensor(&[0.0, 0.0])).unwrap_err().to_string().contains('z'));

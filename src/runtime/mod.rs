@@ -49,6 +49,8 @@ mod session;
 #[cfg(feature = "tract")]
 pub mod tract;
 #[cfg(feature = "tract")]
+mod tract_branches;
+#[cfg(feature = "tract")]
 mod tract_broadcast;
 #[cfg(feature = "tract")]
 mod tract_patches;

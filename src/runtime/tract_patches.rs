@@ -6,8 +6,10 @@
 //! | UINT32, UINT64 tensors in typed fields | tract reads them as signed, or from the wrong field |
 //! | operators of other domains | tract looks at the name only, so another vendor's `Gelu` would run as the standard one |
 //! | `MultiHeadAttention` | tract takes values to be as wide as queries, and fails where they are not |
+//! | a branch of `If` that gives a constant | tract takes the constant of the first branch for what comes out |
 //! | a graph output that nothing produces | tract panics |
 
+use super::tract_branches;
 use std::collections::HashSet;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto};
@@ -25,20 +27,22 @@ pub(super) fn apply(model: &mut ModelProto) -> Result<(), String> {
     if let Some(output) = graph.output.iter().find(|output| !names.contains(output.name.as_str())) {
         return Err(format!("nothing produces the graph output `{}`", output.name));
     }
-    patch_graph(graph)
+    patch_graph(graph, &HashSet::new())
 }
 
 // Recursion is as deep as the protobuf decoder allowed when it read the model.
-fn patch_graph(graph: &mut GraphProto) -> Result<(), String> {
+fn patch_graph(graph: &mut GraphProto, outer: &HashSet<String>) -> Result<(), String> {
     graph.initializer.iter_mut().for_each(unsigned_to_raw);
+    let constant = tract_branches::constants(graph, outer);
     for node in &mut graph.node {
+        tract_branches::open(node, &constant);
         if !is_read_rightly(node) {
             return Err(format!("operator {}.{} (node `{}`) is unknown", node.domain, node.op_type, node.name));
         }
         for attribute in &mut node.attribute {
             attribute.t.iter_mut().for_each(unsigned_to_raw);
             attribute.tensors.iter_mut().for_each(unsigned_to_raw);
-            attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(patch_graph)?;
+            attribute.g.iter_mut().chain(&mut attribute.graphs).try_for_each(|g| patch_graph(g, &constant))?;
         }
         if node.op_type == "ConstantOfShape" && node.attribute.iter().all(|a| a.name != "value") {
             node.attribute.push(zero_value());

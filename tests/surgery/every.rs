@@ -37,6 +37,7 @@ fn random_channels() {
 
 #[test]
 fn one_ranking_over_all_groups() {
+    let mut missed = std::collections::BTreeSet::new();
     for z in zoo::ALL {
         for scheme in ["global", "protected-global", "isomorphic"] {
             let mut request = half();
@@ -44,9 +45,17 @@ fn one_ranking_over_all_groups() {
             request.target = Target::Speedup(1.4);
             let (outcome, _) = pruned(z.name, &(z.build)(), &request);
             let r = &outcome.report;
-            assert!(r.speedup >= 1.4 || r.missed.is_some(), "{} by {scheme}: {}", z.name, r.speedup);
+            match &r.missed {
+                None => assert!(r.speedup >= 1.4, "{} by {scheme}: {}", z.name, r.speedup),
+                // The best that can be reached is what all that may go brings.
+                Some(_) => {
+                    assert!(r.speedup < 1.4, "{} by {scheme}: {}", z.name, r.speedup);
+                    missed.insert(z.name);
+                }
+            }
         }
     }
+    assert!(missed.len() < zoo::ALL.len() / 10, "{missed:?}");
 }
 
 #[test]
@@ -194,13 +203,22 @@ fn what_is_written_out_means_the_same() {
 /// Pruning a pruned model is pruning a model.
 #[test]
 fn twice() {
+    let mut again = 0;
     for z in zoo::ALL {
         let (_, once) = pruned(z.name, &(z.build)(), &half());
-        let Ok((outcome, bytes)) = try_prune(&once, &half()) else { continue };
+        let (outcome, bytes) = match try_prune(&once, &half()) {
+            Ok(done) => done,
+            Err(e) => {
+                assert!(e.to_string().contains("nothing in this model can be pruned"), "{}: {e}", z.name);
+                continue;
+            }
+        };
+        again += 1;
         let r = &outcome.report;
         if r.after.params < r.before.params {
             assert!(bytes.len() < common::bytes(&once).len(), "{}", z.name);
             assert!(r.verification.as_ref().is_none_or(|v| v.difference < 1e-4), "{}", z.name);
         }
     }
+    assert!(10 * again > 9 * zoo::ALL.len(), "only {again} of {}", zoo::ALL.len());
 }

@@ -19,7 +19,7 @@ use super::{attr_i, constant, to_i64};
 /// Tensors in one sequence, in all of them, and nodes: what would make more stays.
 const MAX_LENGTH: usize = 1 << 12;
 const MAX_HELD: usize = 1 << 20;
-const MAX_NODES: usize = 1 << 15;
+const MAX_NODES: usize = 1 << 14;
 
 /// Longer constants are no lengths and positions.
 const MAX_NUMBERS: usize = 64;
