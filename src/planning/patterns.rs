@@ -79,7 +79,7 @@ pub fn absent(a: &Analysis, o: &Options) -> Option<String> {
 }
 
 /// Groups, initializers and nodes by name.
-fn everything<'a>(a: &'a Analysis) -> impl Iterator<Item = &'a str> {
+fn everything(a: &Analysis) -> impl Iterator<Item = &str> {
     let groups = a.groups.iter().map(|g| g.name.as_str());
     let weights = a.variants.iter().map(|v| a.graph.name(v.tensor));
     let initializers = a.graph.proto().initializer.iter().map(|t| t.name());

@@ -148,87 +148,102 @@ impl<'a> Walker<'a> {
 
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
-        let scope = g.scope_of(i);
         let mut node = g.node(i).clone();
         self.made.enter(g, i);
         if g.is_constant_node(i) {
             self.made.push(g, i, node);
             return Ok(());
         }
+        let ends = self.redirect(i, &mut node, reads);
+        let op = g.operator(i);
+        self.pin(i, &mut node, op.map_or(&[][..], ops::Operator::shape_operands))?;
+        self.pick(i, &mut node)?;
+        if let Some(op) = op {
+            self.rewrite(i, op, &mut node, &ends)?;
+        }
+        self.told(i, op, &node, &ends)?;
+        for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
+            clean::declare_body(a, self.kept, *scope, body);
+        }
+        self.made.push(g, i, node);
+        Ok(())
+    }
+
+    /// Lets a node and its bodies read the tensors that weights became; gives what the bodies are given and give.
+    fn redirect(&mut self, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) -> Vec<End> {
+        let g = &self.a.graph;
         let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {
             Some(new) => End::New(new.clone()),
             None => End::Tensor(*id),
         };
-        let ends: Vec<End> = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
-        self.made.redirect(g, i, &mut node, reads);
+        let ends = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
+        self.made.redirect(g, i, node, reads);
         for (k, name) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 name.clone_from(new);
             }
         }
-        let op = g.operator(i);
-        let operands = op.map_or(&[][..], ops::Operator::shape_operands);
-        self.pin(i, &mut node, operands)?;
-        self.pick(i, &mut node)?;
+        ends
+    }
 
-        let axes_out: Vec<Option<&[_]>> =
-            g.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect();
-        if let Some(op) = op {
-            let before = self.so_far();
-            let parsed = Parsed::default();
-            let view = NodeView {
-                node: &node,
-                opset: g.opset_of(&node),
-                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, &ends),
+    /// Makes attributes and shape operands follow.
+    fn rewrite(&mut self, i: usize, op: &dyn Operator, node: &mut NodeProto, ends: &[End]) -> Result<()> {
+        let (a, g) = (self.a, &self.a.graph);
+        let (scope, before) = (g.scope_of(i), self.so_far());
+        let parsed = Parsed::default();
+        let mut cx = RewriteCx {
+            view: NodeView {
+                node,
+                opset: g.opset_of(node),
+                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, ends),
                 parsed: &parsed,
-            };
-            let mut cx = RewriteCx {
-                view,
-                before: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
-                axes_in: &a.relations.uses[i],
-                axes_out: axes_out.clone(),
-                terms: &a.relations.terms,
-                kept: self.kept,
-                emit: &mut self.made.edit,
-            };
-            let rewrite = if cx.settled() { Some(Rewrite::default()) } else { op.rewrite(&mut cx) };
-            let Some(rewrite) = rewrite else {
-                return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
-            };
-            rewrite.apply(&mut node);
-            self.learn(before, scope);
-        }
+            },
+            before: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
+            axes_in: &a.relations.uses[i],
+            axes_out: self.axes_out(i),
+            terms: &a.relations.terms,
+            kept: self.kept,
+            emit: &mut self.made.edit,
+        };
+        let rewrite = if cx.settled() { Some(Rewrite::default()) } else { op.rewrite(&mut cx) };
+        let Some(rewrite) = rewrite else {
+            return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
+        };
+        rewrite.apply(node);
+        self.learn(before, scope);
+        Ok(())
+    }
+
+    fn axes_out(&self, i: usize) -> Vec<Option<&'a [Term]>> {
+        let a = self.a;
+        a.graph.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect()
+    }
+
+    /// Infers what comes out of a rewritten node, and holds it against what its axis terms predict.
+    fn told(&mut self, i: usize, op: Option<&dyn Operator>, node: &NodeProto, ends: &[End]) -> Result<()> {
+        let (a, g) = (self.a, &self.a.graph);
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.node(i).op_type();
-        let op = if renamed { rule(&node) } else { op };
-        let mut facts = self.infer(&node, op, scope, &ends, g.outputs[i].len());
+        let op = if renamed { rule(node) } else { op };
+        let mut facts = self.infer(node, op, g.scope_of(i), ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
             return Err(self.fail(i, "its inputs do not fit any more"));
         }
         for (id, fact) in g.outputs[i].iter().zip(&mut facts) {
             id.iter().for_each(|id| a.facts.loosen(&mut self.symbols, *id, fact));
         }
-        for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(axes_out) {
+        for ((id, mut fact), axes) in g.outputs[i].iter().zip(facts).zip(self.axes_out(i)) {
             let Some(id) = *id else { continue };
             self.fill(&mut fact, axes);
             self.check(i, id, &fact, axes)?;
             let old = &a.facts.tensors[id];
             // Where inference has no answer, the axes do: all that is known stays known.
-            let shape = match (&fact.shape, axes) {
-                (Some(s), _) => Some(s.clone()),
-                (None, Some(axes)) => {
-                    Some(axes.iter().map(|t| a.relations.terms.kept_size(*t, self.kept)).collect::<Vec<Dim>>())
-                }
-                (None, None) => old.shape.clone(),
-            };
+            let by_axes = |axes: &[Term]| axes.iter().map(|t| a.relations.terms.kept_size(*t, self.kept)).collect();
+            let shape = fact.shape.clone().or_else(|| axes.map(by_axes)).or_else(|| old.shape.clone());
             let dtype = if fact.dtype == DType::Undefined { old.dtype } else { fact.dtype };
             self.facts[id] = Fact { dtype, shape, ..fact };
             self.facts[id].reconcile();
         }
-        for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
-            clean::declare_body(a, self.kept, *scope, body);
-        }
-        self.made.push(g, i, node);
         Ok(())
     }
 

@@ -74,6 +74,7 @@ mod tests {
     const POINTS: [f32; 4] = [0.3, 1.7, 0.9, 2.2];
 
     /// What an operator gives at these points, and the gradients of the sum of that.
+    #[allow(clippy::unwrap_used, clippy::panic, reason = "a helper of tests")]
     fn at(op: &str, points: &[f32]) -> (Vec<f64>, Vec<f64>) {
         let Some(Gradient::Rule(rule)) = ops::find("", op).map(|d| d.gradient) else { panic!("{op} has no rule") };
         let mut edit = Editor::new("g", 17);
