@@ -97,6 +97,7 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         session: SessionOptions::default(),
         data: Some(data()),
         recover: Default::default(),
+        otherwise: None,
     }
 }
 

@@ -11,7 +11,7 @@ use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{Axes, Options, Target, find_scheme};
-use onnx_prune::prune::{Outcome, Output, Progress, Request, measure_only, prune};
+use onnx_prune::prune::{Defaults, Outcome, Output, Progress, Request, measure_only, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
@@ -249,14 +249,12 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
     let (given, asked) = calibration(args, seed)?;
-    // What measured best; a recipe brings its own.
-    let (criterion, scheme, refit) = match (&given, recorded) {
-        (_, Some(recorded)) => ("l2", "protected-global", recorded.refit),
-        (Some(_), None) => ("obs", "allocate", true),
-        (None, None) => ("l2", "protected-global", false),
-    };
+    let usual = Defaults::of(model, given.is_some());
+    // Only what was not asked for is left undone where it cannot be done.
+    let own = what.criterion.is_none() && what.scheme.is_none() && asked.refit.is_none() && recipe.is_none();
+    let otherwise = Defaults::otherwise(model, given.is_some()).filter(|_| own);
     let recover = Means {
-        refit: asked.refit.unwrap_or(refit),
+        refit: asked.refit.unwrap_or(recorded.map_or(usual.refit, |s| s.refit)),
         recalibrate: asked.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
     };
     // Only what changes values reads data in a replay: the channels are known.
@@ -266,8 +264,8 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     };
     let (fills, shapes) = fills(args, model)?;
     Ok(Request {
-        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
-        scheme: what.scheme.map_or_else(|| find_scheme(scheme), Ok)?,
+        criterion: what.criterion.map_or_else(|| criteria::find(usual.criterion), Ok)?,
+        scheme: what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         options: Options {
@@ -303,6 +301,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         data,
         sensitivity: what.sensitivity,
         recover,
+        otherwise,
         recipe,
     })
 }

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod defaults;
 mod early;
 mod figures;
 mod plan;
@@ -22,6 +23,7 @@ use crate::rewriting;
 use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
 
+pub use defaults::Defaults;
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
 use calibrate::{Measured, calibrate, calibration, measure_curves, measure_sensitivity, samples};
@@ -63,10 +65,16 @@ pub fn prune(
     warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
     counts_macs(&a, request)?;
-    let limited = limited(&a, request);
-    let request = &limited;
-
-    let samples = samples(&a, request, progress, &mut seconds)?;
+    let mut settled = limited(&a, request);
+    let samples = match (samples(&a, &settled, progress, &mut seconds), settled.otherwise) {
+        (Err(e), Some(otherwise)) if settled.data.is_none() && is_about_samples(&e) => {
+            otherwise.settle(&mut settled)?;
+            warnings.push(format!("channels are chosen by their weights alone and no layer is solved anew: {e}"));
+            None
+        }
+        (samples, _) => samples?,
+    };
+    let request = &settled;
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
     let clock = Instant::now();
     measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
@@ -229,6 +237,11 @@ pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progres
     let mut measured = Measured { statistics, ..Measured::default() };
     measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
     measure_sensitivity(&a, request, &measured.statistics, progress)
+}
+
+/// Whether a run may go on without samples.
+fn is_about_samples(e: &Error) -> bool {
+    matches!(e, Error::Rewriting(_) | Error::Runtime(_) | Error::Statistics(_) | Error::Work { .. })
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

@@ -191,9 +191,22 @@ pub struct Likeness {
     pub cosine: f64,
 }
 
+/// What stood in for data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandIn {
+    /// Pictures that the program drew.
+    DrawnPictures,
+    /// Random numbers.
+    RandomInputs,
+}
+
 /// What data tells of the pruned model, and what it won back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
+    /// What the samples were, where there was no data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<StandIn>,
     /// Calibration samples that it is told of.
     pub samples: usize,
     /// Whether these are others than those that layers were solved with.
