@@ -185,6 +185,7 @@ fn request(criterion: &str) -> Request {
         data: Some(Arc::new(Noise(8))),
         recover: Means::default(),
         otherwise: None,
+        keep: None,
     }
 }
 

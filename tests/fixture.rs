@@ -98,6 +98,7 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         data: Some(data()),
         recover: Default::default(),
         otherwise: None,
+        keep: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn samples(
     progress: &mut dyn Progress,
     seconds: &mut Timings,
 ) -> Result<Option<Samples>, Error> {
-    if request.recover.recalibrate && request.data.is_none() {
+    if (request.recover.recalibrate || request.keep.is_some()) && request.data.is_none() {
         return Err(Error::NoData);
     }
     if request.data.is_none() && !request.needs_samples() {

@@ -15,6 +15,34 @@ pub struct Defaults {
     pub scheme: &'static str,
     /// Whether layers are solved anew.
     pub refit: bool,
+    /// Kept channels are multiples of this: kernels handle that many at once, and other widths take as long as the
+    /// next multiple.
+    pub round_to: usize,
+    /// Narrower groups keep any number: a multiple would be far from what they need.
+    pub round_from: usize,
+    /// Linear steps from the whole model to an empty one.
+    pub steps: usize,
+}
+
+/// A published protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// PruningBench (2024) before training: the same ratio in every layer, 400 steps, nothing rounded or solved anew.
+    PruningBench,
+}
+
+impl Preset {
+    /// All presets, by name.
+    pub const ALL: [(&'static str, Preset); 1] = [("pruningbench", Preset::PruningBench)];
+
+    /// What it sets.
+    pub fn defaults(self) -> Defaults {
+        match self {
+            Preset::PruningBench => {
+                Defaults { criterion: "l2", scheme: "local", refit: false, round_to: 1, round_from: 0, steps: 400 }
+            }
+        }
+    }
 }
 
 impl Defaults {
@@ -38,6 +66,7 @@ impl Defaults {
         Ok(())
     }
 
-    const MEASURED: Defaults = Defaults { criterion: "obs", scheme: "allocate", refit: true };
-    const WEIGHTS: Defaults = Defaults { criterion: "l2", scheme: "protected-global", refit: false };
+    const MEASURED: Defaults =
+        Defaults { criterion: "obs", scheme: "allocate", refit: true, round_to: 8, round_from: 64, steps: 100 };
+    const WEIGHTS: Defaults = Defaults { criterion: "l2", scheme: "protected-global", refit: false, ..Defaults::MEASURED };
 }

@@ -5,6 +5,7 @@ mod check;
 mod defaults;
 mod early;
 mod figures;
+mod keep;
 mod plan;
 mod request;
 mod tilt;
@@ -23,12 +24,13 @@ use crate::rewriting;
 use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
 
-pub use defaults::Defaults;
+pub use defaults::{Defaults, Preset};
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
 use calibrate::{Measured, calibrate, calibration, measure_curves, measure_sensitivity, samples};
 use check::{Trial, latency_advice};
 use figures::start_report;
+use keep::largest_speedup;
 use plan::make_plan;
 use tilt::choose_tilt;
 
@@ -74,6 +76,9 @@ pub fn prune(
         }
         (samples, _) => samples?,
     };
+    if settled.keep.is_some() {
+        settled.target = Target::Speedup(keep::FIRST);
+    }
     let request = &settled;
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
     let clock = Instant::now();
@@ -89,12 +94,23 @@ pub fn prune(
         seconds.calibrate += clock.elapsed().as_secs_f64();
     }
 
+    let (searched, not_kept) = match (request.keep, &samples) {
+        (Some(keep), Some(samples)) if request.recipe.is_none() => {
+            let found = largest_speedup(&a, request, keep, samples, &measured, progress)?;
+            (Request { target: Target::Speedup(found.speedup), ..request.clone() }, found.missed)
+        }
+        (Some(_), None) => return Err(Error::NoData),
+        _ => (request.clone(), None),
+    };
+    let request = &searched;
+
     let Rewritten { mut plan, times, kept, mut pruned } =
         rewrite(&mut a, request, &mut measured, progress, &mut seconds)?;
     drop(measured);
     warnings.append(&mut plan.notes);
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
+    let missed = missed.or(not_kept);
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);

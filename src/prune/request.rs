@@ -9,7 +9,7 @@ use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
-use crate::planning::{self, Options, Scheme, Step, Target};
+use crate::planning::{self, Keep, Options, Scheme, Step, Target};
 use crate::recovery::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
@@ -62,8 +62,14 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] crate::data::Error),
     /// Recovery was asked for without data.
-    #[error("statistics of normalisations come from data: give some with --data")]
+    #[error("what a model must keep, and statistics of normalisations, come from data: give some with --data")]
     NoData,
+    /// What must be kept cannot be told.
+    #[error("the accuracy that may be lost cannot be told: the data has no classes, or the first output no scores of them")]
+    NoLabels,
+    /// What must be kept cannot be told.
+    #[error("the model has no output that could be compared with the original's")]
+    NoOutputs,
     /// Without data, measuring takes longer than anyone may want to wait for what comes of it.
     #[error("measuring what the output loses on drawn pictures takes {:.0} T MACs", .macs / 1e12)]
     Work {
@@ -83,6 +89,8 @@ pub struct Request {
     pub score: ScoreOptions,
     /// What to aim at.
     pub target: Target,
+    /// What the result must keep: then the target is not looked at, and the smallest model that keeps it is made.
+    pub keep: Option<Keep>,
     /// Options of planning.
     pub options: Options,
     /// Kinds that some group must be of: a model without heads cannot lose any.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
 use crate::data::Origin;
-use crate::planning::{Options, Target};
+use crate::planning::{Keep, Options, Target};
 use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
 
@@ -227,6 +227,15 @@ pub struct Recovery {
     pub recalibrated: Option<Likeness>,
 }
 
+impl Recovery {
+    /// How far the model as it is in the end gives what the original gives.
+    pub fn last(&self) -> Option<Likeness> {
+        // Least squares that brought the outputs no nearer were undone.
+        let refitted = self.refitted.filter(|_| self.layers != Some(0));
+        self.recalibrated.or(refitted).or(self.pruned)
+    }
+}
+
 /// What a run was asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -235,8 +244,11 @@ pub struct Settings {
     pub criterion: String,
     /// Scheme.
     pub scheme: String,
-    /// Target.
+    /// Target; where something was to be kept, what was found.
     pub target: Target,
+    /// What the result had to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// Seed of everything random.
     pub seed: u64,
     /// Reduction over items.

@@ -302,9 +302,10 @@ pub fn reached(r: &Report) -> String {
         n => format!("{n} {}", plural(n, "step", "steps")),
     };
     let channels = r.before.channels - r.after.channels.min(r.before.channels);
-    let target = match r.settings.target {
-        crate::planning::Target::Speedup(x) => format!("target {x}x"),
-        other => format!("target: {}", Measured(other)),
+    let target = match (r.settings.keep, r.settings.target) {
+        (Some(keep), _) => format!("target: {keep}"),
+        (None, crate::planning::Target::Speedup(x)) => format!("target {x}x"),
+        (None, other) => format!("target: {}", Measured(other)),
     };
     format!(
         "speed-up {:.3}x in MACs ({target}; {steps}; {channels} of {} channels removed)",

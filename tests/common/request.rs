@@ -31,5 +31,6 @@ pub fn request() -> Request {
         data: None,
         recover: Default::default(),
         otherwise: None,
+        keep: None,
     }
 }
