@@ -224,10 +224,10 @@ pub struct WhatArgs {
     /// In which of the steps scores are renewed: always, once or every:N
     #[arg(long, value_name = "WHEN", default_value = "always")]
     pub rescore: Rescore,
-    /// Kept channels are multiples of N; 1 is exact [default: 8, which kernels handle at once]
+    /// Kept channels are multiples of N; 1 is exact [default: 8, which kernels handle at once; 1 with --ratio]
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub round_to: Option<usize>,
-    /// Groups with fewer channels than this keep any number [default: 64; 1 with --round-to or --latency]
+    /// Groups with fewer channels than this keep any number [default: 24; 1 with --round-to or --latency]
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub round_from: Option<usize>,
     /// Share of each group that stays under protected-global, 0 to 1

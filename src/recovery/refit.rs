@@ -38,7 +38,7 @@ const USUAL: [f64; 2] = [1e-2, 1e-1];
 /// Rows for each number in a patch that are many.
 const MANY: usize = 4;
 
-/// How often outputs that an activation cuts off are let go.
+/// How often outputs that an activation cuts off are let go, where nothing else is said.
 const REPEATS: usize = 4;
 
 /// A scale below this part of the largest one makes no difference to what follows.
@@ -62,6 +62,8 @@ pub struct Options {
     pub rows: usize,
     /// Samples that are solved with, and samples set aside that are looked at; all if `None`.
     pub samples: Option<usize>,
+    /// How often outputs that an activation cuts off are let go.
+    pub repeats: usize,
 }
 
 /// Batches that are looked at: the last of those that are solved with, and the first of those set aside.
@@ -80,7 +82,7 @@ fn looked_at(samples: &Samples, options: Options) -> Range<usize> {
 impl Options {
     /// As many rows as pay.
     pub fn new(seed: u64) -> Options {
-        Options { seed, rows: ROWS, samples: None }
+        Options { seed, rows: ROWS, samples: None, repeats: REPEATS }
     }
 }
 
@@ -241,7 +243,7 @@ impl<'f> Fit<'f> {
         if rows.solved == 0 {
             return Ok(false);
         }
-        let Some(solutions) = self.solve(rows) else { return Ok(false) };
+        let Some(solutions) = self.solve(rows, options.repeats) else { return Ok(false) };
         self.apply(&mut walked.pruned, &solutions)
     }
 
@@ -327,7 +329,7 @@ impl<'f> Fit<'f> {
     }
 
     /// A solution for each group.
-    fn solve(&self, mut rows: Rows) -> Option<Vec<(Solution, Vec<f64>)>> {
+    fn solve(&self, mut rows: Rows, repeats: usize) -> Option<Vec<(Solution, Vec<f64>)>> {
         let outputs = self.channels.len();
         let scale = &self.layer.after.scale;
         let idle = scale.iter().fold(0.0f32, |m, s| m.max(s.abs())) * IDLE;
@@ -363,7 +365,8 @@ impl<'f> Fit<'f> {
             })
             .collect();
         drop(rows.y);
-        solve_parts(parts, self.width(), rows.solved, intercept, self.clamp)
+        let clamp = self.clamp.map(|range| (range, repeats));
+        solve_parts(parts, self.width(), rows.solved, intercept, clamp)
     }
 
     fn apply(&self, network: &mut Network, solutions: &[(Solution, Vec<f64>)]) -> Result<bool> {
@@ -403,7 +406,7 @@ fn solve_parts(
     width: usize,
     solved: usize,
     intercept: bool,
-    clamp: Option<(f32, f32)>,
+    clamp: Option<((f32, f32), usize)>,
 ) -> Option<Vec<(Solution, Vec<f64>)>> {
     // Centring works in place, on rows that stay where they are.
     let xs: Vec<Vec<f32>> = parts.iter_mut().map(|p| std::mem::take(&mut p.x)).collect();
@@ -431,12 +434,12 @@ fn solve_parts(
         USUAL[usize::from(solved < MANY * width)]
     };
     let mut found = plain(ridge);
-    if let Some(range) = clamp {
+    if let Some((range, repeats)) = clamp {
         let targets: Vec<Vec<f32>> = parts.iter().map(Part::before_activation).collect();
         let all = fits.par_iter().zip(&mut parts).zip(&mut found).zip(&targets).with_max_len(1);
         all.for_each(|(((fit, part), solution), target)| {
             let Some(ridge) = fit.ridge(ridge) else { return };
-            for _ in 0..REPEATS {
+            for _ in 0..repeats {
                 let given = fit.predict(solution);
                 part.let_go(&given, target, range);
                 match fit.solve(&ridge, &fit.right(&part.y, part.scale.len(), intercept), part.prior) {
@@ -479,7 +482,8 @@ impl Part<'_> {
     /// is cut off alike.
     fn let_go(&mut self, given: &[f32], target: &[f32], (low, high): (f32, f32)) {
         let outputs = self.scale.len();
-        for i in 0..self.y.len() {
+        // What is set aside is not solved with.
+        for i in 0..given.len().min(self.y.len()) {
             let o = i % outputs;
             if !self.active[o] {
                 continue;
