@@ -160,7 +160,7 @@ fn main() {
         let relations = timed(|| Relations::build(&graph, &inferred, Sharing::Tied));
         let whole = timed(|| Analysis::new(model, &Vec::new()).unwrap());
         let groups = Analysis::new(model, &Vec::new()).unwrap().groups.len();
-        let nodes = graph.nodes().len();
+        let nodes = graph.count();
         println!("{name:24}{nodes:8}{groups:8}{facts:12.2}{relations:12.2}{whole:12.2}");
     }
 }

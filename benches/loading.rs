@@ -71,7 +71,7 @@ fn measure(path: &Path, side: usize, how: &str) {
     });
     let fixed = [3, side, side].map(Dim::Fixed);
     let dims = std::iter::once(Dim::Unknown).chain(fixed).collect();
-    let input = IoInfo { name: "x".into(), dtype: DType::Float as i32, dims: Some(dims) };
+    let input = IoInfo { name: "x".into(), dtype: DType::Float, dims: Some(dims) };
     let preprocess = Preprocess::parse(how).unwrap();
     for threads in [1, 2] {
         let options = LoaderOptions { batch: 128, shuffle: true, threads: Some(threads), ..Default::default() };

@@ -111,7 +111,7 @@ fn stages(path: &Path, runs: usize) -> (String, Vec<(String, f64)>) {
     let (write, _) = timed(runs, || save::save(&small, &target, &SaveOptions::default()).unwrap());
     rows.push(("write".to_owned(), write));
     let parameters = a.costs.params(&a.full_counts()) / 1e6;
-    (format!("{parameters:.1} M, {} nodes, {} groups", a.graph.nodes().len(), a.groups.len()), rows)
+    (format!("{parameters:.1} M, {} nodes, {} groups", a.graph.count(), a.groups.len()), rows)
 }
 
 fn main() {

@@ -100,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .iter()
             .filter(|i| i.role == Role::In)
             .map(|i| {
-                json!([a.graph.names[a.variants[i.variant].tensor], i.channel.iter().map(position).collect::<Vec<_>>()])
+                json!([a.graph.name(a.variants[i.variant].tensor), i.channel.iter().map(position).collect::<Vec<_>>()])
             })
             .collect();
         groups.push(json!({
@@ -140,8 +140,8 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f6
     let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
     ids.sort_unstable();
     ids.dedup();
-    let names: Vec<&str> = ids.iter().map(|i| a.graph.names[*i]).collect();
-    let model = tapped(a.graph.model, names.iter().copied())?;
+    let names: Vec<&str> = ids.iter().map(|i| a.graph.name(*i)).collect();
+    let model = tapped(&a.graph.model, names.iter().copied())?;
     let file = Mutex::new(std::io::BufWriter::new(std::fs::File::create(path)?));
     let mut first = true;
     let mut seconds = 0.0;

@@ -29,3 +29,4 @@ pub mod rewriting;
 pub mod runtime;
 pub mod sensitivity;
 pub mod statistics;
+pub mod tensor;

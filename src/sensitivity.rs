@@ -50,9 +50,9 @@ pub fn sensitivity(
     calibration: &Calibration,
     progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<SensitivityReport, Error> {
-    let original = accuracy(a.graph.model, calibration)?;
+    let original = accuracy(&a.graph.model, calibration)?;
     // Only where there are no right answers are outputs kept.
-    let reference = if original.is_none() { outputs(a.graph.model, calibration)? } else { Vec::new() };
+    let reference = if original.is_none() { outputs(&a.graph.model, calibration)? } else { Vec::new() };
     let candidates =
         limits.iter().zip(&a.groups).map(|(l, g)| usize::from(l.least < g.size)).sum::<usize>() * SHARES.len();
     let mut done = 0;

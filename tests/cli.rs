@@ -85,7 +85,8 @@ fn help_names_options_exit_codes_and_the_search_order() {
         let output = b.run(&[flag]);
         code(&output, 0);
         let help = text(&output.stdout);
-        for word in ["inspect", "--speedup", "--ratio-for", "[default: obs", "ORT_DYLIB_PATH", "3    target not reached"]
+        for word in
+            ["inspect", "--speedup", "--ratio-for", "[default: obs", "ORT_DYLIB_PATH", "3    target not reached"]
         {
             assert!(help.contains(word), "{word}");
         }
@@ -95,6 +96,32 @@ fn help_names_options_exit_codes_and_the_search_order() {
         code(&output, 0);
         assert!(text(&output.stdout).contains(word));
     }
+}
+
+#[test]
+fn the_verb_is_what_a_bare_model_is() {
+    let b = Bench::new();
+    let rest = ["model.onnx", "--criterion", "l1", "--speedup", "2x", "--no-latency", "-o"];
+    code(&b.run(&[&rest[..], &["bare.onnx"]].concat()), 0);
+    code(&b.run(&[&["prune"][..], &rest, &["verb.onnx"]].concat()), 0);
+    assert_eq!(read(&b.path("bare.onnx")), read(&b.path("verb.onnx")));
+}
+
+#[test]
+fn commands_explain_themselves() {
+    let b = Bench::new();
+    let out = |args: &[&str]| {
+        let output = b.run(args);
+        code(&output, 0);
+        text(&output.stdout).to_owned()
+    };
+    assert!(out(&["help"]).contains("completions"));
+    assert_eq!(out(&["help", "inspect"]), out(&["inspect", "--help"]));
+    assert!(out(&["completions", "bash"]).contains("complete -F"));
+    assert!(out(&["completions", "zsh"]).contains("--speedup"));
+    assert!(out(&["man"]).contains(".TH onnx-prune 1"));
+    assert!(out(&["man", "eval"]).contains(".TH onnx-prune-eval 1"));
+    code(&b.run(&["man", "nothing"]), 2);
 }
 
 #[test]

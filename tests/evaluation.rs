@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use onnx_prune::data::{self, Batch, BoundingBox, Frame, Target};
 use onnx_prune::evaluation::{Error, LatencyRequest, Progress, Request, Source, evaluate};
-use onnx_prune::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use onnx_prune::onnx::edit::{Editor, Emit, NewNode, stand_alone};
 use onnx_prune::onnx::{self, DType, value_info};
 use onnx_prune::report::{EvaluationReport, Prediction};
 use onnx_prune::runtime::{Choice, IoInfo, SessionOptions, Tensor};
@@ -229,21 +229,11 @@ fn data_that_does_not_fit_is_refused_with_names() {
 
 /// `x → Identity → y`, a detector that finds what it is shown.
 fn mirror(shape: &[Option<i64>]) -> Vec<u8> {
-    let node = NodeProto {
-        op_type: Some("Identity".into()),
-        input: vec!["x".into()],
-        output: vec!["y".into()],
-        ..Default::default()
-    };
-    let graph = GraphProto {
-        name: Some("mirror".into()),
-        node: vec![node],
-        input: vec![value_info("x", DType::Float, shape)],
-        output: vec![value_info("y", DType::Float, shape)],
-        ..Default::default()
-    };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(17) };
-    let model = ModelProto { ir_version: Some(8), opset_import: vec![opset], graph: Some(graph), ..Default::default() };
+    let mut edit = Editor::new("mirror", 17);
+    edit.input(value_info("x", DType::Float, shape));
+    edit.op(NewNode::identity("x", "y"));
+    edit.output(value_info("y", DType::Float, shape));
+    let model = stand_alone(edit.finish(), 17);
     assert!(onnx::Model::from_bytes(model.encode_to_vec().into()).is_ok());
     model.encode_to_vec()
 }

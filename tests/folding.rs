@@ -219,16 +219,16 @@ fn every_operator_gives_what_a_runtime_gives() {
         let model = Model::from_bytes(common::bytes(&m)).unwrap();
         let a = Analysis::new(&model, &Vec::new()).unwrap();
         let Some(id) = a.graph.folded.keys().next().copied() else { panic!("{name} is not folded") };
-        let folded = onnx::to_f32(&a.graph.constants[id].as_ref().unwrap().tensor).unwrap();
+        let folded = onnx::to_f32(a.graph.tensor(id).unwrap()).unwrap();
         let mut shown = m.clone();
         let g = shown.graph.as_mut().unwrap();
-        g.output = vec![onnx::untyped(a.graph.names[id])];
+        g.output = vec![onnx::untyped(a.graph.name(id))];
         let Ok(mut session) = RUNTIME.runtime.open_bytes(&common::bytes(&shown), None, &SessionOptions::default())
         else {
             assert_ne!(RUNTIME.runtime.name(), "onnxruntime", "{name}");
             continue;
         };
-        let given = vec![("x".to_owned(), Tensor::random(1, &[1], 0, 0..1).unwrap())];
+        let given = vec![("x".to_owned(), Tensor::random(onnx_prune::tensor::DType::Float, &[1], 0, 0..1).unwrap())];
         let Ok(out) = session.run(&given) else {
             assert_ne!(RUNTIME.runtime.name(), "onnxruntime", "{name}");
             continue;

@@ -193,6 +193,16 @@ fn order_cycles_and_names() {
     graph(&mut over_weight).node[2].output[0] = "w1".into();
     assert!(matches!(load(&over_weight), Err(Error::DuplicateName { tensor, .. }) if tensor == "w1"));
 
+    let mut in_function = sample();
+    in_function.functions.push(FunctionProto {
+        name: Some("f".into()),
+        domain: Some("local".into()),
+        input: vec!["a".into()],
+        output: vec!["b".into()],
+        node: vec![common::node("Add", &["a", "nowhere"], &["b"])],
+        ..Default::default()
+    });
+    assert!(matches!(load(&in_function), Err(Error::UndefinedTensor { tensor, .. }) if tensor == "nowhere"));
     let mut undefined = sample();
     graph(&mut undefined).node[2].input[0] = "nowhere".into();
     let Err(Error::UndefinedTensor { node, tensor }) = load(&undefined) else { panic!() };

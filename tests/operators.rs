@@ -33,7 +33,7 @@ fn released() -> BTreeMap<&'static str, (u32, Option<u32>)> {
 }
 
 fn answer(domain: &str, name: &str) -> String {
-    let op = ops::find(domain, name).unwrap();
+    let op = ops::find(domain, name).unwrap().rule;
     match op.frozen() {
         Some(why) => format!("frozen: {why}"),
         None => op.about().to_owned(),
@@ -41,7 +41,7 @@ fn answer(domain: &str, name: &str) -> String {
 }
 
 fn counted(domain: &str, name: &str) -> &'static str {
-    match ops::find(domain, name).unwrap().work() {
+    match ops::find(domain, name).unwrap().rule.work() {
         ops::Work::None => "",
         ops::Work::Counted => "counted",
         ops::Work::Uncounted => "no",
@@ -51,8 +51,8 @@ fn counted(domain: &str, name: &str) -> &'static str {
 fn page() -> String {
     let released = released();
     let mut out = INTRO.to_owned();
-    let domains: BTreeMap<&str, Vec<&str>> = ops::names().fold(BTreeMap::new(), |mut all, (domain, name)| {
-        all.entry(domain).or_default().push(name);
+    let domains: BTreeMap<&str, Vec<&str>> = ops::all().fold(BTreeMap::new(), |mut all, (domain, d)| {
+        all.entry(domain).or_default().push(d.name);
         all
     });
     for (domain, names) in domains {
@@ -78,7 +78,7 @@ fn page() -> String {
 
 #[test]
 fn every_operator_has_an_answer() {
-    let known: Vec<(&str, &str)> = ops::names().collect();
+    let known: Vec<(&str, &str)> = ops::all().map(|(domain, d)| (domain, d.name)).collect();
     let missing: Vec<&str> = released().into_keys().filter(|name| !known.contains(&("", name))).collect();
     assert!(missing.is_empty(), "no line in the table for {missing:?}");
     for (domain, name) in known {

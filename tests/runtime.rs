@@ -5,11 +5,12 @@
 use onnx_prune::onnx::proto::*;
 use onnx_prune::runtime::latency::{LatencyOptions, measure, measure_pair};
 use onnx_prune::runtime::{self, Choice, Dim, Runtime, SessionOptions, Tensor, random_inputs, select};
+use onnx_prune::tensor::DType;
 use prost::Message;
 use std::path::Path;
 use std::time::Duration;
 
-const FLOAT: i32 = tensor_proto::DataType::Float as i32;
+const FLOAT: DType = DType::Float;
 
 /// `x [N, 3, 8, 8] → Conv(4, 3×3) → Relu → GlobalAveragePool → Flatten → Gemm → y [N, 5]`, and the tensor after
 /// Relu as a second output.
@@ -21,7 +22,7 @@ fn model() -> ModelProto {
         TensorProto {
             name: Some(name.into()),
             dims: dims.to_vec(),
-            data_type: Some(FLOAT),
+            data_type: Some(FLOAT as i32),
             raw_data: Some(raw.into()),
             ..Default::default()
         }
@@ -80,7 +81,7 @@ fn value(name: &str, dims: &[&str]) -> ValueInfoProto {
         ..Default::default()
     };
     let shape = TensorShapeProto { dim: dims.iter().map(dim).collect() };
-    let tensor = type_proto::Tensor { elem_type: Some(FLOAT), shape: Some(shape) };
+    let tensor = type_proto::Tensor { elem_type: Some(FLOAT as i32), shape: Some(shape) };
     ValueInfoProto {
         name: Some(name.into()),
         r#type: Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() }),
@@ -298,7 +299,7 @@ fn integers_and_default_fill_values_agree() {
     let table = TensorProto {
         name: Some("table".into()),
         dims: vec![10, 4],
-        data_type: Some(FLOAT),
+        data_type: Some(FLOAT as i32),
         float_data: (0..40).map(|i| i as f32 / 8.0).collect(),
         ..Default::default()
     };

@@ -117,7 +117,7 @@ fn intermediate_tensors_come_out_as_extra_outputs() {
 #[test]
 fn a_fixed_batch_is_filled_and_cut() {
     let mut proto = fashion();
-    let many = Tensor::random(1, &[7, 1, 28, 28], 5, 0..1).unwrap();
+    let many = Tensor::random(onnx_prune::tensor::DType::Float, &[7, 1, 28, 28], 5, 0..1).unwrap();
     let given = [("image".to_owned(), many)];
     let open = proto.encode_to_vec();
     use onnx_prune::onnx::proto::{tensor_shape_proto::dimension::Value as Size, type_proto::Value};

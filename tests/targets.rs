@@ -39,7 +39,7 @@ fn the_peak_of_a_chain_is_its_widest_pair_of_tensors() {
         4.0 * a.facts.concrete(id, &a.facts.bindings).unwrap().iter().product::<usize>() as f64
     };
     // Every node of this chain reads one activation and writes one.
-    let pairs = a.graph.nodes().iter().map(|n| bytes(&n.input[0]) + bytes(&n.output[0]));
+    let pairs = a.graph.nodes().map(|n| bytes(&n.input[0]) + bytes(&n.output[0]));
     assert_eq!(peak(&a.full_counts()), pairs.fold(0.0, f64::max));
     let half: Vec<usize> = a.full_counts().iter().map(|n| n / 2).collect();
     assert!(peak(&half) < peak(&a.full_counts()));

@@ -90,7 +90,7 @@ def examine(
     if models and seed % 2 == 0:
         path = dice.choice(models)
         kind, model = path.stem, base(path)
-        subject = Subject(model, sizes_of(model))
+        subject = Subject(model, sizes_of(model), sums=True)
     else:
         net, kind = generate(dice.randrange(1 << 30))
         model, features = net.model(), net.features

@@ -64,7 +64,8 @@ impl Cost {
 
     /// The cost when atom i has `counts[i]` channels.
     pub fn eval(&self, counts: &[usize]) -> f64 {
-        (0..self.products.len()).map(|i| self.eval_product(i, counts)).sum()
+        // From 0, as an empty sum of floats is −0.
+        (0..self.products.len()).map(|i| self.eval_product(i, counts)).fold(0.0, std::ops::Add::add)
     }
 
     /// The value of one monomial, in the order they were given.

@@ -4,7 +4,6 @@ use super::facts::Facts;
 use super::graph::Graph;
 use super::relations::Relations;
 use crate::algebra::{Cost, Monomial};
-use crate::onnx::DType;
 
 /// Exponent of [`ActivationCost::soft_peak`]: as large as keeps a second peak 10 % below the first at a fifth of its
 /// weight.
@@ -35,13 +34,13 @@ impl ActivationCost {
         relations: &Relations,
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
     ) -> Self {
-        let nodes = graph.nodes().len();
+        let nodes = graph.count();
         // What nothing reads, and what the graph gives back, stays to the end.
-        let mut last = vec![nodes; graph.names.len()];
+        let mut last = vec![nodes; graph.tensors()];
         for (i, inputs) in graph.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i + 1);
         }
-        for id in graph.proto.output.iter().filter_map(|v| graph.id(v.name())) {
+        for id in graph.proto().output.iter().filter_map(|v| graph.id(v.name())) {
             last[id] = nodes;
         }
         let inputs = graph.free_inputs().into_iter().filter_map(|v| Some((graph.id(v.name())?, 0)));
@@ -49,7 +48,7 @@ impl ActivationCost {
         let outputs: Vec<Vec<(usize, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
         let live = |(id, from): (usize, usize)| {
             let axes = relations.tensors[id].clone().filter(|_| graph.constants[id].is_none())?;
-            let unit = DType::try_from(facts.tensors[id].dtype).map_or(4.0, |d| d.bits() as f64 / 8.0);
+            let unit = facts.tensors[id].dtype.bits() as f64 / 8.0;
             let bytes = compile(&[Monomial { coefficient: unit, axes }])?;
             Some(Live { bytes, from, to: last[id].max(from) })
         };

@@ -9,7 +9,7 @@ use super::groups::{Group, Variant};
 use super::relations::Relations;
 use super::storage::Storage;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
-use crate::ops::{CostCx, Fact, Operator, Work};
+use crate::ops::{CostCx, Operator, Work};
 
 /// Cost functions. All take one channel count per group.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl Costs {
         let mut uncounted: BTreeMap<String, usize> = BTreeMap::new();
         // What no input reaches is computed once, not in every run.
         let runs = |i: &usize| !graph.outputs[*i].iter().flatten().any(|id| relations.derived[*id]);
-        for i in (0..graph.nodes().len()).filter(|i| !graph.is_folded(*i)).filter(runs) {
+        for i in (0..graph.count()).filter(|i| !graph.is_folded(*i)).filter(runs) {
             let work = graph.operator(i).map_or(Work::Uncounted, |op| op.work());
             let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx)).unwrap_or_default();
             let mut all = work == Work::None || work == Work::Counted && !of_node.is_empty();
@@ -96,18 +96,10 @@ pub(super) fn asked<R>(
     i: usize,
     ask: impl FnOnce(&dyn Operator, &CostCx) -> R,
 ) -> Option<R> {
-    let node = graph.nodes()[i];
     let op = graph.operator(i).filter(|op| facts.inferred[i] || op.frozen().is_some())?;
-    let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
     let axes_out: Vec<Option<&[Term]>> =
         graph.outputs[i].iter().map(|id| id.and_then(|id| relations.tensors[id].as_deref())).collect();
-    let cx = CostCx {
-        node,
-        opset: graph.opset_of(node),
-        inputs,
-        axes_in: &relations.uses[i],
-        axes_out,
-        terms: &relations.terms,
-    };
+    let cx =
+        CostCx { view: graph.view(i, &facts.tensors), axes_in: &relations.uses[i], axes_out, terms: &relations.terms };
     Some(ask(op, &cx))
 }

@@ -8,7 +8,8 @@ use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
 use crate::onnx::proto::{TensorProto, TypeProto, ValueInfoProto};
-use crate::ops::{Fact, InferCx, MAX_VALUE, Operator, Value, dtype};
+use crate::ops::{Fact, InferCx, Inferred, MAX_VALUE, NodeView, Operator, Value};
+use crate::tensor::DType;
 
 /// What is known of every tensor.
 #[derive(Clone, Debug, Default)]
@@ -45,12 +46,12 @@ const MAX_REPEATS: usize = 64;
 /// What a constant tensor tells.
 pub fn of_constant(t: &TensorProto) -> Fact {
     if t.dims.len() > MAX_RANK {
-        return Fact { dtype: t.data_type(), ..Fact::default() };
+        return Fact { dtype: onnx::dtype_of(t), ..Fact::default() };
     }
     let shape: Vec<Dim> = t.dims.iter().map(|d| Dim::from(*d)).collect();
     let len = onnx::len(t).unwrap_or(usize::MAX);
-    let dt = t.data_type();
-    let value = if dtype::is_float(dt) {
+    let dt = onnx::dtype_of(t);
+    let value = if dt.is_real() {
         (len <= MAX_FLOATS).then(|| onnx::to_f64_any(t).ok().map(Value::Floats)).flatten()
     } else if len <= MAX_VALUE {
         onnx::to_i64(t).ok().map(|v| Value::Ints(v.into_iter().map(Dim::from).collect()))
@@ -63,8 +64,9 @@ pub fn of_constant(t: &TensorProto) -> Fact {
 impl Facts {
     /// What inputs, constants and value infos of the file say, before any operator is asked.
     pub fn seed(graph: &Graph) -> Facts {
-        let mut facts = Facts { tensors: vec![Fact::default(); graph.names.len()], ..Default::default() };
-        for (scope, p) in graph.scopes.iter().map(|s| s.proto).enumerate() {
+        let mut facts = Facts { tensors: vec![Fact::default(); graph.tensors()], ..Default::default() };
+        for scope in 0..graph.scopes.len() {
+            let p = graph.graph_of(scope);
             for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
                 if let Some(id) = graph.lookup(scope, v.name()) {
                     facts.tensors[id] = declared(v, &mut facts.symbols);
@@ -72,7 +74,7 @@ impl Facts {
             }
             for s in &p.sparse_initializer {
                 if let Some(id) = s.values.as_ref().and_then(|v| graph.lookup(scope, v.name())) {
-                    let dtype = s.values.as_ref().map_or(0, TensorProto::data_type);
+                    let dtype = s.values.as_ref().map_or(DType::Undefined, onnx::dtype_of);
                     if s.dims.len() <= MAX_RANK {
                         facts.tensors[id] = Fact::new(dtype, s.dims.iter().map(|d| Dim::from(*d)).collect());
                     }
@@ -81,7 +83,7 @@ impl Facts {
         }
         for (id, c) in graph.constants.iter().enumerate() {
             if let Some(c) = c {
-                facts.tensors[id] = of_constant(&c.tensor);
+                facts.tensors[id] = of_constant(graph.contents(c));
             }
         }
         facts
@@ -91,7 +93,7 @@ impl Facts {
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
         let (mut i, mut repeats) = (0, 0);
-        while i < graph.nodes().len() {
+        while i < graph.count() {
             let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
             let known = facts.varying.len();
@@ -118,11 +120,9 @@ impl Facts {
         if graph.is_constant_node(i) {
             return (true, Vec::new());
         }
-        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &self.tensors[t])).collect();
-        let (node, op) = (graph.nodes()[i], graph.operator(i));
-        let opset = graph.opset_of(node);
         let mut symbols = std::mem::take(&mut self.symbols);
-        let (outputs, varying) = infer_one(node, op, opset, inputs, graph.outputs[i].len(), &mut symbols);
+        let view = graph.view(i, &self.tensors);
+        let Inferred { outputs, varying } = infer_one(view, graph.operator(i), graph.outputs[i].len(), &mut symbols);
         let inferred = outputs.iter().all(|f| f.shape.is_some());
         for (id, mut new) in graph.outputs[i].iter().zip(outputs) {
             if let Some(id) = *id {
@@ -156,28 +156,21 @@ impl Facts {
     }
 }
 
-/// Asks an operator what comes out of its node, and which sizes among the inputs differ from round to round of it.
-pub fn infer_one(
-    node: &onnx::proto::NodeProto,
-    op: Option<&dyn Operator>,
-    opset: i64,
-    inputs: Vec<Option<&Fact>>,
-    outputs: usize,
-    symbols: &mut Symbols,
-) -> (Vec<Fact>, Vec<(usize, usize)>) {
-    let mut cx = InferCx { node, opset, inputs, outputs: vec![Fact::default(); outputs], symbols, varying: Vec::new() };
+/// Asks an operator what comes out of its node: one fact for each of so many outputs.
+pub fn infer_one(view: NodeView, op: Option<&dyn Operator>, outputs: usize, symbols: &mut Symbols) -> Inferred {
+    let mut cx = InferCx { view, written: outputs, symbols };
+    let mut told = op.and_then(|op| op.infer(&mut cx)).unwrap_or_default();
+    told.outputs.resize(outputs, Fact::default());
     // A size below 0 is none, whatever an operator makes of wrong attributes.
     let sound = |f: &Fact| {
         let shape = f.shape.as_deref().unwrap_or_default();
         shape.len() <= MAX_RANK && shape.iter().all(|d| d.known().is_none_or(|n| n >= 0))
     };
-    match op.and_then(|op| op.infer(&mut cx)).filter(|()| cx.outputs.iter().all(sound)) {
-        Some(()) => {
-            cx.outputs.iter_mut().for_each(Fact::reconcile);
-            (cx.outputs, cx.varying)
-        }
-        None => (vec![Fact::default(); outputs], cx.varying),
+    match told.outputs.iter().all(sound) {
+        true => told.outputs.iter_mut().for_each(Fact::reconcile),
+        false => told.outputs.fill(Fact::default()),
     }
+    told
 }
 
 /// What the contents of a tensor take to hold, in numbers.
@@ -192,7 +185,7 @@ fn weight(fact: &Fact) -> usize {
 
 /// An inferred fact over a declared one: what follows from the inputs is believed first.
 fn merge(declared: &Fact, inferred: Fact, symbols: &Symbols) -> Fact {
-    let dtype = if inferred.dtype != 0 { inferred.dtype } else { declared.dtype };
+    let dtype = if inferred.dtype != DType::Undefined { inferred.dtype } else { declared.dtype };
     let shape = match (inferred.shape, &declared.shape) {
         (Some(mut new), Some(old)) if new.len() == old.len() => {
             for (n, o) in new.iter_mut().zip(old) {
@@ -221,5 +214,5 @@ fn declared(v: &ValueInfoProto, symbols: &mut Symbols) -> Fact {
             })
             .collect()
     });
-    Fact { dtype: t.elem_type(), shape, ..Fact::default() }
+    Fact { dtype: DType::of(t.elem_type()), shape, ..Fact::default() }
 }

@@ -5,15 +5,13 @@
 //! nodes stay as long as nothing is cut. A constant that would take more room than what it is computed from (a table
 //! that is spread, a product of thin matrices) is not folded.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
 use super::graph::{Constant, Folded, Graph, Origin, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
-use crate::ops::dtype;
-use crate::ops::values::{self, Nature, Numbers, Rule, ValueCx};
+use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
 
 /// A step may hold this many times the numbers of the file that it is computed from.
 const SPREAD: usize = 16;
@@ -39,12 +37,8 @@ pub(super) fn fold(graph: &mut Graph, facts: &Facts) -> Vec<String> {
         let size = |id: &TensorId| facts.tensors[*id].known_shape().map_or(0, |s| s.iter().product::<usize>());
         // The first of equals: sources are in the order of the file.
         let Some(main) = sources.iter().copied().rev().max_by_key(size) else { continue };
-        let Some(tensor) = stored(graph.names[id], facts.tensors[id].dtype, &numbers) else { continue };
-        constants.push((
-            id,
-            Constant { tensor: Cow::Owned(tensor), origin: Origin::Folded(main) },
-            Folded { sources, region },
-        ));
+        let Some(tensor) = stored(graph.name(id), facts.tensors[id].dtype, &numbers) else { continue };
+        constants.push((id, Constant::folded(tensor, main), Folded { sources, region }));
     }
     let note = note(graph, &constants, &passed);
     graph.fold(constants, passed);
@@ -52,10 +46,10 @@ pub(super) fn fold(graph: &mut Graph, facts: &Facts) -> Vec<String> {
 }
 
 fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) -> String {
-    let ops: BTreeSet<&str> = (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.nodes()[i].op_type()).collect();
+    let ops: BTreeSet<&str> = (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
     let ops = ops.into_iter().collect::<Vec<_>>().join(", ");
     let first = found.first().map_or("", |(_, c, _)| match c.origin {
-        Origin::Folded(main) => graph.names[main],
+        Origin::Folded(main) => graph.name(main),
         _ => "",
     });
     match found.len() {
@@ -67,17 +61,17 @@ fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) 
     }
 }
 
-fn stored(name: &str, dt: i32, numbers: &Numbers) -> Option<TensorProto> {
+fn stored(name: &str, dt: DType, numbers: &Numbers) -> Option<TensorProto> {
     let raw: Vec<u8> = match dt {
-        dtype::DOUBLE => numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        DType::Double => numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
         _ => {
             let data: Vec<f32> = numbers.iter().map(|v| *v as f32).collect();
-            return onnx::from_f32(name, numbers.shape(), &data, DType::try_from(dt).ok()?).ok();
+            return onnx::from_f32(name, numbers.shape(), &data, dt).ok();
         }
     };
     Some(TensorProto {
         name: Some(name.to_owned()),
-        data_type: Some(dt),
+        data_type: Some(dt as i32),
         dims: numbers.shape().iter().map(|n| *n as i64).collect(),
         raw_data: Some(raw.into()),
         ..TensorProto::default()
@@ -85,11 +79,11 @@ fn stored(name: &str, dt: i32, numbers: &Numbers) -> Option<TensorProto> {
 }
 
 /// Looks for constants to fold.
-struct Finder<'g, 'm> {
-    graph: &'g Graph<'m>,
+struct Finder<'g> {
+    graph: &'g Graph,
     facts: &'g Facts,
     /// By node, where all that it is given follows from the file.
-    rules: Vec<Option<&'static Rule>>,
+    rules: Vec<Option<&'static Folding>>,
     /// By tensor: floats that are stored or computed from stored ones.
     known: Vec<bool>,
     /// By tensor: read as it is by something that an input reaches.
@@ -98,13 +92,13 @@ struct Finder<'g, 'm> {
     held: Vec<bool>,
 }
 
-impl<'g, 'm> Finder<'g, 'm> {
-    fn new(graph: &'g Graph<'m>, facts: &'g Facts) -> Self {
-        let tensors = graph.names.len();
-        let float = |id: TensorId| dtype::is_float(facts.tensors[id].dtype);
+impl<'g> Finder<'g> {
+    fn new(graph: &'g Graph, facts: &'g Facts) -> Self {
+        let tensors = graph.tensors();
+        let float = |id: TensorId| facts.tensors[id].dtype.is_real();
         let mut fixed: Vec<bool> = graph.constants.iter().map(Option::is_some).collect();
         let mut known: Vec<bool> = (0..tensors).map(|id| fixed[id] && float(id)).collect();
-        let mut rules = vec![None; graph.nodes().len()];
+        let mut rules = vec![None; graph.count()];
         for (i, slot) in rules.iter_mut().enumerate() {
             let inputs = &graph.inputs[i];
             let given: Vec<TensorId> = inputs.iter().flatten().copied().collect();
@@ -114,9 +108,9 @@ impl<'g, 'm> Finder<'g, 'm> {
             }
             graph.outputs[i].iter().flatten().for_each(|id| fixed[*id] = true);
             let told = |id: &TensorId| known[*id] || facts.tensors[*id].value.is_some();
-            let node = graph.nodes()[i];
             let shaped = graph.outputs[i].iter().flatten().all(|id| facts.tensors[*id].known_shape().is_some());
-            let rule = values::find(node.domain(), node.op_type())
+            let rule = graph
+                .folding(i)
                 .filter(|_| facts.inferred[i] && shaped && given.iter().all(told) && given.iter().any(|id| known[*id]));
             if rule.is_some() {
                 graph.outputs[i].iter().flatten().for_each(|id| known[*id] = float(*id));
@@ -135,7 +129,7 @@ impl<'g, 'm> Finder<'g, 'm> {
     }
 
     fn expose(&mut self) {
-        for i in (0..self.graph.nodes().len()).rev() {
+        for i in (0..self.graph.count()).rev() {
             if self.graph.is_constant_node(i) {
                 continue;
             }
@@ -157,8 +151,8 @@ impl<'g, 'm> Finder<'g, 'm> {
     /// far as folding them makes no file larger.
     fn regions(&self) -> Vec<Vec<TensorId>> {
         let graph = self.graph;
-        let mut sets = Sets((0..graph.names.len()).collect());
-        for i in (0..graph.nodes().len()).filter(|i| self.rules[*i].is_some()) {
+        let mut sets = Sets((0..graph.tensors()).collect());
+        for i in (0..graph.count()).filter(|i| self.rules[*i].is_some()) {
             let all = graph.inputs[i].iter().chain(&graph.outputs[i]).flatten().filter(|id| self.known[**id]);
             // One number for all says nothing.
             let mut all = all.map(|id| self.own(*id)).filter(|id| self.elements(*id) > 1);
@@ -167,14 +161,14 @@ impl<'g, 'm> Finder<'g, 'm> {
             }
         }
         let mut regions: BTreeMap<usize, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
-        for i in 0..graph.nodes().len() {
+        for i in 0..graph.count() {
             if let Some(id) = self.point(i) {
                 let region = regions.entry(sets.root(id)).or_default();
                 region.0.push(id);
                 region.1 += self.bytes(id);
             }
         }
-        for id in 0..graph.names.len() {
+        for id in 0..graph.tensors() {
             let stays = self.exposed[id] || self.held[id] || self.own(id) != id || graph.constants[id].is_none();
             if let Some(region) = regions.get_mut(&sets.root(id)).filter(|_| self.known[id] && !stays) {
                 region.2 += self.bytes(id);
@@ -214,7 +208,7 @@ impl<'g, 'm> Finder<'g, 'm> {
     }
 
     fn bytes(&self, id: TensorId) -> f64 {
-        let bits = DType::try_from(self.facts.tensors[id].dtype).map_or(32, DType::bits);
+        let bits = self.facts.tensors[id].dtype.bits();
         self.elements(id) as f64 * bits as f64 / 8.0
     }
 }
@@ -225,14 +219,14 @@ fn product(shape: &[usize]) -> Option<usize> {
 
 /// Whether a node has no bodies, of any kind.
 fn is_plain(graph: &Graph, i: usize) -> bool {
-    !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::bodies(graph.nodes()[i]).next().is_none()
+    !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::bodies(graph.node(i)).next().is_none()
 }
 
 /// Tensors that are outputs of the graph or of a body, or that a body reads that is not walked.
 fn held(graph: &Graph) -> Vec<bool> {
-    let mut held = vec![false; graph.names.len()];
-    for (scope, s) in graph.scopes.iter().enumerate() {
-        let outputs = s.proto.output.iter().filter_map(|v| graph.lookup(scope, v.name()));
+    let mut held = vec![false; graph.tensors()];
+    for scope in 0..graph.scopes.len() {
+        let outputs = graph.graph_of(scope).output.iter().filter_map(|v| graph.lookup(scope, v.name()));
         outputs.for_each(|id| held[graph.holder(id).unwrap_or(id)] = true);
     }
     for id in graph.captured.iter().flatten() {
@@ -294,9 +288,9 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
     let mut at_hand: HashMap<TensorId, Numbers> = HashMap::new();
     let mut found = Vec::new();
     for i in nodes {
-        let node = graph.nodes()[i];
+        let node = graph.node(i);
         let outputs: Vec<TensorId> = graph.outputs[i].iter().flatten().copied().collect();
-        if !outputs.iter().any(|id| dtype::is_float(facts.tensors[*id].dtype)) {
+        if !outputs.iter().any(|id| facts.tensors[*id].dtype.is_real()) {
             continue;
         }
         for id in graph.inputs[i].iter().flatten() {
@@ -310,7 +304,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
             return None;
         }
         // A number that is told needs no computation.
-        if let Some(rule) = values::find(node.domain(), node.op_type()) {
+        if let Some(rule) = graph.folding(i) {
             let nothing = crate::ops::Fact::default();
             let cx = ValueCx {
                 node,
@@ -343,7 +337,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
 fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
     let fact = &facts.tensors[id];
     let data = match (&graph.constants[id], &fact.value) {
-        (Some(c), _) if dtype::is_float(fact.dtype) => onnx::to_f64_any(&c.tensor).ok()?,
+        (Some(c), _) if fact.dtype.is_real() => onnx::to_f64_any(graph.contents(c)).ok()?,
         (None, Some(crate::ops::Value::Floats(v))) => v.clone(),
         _ => return None,
     };
@@ -352,13 +346,13 @@ fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
 
 /// Nodes that only compute these tensors.
 fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> Vec<bool> {
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.names.len()];
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.tensors()];
     for (i, inputs) in graph.inputs.iter().enumerate() {
         inputs.iter().flatten().for_each(|id| readers[*id].push(i));
     }
     let held = held(graph);
-    let mut passed = vec![false; graph.nodes().len()];
-    for i in (0..graph.nodes().len()).rev() {
+    let mut passed = vec![false; graph.count()];
+    for i in (0..graph.count()).rev() {
         let outputs: Vec<TensorId> = graph.outputs[i].iter().flatten().copied().collect();
         let only = |id: &TensorId| !held[*id] && !readers[*id].is_empty() && readers[*id].iter().all(|r| passed[*r]);
         let constant = graph.is_constant_node(i) || !is_plain(graph, i);

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
 
 use super::error::Result;
 use super::relations::Quantization;
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
-use crate::ops::{self, Operator};
+use crate::ops::values::Folding;
+use crate::ops::{self, Description, Fact, NodeView, Operator, Parsed};
 
 /// Index of a tensor in [`Graph::names`].
 pub type TensorId = usize;
@@ -36,20 +38,37 @@ pub struct Folded {
 
 /// A tensor whose contents the file gives.
 #[derive(Clone, Debug)]
-pub struct Constant<'m> {
-    /// The contents.
-    pub tensor: Cow<'m, TensorProto>,
-    /// Where they stand.
+pub struct Constant {
+    /// Where the contents come from.
     pub origin: Origin,
+    held: Held,
+}
+
+impl Constant {
+    /// What is computed from stored tensors, the largest of which is `main`.
+    pub(super) fn folded(tensor: TensorProto, main: TensorId) -> Constant {
+        Constant { origin: Origin::Folded(main), held: Held::Made(Arc::new(tensor)) }
+    }
+}
+
+/// Where contents stand.
+#[derive(Clone, Debug)]
+enum Held {
+    /// Among the initializers of a scope.
+    Initializer(usize, usize),
+    /// In the attribute `value` of a node, given by scope and place.
+    Value(usize, usize),
+    /// Beside the model.
+    Made(Arc<TensorProto>),
 }
 
 /// A graph of the model: the main one, or the body of a control-flow node.
-pub struct Scope<'m> {
-    /// The graph as it stands in the file.
-    pub proto: &'m GraphProto,
+pub struct Scope {
     /// The scope around it.
     pub parent: Option<usize>,
-    ids: HashMap<&'m str, TensorId>,
+    /// Where the node that owns it stands in that scope, and which of its bodies this is.
+    owner: (usize, usize),
+    ids: HashMap<Arc<str>, TensorId>,
 }
 
 /// The graph of a model, indexed, with the bodies of its control flow.
@@ -57,16 +76,15 @@ pub struct Scope<'m> {
 /// Nodes are numbered in the order in which they are walked. A node with bodies comes twice: first as the entry of
 /// its bodies, which writes what they are given; then, after their nodes, as itself. As itself it also reads the
 /// inputs and outputs of its bodies, which stand behind its own inputs.
-pub struct Graph<'m> {
+pub struct Graph {
     /// The model.
-    pub model: &'m Model,
-    /// The main graph as it stands in the file.
-    pub proto: &'m GraphProto,
-    /// Names of tensors.
-    pub names: Vec<&'m str>,
+    pub model: Arc<Model>,
+    names: Vec<Arc<str>>,
     /// The main graph, then all bodies that are walked.
-    pub scopes: Vec<Scope<'m>>,
-    nodes: Vec<&'m NodeProto>,
+    pub scopes: Vec<Scope>,
+    /// What is known of each node's operator, and its attributes once they are parsed.
+    described: Vec<Option<&'static Description>>,
+    parsed: Vec<Parsed>,
     /// Scope of each node, and its place there.
     places: Vec<(usize, usize)>,
     /// The node that each entry belongs to, and the other way round; `None` for nodes without bodies.
@@ -80,7 +98,7 @@ pub struct Graph<'m> {
     /// The node that writes each tensor.
     pub producer: Vec<Option<usize>>,
     /// Constants, seen through Identity nodes.
-    pub constants: Vec<Option<Constant<'m>>>,
+    pub constants: Vec<Option<Constant>>,
     /// Tensors that the bodies of each node read, where those are not walked.
     pub captured: Vec<Vec<TensorId>>,
     /// Constants that nodes compute.
@@ -90,15 +108,14 @@ pub struct Graph<'m> {
     opsets: HashMap<String, i64>,
 }
 
-impl<'m> Graph<'m> {
+impl Graph {
     /// Indexes the graph.
     ///
     /// # Errors
     /// When the graph is missing, a tensor is undefined or produced twice.
-    pub fn new(model: &'m Model) -> Result<Self> {
-        static EMPTY: std::sync::LazyLock<GraphProto> = std::sync::LazyLock::new(GraphProto::default);
-        let proto = model.proto.graph.as_ref().unwrap_or(&EMPTY);
-        GraphIndex::new(proto)?;
+    pub fn new(model: impl Into<Arc<Model>>) -> Result<Self> {
+        let model: Arc<Model> = model.into();
+        model.proto.graph.as_ref().map(GraphIndex::new).transpose()?;
         let opsets = model
             .proto
             .opset_import
@@ -108,11 +125,11 @@ impl<'m> Graph<'m> {
             .map(|d| (canonical(&d).to_owned(), onnx::opset(&model.proto, &d)))
             .collect();
         let mut g = Graph {
-            model,
-            proto,
+            model: Arc::clone(&model),
             names: Vec::new(),
             scopes: Vec::new(),
-            nodes: Vec::new(),
+            described: Vec::new(),
+            parsed: Vec::new(),
             places: Vec::new(),
             partner: Vec::new(),
             bodies: Vec::new(),
@@ -125,22 +142,61 @@ impl<'m> Graph<'m> {
             passed: Vec::new(),
             opsets,
         };
-        let main = g.add_scope(proto, None);
-        g.add_nodes(main);
+        let proto = of_model(&model);
+        let main = g.add_scope(proto, None, (0, 0));
+        g.add_nodes(main, proto);
         Ok(g)
     }
 
+    /// The main graph as it stands in the file.
+    pub fn proto(&self) -> &GraphProto {
+        of_model(&self.model)
+    }
+
+    /// The graph of a scope as it stands in the file.
+    pub fn graph_of(&self, scope: usize) -> &GraphProto {
+        let Scope { parent, owner: (place, body), .. } = &self.scopes[scope];
+        match parent {
+            Some(outer) => onnx::walk::bodies(&self.graph_of(*outer).node[*place]).nth(*body).unwrap_or(empty()),
+            None => self.proto(),
+        }
+    }
+
+    /// What a constant holds.
+    pub fn contents<'g>(&'g self, constant: &'g Constant) -> &'g TensorProto {
+        match &constant.held {
+            Held::Initializer(scope, i) => &self.graph_of(*scope).initializer[*i],
+            Held::Value(scope, place) => value(&self.graph_of(*scope).node[*place]),
+            Held::Made(tensor) => tensor,
+        }
+    }
+
+    /// What a tensor holds, where the file gives it.
+    pub fn tensor(&self, id: TensorId) -> Option<&TensorProto> {
+        self.constants[id].as_ref().map(|c| self.contents(c))
+    }
+
+    /// The name of a tensor.
+    pub fn name(&self, id: TensorId) -> &str {
+        &self.names[id]
+    }
+
+    /// How many tensors there are.
+    pub fn tensors(&self) -> usize {
+        self.names.len()
+    }
+
     /// Adds a graph with its inputs and initializers.
-    fn add_scope(&mut self, proto: &'m GraphProto, parent: Option<usize>) -> usize {
+    fn add_scope(&mut self, proto: &GraphProto, parent: Option<usize>, owner: (usize, usize)) -> usize {
         let scope = self.scopes.len();
-        self.scopes.push(Scope { proto, parent, ids: HashMap::new() });
+        self.scopes.push(Scope { parent, owner, ids: HashMap::new() });
         for v in &proto.input {
             self.define(scope, v.name());
         }
         for (index, t) in proto.initializer.iter().enumerate() {
             let id = self.define(scope, t.name());
             let origin = if scope == 0 { Origin::Initializer(index) } else { Origin::Body(id) };
-            self.constants[id] = Some(Constant { tensor: Cow::Borrowed(t), origin });
+            self.constants[id] = Some(Constant { origin, held: Held::Initializer(scope, index) });
         }
         for v in proto.sparse_initializer.iter().filter_map(|s| s.values.as_ref()) {
             self.define(scope, v.name());
@@ -148,24 +204,25 @@ impl<'m> Graph<'m> {
         scope
     }
 
-    fn add_nodes(&mut self, scope: usize) {
-        let proto = self.scopes[scope].proto;
+    fn add_nodes(&mut self, scope: usize, proto: &GraphProto) {
         for (place, node) in proto.node.iter().enumerate() {
-            let read = |g: &mut Self, n: &'m String| {
+            let read = |g: &mut Self, n: &String| {
                 (!n.is_empty()).then(|| g.lookup(scope, n).unwrap_or_else(|| g.define(scope, n)))
             };
             let mut inputs: Vec<Option<TensorId>> = node.input.iter().map(|n| read(self, n)).collect();
-            let control = ops::find(node.domain(), node.op_type()).is_some_and(|op| op.enters().is_some());
+            let control = ops::find(node.domain(), node.op_type()).is_some_and(|d| d.rule.enters().is_some());
             let (mut bodies, mut entry) = (Vec::new(), None);
             if control {
-                bodies = onnx::walk::bodies(node).map(|b| self.add_scope(b, Some(scope))).collect();
-                let given: Vec<Option<TensorId>> = bodies.iter().flat_map(|b| self.given(*b)).collect();
+                let protos: Vec<&GraphProto> = onnx::walk::bodies(node).collect();
+                let numbered = protos.iter().enumerate();
+                bodies = numbered.map(|(k, b)| self.add_scope(b, Some(scope), (place, k))).collect();
+                let given: Vec<Option<TensorId>> =
+                    bodies.iter().zip(&protos).flat_map(|(b, p)| self.given(*b, p)).collect();
                 entry = Some(self.push((scope, place), node, inputs.clone(), given.clone()));
-                bodies.iter().for_each(|b| self.add_nodes(*b));
+                bodies.iter().zip(&protos).for_each(|(b, p)| self.add_nodes(*b, p));
                 inputs.extend(given);
-                for b in &bodies {
-                    let outputs = &self.scopes[*b].proto.output;
-                    inputs.extend(outputs.iter().map(|v| self.lookup(*b, v.name())));
+                for (b, p) in bodies.iter().zip(&protos) {
+                    inputs.extend(p.output.iter().map(|v| self.lookup(*b, v.name())));
                 }
             }
             let outputs: Vec<Option<TensorId>> =
@@ -173,8 +230,11 @@ impl<'m> Graph<'m> {
             if let (Some(Some(out)), true) = (outputs.first(), canonical(node.domain()).is_empty()) {
                 let constant = match node.op_type() {
                     "Constant" => {
-                        let origin = Origin::Node(self.nodes.len());
-                        onnx::constant(node).map(|tensor| Constant { tensor, origin })
+                        let held = onnx::constant(node).map(|tensor| match tensor {
+                            Cow::Borrowed(_) => Held::Value(scope, place),
+                            Cow::Owned(tensor) => Held::Made(Arc::new(tensor)),
+                        });
+                        held.map(|held| Constant { origin: Origin::Node(self.places.len()), held })
                     }
                     "Identity" => inputs.first().copied().flatten().and_then(|id| self.constants[id].clone()),
                     _ => None,
@@ -192,21 +252,21 @@ impl<'m> Graph<'m> {
     }
 
     /// Inputs of a body that its node gives.
-    fn given(&self, scope: usize) -> Vec<Option<TensorId>> {
-        let s = &self.scopes[scope];
-        s.proto.input.iter().map(|v| s.ids.get(v.name()).copied()).collect()
+    fn given(&self, scope: usize, proto: &GraphProto) -> Vec<Option<TensorId>> {
+        proto.input.iter().map(|v| self.scopes[scope].ids.get(v.name()).copied()).collect()
     }
 
     fn push(
         &mut self,
         place: (usize, usize),
-        node: &'m NodeProto,
+        node: &NodeProto,
         inputs: Vec<Option<TensorId>>,
         outputs: Vec<Option<TensorId>>,
     ) -> usize {
-        let i = self.nodes.len();
+        let i = self.places.len();
         outputs.iter().flatten().for_each(|id| self.producer[*id] = Some(i));
-        self.nodes.push(node);
+        self.described.push(ops::find(node.domain(), node.op_type()));
+        self.parsed.push(Parsed::default());
         self.places.push(place);
         self.partner.push(None);
         self.bodies.push(Vec::new());
@@ -216,10 +276,13 @@ impl<'m> Graph<'m> {
         i
     }
 
-    fn define(&mut self, scope: usize, name: &'m str) -> TensorId {
+    fn define(&mut self, scope: usize, name: &str) -> TensorId {
         let next = self.names.len();
-        let id = *self.scopes[scope].ids.entry(name).or_insert(next);
-        if id == next {
+        let known = self.scopes[scope].ids.get(name).copied();
+        let id = known.unwrap_or(next);
+        if known.is_none() {
+            let name: Arc<str> = name.into();
+            self.scopes[scope].ids.insert(Arc::clone(&name), id);
             self.names.push(name);
             self.producer.push(None);
             self.constants.push(None);
@@ -239,8 +302,19 @@ impl<'m> Graph<'m> {
     }
 
     /// The nodes, in the order in which they are walked.
-    pub fn nodes(&self) -> &[&'m NodeProto] {
-        &self.nodes
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &NodeProto> + DoubleEndedIterator {
+        (0..self.count()).map(|i| self.node(i))
+    }
+
+    /// How many nodes are walked.
+    pub fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    /// A node as it stands in the file.
+    pub fn node(&self, i: usize) -> &NodeProto {
+        let (scope, place) = self.places[i];
+        &self.graph_of(scope).node[place]
     }
 
     /// The scope that a node stands in.
@@ -260,19 +334,33 @@ impl<'m> Graph<'m> {
 
     /// What is known of a node's operator.
     pub fn operator(&self, node: usize) -> Option<&'static dyn Operator> {
-        let n = self.nodes[node];
-        let op = ops::find(n.domain(), n.op_type())?;
-        if self.is_entry(node) { op.enters() } else { Some(op) }
+        let rule = self.described[node]?.rule;
+        if self.is_entry(node) { rule.enters() } else { Some(rule) }
+    }
+
+    /// How a node's operator computes, where constants are folded by it.
+    pub fn folding(&self, node: usize) -> Option<&'static Folding> {
+        self.described[node]?.folding.as_ref()
+    }
+
+    /// A node as its rules see it, with what is known of its inputs.
+    pub fn view<'v>(&'v self, node: usize, facts: &'v [Fact]) -> NodeView<'v> {
+        NodeView {
+            node: self.node(node),
+            opset: self.opset_of(self.node(node)),
+            inputs: self.inputs[node].iter().map(|t| t.map(|t| &facts[t])).collect(),
+            parsed: &self.parsed[node],
+        }
     }
 
     /// The node's name for messages.
     pub fn label(&self, node: usize) -> String {
-        onnx::node_label(self.nodes[node], self.places[node].1)
+        onnx::node_label(self.node(node), self.places[node].1)
     }
 
     /// The node's operator, with its domain where that is not the default one.
     pub fn operator_name(&self, node: usize) -> String {
-        let n = self.nodes[node];
+        let n = self.node(node);
         match canonical(n.domain()) {
             "" => n.op_type().to_owned(),
             domain => format!("{domain}.{}", n.op_type()),
@@ -298,7 +386,7 @@ impl<'m> Graph<'m> {
     /// The tensor that holds a constant's contents: Identity is looked through.
     pub fn holder(&self, id: TensorId) -> Option<TensorId> {
         match self.constants[id].as_ref()?.origin {
-            Origin::Initializer(i) => self.id(self.proto.initializer[i].name()),
+            Origin::Initializer(i) => self.id(self.proto().initializer[i].name()),
             Origin::Body(id) => Some(id),
             Origin::Node(n) => self.outputs[n][0],
             Origin::Folded(_) => Some(id),
@@ -306,15 +394,15 @@ impl<'m> Graph<'m> {
     }
 
     /// The name that users know a weight by: where it is computed, that of the largest tensor that it comes from.
-    pub fn weight_name(&self, id: TensorId) -> &'m str {
+    pub fn weight_name(&self, id: TensorId) -> &str {
         match self.constants[id].as_ref().map(|c| c.origin) {
-            Some(Origin::Folded(main)) => self.names[main],
-            _ => self.names[id],
+            Some(Origin::Folded(main)) => self.name(main),
+            _ => self.name(id),
         }
     }
 
     /// Takes what nodes compute from constants as constants; `passed` says for each node whether it does only that.
-    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant<'m>, Folded)>, passed: Vec<bool>) {
+    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant, Folded)>, passed: Vec<bool>) {
         for (id, constant, how) in found {
             self.constants[id] = Some(constant);
             self.folded.insert(id, how);
@@ -324,16 +412,32 @@ impl<'m> Graph<'m> {
 
     /// Scale and zero point as far as the file gives them.
     pub fn affine(&self, q: &Quantization) -> onnx::Affine<'_> {
-        let of = |id: Option<TensorId>| id.and_then(|id| self.constants[id].as_ref()).map(|c| c.tensor.as_ref());
+        let of = |id: Option<TensorId>| id.and_then(|id| self.tensor(id));
         let bits = q.packed.map(|p| p.bits);
         onnx::Affine { scale: of(q.scale), zero_point: of(q.zero_point), axis: q.axis, packed: bits }
     }
 
     /// Tensors that a caller gives: graph inputs that have no initializer.
-    pub fn free_inputs(&self) -> Vec<&'m onnx::proto::ValueInfoProto> {
-        let initialized: HashSet<&str> = self.proto.initializer.iter().map(|t| t.name()).collect();
-        self.proto.input.iter().filter(|v| !initialized.contains(v.name())).collect()
+    pub fn free_inputs(&self) -> Vec<&onnx::proto::ValueInfoProto> {
+        let initialized: HashSet<&str> = self.proto().initializer.iter().map(|t| t.name()).collect();
+        self.proto().input.iter().filter(|v| !initialized.contains(v.name())).collect()
     }
+}
+
+/// The main graph of a model; an empty one where there is none.
+fn of_model(model: &Model) -> &GraphProto {
+    model.proto.graph.as_ref().unwrap_or(empty())
+}
+
+fn empty() -> &'static GraphProto {
+    static EMPTY: LazyLock<GraphProto> = LazyLock::new(GraphProto::default);
+    &EMPTY
+}
+
+/// The tensor in the attribute `value` of a Constant node.
+fn value(node: &NodeProto) -> &TensorProto {
+    static NOTHING: LazyLock<TensorProto> = LazyLock::new(TensorProto::default);
+    onnx::attr_t(node, "value").unwrap_or(&NOTHING)
 }
 
 fn canonical(domain: &str) -> &str {

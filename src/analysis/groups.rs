@@ -8,7 +8,7 @@ use super::graph::{Graph, TensorId};
 use super::kinds::{self, Kind};
 use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
-use crate::ops::{Role, dtype};
+use crate::ops::Role;
 
 /// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
 #[derive(Clone, Debug)]
@@ -163,7 +163,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
             let at = Use { node, input };
             let quantized = relations.quantized.get(&at).copied();
-            let number = dtype::is_float(facts.tensors[id].dtype) || quantized.is_some();
+            let number = facts.tensors[id].dtype.is_real() || quantized.is_some();
             if graph.constants[id].is_none() || !number {
                 continue;
             }

@@ -31,6 +31,8 @@ pub use relations::{Quantization, Relations, Use};
 pub use sizes::{Flaws, Given, Open, Shapes, flaws, open as open_sizes, stored as stored_sizes};
 pub use storage::{Storage, Stored, count};
 
+use std::sync::Arc;
+
 use crate::algebra::{Atom, Reason};
 use crate::onnx::Model;
 use crate::ops::{Contraction, CostCx, Operator, Pointwise};
@@ -46,9 +48,9 @@ pub enum Sharing {
 }
 
 /// Everything that follows from a model before anything is chosen.
-pub struct Analysis<'m> {
+pub struct Analysis {
     /// The indexed graph.
-    pub graph: Graph<'m>,
+    pub graph: Graph,
     /// Types, shapes and small contents of every tensor.
     pub facts: Facts,
     /// Axis terms and the roles of weight axes.
@@ -65,12 +67,12 @@ pub struct Analysis<'m> {
     pub warnings: Vec<String>,
 }
 
-impl<'m> Analysis<'m> {
+impl Analysis {
     /// Analyses a model; `shapes` gives sizes for open dimensions of inputs.
     ///
     /// # Errors
     /// When the graph is inconsistent, or `shapes` names an input that is not there or contradicts its shape.
-    pub fn new(model: &'m Model, shapes: &Shapes) -> Result<Self> {
+    pub fn new(model: impl Into<Arc<Model>>, shapes: &Shapes) -> Result<Self> {
         Self::with(model, shapes, Sharing::Tied)
     }
 
@@ -78,7 +80,7 @@ impl<'m> Analysis<'m> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with(model: &'m Model, shapes: &Shapes, sharing: Sharing) -> Result<Self> {
+    pub fn with(model: impl Into<Arc<Model>>, shapes: &Shapes, sharing: Sharing) -> Result<Self> {
         let mut graph = Graph::new(model)?;
         let mut facts = Facts::infer(&graph, &Facts::seed(&graph));
         let (bindings, mut warnings) = sizes::bind(&graph, &facts, shapes)?;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use crate::ops::{Fact, Numbers};
+use crate::ops::Numbers;
 
 /// What the readers of a tensor take its whole numbers for; nothing where none says so.
 pub fn whole_numbers(graph: &Graph, facts: &Facts, tensor: TensorId) -> Vec<Numbers> {
@@ -14,11 +14,10 @@ pub fn whole_numbers(graph: &Graph, facts: &Facts, tensor: TensorId) -> Vec<Numb
             continue;
         }
         for (i, inputs) in graph.inputs.iter().enumerate() {
-            let own = graph.nodes()[i].input.len().min(inputs.len());
+            let own = graph.node(i).input.len().min(inputs.len());
             for k in (0..own).filter(|k| inputs[*k] == Some(id)) {
                 let Some(op) = graph.operator(i).filter(|_| !graph.is_entry(i)) else { continue };
-                let known: Vec<Option<&Fact>> = inputs.iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
-                match op.numbers(graph.nodes()[i], &known, k) {
+                match op.numbers(&graph.view(i, &facts.tensors), k) {
                     Some(Numbers::Same) => open.extend(graph.outputs[i].first().copied().flatten()),
                     Some(n) => out.push(n),
                     None => {}

@@ -1,5 +1,6 @@
 //! Axis relations: one walk over the nodes, each asked which output axis is which input axis.
 
+use crate::tensor::DType;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use super::scales::{Readers, dequantized, scale_after};
 use super::streams;
 use crate::algebra::{Reason, Term, Terms};
 use crate::onnx;
-use crate::ops::values::{self, Nature};
-use crate::ops::{Fact, Packed, RelateCx, Role, dtype};
+use crate::ops::values::Nature;
+use crate::ops::{Fact, Notes, Packed, RelateCx, Role};
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -70,20 +71,20 @@ impl Relations {
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
-            picked: vec![false; graph.names.len()],
+            picked: vec![false; graph.tensors()],
             inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
-                tensors: vec![None; graph.names.len()],
-                uses: Vec::with_capacity(graph.nodes().len()),
+                tensors: vec![None; graph.tensors()],
+                uses: Vec::with_capacity(graph.count()),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
-                derived: vec![false; graph.names.len()],
+                derived: vec![false; graph.tensors()],
                 without_rule: BTreeMap::new(),
             },
         };
         walker.inputs();
-        for i in 0..graph.nodes().len() {
+        for i in 0..graph.count() {
             walker.node(i);
         }
         walker.outputs();
@@ -125,8 +126,8 @@ fn is_layer(role: Role) -> bool {
     matches!(role, Role::Out | Role::In | Role::Embedding)
 }
 
-struct Walker<'a, 'm> {
-    graph: &'a Graph<'m>,
+struct Walker<'a> {
+    graph: &'a Graph,
     facts: &'a Facts,
     /// Tensors that no input decides: constants, sizes, and what is computed from these only.
     settled: Vec<bool>,
@@ -140,23 +141,23 @@ struct Walker<'a, 'm> {
     out: Relations,
 }
 
-impl Walker<'_, '_> {
+impl Walker<'_> {
     fn frozen_axes(&mut self, id: TensorId, reason: &Reason) -> Option<Axes> {
         let shape = self.facts.tensors[id].shape.clone()?;
         Some(shape.into_iter().map(|d| self.out.terms.frozen_atom(d, reason)).collect())
     }
 
     fn inputs(&mut self) {
-        for id in 0..self.graph.names.len() {
+        for id in 0..self.graph.tensors() {
             if self.graph.producer[id].is_none() && self.graph.constants[id].is_none() {
-                let reason = Reason { kind: "graph input", at: self.graph.names[id].into() };
+                let reason = Reason { kind: "graph input", at: self.graph.name(id).into() };
                 self.out.tensors[id] = self.frozen_axes(id, &reason);
             }
         }
     }
 
     fn outputs(&mut self) {
-        for v in &self.graph.proto.output {
+        for v in &self.graph.proto().output {
             let reason = Reason { kind: "graph output", at: v.name().into() };
             if let Some(axes) = self.graph.id(v.name()).and_then(|id| self.out.tensors[id].clone()) {
                 axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
@@ -175,11 +176,11 @@ impl Walker<'_, '_> {
 
     /// Constants that no rule takes for numbers (positions, sizes, masks) keep their contents.
     fn keep_contents(&mut self, id: TensorId, axes: &Axes) {
-        let kind = match dtype::is_quantized(self.facts.tensors[id].dtype) {
+        let kind = match self.facts.tensors[id].dtype.is_quantized() {
             true => QUANTIZED,
             false => "constant that holds no floats",
         };
-        let reason = Reason { kind, at: self.graph.names[id].into() };
+        let reason = Reason { kind, at: self.graph.name(id).into() };
         axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
     }
 
@@ -193,7 +194,7 @@ impl Walker<'_, '_> {
         }
         for (id, axes) in graph.inputs[i].iter().zip(axes_in) {
             let Some(id) = id.filter(|id| self.settled[*id] && graph.constants[*id].is_none()) else { continue };
-            if !dtype::is_float(self.facts.tensors[id].dtype) {
+            if !self.facts.tensors[id].dtype.is_real() {
                 continue;
             }
             for t in axes.iter_mut().flatten() {
@@ -233,7 +234,7 @@ impl Walker<'_, '_> {
             return;
         }
         let (graph, facts) = (self.graph, self.facts);
-        let node = graph.nodes()[i];
+        let node = graph.node(i);
         let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
         let mut axes_in: Vec<Option<Axes>> =
             graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
@@ -242,7 +243,7 @@ impl Walker<'_, '_> {
         self.settle(i, plain);
         let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
         let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
-        let nature = values::find(node.domain(), node.op_type()).map(|r| r.nature).filter(|_| computed);
+        let nature = graph.folding(i).map(|r| r.nature).filter(|_| computed);
         if nature.is_some_and(|n| !n.moves()) {
             for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
                 let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
@@ -252,7 +253,7 @@ impl Walker<'_, '_> {
             }
         }
         let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
-        let float = |id: &Option<TensorId>| id.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype));
+        let float = |id: &Option<TensorId>| id.is_some_and(|id| facts.tensors[id].dtype.is_real());
         let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
         let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
         let weight: Vec<bool> = graph.inputs[i]
@@ -265,7 +266,6 @@ impl Walker<'_, '_> {
         if computed {
             graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
         }
-        let inputs: Vec<Option<&Fact>> = graph.inputs[i].iter().map(|t| t.map(|t| &facts.tensors[t])).collect();
         let nothing = Fact::default();
         let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
         // A rule may rely on what its own inference has checked.
@@ -278,27 +278,25 @@ impl Walker<'_, '_> {
             at(a).zip(at(b)).is_some_and(|(a, b)| streams::continues(graph, tensors, settled, terms, (a, t), b))
         };
         let mut cx = RelateCx {
-            node,
-            opset: graph.opset_of(node),
-            inputs,
+            view: graph.view(i, &facts.tensors),
             outputs,
             terms: &mut self.out.terms,
             axes_in,
-            axes_out: vec![None; graph.outputs[i].len()],
             constant: constants,
             weight,
-            quantized: Vec::new(),
-            roles: Vec::new(),
-            picks: false,
+            notes: Notes::default(),
             label: label.clone(),
             places: (0..graph.inputs[i].len()).collect(),
             continues: &continues,
         };
-        let related = usable.and_then(|op| op.relate(&mut cx)).is_some();
-        if related && (cx.picks || passes_on) {
+        let answer = usable.and_then(|op| op.relate(&mut cx));
+        let related = answer.is_some();
+        if related && (cx.notes.picks || passes_on) {
             graph.outputs[i].iter().flatten().for_each(|id| self.picked[*id] = true);
         }
-        let (axes_in, mut axes_out, roles, quantized) = (cx.axes_in, cx.axes_out, cx.roles, cx.quantized);
+        let (axes_in, Notes { roles, quantized, .. }) = (cx.axes_in, cx.notes);
+        let mut axes_out = answer.unwrap_or_default().axes;
+        axes_out.resize(graph.outputs[i].len(), None);
         let deliberate = rule.and_then(|op| op.frozen());
         let kind = match (rule, deliberate) {
             (_, Some(why)) => why,
@@ -311,7 +309,6 @@ impl Walker<'_, '_> {
         }
         if !related {
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-            axes_out.iter_mut().for_each(|a| *a = None);
         } else {
             self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
         }
@@ -339,7 +336,7 @@ impl Walker<'_, '_> {
         }
         for (k, axes) in axes_in.iter().enumerate() {
             let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
-            if graph.constants[id].is_none() || dtype::is_float(facts.tensors[id].dtype) {
+            if graph.constants[id].is_none() || facts.tensors[id].dtype.is_real() {
                 continue;
             }
             match quantized.iter().find(|(q, _)| *q == k) {
@@ -399,7 +396,7 @@ impl Walker<'_, '_> {
                 continue;
             }
             // Exporters merge tensors that are full of one number, whatever reads them.
-            if others.is_empty() || graph.constants[id].as_ref().is_some_and(|c| onnx::is_uniform(&c.tensor)) {
+            if others.is_empty() || graph.tensor(id).is_some_and(onnx::is_uniform) {
                 continue;
             }
             let reason = Reason { kind: "weight of several layers that do not fit together", at };
@@ -423,7 +420,7 @@ impl Walker<'_, '_> {
             let numbers = graph.inputs[at.node][at.input].filter(|id| !zeros.contains(id));
             let sums = graph.outputs[at.node].first().copied().flatten();
             let (Some(numbers), Some(sums)) = (numbers, sums) else { continue };
-            if facts.tensors[sums].dtype != dtype::INT32 {
+            if facts.tensors[sums].dtype != DType::Int32 {
                 continue;
             }
             let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
@@ -441,7 +438,7 @@ impl Walker<'_, '_> {
             self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
         let float = |node: usize| {
             let out = graph.outputs[node].first().copied().flatten();
-            out.is_some_and(|id| dtype::is_float(facts.tensors[id].dtype))
+            out.is_some_and(|id| facts.tensors[id].dtype.is_real())
         };
         let cast = |(at, q): &(&Use, &Quantization)| {
             graph.inputs[at.node].len() == 1 && q.scale.is_none() && q.zero_point.is_none() && float(at.node)
@@ -468,7 +465,7 @@ impl Walker<'_, '_> {
                 None => {
                     let axes = self.out.uses[at.node][at.input].clone().unwrap_or_default();
                     let tensor = graph.inputs[at.node][at.input];
-                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.names[id]).into() };
+                    let reason = Reason { kind: QUANTIZED, at: tensor.map_or("", |id| graph.name(id)).into() };
                     axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
                 }
             }

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
 use super::relations::Use;
-use crate::onnx::{self, DType};
-use crate::ops::dtype;
+use crate::onnx::{self};
 
 /// Where each tensor is read.
 pub struct Readers(Vec<Vec<Use>>);
@@ -14,7 +13,7 @@ pub struct Readers(Vec<Vec<Use>>);
 impl Readers {
     /// Looks at all nodes once.
     pub fn of(graph: &Graph) -> Readers {
-        let mut all = vec![Vec::new(); graph.names.len()];
+        let mut all = vec![Vec::new(); graph.tensors()];
         for (node, inputs) in graph.inputs.iter().enumerate() {
             for (input, id) in inputs.iter().enumerate() {
                 id.iter().for_each(|id| all[*id].push(Use { node, input }));
@@ -172,11 +171,11 @@ fn axis_of(shape: &[usize], rank: usize) -> Option<Option<usize>> {
 
 /// Whether a zero point is a number of the type that it belongs to.
 fn whole(graph: &Graph, facts: &Facts, numbers: TensorId, zero: TensorId) -> bool {
-    let Some(values) = graph.constants[zero].as_ref().and_then(|c| onnx::to_f64_any(&c.tensor).ok()) else {
+    let Some(values) = graph.tensor(zero).and_then(|t| onnx::to_f64_any(t).ok()) else {
         return false;
     };
-    let dtype = DType::try_from(facts.tensors[numbers].dtype);
-    let narrow = dtype.is_ok_and(|d| d.bits() <= 8 && !d.is_float());
+    let dtype = facts.tensors[numbers].dtype;
+    let narrow = dtype.bits() <= 8 && !dtype.is_float();
     values.iter().all(|z| *z == 0.0 || narrow && z.fract() == 0.0 && z.abs() < 256.0)
 }
 
@@ -189,7 +188,7 @@ fn keeps_zero(graph: &Graph, facts: &Facts, readers: &Readers, derived: &[bool],
                 continue;
             };
             let Some(op) = graph.operator(at.node) else { return false };
-            let floats = graph.inputs[at.node].iter().flatten().filter(|id| dtype::is_float(facts.tensors[**id].dtype));
+            let floats = graph.inputs[at.node].iter().flatten().filter(|id| facts.tensors[**id].dtype.is_real());
             if !op.factors().contains(&at.input) && floats.count() > 1 {
                 return false;
             }

@@ -1,6 +1,7 @@
 //! Numbers for the sizes that a file leaves open: what the user gives, else guesses under which the graph holds
 //! together.
 
+use crate::tensor::DType;
 use std::collections::HashMap;
 
 use super::error::{Error, Result};
@@ -9,7 +10,6 @@ use super::graph::Graph;
 use super::ladder;
 use crate::algebra::Bindings;
 use crate::onnx;
-use crate::ops::dtype;
 
 /// A size as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
         .iter()
         .map(|f| f.shape.as_ref().map(|s| s.iter().map(|d| facts.symbols.eval(d, bindings)).collect()))
         .collect();
-    for (i, node) in graph.nodes().iter().enumerate() {
+    for (i, _node) in graph.nodes().enumerate() {
         if graph.scope_of(i) != 0 || graph.is_entry(i) {
             continue;
         }
@@ -100,7 +100,8 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
             ids.iter().map(|id| id.and_then(|id| sizes[id].as_deref())).collect()
         };
         if let Some(op) = graph.operator(i).filter(|_| facts.inferred.get(i) == Some(&true)) {
-            out.unfit += usize::from(!op.fits(node, &of(&graph.inputs[i]), &of(&graph.outputs[i])));
+            out.unfit +=
+                usize::from(!op.fits(&graph.view(i, &facts.tensors), &of(&graph.inputs[i]), &of(&graph.outputs[i])));
         }
     }
     out
@@ -115,8 +116,8 @@ pub fn stored(graph: &Graph) -> Vec<i64> {
             out.push(n);
         }
     };
-    let all = || graph.constants.iter().flatten().map(|c| c.tensor.as_ref());
-    let shapes = all().filter(|t| t.data_type() == dtype::INT64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
+    let all = || graph.constants.iter().flatten().map(|c| graph.contents(c));
+    let shapes = all().filter(|t| onnx::dtype_of(t) == DType::Int64 && onnx::len(t).is_ok_and(|n| n <= LONGEST_SHAPE));
     shapes.filter_map(|t| onnx::to_i64(t).ok()).flatten().filter(|n| *n <= LARGEST_SIZE).for_each(&mut add);
     all().flat_map(|t| &t.dims).for_each(|d| add(*d));
     out

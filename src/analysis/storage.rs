@@ -7,8 +7,7 @@ use super::groups::{Group, Variant};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
-use crate::onnx::{self, DType};
-use crate::ops::dtype;
+use crate::onnx::{self};
 
 /// Weights of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,12 +25,12 @@ impl Stored {
     }
 
     fn of(t: &TensorProto) -> Stored {
-        let dt = t.data_type();
-        if !dtype::is_float(dt) && !dtype::is_quantized(dt) {
+        let dt = onnx::dtype_of(t);
+        if !dt.is_real() && !dt.is_quantized() {
             return Stored::default();
         }
         let params = t.dims.iter().map(|d| *d as f64).product::<f64>();
-        let bits = DType::try_from(dt).map_or(32, DType::bits);
+        let bits = dt.bits();
         Stored { params, bytes: params * bits as f64 / 8.0 }
     }
 }
@@ -123,7 +122,7 @@ impl Storage {
             ..Storage::default()
         };
         // Copies that need all of each tensor while they are whole.
-        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.names.len()];
+        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.tensors()];
         let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut first: HashMap<(TensorId, Vec<Vec<Part>>), usize> = HashMap::new();
         for variant in variants {
@@ -160,7 +159,7 @@ impl Storage {
             if graph.holder(id) != Some(id) {
                 continue;
             }
-            let size = Stored::of(&c.tensor);
+            let size = Stored::of(graph.contents(c));
             known.add(size);
             if pinned[id] {
                 out.rest.add(size);
@@ -193,20 +192,20 @@ impl Storage {
 
 /// What an element of a tensor takes.
 fn unit(graph: &Graph, id: TensorId) -> Stored {
-    let Some(c) = &graph.constants[id] else { return Stored::default() };
-    let one = TensorProto { data_type: c.tensor.data_type, ..TensorProto::default() };
+    let Some(t) = graph.tensor(id) else { return Stored::default() };
+    let one = TensorProto { data_type: t.data_type, ..TensorProto::default() };
     Stored::of(&one)
 }
 
 /// Tensors that something reads that cannot follow a cut: a body that is not walked, the caller, a node whose axes
 /// are unknown, a use that holds no weights.
 fn pinned(graph: &Graph, variants: &[Variant]) -> Vec<bool> {
-    let mut out = vec![false; graph.names.len()];
+    let mut out = vec![false; graph.tensors()];
     let follows: HashSet<Use> = variants.iter().flat_map(|v| &v.uses).copied().collect();
     let own = |id: TensorId| graph.holder(id).unwrap_or(id);
-    let outputs = graph.proto.output.iter().filter_map(|v| graph.id(v.name()));
+    let outputs = graph.proto().output.iter().filter_map(|v| graph.id(v.name()));
     graph.captured.iter().flatten().copied().chain(outputs).for_each(|id| out[own(id)] = true);
-    for i in (0..graph.nodes().len()).filter(|i| !graph.is_constant_node(*i)) {
+    for i in (0..graph.count()).filter(|i| !graph.is_constant_node(*i)) {
         for (k, id) in graph.inputs[i].iter().enumerate() {
             let Some(id) = *id else { continue };
             if !follows.contains(&Use { node: i, input: k }) {

@@ -42,11 +42,10 @@ A model named like a subcommand is given as ./inspect.";
     name = "onnx-prune",
     version,
     about = "Structural pruning of ONNX models: channels, neurons and heads are removed for real, the file gets smaller",
-    override_usage = "onnx-prune MODEL --speedup 2x -o OUTPUT [OPTIONS]\n       onnx-prune COMMAND",
+    override_usage = "onnx-prune [prune] MODEL --speedup 2x -o OUTPUT [OPTIONS]\n       onnx-prune COMMAND",
     after_help = AFTER_HELP,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = true
+    subcommand_negates_reqs = true
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -60,6 +59,7 @@ impl Cli {
     pub fn log(&self) -> Log {
         let (quiet, verbose) = match &self.command {
             None => (self.prune.out.quiet, self.prune.out.verbose),
+            Some(Command::Prune(args)) => (args.out.quiet, args.out.verbose),
             Some(Command::Eval(args)) => (args.out.quiet, args.out.verbose),
             #[cfg(feature = "data")]
             Some(Command::CheckData(args)) => (false, args.verbose),
@@ -77,6 +77,8 @@ impl Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
+    /// Prune a model, as a MODEL without a command does
+    Prune(Box<Prune>),
     /// Show what of a model can shrink, what cannot, and why
     Inspect(Inspect),
     /// Tell how good, how fast and how large models are
@@ -97,6 +99,16 @@ pub enum Command {
     Explain {
         /// Name of a criterion, scheme or kind of axis
         name: String,
+    },
+    /// Print a completion script
+    Completions {
+        /// The shell that it is for
+        shell: clap_complete::Shell,
+    },
+    /// Print a manual page in roff, of this program or of one of its commands
+    Man {
+        /// The command
+        command: Option<String>,
     },
 }
 

@@ -21,6 +21,7 @@ mod parse;
 mod progress;
 mod prune;
 mod schemes;
+mod shell;
 mod signals;
 mod summary;
 mod terminal;
@@ -51,6 +52,9 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "data")]
         Some(Command::InsertBn(args)) => calibration::run(&args),
         Some(Command::Explain { name }) => explain::run(&name).map(done),
+        Some(Command::Completions { shell }) => shell::completions(shell).map(done),
+        Some(Command::Man { command }) => shell::man(command.as_deref()).map(done),
+        Some(Command::Prune(args)) => prune::run(&args),
         None => prune::run(&cli.prune),
     };
     result.unwrap_or_else(failure::Failure::report)

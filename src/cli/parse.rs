@@ -117,11 +117,6 @@ fn misspelt(word: &Path) -> Option<clap::Error> {
     let mut command = Cli::command();
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
     let near = match text {
-        "help" => return Some(command.error(ErrorKind::InvalidSubcommand, "there is no command 'help': use --help")),
-        "prune" => {
-            let why = "there is no command 'prune': pruning is what onnx-prune does with a model and a target";
-            return Some(command.error(ErrorKind::InvalidSubcommand, why));
-        }
         known if names.iter().any(|n| n == known) => return None,
         _ => names.into_iter().map(|n| (strsim::damerau_levenshtein(text, &n), n)).min()?,
     };

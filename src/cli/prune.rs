@@ -249,7 +249,11 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     let (given, asked) = calibration(args, seed)?;
     let usual = what.preset.map_or_else(|| Defaults::of(model, given.is_some()), Preset::defaults);
     // Only what was not asked for is left undone where it cannot be done.
-    let own = what.preset.is_none() && what.criterion.is_none() && what.scheme.is_none() && asked.refit.is_none() && recipe.is_none();
+    let own = what.preset.is_none()
+        && what.criterion.is_none()
+        && what.scheme.is_none()
+        && asked.refit.is_none()
+        && recipe.is_none();
     let otherwise = Defaults::otherwise(model, given.is_some()).filter(|_| own);
     let recover = Means {
         refit: asked.refit.unwrap_or(recorded.map_or(usual.refit, |s| s.refit)),

@@ -15,7 +15,7 @@ pub(super) fn from_f32(values: Vec<f32>, dtype: DType) -> Result<Data, String> {
 
 /// `tensor` with elements of type `dtype`.
 pub(super) fn convert(tensor: Tensor, dtype: DType) -> Result<Tensor, String> {
-    if tensor.dtype() == dtype as i32 {
+    if tensor.dtype() == dtype {
         return Ok(tensor);
     }
     let values = tensor.to_f64_vec();

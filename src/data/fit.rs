@@ -38,7 +38,7 @@ pub(super) fn fixed_batch(inputs: &[IoInfo]) -> Result<Option<usize>> {
 }
 
 pub(super) fn dtype(input: &IoInfo) -> Result<DType> {
-    let known = DType::try_from(input.dtype).ok().filter(|d| *d != DType::Undefined);
+    let known = Some(input.dtype).filter(|d| *d != DType::Undefined);
     known.ok_or_else(|| Error::fit(format!("input `{}` is no tensor", input.name)))
 }
 
@@ -104,7 +104,7 @@ mod tests {
 
     fn io(name: &str, dims: &[i64]) -> IoInfo {
         let dim = |d: &i64| usize::try_from(*d).map_or(Dim::Unknown, Dim::Fixed);
-        IoInfo { name: name.into(), dtype: DType::Float as i32, dims: Some(dims.iter().map(dim).collect()) }
+        IoInfo { name: name.into(), dtype: DType::Float, dims: Some(dims.iter().map(dim).collect()) }
     }
 
     #[test]

@@ -41,9 +41,8 @@ pub fn dead_leaves(channels: usize, height: usize, width: usize, rng: &mut impl 
     for c in 0..channels {
         for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
             let points = (0..FINE).flat_map(|dy| (0..FINE).map(move |dx| (dy, dx)));
-            let sum: f64 = points
-                .map(|(dy, dx)| colours[plane[(y * FINE + dy) * fine_width + x * FINE + dx] as usize][c])
-                .sum();
+            let sum: f64 =
+                points.map(|(dy, dx)| colours[plane[(y * FINE + dy) * fine_width + x * FINE + dx] as usize][c]).sum();
             out.push((sum / (FINE * FINE) as f64) as f32);
         }
     }

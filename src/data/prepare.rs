@@ -209,7 +209,7 @@ fn fitting(tensor: Tensor, input: &IoInfo, name: &str) -> Result<Tensor> {
     }
     let given = tensor.dtype();
     convert(tensor, dtype(input)?).map_err(|why| {
-        let given = DType::try_from(given).map_or("?", DType::name);
+        let given = given.name();
         Error::fit(format!("sample {name} is {given}, input `{}` is not: {why}", input.name))
     })
 }

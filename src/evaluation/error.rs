@@ -53,3 +53,9 @@ pub enum Error {
 
 /// Result of an evaluation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<crate::tensor::Error> for Error {
+    fn from(e: crate::tensor::Error) -> Error {
+        crate::runtime::Error::from(e).into()
+    }
+}

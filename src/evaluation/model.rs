@@ -31,7 +31,7 @@ impl Candidate {
         let analysis = Analysis::new(&model, shapes)?;
         let full = analysis.full_counts();
         warnings.extend(model.warnings.iter().chain(&analysis.warnings).map(|w| format!("{name}: {w}")));
-        let (macs, nodes) = (analysis.costs.macs.eval(&full), analysis.graph.nodes().len());
+        let (macs, nodes) = (analysis.costs.macs.eval(&full), analysis.graph.count());
         Ok(Candidate {
             limit: generous_limit(macs, nodes, model.file_bytes),
             report: EvaluatedModel {

@@ -1,12 +1,11 @@
 //! A model of one part.
 
-use std::collections::{HashMap, HashSet};
-
 use super::parts::{Parts, computes};
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, TensorId};
-use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
-use crate::onnx::{self, DType};
+use crate::onnx::edit::extract;
+use crate::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
+use crate::onnx::{self};
 use crate::rewriting;
 
 /// One part of the pruned model as a model, with its activations as inputs; `None` where the size or type of one is
@@ -17,50 +16,31 @@ use crate::rewriting;
 pub fn excerpt(a: &Analysis, parts: &Parts, part: usize, kept: &Kept) -> rewriting::Result<Option<ModelProto>> {
     let mut model = rewriting::prune(a, kept)?;
     let Some(graph) = model.graph.take() else { return Ok(None) };
-    let outputs = parts.parts[part].outputs.iter().map(|id| a.graph.names[*id].to_owned()).collect();
+    let outputs = parts.parts[part].outputs.iter().map(|id| a.graph.name(*id).to_owned()).collect();
     let cut = Cut { a, parts, part, kept };
     model.graph = cut.graph(graph, outputs);
     Ok(model.graph.is_some().then_some(model))
 }
 
-struct Cut<'a, 'm> {
-    a: &'a Analysis<'m>,
+struct Cut<'a> {
+    a: &'a Analysis,
     parts: &'a Parts,
     part: usize,
     kept: &'a Kept,
 }
 
-impl Cut<'_, '_> {
+impl Cut<'_> {
     fn graph(&self, graph: GraphProto, outputs: Vec<String>) -> Option<GraphProto> {
-        let made = |(i, n): (usize, &NodeProto)| n.output.iter().map(move |o| (o.clone(), i)).collect::<Vec<_>>();
-        let makers: HashMap<String, usize> = graph.node.iter().enumerate().flat_map(made).collect();
-        let weights: HashSet<&str> = graph.initializer.iter().map(|t| t.name()).collect();
-        let mut needed = HashSet::new();
-        let mut nodes = vec![false; graph.node.len()];
-        let mut input = Vec::new();
-        let mut open = outputs.clone();
-        while let Some(name) = open.pop() {
-            if name.is_empty() || !needed.insert(name.clone()) || weights.contains(name.as_str()) {
-                continue;
-            }
-            let old = self.a.graph.id(&name);
-            match makers.get(&name) {
-                Some(i) if !old.is_some_and(|id| self.is_foreign(id)) => {
-                    if !std::mem::replace(&mut nodes[*i], true) {
-                        open.extend(graph.node[*i].input.iter().cloned());
-                    }
-                }
-                _ => input.push(self.declare(old?)?),
-            }
-        }
-        input.sort_by(|a, b| a.name().cmp(b.name()));
+        let foreign = |name: &str| self.a.graph.id(name).is_some_and(|id| self.is_foreign(id));
+        let part = extract(graph, &outputs, foreign);
+        let mut input: Vec<ValueInfoProto> =
+            part.given.iter().map(|name| self.declare(self.a.graph.id(name)?)).collect::<Option<_>>()?;
         // Weights that the model has among its inputs are not prepared ahead: alone as within the model.
-        let listed = graph.input.into_iter().filter(|v| weights.contains(v.name()) && needed.contains(v.name()));
-        input.extend(listed);
+        input.extend(part.overridable);
         Some(GraphProto {
             name: Some("part".to_owned()),
-            node: graph.node.into_iter().zip(nodes).filter(|(_, needed)| *needed).map(|(n, _)| n).collect(),
-            initializer: graph.initializer.into_iter().filter(|t| needed.contains(t.name())).collect(),
+            node: part.nodes,
+            initializer: part.initializers,
             input,
             output: outputs.iter().map(|name| self.output(name)).collect(),
             ..GraphProto::default()
@@ -87,8 +67,8 @@ impl Cut<'_, '_> {
             a.facts.symbols.eval(&size, &a.facts.bindings)
         };
         let dims = a.relations.tensors[id].as_ref()?.iter().map(|t| size(t).map(Some)).collect::<Option<Vec<_>>>()?;
-        let dtype = DType::try_from(a.facts.tensors[id].dtype).ok()?;
-        Some(onnx::value_info(a.graph.names[id], dtype, &dims))
+        let dtype = a.facts.tensors[id].dtype;
+        Some(onnx::value_info(a.graph.name(id), dtype, &dims))
     }
 }
 
@@ -114,7 +94,7 @@ mod tests {
         let graph = listed.proto.graph.as_mut().unwrap();
         let declared = graph.initializer.iter().map(|t| {
             let dims: Vec<Option<i64>> = t.dims.iter().map(|d| Some(*d)).collect();
-            onnx::value_info(t.name(), DType::try_from(t.data_type()).unwrap(), &dims)
+            onnx::value_info(t.name(), onnx::dtype_of(t), &dims)
         });
         let declared: Vec<_> = declared.collect();
         graph.input.extend(declared);
@@ -147,7 +127,7 @@ mod tests {
         // Every activation of the pruned model, as it is within it.
         let mut whole = rewriting::prune(&a, &kept).unwrap();
         let names: Vec<String> =
-            parts.parts.iter().flat_map(|p| &p.outputs).map(|id| a.graph.names[*id].to_owned()).collect();
+            parts.parts.iter().flat_map(|p| &p.outputs).map(|id| a.graph.name(*id).to_owned()).collect();
         onnx::add_outputs(whole.graph.as_mut().unwrap(), names.iter().map(|n| onnx::untyped(n))).unwrap();
         let inputs = rewriting::concrete_inputs(&a, 7).unwrap();
         let mut known = run(whole, &inputs);

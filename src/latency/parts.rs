@@ -29,11 +29,11 @@ impl Parts {
     /// Takes a model apart. Only groups that `limits` lets shrink count.
     pub fn of(a: &Analysis, limits: &[Limit]) -> Parts {
         let g = &a.graph;
-        let mut contraction = vec![false; g.nodes().len()];
+        let mut contraction = vec![false; g.count()];
         a.costs.mac_nodes.iter().for_each(|i| contraction[*i] = true);
-        let mut of: Vec<Option<usize>> = vec![None; g.nodes().len()];
+        let mut of: Vec<Option<usize>> = vec![None; g.count()];
         let mut n = 0;
-        for i in 0..g.nodes().len() {
+        for i in 0..g.count() {
             if !computes(a, i) || !g.bodies[i].is_empty() {
                 continue;
             }
@@ -46,12 +46,12 @@ impl Parts {
             };
         }
         let mut parts = vec![Part { outputs: Vec::new(), axes: Vec::new() }; n];
-        let mut read = vec![false; g.names.len()];
+        let mut read = vec![false; g.tensors()];
         for (i, inputs) in g.inputs.iter().enumerate() {
             let foreign = |id: &&TensorId| g.producer[**id].is_none_or(|p| of[p] != of[i]);
             inputs.iter().flatten().filter(foreign).chain(&g.captured[i]).for_each(|id| read[*id] = true);
         }
-        g.proto.output.iter().filter_map(|v| g.id(v.name())).for_each(|id| read[id] = true);
+        g.proto().output.iter().filter_map(|v| g.id(v.name())).for_each(|id| read[id] = true);
         let shrinking: HashMap<Atom, usize> = a
             .groups
             .iter()

@@ -13,7 +13,8 @@ use super::parts::{Parts, computes};
 use super::signature::signature;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::onnx::edit::{Editor, Emit, NewNode, stand_alone};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType, Model};
 use crate::planning::{self, Latency, Limit};
 use crate::rewriting;
@@ -108,7 +109,7 @@ impl Table {
         let (parts, full) = (Parts::of(a, limits), a.full_counts());
         let idle = self.time(idle(), setting, costs)?;
         self.fixed = idle;
-        let computing = (0..a.graph.nodes().len()).filter(|i| computes(a, *i));
+        let computing = (0..a.graph.count()).filter(|i| computes(a, *i));
         self.complete = computing.into_iter().all(|i| a.graph.bodies[i].is_empty());
         let wanted: Vec<usize> = (0..parts.parts.len()).filter(|i| !parts.parts[*i].axes.is_empty()).collect();
         // Parts that are alike at full width, and whose axes shrink alike, share their times.
@@ -232,21 +233,11 @@ fn fastest(session: &mut dyn Bound) -> runtime::Result<f64> {
 /// A model that does nothing: what a run costs by itself, which each excerpt pays and the model only once.
 fn idle() -> ModelProto {
     let value = |name| onnx::value_info(name, DType::Float, &[Some(1)]);
-    let node = NodeProto {
-        op_type: Some("Identity".to_owned()),
-        input: vec!["x".to_owned()],
-        output: vec!["y".to_owned()],
-        ..NodeProto::default()
-    };
-    let graph = GraphProto {
-        name: Some("idle".to_owned()),
-        node: vec![node],
-        input: vec![value("x")],
-        output: vec![value("y")],
-        ..GraphProto::default()
-    };
-    let opset = OperatorSetIdProto { domain: None, version: Some(13) };
-    ModelProto { ir_version: Some(7), opset_import: vec![opset], graph: Some(graph), ..ModelProto::default() }
+    let mut edit = Editor::new("idle", 13);
+    edit.input(value("x"));
+    edit.op(NewNode::identity("x", "y"));
+    edit.output(value("y"));
+    stand_alone(edit.finish(), 13)
 }
 
 /// The first channels of some groups, all of the others.

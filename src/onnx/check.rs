@@ -2,7 +2,7 @@
 
 use super::attr::{imported, plain};
 use super::proto::ModelProto;
-use super::{Error, Result, inline, opset, order, sequences, states, tensor, walk};
+use super::{Error, Result, arity, inline, opset, order, sequences, states, tensor, walk};
 
 /// Oldest IR version that is understood.
 pub const OLDEST_IR: i64 = 3;
@@ -17,6 +17,7 @@ pub const NEWEST_OPSET: i64 = 28;
 /// out of loops, and sorts nodes that stand out of order. Returns warnings.
 pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     let mut warnings = versions(model)?;
+    model.functions.iter().try_for_each(order::check_function)?;
     let inline::Written { calls, too_large } = inline::inline(model)?;
     if calls > 0 {
         warnings.push(format!("{calls} calls of functions of the model were written out"));
@@ -30,6 +31,7 @@ pub(crate) fn check(model: &mut ModelProto) -> Result<Vec<String>> {
     walk::sparse_tensors(model, &mut tensor::check_sparse)?;
     let version = opset(model, "");
     if let Some(graph) = model.graph.as_mut() {
+        arity::check(graph)?;
         let sorted = order::check_and_sort(graph)?;
         if sorted > 0 {
             warnings.push(format!("nodes of {sorted} graph(s) stood out of order and were sorted"));

@@ -81,6 +81,18 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A node lacks inputs that its operator cannot do without.
+    #[error("{node}: {op} has {has} inputs, and needs {needs}")]
+    TooFewInputs {
+        /// The node.
+        node: String,
+        /// Its operator.
+        op: String,
+        /// How many it has.
+        has: usize,
+        /// How many it needs at least.
+        needs: usize,
+    },
     /// A tensor is used that nothing defines.
     #[error("{node}: tensor '{tensor}' is not defined")]
     UndefinedTensor {

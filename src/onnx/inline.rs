@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use prost::Message;
 
+use super::edit::{Names, NewNode};
 use super::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use super::{Error, Result, attr::plain, walk};
 
@@ -55,7 +56,7 @@ pub(super) fn inline(model: &mut ModelProto) -> Result<Written> {
         }
     }
     if let Some(graph) = &mut model.graph {
-        names(graph, &mut inliner.taken);
+        inliner.taken = Names::of(graph);
         inliner.graph(graph, 0, false);
     }
     let written = inliner.written;
@@ -190,43 +191,6 @@ pub(super) fn one_call(taken: &mut Names, call: &NodeProto, function: &FunctionP
     nodes
 }
 
-/// Names that are taken.
-#[derive(Default)]
-pub(super) struct Names {
-    taken: HashSet<String>,
-    /// The last number that was put behind a name.
-    last: HashMap<String, usize>,
-}
-
-impl Names {
-    /// A name that is free, this one if it can be.
-    pub(super) fn fresh(&mut self, base: String) -> String {
-        if self.taken.insert(base.clone()) {
-            return base;
-        }
-        let n = self.last.entry(base.clone()).or_insert(1);
-        loop {
-            *n += 1;
-            let name = format!("{base}_{n}");
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-/// All names of a graph and its bodies.
-pub(super) fn names(g: &GraphProto, names_of: &mut Names) {
-    let taken = &mut names_of.taken;
-    taken.extend(g.input.iter().chain(&g.output).map(|v| v.name().to_owned()));
-    taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
-    for n in &g.node {
-        names_of.taken.extend(n.input.iter().chain(&n.output).cloned());
-        names_of.taken.insert(n.name().to_owned());
-        walk::bodies(n).for_each(|b| names(b, names_of));
-    }
-}
-
 struct Inliner<'f> {
     /// With what a call of each makes, where it is to be written out.
     functions: HashMap<Key<'f>, (&'f FunctionProto, Option<Cost>)>,
@@ -264,10 +228,6 @@ impl Inliner<'_> {
         }
         out.append(&mut call.aliases);
     }
-
-    fn fresh(&mut self, base: String) -> String {
-        self.taken.fresh(base)
-    }
 }
 
 /// One call: names and attributes of the function as they are here.
@@ -295,13 +255,10 @@ impl<'c, 'f> Call<'c, 'f> {
             match names.get(formal).cloned() {
                 _ if wanted.is_empty() => {}
                 None => drop(names.insert(formal.clone(), wanted)),
-                Some(input) => aliases.push(NodeProto {
-                    op_type: Some("Identity".to_owned()),
-                    name: Some(inliner.fresh(format!("{label}/Identity"))),
-                    input: vec![input],
-                    output: vec![wanted],
-                    ..NodeProto::default()
-                }),
+                Some(input) => {
+                    let name = inliner.taken.fresh(&format!("{label}/Identity"));
+                    aliases.push(NewNode::identity(input, wanted).name(name).build());
+                }
             }
         }
         Call { inliner, node, function, label, names, aliases }
@@ -315,7 +272,7 @@ impl<'c, 'f> Call<'c, 'f> {
             name.clone_from(known);
             return;
         }
-        let new = self.inliner.fresh(format!("{}/{name}", self.label));
+        let new = self.inliner.taken.fresh(&format!("{}/{name}", self.label));
         self.names.insert(std::mem::replace(name, new.clone()), new);
     }
 
@@ -329,7 +286,7 @@ impl<'c, 'f> Call<'c, 'f> {
     fn copy(&mut self, n: &NodeProto) -> NodeProto {
         let mut n = n.clone();
         let own = if n.name().is_empty() { n.op_type() } else { n.name() }.to_owned();
-        n.name = Some(self.inliner.fresh(format!("{}/{own}", self.label)));
+        n.name = Some(self.inliner.taken.fresh(&format!("{}/{own}", self.label)));
         n.input.iter_mut().chain(&mut n.output).for_each(|name| self.rename(name));
         let attributes = std::mem::take(&mut n.attribute);
         n.attribute = attributes.into_iter().filter_map(|a| self.attribute(a)).collect();

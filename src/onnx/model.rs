@@ -1,6 +1,7 @@
 //! A model in memory, and how it gets there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
@@ -90,6 +91,13 @@ impl Model {
             unknown: scan.unknown,
             maps,
         })
+    }
+}
+
+/// A model to be owned by several. Weights that are slices of files are not copied.
+impl From<&Model> for Arc<Model> {
+    fn from(model: &Model) -> Arc<Model> {
+        Arc::new(model.clone())
     }
 }
 

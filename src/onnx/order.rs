@@ -4,13 +4,25 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use super::graph::{GraphIndex, captures, node_label};
-use super::proto::{GraphProto, NodeProto};
+use super::proto::{FunctionProto, GraphProto, NodeProto};
 use super::{Error, Result, walk};
 
 /// Checks that every tensor that is read is defined once, and sorts nodes that stand out of order, in the bodies as
 /// well. Returns how many graphs were sorted.
 pub(crate) fn check_and_sort(graph: &mut GraphProto) -> Result<usize> {
     sort_graph(graph, &mut BTreeMap::new())
+}
+
+/// Checks the same of what a function of the model does. It sees its inputs and nothing around it.
+pub(crate) fn check_function(function: &FunctionProto) -> Result<()> {
+    let declared = |names: &[String]| names.iter().map(|n| super::untyped(n)).collect();
+    let mut graph = GraphProto {
+        node: function.node.clone(),
+        input: declared(&function.input),
+        output: declared(&function.output),
+        ..GraphProto::default()
+    };
+    check_and_sort(&mut graph).map(|_| ())
 }
 
 /// `outer` counts the definitions around a body, by name.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::attr::plain;
+use super::edit::{NewNode, drop_unread};
 use super::graph::captures;
 use super::proto::{GraphProto, NodeProto};
 use super::{attr_i, walk};
@@ -112,7 +113,8 @@ fn take(node: &mut NodeProto, ends: &Ends) -> (usize, Vec<(String, String)>) {
             .collect();
         body.value_info.retain(|v| !renamed.contains_key(v.name()) || still.contains(v.name()));
         body.node.splice(0..0, given);
-        drop_copies(body);
+        // Copies that nobody reads any more.
+        drop_unread(body, is_copy);
     }
     (gone.len(), last)
 }
@@ -141,28 +143,6 @@ fn rename(n: &mut NodeProto, to: &BTreeMap<String, String>) {
     walk::bodies_mut(n).flat_map(|b| &mut b.node).for_each(|n| rename(n, to));
 }
 
-/// Copies that nobody reads any more.
-fn drop_copies(body: &mut GraphProto) {
-    let mut read: HashSet<String> = body.output.iter().map(|v| v.name().to_owned()).collect();
-    let mut kept = Vec::with_capacity(body.node.len());
-    for n in std::mem::take(&mut body.node).into_iter().rev() {
-        if is_copy(&n) && !read.contains(&n.output[0]) {
-            continue;
-        }
-        read.extend(n.input.iter().cloned());
-        read.extend(captures(&n).into_iter().map(str::to_owned));
-        kept.push(n);
-    }
-    kept.reverse();
-    body.node = kept;
-}
-
 fn identity(from: String, to: String) -> NodeProto {
-    NodeProto {
-        op_type: Some("Identity".to_owned()),
-        name: Some(to.clone()),
-        input: vec![from],
-        output: vec![to],
-        ..NodeProto::default()
-    }
+    NewNode::identity(from, to.clone()).name(to).build()
 }

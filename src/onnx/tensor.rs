@@ -133,7 +133,18 @@ pub fn from_i64(name: &str, shape: &[usize], data: &[i64]) -> Result<TensorProto
     Ok(raw_tensor(name, dims_for(name, shape, data.len())?, DType::Int64, raw))
 }
 
-fn raw_tensor(name: &str, dims: Vec<i64>, dtype: DType, raw: Vec<u8>) -> TensorProto {
+/// A tensor of truth values. Errors when the data does not fill the shape.
+pub fn from_bools(name: &str, shape: &[usize], data: &[bool]) -> Result<TensorProto> {
+    Ok(TensorProto {
+        dims: dims_for(name, shape, data.len())?,
+        data_type: Some(DType::Bool as i32),
+        name: Some(name.to_owned()),
+        int32_data: data.iter().map(|b| i32::from(*b)).collect(),
+        ..TensorProto::default()
+    })
+}
+
+pub(super) fn raw_tensor(name: &str, dims: Vec<i64>, dtype: DType, raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims,
         data_type: Some(dtype as i32),

@@ -1,9 +1,10 @@
 //! Operators that work along some axes, which freeze; the others pass through.
 
 use crate::algebra::Dim;
+use crate::tensor::DType;
 
-use super::context::{InferCx, RelateCx};
-use super::fact::{axis, dtype};
+use super::context::{InferCx, Inferred, RelateCx, Related};
+use super::fact::axis;
 use super::{Operator, Work};
 
 /// An operator of this kind. Outputs have the input's axes, with other sizes where it works, or without those.
@@ -12,7 +13,7 @@ pub struct Along {
     why: &'static str,
     /// Axes of the first input that it works along.
     axes: fn(&RelateCx) -> Option<Vec<usize>>,
-    shape: fn(&mut InferCx) -> Option<()>,
+    shape: fn(&mut InferCx) -> Option<Inferred>,
 }
 
 /// `CumSum`, `CumProd`: a running sum or product.
@@ -47,8 +48,7 @@ pub static DETERMINANT: Along = Along {
     shape: |cx| {
         let (dt, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let batch = shape.get(..shape.len().checked_sub(2)?)?.to_vec();
-        cx.set(0, dt, batch);
-        Some(())
+        Some(Inferred::one(dt, batch))
     },
 };
 
@@ -58,6 +58,7 @@ pub static TOP: Along = Along {
     why: "sorted axis",
     axes: |cx| Some(vec![axis(cx.int("axis").unwrap_or(-1), cx.rank(0)?)?]),
     shape: |cx| {
+        let mut told = Inferred::default();
         let mut shape = cx.shape(0)?.to_vec();
         let a = axis(cx.int("axis").unwrap_or(-1), shape.len())?;
         shape[a] = match cx.int("k").map(Dim::from).or_else(|| cx.dims(1)?.first().cloned()) {
@@ -65,9 +66,9 @@ pub static TOP: Along = Along {
             None => cx.unknown(0, a),
         };
         let dt = cx.dtype(0);
-        cx.set(0, dt, shape.clone());
-        cx.set(1, dtype::INT64, shape);
-        Some(())
+        told.set(0, dt, shape.clone());
+        told.set(1, DType::Int64, shape);
+        Some(told)
     },
 };
 
@@ -89,8 +90,7 @@ pub static PICKED: Along = Along {
             None => shape = vec![cx.unknown(0, 0)],
         }
         let dt = cx.dtype(0);
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     },
 };
 
@@ -112,8 +112,7 @@ pub static CENTERED: Along = Along {
                 None => cx.unknown(0, a),
             };
         }
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     },
 };
 
@@ -125,8 +124,7 @@ pub static SAMPLED: Along = Along {
     shape: |cx| {
         let (dt, x, grid) = (cx.dtype(0), cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let shape = [x.get(..2)?, grid.get(1..grid.len().checked_sub(1)?)?].concat();
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     },
 };
 
@@ -142,8 +140,7 @@ pub static REGIONS: Along = Along {
         };
         let (dt, rois, channels) = (cx.dtype(0), cx.shape(1)?.first()?.clone(), cx.shape(0)?.get(1)?.clone());
         let shape = [rois, channels].into_iter().chain(size.into_iter().map(Dim::from)).collect();
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     },
 };
 
@@ -175,8 +172,7 @@ pub static SPECTRUM: Along = Along {
             shape[a] = cx.symbols.floor_div(&shape[a], &Dim::from(2i64)).plus(&Dim::from(1i64));
         }
         shape[rank.checked_sub(1)?] = Dim::from(if onesided && inverse { 1i64 } else { 2 });
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     },
 };
 
@@ -214,15 +210,16 @@ impl Operator for Along {
         if much { Work::Uncounted } else { Work::None }
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         (self.shape)(cx)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let along = (self.axes)(cx)?;
         along.iter().filter_map(|k| x.get(*k)).for_each(|t| cx.freeze(*t, self.why));
-        for o in 0..cx.axes_out.len() {
+        for o in 0..cx.outputs.len() {
             let shape = cx.out_shape(o)?.to_vec();
             let mut rest = (0..x.len()).filter(|k| !along.contains(k));
             let mut axes = Vec::new();
@@ -236,8 +233,8 @@ impl Operator for Along {
                     }
                 });
             }
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        Some(())
+        Some(related)
     }
 }

@@ -1,10 +1,11 @@
 //! `MatMulNBits`: a product with a weight of few bits, packed in blocks along the contracted axis.
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role};
-use super::fact::dtype;
+use super::context::{
+    Attributes, CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role,
+};
 use super::{Operator, Work};
 
 /// `MatMulNBits`. The weight is a row of blocks for each output; a block is bytes that hold `block_size` numbers.
@@ -42,7 +43,7 @@ impl BlockMatMul {
     fn zero_points(cx: &mut RelateCx, bits: i64, rows: Term, blocks: Term) -> Option<()> {
         cx.parameter(ZERO_POINTS);
         let in_byte = 8 / bits;
-        if dtype::is_float(cx.fact(ZERO_POINTS)?.dtype) || in_byte == 1 {
+        if cx.fact(ZERO_POINTS)?.dtype.is_real() || in_byte == 1 {
             return Self::each_block(cx, ZERO_POINTS, rows, blocks);
         }
         let count = cx.terms.size(blocks).known()?;
@@ -60,28 +61,48 @@ impl BlockMatMul {
     }
 }
 
+/// Its attributes.
+struct Stored {
+    outputs: Option<i64>,
+    bits: i64,
+    block: Option<i64>,
+    /// Whether the numbers are laid out for a device.
+    prepacked: bool,
+}
+
+impl Attributes for Stored {
+    fn parse(node: &NodeProto, _opset: i64) -> Stored {
+        Stored {
+            outputs: onnx::attr_i(node, "N"),
+            bits: onnx::attr_i(node, "bits").unwrap_or(4),
+            block: onnx::attr_i(node, "block_size").filter(|s| *s > 0),
+            prepacked: onnx::attr_i(node, "weight_prepacked").is_some_and(|p| p != 0),
+        }
+    }
+}
+
 impl Operator for BlockMatMul {
     fn about(&self) -> &'static str {
         "a contraction; outputs go one by one, inputs by whole blocks; `N` and `K` follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (_, before) = cx.shape(DATA)?.split_last()?;
-        let shape = [before, &[Dim::from(cx.int("N")?)]].concat();
+        let shape = [before, &[Dim::from(cx.attributes::<Stored>().outputs?)]].concat();
         let dt = cx.dtype(DATA);
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let (bits, size) = (cx.int("bits").unwrap_or(4), cx.int("block_size").filter(|s| *s > 0)?);
-        if !matches!(bits, 2 | 4 | 8) || cx.int("weight_prepacked").is_some_and(|p| p != 0) {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let given = cx.attributes::<Stored>();
+        let (bits, size) = (given.bits, given.block?);
+        if !matches!(bits, 2 | 4 | 8) || given.prepacked {
             return None;
         }
         let (x, w) = (cx.input(DATA)?, cx.input(NUMBERS)?);
         let [rows, blocks, bytes] = w[..] else { return None };
         let read = *x.last()?;
-        if !*cx.constant.get(NUMBERS)? || !cx.terms.size(rows).is(cx.int("N")?) {
+        if !*cx.constant.get(NUMBERS)? || !cx.terms.size(rows).is(given.outputs?) {
             return None;
         }
         let in_block = Packed { bits: bits as u8 };
@@ -111,15 +132,12 @@ impl Operator for BlockMatMul {
             cx.unify(rows, t);
             cx.role(BIAS, 0, Role::Carried);
         }
-        cx.set(0, [&x[..x.len() - 1], &[rows]].concat());
-        Some(())
+        Some(Related::one([&x[..x.len() - 1], &[rows]].concat()))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let (rows, read) = (cx.shape(NUMBERS)?.first()?.known()?, cx.shape(DATA)?.last()?.known()?);
-        onnx::set_attr_i(cx.node, "N", rows);
-        onnx::set_attr_i(cx.node, "K", read);
-        Some(())
+        Some(Rewrite::default().int("N", rows).int("K", read))
     }
 
     fn work(&self) -> Work {
@@ -134,7 +152,7 @@ impl Operator for BlockMatMul {
 
 /// `MatMulBnb4`: every input meets as many outputs as the attribute says.
 pub fn by_attribute(cx: &CostCx) -> Option<Vec<Monomial>> {
-    let outputs = cx.int("N").filter(|n| *n > 0)?;
+    let outputs = cx.attributes::<Stored>().outputs.filter(|n| *n > 0)?;
     Some(vec![Monomial { coefficient: outputs as f64, axes: cx.input(DATA)?.to_vec() }])
 }
 
@@ -145,15 +163,14 @@ pub fn by_shape(cx: &CostCx) -> Option<Vec<Monomial>> {
 }
 
 /// Shape of `MatMulBnb4`'s output.
-pub fn columns_by_attribute(cx: &mut InferCx) -> Option<()> {
+pub fn columns_by_attribute(cx: &mut InferCx) -> Option<Inferred> {
     BlockMatMul.infer(cx)
 }
 
 /// Shape of `MatMulFpQ4`'s output.
-pub fn columns_by_shape(cx: &mut InferCx) -> Option<()> {
+pub fn columns_by_shape(cx: &mut InferCx) -> Option<Inferred> {
     let (_, before) = cx.shape(DATA)?.split_last()?;
     let shape = [before, &[Dim::from(*cx.numbers(2)?.get(1)?)]].concat();
     let dt = cx.dtype(DATA);
-    cx.set(0, dt, shape);
-    Some(())
+    Some(Inferred::one(dt, shape))
 }

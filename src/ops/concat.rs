@@ -1,10 +1,8 @@
 //! Concat: a sum along one axis.
 
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
 use super::fact::{MAX_VALUE, Value};
 use super::{Operator, Sizes, fitting};
-use crate::onnx;
-use crate::onnx::proto::NodeProto;
 
 /// `Concat`.
 pub struct Concat;
@@ -42,15 +40,16 @@ fn columns(cx: &InferCx, last: usize) -> Option<Vec<Option<usize>>> {
 }
 
 impl Operator for Concat {
-    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
-        fitting::joined(inputs, onnx::attr_i(node, "axis"))
+    fn fits(&self, view: &NodeView, inputs: &Sizes, _: &Sizes) -> bool {
+        fitting::joined(inputs, view.int("axis"))
     }
 
     fn about(&self) -> &'static str {
         "the joined axis is the sum of its parts"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let mut shape = cx.shape(0)?.to_vec();
         let a = cx.axis(0, 1)?;
         for i in 1..cx.inputs.len() {
@@ -70,15 +69,15 @@ impl Operator for Concat {
         let value = if shape.len() == 1 { joined(cx) } else { None };
         let counts = if a + 1 == shape.len() { columns(cx, a) } else { None };
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        cx.outputs.first_mut()?.counts = counts;
+        told.set(0, dtype, shape);
+        told.output(0).counts = counts;
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let inputs: Option<Vec<_>> = (0..cx.inputs.len()).map(|i| cx.input(i)).collect();
         let inputs = inputs?;
         let a = cx.axis(0, 1)?;
@@ -98,7 +97,6 @@ impl Operator for Concat {
             }
             axes.push(first);
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::algebra::Dim;
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
-use super::fact::dtype;
+use super::context::{InferCx, Inferred, RelateCx, Related};
 
 /// `Constant`.
 pub struct Constant;
@@ -15,21 +15,21 @@ impl Operator for Constant {
         "dense contents are a weight; sparse ones and text freeze"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let sparse = onnx::attr(cx.node, "sparse_value").and_then(|a| a.sparse_tensor.as_ref());
         if let Some(s) = sparse {
             let shape = s.dims.iter().map(|d| Dim::from(*d)).collect();
-            cx.set(0, s.values.as_ref()?.data_type(), shape);
-            return Some(());
+            told.set(0, onnx::dtype_of(s.values.as_ref()?), shape);
+            return Some(told);
         }
         let text = onnx::attr(cx.node, "value_strings").map(|a| vec![Dim::from(a.strings.len())]);
-        cx.set(0, dtype::STRING, text.unwrap_or_default());
-        Some(())
+        told.set(0, DType::String, text.unwrap_or_default());
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let axes = cx.frozen_tail(0, 0, "contents that are no dense numbers")?;
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

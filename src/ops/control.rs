@@ -5,10 +5,11 @@ use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
 use crate::onnx::proto::type_proto::Value as Type;
 use crate::onnx::proto::{NodeProto, ValueInfoProto};
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
-use super::fact::{axis, dtype};
+use super::context::{InferCx, Inferred, RelateCx, Related};
+use super::fact::{Fact, axis};
 
 /// `If`.
 pub struct If;
@@ -101,52 +102,46 @@ fn meet(cx: &mut RelateCx, tensors: &[Vec<Term>], shape: &[Dim]) -> Option<Vec<T
 
 /// What is handed from round to round: output `o` of the node, from its input `first`; the body takes it as input
 /// `given` and gives it as input `made` of the node.
-fn infer_carried(cx: &mut InferCx, o: usize, given: usize, made: usize) -> Option<()> {
+fn infer_carried(cx: &mut InferCx, told: &mut Inferred, o: usize, given: usize, made: usize) -> Option<()> {
     let (a, b) = (cx.shape(given)?.to_vec(), cx.shape(made)?.to_vec());
     if a.len() != b.len() {
         return None;
     }
     for (k, (x, y)) in a.iter().zip(&b).enumerate() {
         if x != y && !cx.symbols.is_unknown(x) {
-            cx.varying.push((given, k));
+            told.varying.push((given, k));
         }
     }
     let name = cx.node.output.get(o).cloned().unwrap_or_default();
     let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(given));
-    cx.set(o, dtype, shape);
+    told.set(o, dtype, shape);
     Some(())
 }
 
-fn relate_carried(cx: &mut RelateCx, o: usize, first: usize, given: usize, made: usize) -> Option<()> {
+fn relate_carried(cx: &mut RelateCx, o: usize, first: usize, given: usize, made: usize) -> Option<Vec<Term>> {
     let shape = cx.out_shape(o)?.to_vec();
     let tensors = [cx.input(first)?, cx.input(given)?, cx.input(made)?];
-    let axes = meet(cx, &tensors, &shape)?;
-    cx.set(o, axes);
-    Some(())
+    meet(cx, &tensors, &shape)
 }
 
-/// Hands input `i` of the node to input `o` of the body, without its contents, which differ from round to round.
-fn infer_handed(cx: &mut InferCx, i: usize, o: usize) -> Option<()> {
-    let (dtype, shape) = (cx.dtype(i), cx.shape(i)?.to_vec());
-    cx.set(o, dtype, shape);
-    Some(())
+/// What the body is given of input `i` of the node, without its contents, which differ from round to round.
+fn infer_handed(cx: &InferCx, i: usize) -> Option<Fact> {
+    Some(Fact::new(cx.dtype(i), cx.shape(i)?.to_vec()))
 }
 
-fn relate_handed(cx: &mut RelateCx, i: usize, o: usize) -> Option<()> {
+fn relate_handed(cx: &mut RelateCx, i: usize, o: usize) -> Option<Vec<Term>> {
     let shape = cx.out_shape(o)?.to_vec();
     let x = cx.input(i)?;
-    let axes = meet(cx, &[x], &shape)?;
-    cx.set(o, axes);
-    Some(())
+    meet(cx, &[x], &shape)
 }
 
 impl Operator for EnterIf {
-    fn infer(&self, _cx: &mut InferCx) -> Option<()> {
-        Some(())
+    fn infer(&self, _cx: &mut InferCx) -> Option<Inferred> {
+        Some(Inferred::default())
     }
 
-    fn relate(&self, _cx: &mut RelateCx) -> Option<()> {
-        Some(())
+    fn relate(&self, _cx: &mut RelateCx) -> Option<Related> {
+        Some(Related::default())
     }
 }
 
@@ -159,24 +154,26 @@ impl Operator for If {
         Some(&EnterIf)
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let taken = branches(&Ends::of(cx.node), cx.numbers(0), cx.outputs.len())?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
+        let taken = branches(&Ends::of(cx.node), cx.numbers(0), cx.written)?;
         let (first, last) = (*taken.first()?, *taken.last()?);
-        for o in 0..cx.outputs.len() {
+        for o in 0..cx.written {
             let (a, b) = (cx.shape(first + o)?.to_vec(), cx.shape(last + o)?.to_vec());
             let name = cx.node.output.get(o).cloned().unwrap_or_default();
             let (shape, dtype) = (either(cx.symbols, &a, &b, &name)?, cx.dtype(first + o));
             let value = cx.value(first + o).filter(|_| first == last).cloned();
-            cx.set(o, dtype, shape);
+            told.set(o, dtype, shape);
             if let Some(v) = value {
-                cx.set_value(o, v);
+                told.set_value(o, v);
             }
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let (ends, outputs) = (Ends::of(cx.node), cx.axes_out.len());
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
+        let (ends, outputs) = (Ends::of(cx.node), cx.outputs.len());
         let (taken, all) = (branches(&ends, cx.numbers(0), outputs)?, branches(&ends, None, outputs)?);
         for o in 0..outputs {
             let shape = cx.out_shape(o)?.to_vec();
@@ -191,9 +188,9 @@ impl Operator for If {
                     }
                 }
             }
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        Some(())
+        Some(related)
     }
 }
 
@@ -209,22 +206,50 @@ fn rank(v: &ValueInfoProto) -> usize {
 const HEAD: usize = 2;
 
 impl Operator for EnterLoop {
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let body = onnx::attr(cx.node, "body")?.g.as_ref()?;
         // Number of the round and condition: single numbers, which some writers declare with an axis of 1.
-        for (o, dt) in [dtype::INT64, dtype::BOOL].into_iter().enumerate() {
+        for (o, dt) in [DType::Int64, DType::Bool].into_iter().enumerate() {
             let rank = body.input.get(o).map_or(0, rank);
-            cx.set(o, dt, vec![Dim::from(1i64); rank]);
+            told.set(o, dt, vec![Dim::from(1i64); rank]);
         }
-        (HEAD..cx.outputs.len()).try_for_each(|k| infer_handed(cx, k, k))
+        for k in HEAD..cx.written {
+            *told.output(k) = infer_handed(cx, k)?;
+        }
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         for o in 0..HEAD {
             let axes = cx.frozen_tail(o, 0, "number of the round")?;
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        (HEAD..cx.axes_out.len()).try_for_each(|k| relate_handed(cx, k, k))
+        for k in HEAD..cx.outputs.len() {
+            related.set(k, relate_handed(cx, k, k)?);
+        }
+        Some(related)
+    }
+}
+
+impl Loop {
+    /// What comes out of all rounds.
+    fn outputs(cx: &mut InferCx, told: &mut Inferred) -> Option<()> {
+        let ends = Ends::of(cx.node);
+        let carried = ends.given.checked_sub(HEAD)?;
+        let made = ends.body(1 + cx.written)?;
+        for o in 0..cx.written {
+            if o < carried {
+                infer_carried(cx, told, o, ends.given + HEAD + o, made + 1 + o)?;
+                continue;
+            }
+            let rounds = cx.unknown(o, 0);
+            let shape = [&[rounds], cx.shape(made + 1 + o)?].concat();
+            let dtype = cx.dtype(made + 1 + o);
+            told.set(o, dtype, shape);
+        }
+        Some(())
     }
 }
 
@@ -237,38 +262,31 @@ impl Operator for Loop {
         Some(&EnterLoop)
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
+        // Sizes that vary are told even where they are in the way: they are opened, and the bodies walked again.
+        if Self::outputs(cx, &mut told).is_none() {
+            told.outputs.clear();
+        }
+        Some(told)
+    }
+
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let ends = Ends::of(cx.node);
         let carried = ends.given.checked_sub(HEAD)?;
         let made = ends.body(1 + cx.outputs.len())?;
         for o in 0..cx.outputs.len() {
             if o < carried {
-                infer_carried(cx, o, ends.given + HEAD + o, made + 1 + o)?;
-                continue;
-            }
-            let rounds = cx.unknown(o, 0);
-            let shape = [&[rounds], cx.shape(made + 1 + o)?].concat();
-            let dtype = cx.dtype(made + 1 + o);
-            cx.set(o, dtype, shape);
-        }
-        Some(())
-    }
-
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let ends = Ends::of(cx.node);
-        let carried = ends.given.checked_sub(HEAD)?;
-        let made = ends.body(1 + cx.axes_out.len())?;
-        for o in 0..cx.axes_out.len() {
-            if o < carried {
-                relate_carried(cx, o, HEAD + o, ends.given + HEAD + o, made + 1 + o)?;
+                related.set(o, relate_carried(cx, o, HEAD + o, ends.given + HEAD + o, made + 1 + o)?);
                 continue;
             }
             let each = cx.input(made + 1 + o)?;
             let rounds = cx.out_shape(o)?.first()?.clone();
             let rounds = cx.frozen(&rounds, "number of rounds");
-            cx.set(o, [&[rounds], &each[..]].concat());
+            related.set(o, [&[rounds], &each[..]].concat());
         }
-        Some(())
+        Some(related)
     }
 }
 
@@ -296,24 +314,49 @@ impl Scanned {
 }
 
 impl Operator for EnterScan {
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let s = Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?;
-        (0..s.states).try_for_each(|k| infer_handed(cx, k, k))?;
+        for k in 0..s.states {
+            *told.output(k) = infer_handed(cx, k)?;
+        }
         for (k, a) in s.axes.into_iter().enumerate() {
             let (dtype, mut shape) = (cx.dtype(s.states + k), cx.shape(s.states + k)?.to_vec());
             shape.remove(a);
-            cx.set(s.states + k, dtype, shape);
+            told.set(s.states + k, dtype, shape);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let s = Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?;
-        (0..s.states).try_for_each(|k| relate_handed(cx, k, k))?;
+        for k in 0..s.states {
+            related.set(k, relate_handed(cx, k, k)?);
+        }
         for (k, a) in s.axes.into_iter().enumerate() {
             let mut axes = cx.input(s.states + k)?;
             cx.freeze(axes.remove(a), "number of rounds");
-            cx.set(s.states + k, axes);
+            related.set(s.states + k, axes);
+        }
+        Some(related)
+    }
+}
+
+impl Scan {
+    /// What comes out of all rounds.
+    fn outputs(cx: &mut InferCx, told: &mut Inferred) -> Option<()> {
+        let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
+        let made = ends.body(cx.written)?;
+        let rounds = cx.shape(s.states)?.get(*s.axes.first()?)?.clone();
+        for o in 0..cx.written {
+            if o < s.states {
+                infer_carried(cx, told, o, ends.given + o, made + o)?;
+                continue;
+            }
+            let (dtype, mut shape) = (cx.dtype(made + o), cx.shape(made + o)?.to_vec());
+            shape.insert(Scanned::written(cx.node, o - s.states, shape.len() + 1)?, rounds.clone());
+            told.set(o, dtype, shape);
         }
         Some(())
     }
@@ -328,28 +371,22 @@ impl Operator for Scan {
         Some(&EnterScan)
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let made = ends.body(cx.outputs.len())?;
-        let rounds = cx.shape(s.states)?.get(*s.axes.first()?)?.clone();
-        for o in 0..cx.outputs.len() {
-            if o < s.states {
-                infer_carried(cx, o, ends.given + o, made + o)?;
-                continue;
-            }
-            let (dtype, mut shape) = (cx.dtype(made + o), cx.shape(made + o)?.to_vec());
-            shape.insert(Scanned::written(cx.node, o - s.states, shape.len() + 1)?, rounds.clone());
-            cx.set(o, dtype, shape);
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
+        // Sizes that vary are told even where they are in the way: they are opened, and the bodies walked again.
+        if Self::outputs(cx, &mut told).is_none() {
+            told.outputs.clear();
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let made = ends.body(cx.axes_out.len())?;
-        for o in 0..cx.axes_out.len() {
+        let made = ends.body(cx.outputs.len())?;
+        for o in 0..cx.outputs.len() {
             if o < s.states {
-                relate_carried(cx, o, o, ends.given + o, made + o)?;
+                related.set(o, relate_carried(cx, o, o, ends.given + o, made + o)?);
                 continue;
             }
             let mut axes = cx.input(made + o)?;
@@ -357,8 +394,8 @@ impl Operator for Scan {
             let rounds = cx.out_shape(o)?.get(at)?.clone();
             let rounds = cx.frozen(&rounds, "number of rounds");
             axes.insert(at, rounds);
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        Some(())
+        Some(related)
     }
 }

@@ -1,9 +1,9 @@
 //! Conv and ConvTranspose, with groups; depthwise is the case of one input channel per group.
 
 use crate::algebra::{Dim, Monomial, Symbols, Term};
-use crate::onnx;
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::contraction::Contraction;
 use super::{Operator, Work};
 
@@ -59,24 +59,71 @@ pub struct Window {
     pub ceil: bool,
 }
 
-impl Window {
-    /// Reads the attributes of `node` for a kernel.
-    pub fn of(node: &crate::onnx::proto::NodeProto, kernel: Vec<i64>) -> Window {
-        let n = kernel.len();
-        let list = |name: &str, default: i64, len: usize| match onnx::attr_ints(node, name) {
-            Some(v) if v.len() == len => v.to_vec(),
-            _ => vec![default; len],
-        };
-        Window {
-            strides: list("strides", 1, n),
-            pads: list("pads", 0, 2 * n),
-            dilations: list("dilations", 1, n),
+/// Attributes of convolutions and pools.
+pub struct Windowed {
+    /// The kernel, where an attribute gives it.
+    kernel: Option<Vec<i64>>,
+    strides: Vec<i64>,
+    pads: Vec<i64>,
+    dilations: Vec<i64>,
+    auto_pad: String,
+    ceil: bool,
+    /// Groups of channels.
+    group: i64,
+    /// Of a transposed convolution.
+    output_padding: Vec<i64>,
+    output_shape: Option<Vec<i64>>,
+}
+
+impl Attributes for Windowed {
+    fn parse(node: &NodeProto, _opset: i64) -> Windowed {
+        let list = |name: &str| onnx::attr_ints(node, name).map(<[i64]>::to_vec);
+        Windowed {
+            kernel: list("kernel_shape"),
+            strides: list("strides").unwrap_or_default(),
+            pads: list("pads").unwrap_or_default(),
+            dilations: list("dilations").unwrap_or_default(),
             auto_pad: onnx::attr_s(node, "auto_pad").unwrap_or("NOTSET").to_owned(),
             ceil: onnx::attr_i(node, "ceil_mode") == Some(1),
+            group: onnx::attr_i(node, "group").unwrap_or(1),
+            output_padding: list("output_padding").unwrap_or_default(),
+            output_shape: list("output_shape"),
+        }
+    }
+}
+
+impl Windowed {
+    /// The window of the kernel that an attribute gives.
+    pub fn window(&self) -> Option<Window> {
+        self.kernel.clone().map(|kernel| self.with_kernel(kernel))
+    }
+
+    /// The window of a kernel.
+    fn with_kernel(&self, kernel: Vec<i64>) -> Window {
+        let n = kernel.len();
+        let list = |given: &[i64], default: i64, len: usize| match given.len() == len {
+            true => given.to_vec(),
+            false => vec![default; len],
+        };
+        Window {
+            strides: list(&self.strides, 1, n),
+            pads: list(&self.pads, 0, 2 * n),
+            dilations: list(&self.dilations, 1, n),
+            auto_pad: self.auto_pad.clone(),
+            ceil: self.ceil,
             kernel,
         }
     }
 
+    /// The window of a weight's kernel.
+    fn over(&self, weight: &[Dim]) -> Option<Window> {
+        let kernel: Option<Vec<i64>> = weight.get(2..)?.iter().map(Dim::known).collect();
+        let w = self.with_kernel(kernel?);
+        (w.strides.iter().all(|s| *s > 0) && self.group > 0).then_some(w)
+    }
+}
+
+impl Window {
     /// Whether the window leaves spatial axis `k` as it is.
     pub fn passes(&self, k: usize) -> bool {
         self.kernel[k] == 1 && self.strides[k] == 1 && self.pads[k] == 0 && self.pads[k + self.kernel.len()] == 0
@@ -121,37 +168,26 @@ impl Window {
     }
 }
 
-impl Conv {
-    fn window(&self, node: &crate::onnx::proto::NodeProto, weight: &[Dim]) -> Option<Window> {
-        let kernel: Option<Vec<i64>> = weight.get(2..)?.iter().map(Dim::known).collect();
-        let w = Window::of(node, kernel?);
-        (w.strides.iter().all(|s| *s > 0) && Self::group(node) > 0).then_some(w)
-    }
-
-    fn group(node: &crate::onnx::proto::NodeProto) -> i64 {
-        onnx::attr_i(node, "group").unwrap_or(1)
-    }
-}
-
 impl Operator for Conv {
     fn about(&self) -> &'static str {
         "a contraction; groups are a factor of both channel axes, depthwise follows its input"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (x, w) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
-        let g = Dim::from(Self::group(cx.node));
-        let window = self.window(cx.node, &w).filter(|w| w.kernel.len() + 2 == x.len())?;
+        let given = cx.attributes::<Windowed>();
+        let g = Dim::from(given.group);
+        let window = given.over(&w).filter(|w| w.kernel.len() + 2 == x.len())?;
         let channels = if self.transposed { w[1].times(&g) } else { w[0].clone() };
         let mut spatial = Vec::new();
         for (k, size) in x[self.layout.axes(x.len()).1..].iter().enumerate().take(window.kernel.len()) {
             spatial.push(if self.transposed {
                 let n = window.kernel.len();
-                let extra = cx.ints("output_padding").and_then(|v| v.get(k).copied()).unwrap_or(0);
+                let extra = given.output_padding.get(k).copied().unwrap_or(0);
                 let stride = Dim::from(window.strides[k]);
-                if let Some(size) = cx.ints("output_shape").and_then(|v| v.get((v.len() + k).checked_sub(n)?).copied())
-                {
-                    Dim::from(size)
+                let sizes = given.output_shape.as_ref();
+                if let Some(size) = sizes.and_then(|v| v.get((v.len() + k).checked_sub(n)?)) {
+                    Dim::from(*size)
                 } else if window.auto_pad.starts_with("SAME") {
                     size.times(&stride)
                 } else {
@@ -165,17 +201,16 @@ impl Operator for Conv {
             });
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, self.layout.arrange(x[0].clone(), channels, spatial));
-        Some(())
+        Some(Inferred::one(dtype, self.layout.arrange(x[0].clone(), channels, spatial)))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, w) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
         let (channel, from) = self.layout.axes(x.len());
         let (input, size) = (x[channel], &shape[channel]);
-        let window = self.window(cx.node, cx.shape(1)?)?;
-        let g = Self::group(cx.node);
+        let given = cx.attributes::<Windowed>();
+        let (window, g) = (given.over(cx.shape(1)?)?, given.group);
         for &t in w.get(2..)? {
             cx.freeze(t, "kernel axis");
         }
@@ -231,20 +266,18 @@ impl Operator for Conv {
                 cx.unify(a, t);
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
-        let g = Self::group(cx.node);
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
+        let g = cx.attributes::<Windowed>().group;
         if g <= 1 {
-            return Some(());
+            return Some(Rewrite::default());
         }
         // Only the groups of a depthwise convolution shrink: there each has one channel.
         let before = cx.before.first().copied().flatten()?.shape.as_ref()?.get(1)?;
         let groups = if before.is(g) { cx.shape(0)?.get(1)?.clone() } else { Dim::from(g) };
-        onnx::set_attr_i(cx.node, "group", groups.known()?);
-        Some(())
+        Some(Rewrite::default().int("group", groups.known()?))
     }
 
     fn work(&self) -> Work {
@@ -271,17 +304,18 @@ impl Operator for Conv {
         if self.layout != Layout::ChannelsFirst {
             return None;
         }
-        let window = self.window(cx.node, cx.shape(1)?)?;
-        let groups = usize::try_from(Self::group(cx.node)).ok()?;
+        let given = cx.attributes::<Windowed>();
+        let window = given.over(cx.shape(1)?)?;
+        let groups = usize::try_from(given.group).ok()?;
         let n = window.kernel.len();
         let mut transposed = None;
         if self.transposed {
-            let plain = window.auto_pad == "NOTSET" && onnx::attr_ints(cx.node, "output_shape").is_none();
+            let plain = window.auto_pad == "NOTSET" && given.output_shape.is_none();
             if !plain || groups != 1 {
                 return None;
             }
-            let more = onnx::attr_ints(cx.node, "output_padding").filter(|p| p.len() == n);
-            transposed = Some(more.map_or_else(|| vec![0; n], <[i64]>::to_vec));
+            let more = Some(&given.output_padding).filter(|p| p.len() == n);
+            transposed = Some(more.map_or_else(|| vec![0; n], Vec::clone));
         }
         Some(Contraction {
             data: 0,

@@ -3,7 +3,7 @@
 
 use crate::algebra::{Dim, Monomial};
 
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::conv::{Conv, Layout};
 use super::{Operator, Work};
 
@@ -23,11 +23,11 @@ impl Operator for DeformConv {
         "a contraction like Conv; offsets, mask and their groups freeze"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.through(AS_CONV, |cx| CONV.infer(cx))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         for i in [2, 4] {
             cx.input(i).unwrap_or_default().iter().for_each(|t| cx.freeze(*t, "offsets of a kernel"));
         }
@@ -39,7 +39,7 @@ impl Operator for DeformConv {
         cx.through(AS_CONV, |cx| CONV.relate(cx))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         CONV.rewrite(cx)
     }
 
@@ -57,16 +57,17 @@ impl Operator for CausalConv {
         "each channel by itself; weight, bias and state follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
         let x = cx.shape(0)?.to_vec();
         let past = cx.shape(1)?.last()?.minus(&Dim::from(1i64));
         let dtype = cx.dtype(0);
-        cx.set(1, dtype, vec![x.first()?.clone(), x.get(1)?.clone(), past]);
-        Some(())
+        told.set(1, dtype, vec![x.first()?.clone(), x.get(1)?.clone(), past]);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let channel = *x.get(1)?;
         for (input, axis) in [(1, 0), (2, 0), (3, 1)] {
@@ -80,9 +81,9 @@ impl Operator for CausalConv {
         cx.freeze(*x.get(2)?, "positions in time");
         let mut state = vec![x[0], channel];
         state.extend(cx.frozen_tail(1, 2, "state of a convolution").unwrap_or_default());
-        cx.set(1, state);
-        cx.set(0, x);
-        Some(())
+        related.set(1, state);
+        related.set(0, x);
+        Some(related)
     }
 
     fn work(&self) -> Work {

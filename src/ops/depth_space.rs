@@ -1,10 +1,10 @@
 //! DepthToSpace and SpaceToDepth: pixel shuffle, a product that moves between channels and space.
 
 use crate::algebra::Dim;
-use crate::onnx;
+use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{Attributes, InferCx, Inferred, RelateCx, Related};
 
 /// `DepthToSpace`.
 pub struct DepthToSpace;
@@ -13,35 +13,49 @@ pub struct SpaceToDepth;
 /// `Col2Im`: columns of blocks, added up into a picture.
 pub struct Col2Im;
 
+/// Attributes of both directions.
+struct Blocks {
+    size: Option<i64>,
+    /// Whether the block of pixels is the outer factor of the channels.
+    depth_first: bool,
+}
+
+impl Attributes for Blocks {
+    fn parse(node: &NodeProto, _opset: i64) -> Blocks {
+        Blocks {
+            size: onnx::attr_i(node, "blocksize").filter(|b| *b > 0),
+            depth_first: onnx::attr_s(node, "mode").is_none_or(|m| m == "DCR"),
+        }
+    }
+}
+
 impl Operator for DepthToSpace {
     fn about(&self) -> &'static str {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
-        let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
+        let b = Dim::from(cx.attributes::<Blocks>().size?);
         let [n, c, h, w] = x.as_slice() else { return None };
         let shape = vec![n.clone(), c.div_exact(&b.times(&b))?, h.times(&b), w.times(&b)];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
-        let b = cx.int("blocksize")?;
+        let given = cx.attributes::<Blocks>();
+        let (b, depth_first) = (given.size?, given.depth_first);
         let bb = Dim::from(b.checked_mul(b)?);
         let c = cx.terms.size(x[1]).div_exact(&bb)?;
-        let depth_first = onnx::attr_s(cx.node, "mode").is_none_or(|m| m == "DCR");
         let (outer, inner) = cx.terms.split_product(x[1], &if depth_first { bb } else { c })?;
         let (block, channel) = if depth_first { (outer, inner) } else { (inner, outer) };
         cx.freeze(block, "block of pixels");
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], channel];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -50,26 +64,24 @@ impl Operator for SpaceToDepth {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
-        let b = Dim::from(cx.int("blocksize").filter(|b| *b > 0)?);
+        let b = Dim::from(cx.attributes::<Blocks>().size?);
         let [n, c, h, w] = x.as_slice() else { return None };
         let (h, w) = (cx.symbols.floor_div(h, &b), cx.symbols.floor_div(w, &b));
         let shape = vec![n.clone(), c.times(&b).times(&b), h, w];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
-        let b = cx.int("blocksize")?;
+        let b = cx.attributes::<Blocks>().size?;
         let block = cx.frozen(&Dim::from(b.checked_mul(b)?), "block of pixels");
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], cx.terms.product(&[block, x[1]])];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -78,16 +90,15 @@ impl Operator for Col2Im {
         "channels are a product with the block of pixels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (x, dt) = (cx.shape(0)?.to_vec(), cx.dtype(0));
         let (size, block) = (cx.dims(1)?.to_vec(), Dim::product(cx.dims(2)?));
         let [n, c, _] = x.as_slice() else { return None };
         let shape = [n.clone(), c.div_exact(&block)?].into_iter().chain(size).collect();
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let channels = cx.out_shape(0)?.get(1)?.clone();
         let (channel, block) = cx.terms.split_product(*x.get(1)?, &channels)?;
@@ -95,7 +106,6 @@ impl Operator for Col2Im {
         x[2..].iter().for_each(|t| cx.freeze(*t, "spatial axis"));
         let mut axes = vec![x[0], channel];
         axes.extend(cx.frozen_tail(0, 2, "spatial axis")?);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

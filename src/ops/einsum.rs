@@ -3,16 +3,24 @@
 use std::collections::BTreeMap;
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::{Operator, Work};
 
 /// `Einsum` without an ellipsis.
 pub struct Einsum;
 
-/// The letters of each input and of the output.
-fn parse(node: &crate::onnx::proto::NodeProto) -> Option<(Vec<Vec<char>>, Vec<char>)> {
+/// The letters of each input and of the output; `None` where there is an ellipsis.
+struct Equation(Option<(Vec<Vec<char>>, Vec<char>)>);
+
+impl Attributes for Equation {
+    fn parse(node: &NodeProto, _opset: i64) -> Equation {
+        Equation(letters(node))
+    }
+}
+
+fn letters(node: &NodeProto) -> Option<(Vec<Vec<char>>, Vec<char>)> {
     let equation: String = onnx::attr_s(node, "equation")?.chars().filter(|c| !c.is_whitespace()).collect();
     if equation.contains('.') {
         return None;
@@ -36,8 +44,9 @@ impl Operator for Einsum {
         "every letter is one axis; an ellipsis freezes"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let (inputs, output) = parse(cx.node)?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let given = cx.attributes::<Equation>();
+        let (inputs, output) = given.0.as_ref()?;
         let mut sizes: BTreeMap<char, Dim> = BTreeMap::new();
         for (i, letters) in inputs.iter().enumerate() {
             let shape = cx.shape(i)?;
@@ -53,12 +62,12 @@ impl Operator for Einsum {
         }
         let shape: Option<Vec<Dim>> = output.iter().map(|c| sizes.get(c).cloned()).collect();
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape?);
-        Some(())
+        Some(Inferred::one(dtype, shape?))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let (inputs, output) = parse(cx.node)?;
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let given = cx.attributes::<Equation>();
+        let (inputs, output) = given.0.as_ref()?;
         let mut axes: BTreeMap<char, Term> = BTreeMap::new();
         let mut uses: BTreeMap<char, usize> = BTreeMap::new();
         for (i, letters) in inputs.iter().enumerate() {
@@ -88,8 +97,7 @@ impl Operator for Einsum {
             }
         }
         let out: Option<Vec<Term>> = output.iter().map(|c| axes.get(c).copied()).collect();
-        cx.set(0, out?);
-        Some(())
+        Some(Related::one(out?))
     }
 
     fn work(&self) -> Work {
@@ -98,7 +106,8 @@ impl Operator for Einsum {
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
-            let (inputs, _) = parse(cx.node)?;
+            let given = cx.attributes::<Equation>();
+            let (inputs, _) = given.0.as_ref()?;
             let mut axes: BTreeMap<char, Term> = BTreeMap::new();
             for (i, letters) in inputs.iter().enumerate() {
                 for (&c, &t) in letters.iter().zip(cx.axes_in.get(i)?.as_ref()?) {

@@ -3,7 +3,7 @@
 use crate::algebra::Dim;
 
 use super::Operator;
-use super::context::{InferCx, OPEN, RelateCx, RewriteCx};
+use super::context::{InferCx, Inferred, OPEN, RelateCx, Related, Rewrite, RewriteCx};
 use super::elementwise::broadcast;
 use super::fact::{MAX_VALUE, known};
 
@@ -17,7 +17,8 @@ impl Operator for Expand {
         "copies of one element follow; the shape operand is derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
         let operand = match cx.dims(1) {
             Some(d) => d.to_vec(),
@@ -42,15 +43,15 @@ impl Operator for Expand {
             _ => None,
         };
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        cx.outputs.first_mut()?.counts = along.map(|axis| vec![Some(axis)]);
+        told.set(0, dtype, shape);
+        told.output(0).counts = along.map(|axis| vec![Some(axis)]);
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let shape = cx.out_shape(0)?.to_vec();
         let offset = shape.len().checked_sub(x.len())?;
@@ -80,11 +81,10 @@ impl Operator for Expand {
                 }
             });
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let wanted = cx.required(0)?;
         let x = cx.shape(0)?.to_vec();
         if cx.dims(1).is_some_and(|d| {
@@ -95,7 +95,7 @@ impl Operator for Expand {
                 wanted.get(k) == Some(if b.is(1) { &a } else { &b }) && (a.is(1) || b.is(1) || a == b)
             })
         }) {
-            return Some(());
+            return Some(Rewrite::default());
         }
         // Where the input has the wanted size already, 1 says "as it is" without a run-time size.
         let offset = wanted.len().checked_sub(x.len())?;
@@ -103,14 +103,14 @@ impl Operator for Expand {
         let spelled = |(k, d): (usize, &Dim)| if same(k, d) { Dim::from(1i64) } else { d.clone() };
         let spelled: Vec<Dim> = wanted.iter().enumerate().map(spelled).collect();
         if spelled.iter().all(|d| d.known().is_some()) {
-            return cx.patch_operand(1, "shape", &spelled);
+            return cx.operand(1, "shape", &spelled);
         }
         // What the operand says of run-time sizes stays.
         let own = cx.dims(1)?.to_vec();
         let missing = wanted.len().checked_sub(own.len())?;
         let kept = own.iter().zip(wanted.iter().enumerate().skip(missing));
         let kept = kept.map(|(own, (k, d))| if d.known().is_none() && same(k, d) { own.clone() } else { d.clone() });
-        cx.patch_operand(1, "shape", &kept.collect::<Vec<_>>())
+        cx.operand(1, "shape", &kept.collect::<Vec<_>>())
     }
 
     fn shape_operands(&self) -> &'static [usize] {
@@ -123,18 +123,17 @@ impl Operator for Tile {
         "a repeated axis is a product with the number of copies"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let shape = match cx.dims(1) {
             Some(r) if r.len() == x.len() => x.iter().zip(r).map(|(d, r)| d.times(r)).collect(),
             _ => (0..x.len()).map(|k| cx.unknown(0, k)).collect(),
         };
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let repeats = cx.dims(1)?.to_vec();
         let mut axes = Vec::new();
@@ -142,7 +141,6 @@ impl Operator for Tile {
             let copies = cx.frozen(r, "number of copies");
             axes.push(if r.is(1) { t } else { cx.terms.product(&[copies, t]) });
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

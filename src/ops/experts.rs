@@ -1,9 +1,8 @@
 //! Mixture of experts as one operator: a router picks a few of many small networks for each token.
 
 use crate::algebra::{Dim, Monomial};
-use crate::onnx;
 
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::{Operator, Work};
 
 /// `MoE`: input, router, and weights [experts, out, in] with biases [experts, out] of two layers, or of three where a
@@ -20,11 +19,11 @@ impl Operator for Experts {
         "contractions of each expert; hidden widths and whole experts"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, router) = (cx.input(0)?, cx.input(1)?);
         let (width, experts) = (*x.last()?, *router.get(1)?);
         let inner = *cx.input(SECOND)?.get(2)?;
@@ -61,17 +60,14 @@ impl Operator for Experts {
             f.mixed = true;
             f.separate = true;
         });
-        cx.set(0, x);
-        Some(())
+        Some(Related::one(x))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         // No more can be picked than there are.
         let left = cx.shape(1)?.get(1)?.known()?;
-        if cx.int("k").unwrap_or(1) > left {
-            onnx::set_attr_i(cx.node, "k", left);
-        }
-        Some(())
+        let rewrite = Rewrite::default();
+        Some(if cx.int("k").unwrap_or(1) > left { rewrite.int("k", left) } else { rewrite })
     }
 
     fn work(&self) -> Work {

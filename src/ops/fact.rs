@@ -1,31 +1,7 @@
 //! What shape inference knows of a tensor.
 
 use crate::algebra::Dim;
-
-/// ONNX `TensorProto.DataType` numbers that rules need by name.
-pub mod dtype {
-    #![allow(missing_docs)]
-    pub const UNDEFINED: i32 = 0;
-    pub const FLOAT: i32 = 1;
-    pub const UINT8: i32 = 2;
-    pub const INT32: i32 = 6;
-    pub const INT64: i32 = 7;
-    pub const STRING: i32 = 8;
-    pub const BOOL: i32 = 9;
-    pub const FLOAT16: i32 = 10;
-    pub const DOUBLE: i32 = 11;
-    pub const BFLOAT16: i32 = 16;
-
-    /// Whether the type is one that weights are quantized to: at most 8 bits, or 16-bit integers.
-    pub fn is_quantized(t: i32) -> bool {
-        matches!(t, UINT8..=5 | 17..)
-    }
-
-    /// Whether the type is a floating-point type that scores are computed from.
-    pub fn is_float(t: i32) -> bool {
-        matches!(t, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
-    }
-}
+use crate::tensor::DType;
 
 /// Elements, row-major, of a small tensor that shapes may depend on.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,8 +41,8 @@ impl Value {
 /// Type, shape and, for small tensors, contents, as far as they follow from the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fact {
-    /// `TensorProto.DataType`; 0 where unknown.
-    pub dtype: i32,
+    /// Element type; `Undefined` where unknown.
+    pub dtype: DType,
     /// Sizes; `None` where even the rank is unknown.
     pub shape: Option<Vec<Dim>>,
     /// Contents.
@@ -91,13 +67,13 @@ pub struct Places {
 
 impl Fact {
     /// A tensor of known type and shape.
-    pub fn new(dtype: i32, shape: Vec<Dim>) -> Self {
+    pub fn new(dtype: DType, shape: Vec<Dim>) -> Self {
         Fact { dtype, shape: Some(shape), ..Fact::default() }
     }
 
     /// A small integer tensor with contents.
     pub fn ints(shape: Vec<Dim>, data: Vec<Dim>) -> Self {
-        Fact { value: Some(Value::Ints(data)), ..Fact::new(dtype::INT64, shape) }
+        Fact { value: Some(Value::Ints(data)), ..Fact::new(DType::Int64, shape) }
     }
 
     /// Drops contents that are not as many as the shape says, as contradictions in a file may leave them.

@@ -1,6 +1,7 @@
 //! Whether sizes go together, for operators that share the rule.
 
 use super::Sizes;
+use crate::algebra::Dim;
 
 /// Whether sizes broadcast together: equal, or one of them 1.
 pub fn broadcast(inputs: &[&[Option<i64>]]) -> bool {
@@ -39,6 +40,11 @@ pub fn joined(inputs: &Sizes, axis: Option<i64>) -> bool {
     let Some(axis) = axis.and_then(|a| super::fact::axis(a, first.len())) else { return true };
     let equal = |s: &&[Option<i64>], k: usize| first[k].zip(s[k]).is_none_or(|(x, y)| x == y);
     rest.iter().all(|s| s.len() == first.len() && (0..s.len()).all(|k| k == axis || equal(s, k)))
+}
+
+/// Whether two axes can be one: their sizes are equal, or one is not known.
+pub fn meet(a: &Dim, b: &Dim) -> bool {
+    a.known().zip(b.known()).is_none_or(|(a, b)| a == b)
 }
 
 #[cfg(test)]

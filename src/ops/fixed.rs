@@ -1,11 +1,11 @@
 //! Shapes and multiply-accumulates of operators whose axes are frozen.
 
 use crate::algebra::{Dim, Monomial, Term};
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{CostCx, InferCx};
+use super::context::{CostCx, InferCx, Inferred};
 use super::conv::{Conv, Layout};
-use super::fact::dtype;
 use super::matmul::MatMul;
 
 static CONV: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
@@ -27,22 +27,21 @@ pub fn transposed(cx: &CostCx) -> Option<Vec<Monomial>> {
 }
 
 /// A product of 16-bit numbers.
-pub fn product(cx: &mut InferCx) -> Option<()> {
-    MatMul.infer(cx)?;
-    cx.outputs.first_mut()?.dtype = dtype::INT32;
-    Some(())
+pub fn product(cx: &mut InferCx) -> Option<Inferred> {
+    let mut told = MatMul::PLAIN.infer(cx)?;
+    told.output(0).dtype = DType::Int32;
+    Some(told)
 }
 
 /// What [`product`] costs.
 pub fn products(cx: &CostCx) -> Option<Vec<Monomial>> {
-    Some(MatMul.macs(cx))
+    Some(MatMul::PLAIN.macs(cx))
 }
 
 /// A distance for each pair of rows.
-pub fn pairs(cx: &mut InferCx) -> Option<()> {
+pub fn pairs(cx: &mut InferCx) -> Option<Inferred> {
     let (dt, rows) = (cx.dtype(0), vec![cx.shape(0)?.first()?.clone(), cx.shape(1)?.first()?.clone()]);
-    cx.set(0, dt, rows);
-    Some(())
+    Some(Inferred::one(dt, rows))
 }
 
 /// What [`pairs`] costs.
@@ -62,19 +61,20 @@ fn thirds(weight: &Dim) -> Option<Dim> {
 }
 
 /// Values of all heads for each token; then keys and values, those of earlier tokens too.
-pub fn attended(cx: &mut InferCx) -> Option<()> {
+pub fn attended(cx: &mut InferCx) -> Option<Inferred> {
+    let mut told = Inferred::default();
     let [batch, tokens, _] = cx.shape(0)? else { return None };
     let shape = vec![batch.clone(), tokens.clone(), thirds(cx.shape(1)?.get(1)?)?];
-    cx.set(0, dtype::FLOAT, shape);
-    if cx.outputs.len() > 1 {
+    told.set(0, DType::Float, shape);
+    if cx.written > 1 {
         let width = thirds(cx.shape(1)?.get(1)?)?;
         let heads = Dim::from(cx.int("num_heads")?);
         let (batch, tokens) = (cx.shape(0)?[0].clone(), cx.shape(0)?[1].clone());
         let past = cx.shape(8).and_then(|p| p.get(3).cloned()).unwrap_or(Dim::from(0i64));
         let channels = width.div_exact(&heads)?;
-        cx.set(1, dtype::FLOAT, vec![Dim::from(2i64), batch, heads, past.plus(&tokens), channels]);
+        told.set(1, DType::Float, vec![Dim::from(2i64), batch, heads, past.plus(&tokens), channels]);
     }
-    Some(())
+    Some(told)
 }
 
 /// The projections of every token, then queries with keys and weights with values.

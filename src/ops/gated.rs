@@ -1,7 +1,7 @@
 //! Gates that come on one axis with what they scale: the first half with the second.
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, Role};
+use super::context::{InferCx, Inferred, RelateCx, Related, Role};
 use super::elementwise::opaque;
 
 /// `BiasSplitGelu`: a bias is added, then the first half is scaled by a function of the second.
@@ -14,17 +14,16 @@ pub struct SwiGlu;
 pub struct GatedAdd;
 
 /// Half as wide.
-fn infer(cx: &mut InferCx) -> Option<()> {
+fn infer(cx: &mut InferCx) -> Option<Inferred> {
     let mut shape = cx.shape(0)?.to_vec();
     let last = shape.last_mut()?;
     *last = last.div_exact(&2i64.into())?;
     let dtype = cx.dtype(0);
-    cx.set(0, dtype, shape);
-    Some(())
+    Some(Inferred::one(dtype, shape))
 }
 
 /// Position k of one half meets position k of the other.
-fn relate(cx: &mut RelateCx) -> Option<()> {
+fn relate(cx: &mut RelateCx) -> Option<Related> {
     let mut axes = cx.input(0)?;
     let half = cx.out_shape(0)?.last()?.clone();
     let half = cx.terms.atom(half);
@@ -32,8 +31,7 @@ fn relate(cx: &mut RelateCx) -> Option<()> {
     let last = axes.last_mut()?;
     cx.unify(*last, both);
     *last = half;
-    cx.set(0, axes);
-    Some(())
+    Some(Related::one(axes))
 }
 
 impl Operator for BiasSplitGelu {
@@ -41,11 +39,11 @@ impl Operator for BiasSplitGelu {
         "the two halves of the axis go together"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         infer(cx)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, bias) = (cx.input(0)?, cx.input(1)?);
         cx.unify(*x.last()?, *bias.first()?);
         cx.role(1, 0, Role::Carried);
@@ -58,11 +56,11 @@ impl Operator for SwiGlu {
         "gate and value go together"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         if cx.has(1) { opaque(2).infer(cx) } else { infer(cx) }
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         if cx.has(1) { opaque(2).relate(cx) } else { relate(cx) }
     }
 }
@@ -72,12 +70,12 @@ impl Operator for GatedAdd {
         "each position by itself; the gate couples nothing"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         // With a fourth input the gate is a layer of its own, for one device.
         if cx.has(3) { None } else { opaque(3).infer(cx) }
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         opaque(3).relate(cx)
     }
 }

@@ -1,11 +1,9 @@
 //! Gather: an embedding, or parts of a sum where the indices are constant.
 
-use super::context::{InferCx, RelateCx, RewriteCx, Role};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::fact::{Fact, MAX_VALUE, axis, known};
 use super::{Numbers, Operator};
 use crate::algebra::{Dim, Term};
-use crate::onnx;
-use crate::onnx::proto::NodeProto;
 
 /// `Gather`.
 pub struct Gather;
@@ -30,12 +28,9 @@ fn is_view(x: &Fact, indices: &Fact, a: usize) -> bool {
 }
 
 /// Makes the node the reshape that it is.
-fn reshape(cx: &mut RewriteCx) -> Option<()> {
+fn reshape(cx: &mut RewriteCx) -> Option<Rewrite> {
     let sizes: Vec<i64> = cx.required(0)?.iter().map(|d| d.known().unwrap_or(-1)).collect();
-    cx.node.op_type = Some("Reshape".to_owned());
-    cx.node.attribute.clear();
-    cx.set_constant(1, "shape", &[sizes.len()], &sizes);
-    Some(())
+    Some(Rewrite::default().becomes("Reshape").and(cx.constant(1, "shape", &[sizes.len()], &sizes)?))
 }
 
 /// Says what a table is whose axis `a` is looked up. One of vectors is an embedding. What a matrix is, picked for each
@@ -46,16 +41,16 @@ pub(super) fn looked_up(cx: &mut RelateCx, table: &[Term], a: usize) {
     }
     let others = || (0..table.len()).filter(|k| *k != a);
     let wide = others().filter(|k| !cx.terms.size(table[*k]).is(1)).count();
-    cx.picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);
-    for k in others().filter(|_| !cx.picks).collect::<Vec<_>>() {
+    cx.notes.picks = wide > 1 && cx.weight.first() == Some(&true) && cx.constant.get(1) == Some(&false);
+    for k in others().filter(|_| !cx.notes.picks).collect::<Vec<_>>() {
         cx.role(0, k, Role::Embedding);
     }
 }
 
 impl Operator for Gather {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axis = axis(view.int("axis").unwrap_or(0), data.len())?;
         (input == 1).then(|| Numbers::Below(data[axis].clone()))
     }
 
@@ -63,7 +58,8 @@ impl Operator for Gather {
         "constant ranges are parts of a sum; all in order is a reshape; a looked-up table is an embedding"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let (x, indices) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let a = cx.axis(0, 0)?;
         let shape = [&x[..a], &indices[..], &x[a + 1..]].concat();
@@ -83,14 +79,14 @@ impl Operator for Gather {
             value = v.pick(order).filter(|_| !many);
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
+        told.set(0, dtype, shape);
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let a = cx.axis(0, 0)?;
         let indices = cx.shape(1)?.to_vec();
@@ -117,13 +113,12 @@ impl Operator for Gather {
             }
         };
         looked_up(cx, &x, a);
-        cx.set(0, [&x[..a], &middle[..], &x[a + 1..]].concat());
-        Some(())
+        Some(Related::one([&x[..a], &middle[..], &x[a + 1..]].concat()))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let a = cx.axis(0, 0)?;
-        let Some(t) = cx.shrinking(0, a) else { return Some(()) };
+        let Some(t) = cx.shrinking(0, a) else { return Some(Rewrite::default()) };
         let (x, indices) = (cx.before.first().copied().flatten()?, cx.before.get(1).copied().flatten()?);
         if is_view(x, indices, a) {
             return reshape(cx);
@@ -131,8 +126,7 @@ impl Operator for Gather {
         let (first, len) = run(&indices.numbers()?, x.shape.as_ref()?.get(a)?.known()?)?;
         let end = first.checked_add(len)?;
         let new: Vec<i64> = (cx.below(t, first)?.known()?..cx.below(t, end)?.known()?).collect();
-        cx.set_constant(1, "indices", &[new.len()], &new);
-        Some(())
+        cx.constant(1, "indices", &[new.len()], &new)
     }
 
     fn shape_operands(&self) -> &'static [usize] {

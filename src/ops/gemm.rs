@@ -1,17 +1,35 @@
 //! Gemm: α·A·B + β·C with optional transposes.
 
 use crate::algebra::Monomial;
+use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::contraction::Contraction;
-use super::{Operator, Work};
+use super::{Operator, Work, fitting};
 
 /// `Gemm`.
 pub struct Gemm;
 
-/// Axis of A's rows and of B's columns, as stored.
-fn outer(transposed: Option<i64>, first: bool) -> usize {
-    usize::from((transposed.unwrap_or(0) != 0) == first)
+/// Its attributes.
+struct Product {
+    /// The axis of A's rows, as stored.
+    rows: usize,
+    /// The axis of B's columns, as stored.
+    columns: usize,
+    alpha: f32,
+    beta: f32,
+}
+
+impl Attributes for Product {
+    fn parse(node: &NodeProto, _opset: i64) -> Product {
+        let transposed = |name: &str| onnx::attr_i(node, name).unwrap_or(0) != 0;
+        Product {
+            rows: usize::from(transposed("transA")),
+            columns: usize::from(!transposed("transB")),
+            alpha: onnx::attr_f(node, "alpha").unwrap_or(1.0),
+            beta: onnx::attr_f(node, "beta").unwrap_or(1.0),
+        }
+    }
 }
 
 impl Operator for Gemm {
@@ -19,17 +37,22 @@ impl Operator for Gemm {
         "a contraction; the bias follows"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
-        let shape = vec![cx.shape(0)?.get(m)?.clone(), cx.shape(1)?.get(n)?.clone()];
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let given = cx.attributes::<Product>();
+        let (m, n) = (given.rows, given.columns);
+        let (a, b) = (cx.shape(0)?, cx.shape(1)?);
+        if !fitting::meet(a.get(1 - m)?, b.get(1 - n)?) {
+            return None;
+        }
+        let shape = vec![a.get(m)?.clone(), b.get(n)?.clone()];
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
-        let (m, n) = (outer(cx.int("transA"), true), outer(cx.int("transB"), false));
+        let given = cx.attributes::<Product>();
+        let (m, n) = (given.rows, given.columns);
         let (rows, columns) = (*a.get(m)?, *b.get(n)?);
         cx.unify(*a.get(1 - m)?, *b.get(1 - n)?);
         for (input, out_axis) in [(0, m), (1, n)] {
@@ -45,8 +68,7 @@ impl Operator for Gemm {
                 }
             }
         }
-        cx.set(0, vec![rows, columns]);
-        Some(())
+        Some(Related::one(vec![rows, columns]))
     }
 
     fn work(&self) -> Work {
@@ -56,18 +78,17 @@ impl Operator for Gemm {
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
             let a = cx.axes_in.first()?.as_ref()?;
-            let n = outer(cx.int("transB"), false);
+            let n = cx.attributes::<Product>().columns;
             Some(vec![*a.first()?, *a.get(1)?, *cx.axes_in.get(1)?.as_ref()?.get(n)?])
         };
         count().map(CostCx::product).unwrap_or_default()
     }
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
-        let n = outer(cx.int("transB"), false);
-        let rows = outer(cx.int("transA"), true);
+        let given = cx.attributes::<Product>();
+        let (rows, n) = (given.rows, given.columns);
         // Patches are read along the rows of A, and a bias that counts once per output is a vector.
-        let vector = crate::onnx::attr_f(cx.node, "beta").unwrap_or(1.0) == 1.0
-            && (cx.rank(2) == Some(1) || cx.node.input.get(2).is_none_or(String::is_empty));
+        let vector = given.beta == 1.0 && (cx.rank(2) == Some(1) || cx.node.input.get(2).is_none_or(String::is_empty));
         (rows == 0).then(|| Contraction {
             data: 0,
             data_axis: 1,
@@ -78,7 +99,7 @@ impl Operator for Gemm {
             groups: 1,
             window: None,
             transposed: None,
-            scale: crate::onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
+            scale: given.alpha,
         })
     }
 }

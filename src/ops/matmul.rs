@@ -3,17 +3,40 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, OPEN, RelateCx, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, NodeView, OPEN, RelateCx, Related, Role};
 use super::contraction::Contraction;
 use super::elementwise::broadcast;
 use super::{Operator, Sizes, Work, fitting};
 
 /// `MatMul`, and what onnxruntime makes of it: `FusedMatMul` with transposed operands, a bias, an activation.
-pub struct MatMul;
+pub struct MatMul {
+    /// Whether attributes may transpose the operands.
+    pub fused: bool,
+}
 
-/// Whether an operand comes with its last two axes in the other order.
-fn transposed(node: &NodeProto, name: &str) -> bool {
-    onnx::attr_i(node, name).is_some_and(|t| t != 0)
+impl MatMul {
+    /// `MatMul` as the standard has it.
+    pub const PLAIN: MatMul = MatMul { fused: false };
+}
+
+/// Its attributes, which only the fused ones have.
+struct Fused {
+    /// Whether an operand comes with its last two axes in the other order.
+    transposed: [bool; 2],
+    /// Whether one comes with its batch axes in another order.
+    batch_transposed: bool,
+    alpha: f32,
+}
+
+impl Attributes for Fused {
+    fn parse(node: &NodeProto, _opset: i64) -> Fused {
+        let set = |name: &str| onnx::attr_i(node, name).is_some_and(|t| t != 0);
+        Fused {
+            transposed: [set("transA"), set("transB")],
+            batch_transposed: set("transBatchA") || set("transBatchB"),
+            alpha: onnx::attr_f(node, "alpha").unwrap_or(1.0),
+        }
+    }
 }
 
 /// The contracted axis of an operand of that rank, and the other axis of its matrices; a vector has none.
@@ -27,38 +50,38 @@ fn matrix(rank: usize, contracted_last: bool) -> Option<(usize, Option<usize>)> 
 }
 
 /// Contracted and other axis of both operands.
-fn places(node: &NodeProto, ranks: [usize; 2]) -> Option<[(usize, Option<usize>); 2]> {
-    if transposed(node, "transBatchA") || transposed(node, "transBatchB") {
-        return None;
-    }
-    Some([matrix(ranks[0], !transposed(node, "transA"))?, matrix(ranks[1], transposed(node, "transB"))?])
+fn places(given: &Fused, ranks: [usize; 2]) -> Option<[(usize, Option<usize>); 2]> {
+    let [a, b] = given.transposed;
+    (!given.batch_transposed).then_some([matrix(ranks[0], !a)?, matrix(ranks[1], b)?])
 }
 
 impl Operator for MatMul {
-    fn fits(&self, node: &NodeProto, inputs: &Sizes, _: &Sizes) -> bool {
-        node.op_type() != "MatMul" || fitting::contracted(inputs)
+    fn fits(&self, _: &NodeView, inputs: &Sizes, _: &Sizes) -> bool {
+        self.fused || fitting::contracted(inputs)
     }
 
     fn about(&self) -> &'static str {
         "a contraction; batch axes broadcast"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (a, b) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
-        let [(_, rows), (_, columns)] = places(cx.node, [a.len(), b.len()])?;
+        let [(across, rows), (down, columns)] = places(&cx.attributes(), [a.len(), b.len()])?;
+        if !fitting::meet(&a[across], &b[down]) {
+            return None;
+        }
         let batch = |s: &[Dim]| s[..s.len().saturating_sub(2)].to_vec();
         let mut shape = broadcast(cx.symbols, &batch(&a), &batch(&b))?;
         shape.extend(rows.map(|r| a[r].clone()));
         shape.extend(columns.map(|c| b[c].clone()));
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let shape = cx.out_shape(0)?.to_vec();
-        let places = places(cx.node, [a.len(), b.len()])?;
+        let places = places(&cx.attributes(), [a.len(), b.len()])?;
         cx.unify(a[places[0].0], b[places[1].0]);
         let mut tail = Vec::new();
         for (input, (axes, (contracted, other))) in [&a, &b].into_iter().zip(places).enumerate() {
@@ -104,8 +127,7 @@ impl Operator for MatMul {
             axes.push(t);
         }
         axes.extend(tail);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
     fn work(&self) -> Work {
@@ -116,7 +138,7 @@ impl Operator for MatMul {
         let count = || {
             let mut axes = cx.axes_out.first().copied()??.to_vec();
             let (a, b) = (cx.input(0)?, cx.input(1)?);
-            let [(contracted, _), _] = places(cx.node, [a.len(), b.len()])?;
+            let [(contracted, _), _] = places(&cx.attributes(), [a.len(), b.len()])?;
             axes.push(*a.get(contracted)?);
             Some(axes)
         };
@@ -125,7 +147,7 @@ impl Operator for MatMul {
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
         let ranks = [cx.rank(0)?, cx.rank(1)?];
-        let [(data_axis, _), (in_axis, out_axis)] = places(cx.node, ranks)?;
+        let [(data_axis, _), (in_axis, out_axis)] = places(&cx.attributes(), ranks)?;
         (ranks[1] == 2 && data_axis > 0 && data_axis + 1 == ranks[0]).then_some(Contraction {
             data: 0,
             data_axis,
@@ -136,7 +158,7 @@ impl Operator for MatMul {
             groups: 1,
             window: None,
             transposed: None,
-            scale: onnx::attr_f(cx.node, "alpha").unwrap_or(1.0),
+            scale: cx.attributes::<Fused>().alpha,
         })
     }
 }

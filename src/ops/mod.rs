@@ -1,8 +1,9 @@
 //! One operator, one room: everything the program knows about an ONNX operator stands in one file here.
 //!
 //! An operator answers few questions, each with a method of [`Operator`]: which shapes come out, which output
-//! axis is which input axis, what follows when an axis shrinks, what it costs. A new operator is one file and
-//! one line in the table. An operator that is not in the table is not an error: its axes are frozen.
+//! axis is which input axis, what follows when an axis shrinks, what it costs. Its line in the table, a
+//! [`Description`], adds how constants are folded by it and what its gradient is. A new operator is one file and that
+//! line. An operator that is not in the table is not an error: its axes are frozen.
 
 mod along;
 mod attention;
@@ -15,6 +16,7 @@ mod control;
 mod conv;
 mod deform;
 mod depth_space;
+mod description;
 mod einsum;
 mod elementwise;
 mod expand;
@@ -55,15 +57,18 @@ mod transpose;
 mod unpool;
 pub mod values;
 
-pub use context::{CostCx, InferCx, Packed, Quantized, RelateCx, RewriteCx, Role, RoleNote};
+pub use context::{
+    Attributes, Continues, CostCx, GradientCx, InferCx, Inferred, NodeView, Notes, Packed, Parsed, Quantized, RelateCx,
+    Related, Rewrite, RewriteCx, Role, RoleNote,
+};
 pub use contraction::Contraction;
 pub use conv::Window;
-pub use fact::{Fact, MAX_VALUE, Places, Value, dtype};
+pub use description::{Description, Gradient, GradientRule};
+pub use fact::{Fact, MAX_VALUE, Places, Value};
 pub use pointwise::{Bound, Pointwise};
-pub use table::{find, names};
+pub use table::{all, find};
 
 use crate::algebra::{Dim, Monomial};
-use crate::onnx::proto::NodeProto;
 
 /// What whole numbers an operator may be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,14 +101,14 @@ pub enum Work {
 /// guessed, the node's axes are frozen.
 pub trait Operator: Sync {
     /// Output types and shapes, and the contents where they are small tensors that shapes depend on.
-    fn infer(&self, cx: &mut InferCx) -> Option<()>;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred>;
 
     /// Which output axis is which input axis.
-    fn relate(&self, cx: &mut RelateCx) -> Option<()>;
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related>;
 
-    /// Makes attributes and shape operands follow the axes that shrank; `None` where they cannot.
-    fn rewrite(&self, _cx: &mut RewriteCx) -> Option<()> {
-        Some(())
+    /// What changes about attributes and shape operands as they follow the axes that shrank; `None` where they cannot.
+    fn rewrite(&self, _cx: &mut RewriteCx) -> Option<Rewrite> {
+        Some(Rewrite::default())
     }
 
     /// Whether the operator multiplies and adds up, and whether that is counted.
@@ -165,12 +170,12 @@ pub trait Operator: Sync {
 
     /// Whether inputs and outputs of these sizes go together, as far as they are known: what shape inference alone
     /// does not tell, as it believes a size that only a run knows.
-    fn fits(&self, _node: &NodeProto, _inputs: &Sizes, _outputs: &Sizes) -> bool {
+    fn fits(&self, _node: &NodeView, _inputs: &Sizes, _outputs: &Sizes) -> bool {
         true
     }
 
     /// What whole numbers input `input` may hold; `None` where any do, or nothing is known.
-    fn numbers(&self, _node: &NodeProto, _inputs: &[Option<&Fact>], _input: usize) -> Option<Numbers> {
+    fn numbers(&self, _view: &NodeView, _input: usize) -> Option<Numbers> {
         None
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{CostCx, InferCx, RelateCx, Role};
+use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
 use super::conv::Layout;
 use super::pointwise::Pointwise;
 
@@ -24,26 +25,48 @@ pub struct GroupNorm {
 }
 
 /// `LRN`, `LpNormalization`, `MeanVarianceNormalization`: statistics over channels, no parameters.
-pub struct AcrossChannels;
+pub struct AcrossChannels {
+    /// Whether each channel is divided by what its neighbours have.
+    pub neighbours: bool,
+}
+
+/// Attributes of a batch normalisation.
+struct Batch {
+    training: bool,
+    /// Whether there is one scale for each channel, not one for each position.
+    spatial: bool,
+    epsilon: f32,
+}
+
+impl Attributes for Batch {
+    fn parse(node: &NodeProto, _opset: i64) -> Batch {
+        Batch {
+            training: onnx::attr_i(node, "training_mode").unwrap_or(0) != 0,
+            spatial: onnx::attr_i(node, "spatial").unwrap_or(1) == 1,
+            epsilon: onnx::attr_f(node, "epsilon").unwrap_or(1e-5),
+        }
+    }
+}
 
 impl Operator for PerChannel {
     fn about(&self) -> &'static str {
         "scale, bias and statistics follow the channels"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
-        if cx.node.op_type() == "BatchNormalization" {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
+        if self.role == Role::BatchNorm {
             // Training mode also gives statistics.
-            for o in 1..cx.outputs.len() {
+            for o in 1..cx.written {
                 let (dtype, shape) = (cx.dtype(0), vec![cx.shape(0)?.get(1)?.clone()]);
-                cx.set(o, dtype, shape);
+                told.set(o, dtype, shape);
             }
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let channel = *x.get(1)?;
         for i in 1..cx.inputs.len() {
@@ -54,26 +77,27 @@ impl Operator for PerChannel {
         }
         // Statistics over what may be channels: a group normalisation spelled by a reshape, or weights that are
         // standardised as if they were a batch.
-        let training = cx.int("training_mode") == Some(1);
+        let training = cx.attributes::<Batch>().training;
         if self.role != Role::BatchNorm || training {
             x.get(2..)?.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
         }
         if training {
             cx.mark(x[0], |f| f.mixed = true);
         }
-        for o in 1..cx.axes_out.len() {
-            cx.set(o, vec![channel]);
+        for o in 1..cx.outputs.len() {
+            related.set(o, vec![channel]);
         }
-        cx.set(0, x);
-        Some(())
+        related.set(0, x);
+        Some(related)
     }
 
     fn pointwise(&self, cx: &CostCx) -> Option<Pointwise> {
+        let given = cx.attributes::<Batch>();
         let constant = self.role == Role::BatchNorm
-            && onnx::attr_i(cx.node, "training_mode").unwrap_or(0) == 0
-            && onnx::attr_i(cx.node, "spatial").unwrap_or(1) == 1
+            && !given.training
+            && given.spatial
             && cx.node.output.iter().filter(|o| !o.is_empty()).count() == 1;
-        let epsilon = onnx::attr_f(cx.node, "epsilon").unwrap_or(1e-5);
+        let epsilon = given.epsilon;
         constant.then_some(Pointwise::Normalization { parameters: [1, 2, 3, 4], epsilon })
     }
 }
@@ -83,18 +107,19 @@ impl Operator for LayerNorm {
         "mixes across the normalised axes; scale and bias follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
         let (axis, shape) = (cx.axis(0, -1)?, cx.shape(0)?.to_vec());
-        for o in 1..cx.outputs.len() {
+        for o in 1..cx.written {
             let reduced =
                 shape.iter().enumerate().map(|(k, d)| if k < axis { d.clone() } else { 1i64.into() }).collect();
-            cx.set(o, super::dtype::FLOAT, reduced);
+            told.set(o, DType::Float, reduced);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let axis = cx.axis(0, -1)?;
         for i in 1..cx.inputs.len() {
@@ -112,13 +137,13 @@ impl Operator for LayerNorm {
                 f.normalized = true;
             });
         }
-        for o in 1..cx.axes_out.len() {
+        for o in 1..cx.outputs.len() {
             let mut axes = x[..axis].to_vec();
             axes.extend(cx.frozen_tail(o, axis, "statistics of a normalisation").unwrap_or_default());
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        cx.set(0, x);
-        Some(())
+        related.set(0, x);
+        Some(related)
     }
 }
 
@@ -147,26 +172,27 @@ impl Operator for GroupNorm {
         "channels are a product with the groups, whose number stays"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
         let (dtype, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
-        cx.set(1, dtype, shape);
-        Some(())
+        told.set(1, dtype, shape);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let groups = Dim::from(cx.int(if self.fused { "groups" } else { "num_groups" })?);
         let channel = *x.get(self.layout(cx.node).axes(x.len()).0)?;
         let reason = cx.reason("groups of a normalisation");
-        cx.set(0, x.clone());
-        cx.set(1, x.clone());
+        related.set(0, x.clone());
+        related.set(1, x.clone());
         if self.fused {
             Self::skip(cx, &x, channel);
         }
         let Some((g, _)) = cx.terms.split_product(channel, &groups) else {
             cx.freeze(channel, "groups of a normalisation");
-            return Some(());
+            return Some(related);
         };
         cx.terms.freeze(g, &reason);
         for (i, role) in [(1, Role::Norm), (2, Role::Carried), (4, Role::Carried)] {
@@ -179,7 +205,7 @@ impl Operator for GroupNorm {
             }
         }
         cx.mark(channel, |f| f.mixed = true);
-        Some(())
+        Some(related)
     }
 }
 
@@ -188,20 +214,19 @@ impl Operator for AcrossChannels {
         "mixes across the axes; the neighbours of LRN freeze"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         for (k, &t) in x.iter().enumerate() {
             cx.mark(t, |f| f.mixed = true);
             // LRN normalises over a window of neighbouring channels: taking one away changes its neighbours.
-            if cx.node.op_type() == "LRN" && k == 1 {
+            if self.neighbours && k == 1 {
                 cx.freeze(t, "window over channels");
             }
         }
-        cx.set(0, x);
-        Some(())
+        Some(Related::one(x))
     }
 }

@@ -1,9 +1,8 @@
 //! OneHot: indices become a new axis of zeros and a one.
 
-use super::context::{InferCx, RelateCx};
-use super::fact::{Fact, MAX_VALUE, Value, axis};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
+use super::fact::{MAX_VALUE, Value, axis};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `OneHot`.
 pub struct OneHot;
@@ -20,8 +19,8 @@ fn spelled(cx: &InferCx, at: usize) -> Option<Value> {
 }
 
 impl Operator for OneHot {
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let depth = inputs.get(1).copied().flatten()?.dims()?.first()?.clone();
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let depth = view.dims(1)?.first()?.clone();
         (input == 0).then_some(Numbers::Below(depth))
     }
 
@@ -29,7 +28,8 @@ impl Operator for OneHot {
         "the new axis is frozen, those of the indices pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let mut shape = cx.shape(0)?.to_vec();
         let at = axis(cx.int("axis").unwrap_or(-1), shape.len() + 1)?;
         let depth = match cx.dims(1).and_then(|d| d.first().cloned()) {
@@ -38,20 +38,19 @@ impl Operator for OneHot {
         };
         shape.insert(at, depth);
         let (dt, value) = (cx.dtype(2), spelled(cx, at));
-        cx.set(0, dt, shape);
+        told.set(0, dt, shape);
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut axes = cx.input(0)?;
         let at = axis(cx.int("axis").unwrap_or(-1), axes.len() + 1)?;
         let depth = cx.out_shape(0)?.get(at)?.clone();
         let new = cx.frozen(&depth, "positions of an index");
         axes.insert(at, new);
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }

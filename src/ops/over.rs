@@ -2,12 +2,13 @@
 
 use crate::algebra::{Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
+use crate::tensor::DType;
 
 use super::concat::Concat;
-use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, NodeView, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::conv::{Conv, Layout};
 use super::elementwise::{Elementwise, Fold, folding, opaque};
-use super::fact::{axis, dtype};
+use super::fact::axis;
 use super::gemm::Gemm;
 use super::matmul::MatMul;
 use super::quantize::follow;
@@ -90,7 +91,7 @@ pub static CONV_SUMS: Over = Over {
 
 /// `QLinearMatMul`.
 pub static MATMUL: Over = Over {
-    inner: &MatMul,
+    inner: &MatMul { fused: true },
     operands: &[Operand::new(0), Operand::new(3).along(LAST)],
     bias: None,
     gives: Gives::Like(0),
@@ -98,7 +99,7 @@ pub static MATMUL: Over = Over {
 
 /// `MatMulInteger`.
 pub static MATMUL_SUMS: Over = Over {
-    inner: &MatMul,
+    inner: &MatMul { fused: true },
     operands: &[Operand::at(0, None, Some(2)).along(|_| -2), Operand::at(1, None, Some(3)).along(LAST)],
     bias: None,
     gives: Gives::Sums,
@@ -106,7 +107,7 @@ pub static MATMUL_SUMS: Over = Over {
 
 /// `MatMulIntegerToFloat`.
 pub static MATMUL_TO_FLOAT: Over = Over {
-    inner: &MatMul,
+    inner: &MatMul { fused: true },
     operands: &[Operand::at(0, Some(2), Some(4)).along(|_| -2), Operand::at(1, Some(3), Some(5)).along(LAST)],
     bias: Some(6),
     gives: Gives::Like(2),
@@ -114,7 +115,7 @@ pub static MATMUL_TO_FLOAT: Over = Over {
 
 /// `DynamicQuantizeMatMul`: only the weight is quantized in the file.
 pub static MATMUL_DYNAMIC: Over = Over {
-    inner: &MatMul,
+    inner: &MatMul { fused: true },
     operands: &[Operand::plain(0), Operand::at(1, Some(2), Some(3)).along(LAST)],
     bias: Some(4),
     gives: Gives::Like(0),
@@ -167,21 +168,21 @@ impl Operator for Over {
         self.inner.about()
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         plain_form(cx.node)?;
-        cx.opset = cx.int("opset").unwrap_or(cx.opset);
-        cx.through(&self.inputs(), |cx| self.inner.infer(cx))?;
+        cx.view.opset = cx.int("opset").unwrap_or(cx.opset);
+        let mut told = cx.through(&self.inputs(), |cx| self.inner.infer(cx))?;
         let dt = match self.gives {
             Gives::Like(i) => cx.dtype(i),
-            Gives::Sums => dtype::INT32,
+            Gives::Sums => DType::Int32,
         };
-        let out = cx.outputs.first_mut()?;
+        let out = told.output(0);
         (out.dtype, out.value) = (dt, None);
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        cx.opset = cx.int("opset").unwrap_or(cx.opset);
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        cx.view.opset = cx.int("opset").unwrap_or(cx.opset);
         let mut known: Vec<usize> = self.bias.into_iter().collect();
         for o in self.operands {
             known.extend([Some(o.at), o.scale, o.zero_point].into_iter().flatten());
@@ -196,19 +197,19 @@ impl Operator for Over {
             // Scale and zero point of the output: one for all of it.
             single(cx, i)?;
         }
-        cx.through(&self.inputs(), |cx| self.inner.relate(cx))?;
+        let related = cx.through(&self.inputs(), |cx| self.inner.relate(cx))?;
         if let Some(b) = self.bias
             && let Some(t) = cx.input(b).and_then(|a| a.first().copied())
         {
-            let last = *cx.axes_out.first()?.as_ref()?.last()?;
+            let last = *related.axes.first()?.as_ref()?.last()?;
             cx.quantized(b, Quantized { scale: None, zero_point: None, axis: 0, packed: None });
             cx.unify(last, t);
             cx.role(b, 0, Role::Carried);
         }
-        Some(())
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         self.inner.rewrite(cx)
     }
 
@@ -220,7 +221,8 @@ impl Operator for Over {
         let axes: Vec<Option<Vec<Term>>> =
             self.operands.iter().map(|o| cx.axes_in.get(o.at).cloned().flatten()).collect();
         let inputs = self.operands.iter().map(|o| cx.inputs.get(o.at).copied().flatten()).collect();
-        self.inner.macs(&CostCx { inputs, axes_in: &axes, axes_out: cx.axes_out.clone(), ..*cx })
+        let view = NodeView { inputs, ..cx.view.clone() };
+        self.inner.macs(&CostCx { view, axes_in: &axes, axes_out: cx.axes_out.clone(), terms: cx.terms })
     }
 }
 
@@ -245,14 +247,14 @@ impl Operator for Joined {
         Concat.about()
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let dt = cx.dtype(2);
-        cx.through(&Self::parts(cx.inputs.len()), |cx| Concat.infer(cx))?;
-        cx.outputs.first_mut()?.dtype = dt;
-        Some(())
+        let mut told = cx.through(&Self::parts(cx.inputs.len()), |cx| Concat.infer(cx))?;
+        told.output(0).dtype = dt;
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let parts = Self::parts(cx.inputs.len());
         for i in (0..cx.inputs.len()).filter(|i| !parts.contains(i)) {
             single(cx, i)?;

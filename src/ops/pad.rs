@@ -4,7 +4,7 @@ use crate::algebra::Dim;
 use crate::onnx;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 
 /// `Pad`.
 pub struct Pad;
@@ -36,18 +36,17 @@ impl Operator for Pad {
         "constant padding is a sum with free ends; other modes freeze the padded axes"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (dtype, mut shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let known: Option<Vec<(usize, Dim, Dim)>> = (|| Some(amounts!(cx, cx.dims(1).map(<[Dim]>::to_vec))))();
         match known {
             Some(pads) => pads.into_iter().for_each(|(a, b, e)| shape[a] = shape[a].plus(&b).plus(&e)),
             None => (0..shape.len()).for_each(|k| shape[k] = cx.unknown(0, k)),
         }
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut axes = cx.input(0)?;
         let constant = onnx::attr_s(cx.node, "mode").is_none_or(|m| m == "constant");
         for (a, begin, end) in amounts!(cx, cx.dims(1).map(<[Dim]>::to_vec)) {
@@ -64,11 +63,10 @@ impl Operator for Pad {
                 cx.frozen(&size, "padded with its own values or at run time")
             };
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let before = |i: usize| cx.before.get(i).copied().flatten();
         let old = amounts!(cx, before(1)?.dims().map(<[Dim]>::to_vec));
         let mut now: Vec<Dim> = old.iter().map(|(_, b, _)| b.clone()).collect();
@@ -83,14 +81,13 @@ impl Operator for Pad {
             now[k + n] = cx.terms.kept_size(out, cx.kept).minus(&cx.below(out, b.checked_add(size)?)?);
         }
         if now == unchanged {
-            return Some(());
+            return Some(Rewrite::default());
         }
         if cx.ints("pads").is_some() {
             let all: Option<Vec<i64>> = now.iter().map(Dim::known).collect();
-            onnx::set_attr_ints(cx.node, "pads", &all?);
-            return Some(());
+            return Some(Rewrite::default().ints("pads", &all?));
         }
-        cx.patch_operand(1, "pads", &now)
+        cx.operand(1, "pads", &now)
     }
 
     fn shape_operands(&self) -> &'static [usize] {

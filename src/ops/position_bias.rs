@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::fact::Fact;
 use super::{Operator, Work};
 
@@ -20,7 +20,7 @@ impl Operator for Relative {
         "heads pass from the table to the bias; its buckets freeze"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let heads = cx.shape(0)?.get(1)?.clone();
         let mut shape = vec![Dim::from(1i64), heads];
         for (k, input) in [(2, 1), (3, 2)] {
@@ -28,18 +28,16 @@ impl Operator for Relative {
             shape.push(length.unwrap_or_else(|| cx.unknown(0, k)));
         }
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let [buckets, heads] = cx.input(0)?[..] else { return None };
         cx.freeze(buckets, "picked by index");
         cx.role(0, 1, Role::Embedding);
         let one = cx.frozen(&Dim::from(1i64), PAIRS);
         let pairs = cx.frozen_tail(0, 2, PAIRS)?;
-        cx.set(0, [&[one, heads], &pairs[..]].concat());
-        Some(())
+        Some(Related::one([&[one, heads], &pairs[..]].concat()))
     }
 }
 
@@ -56,17 +54,16 @@ impl Operator for Gated {
         "heads and their channels follow the queries"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         sizes(cx.node, &cx.inputs)?;
         // Packed tokens, without an axis for samples, do not tell how many there are.
         let [batch, _, _] = cx.shape(0)? else { return None };
         let shape = [std::slice::from_ref(batch), cx.shape(2)?.get(1..4)?].concat();
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (heads, channels) = sizes(cx.node, &cx.inputs)?;
         let [batch, _, width] = cx.input(0)?[..] else { return None };
         let [_, h, rows, columns] = cx.input(2)?[..] else { return None };
@@ -86,15 +83,13 @@ impl Operator for Gated {
             cx.role(input, axis, Role::Carried);
         }
         [rows, columns].into_iter().for_each(|t| cx.freeze(t, PAIRS));
-        cx.set(0, vec![batch, heads, rows, columns]);
-        Some(())
+        Some(Related::one(vec![batch, heads, rows, columns]))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let (_, channels) = sizes(cx.node, &cx.before)?;
         let heads = cx.blocks(*cx.axes_in.get(1)?.as_ref()?.first()?, channels)?;
-        onnx::set_attr_i(cx.node, "num_heads", heads);
-        Some(())
+        Some(Rewrite::default().int("num_heads", heads))
     }
 
     fn work(&self) -> Work {

@@ -1,10 +1,10 @@
 //! `QuantizeLinear`, `DequantizeLinear`, `DynamicQuantizeLinear`: from real numbers to whole ones and back.
 
 use crate::algebra::Term;
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{InferCx, Quantized, RelateCx};
-use super::fact::dtype;
+use super::context::{InferCx, Inferred, Quantized, RelateCx, Related};
 
 /// `QuantizeLinear`, or `DequantizeLinear` the other way.
 pub struct Quantize {
@@ -20,19 +20,18 @@ impl Operator for Quantize {
         "each position by itself; scales and zero points follow their axis, blocks stay whole"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let given = cx.int("output_dtype").filter(|t| *t != 0).map(|t| t as i32);
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let given = cx.int("output_dtype").filter(|t| *t != 0).map(|t| DType::of(t as i32));
         let dt = given.unwrap_or(match (self.back, cx.has(2)) {
             (true, _) => cx.dtype(1),
             (false, true) => cx.dtype(2),
-            (false, false) => dtype::UINT8,
+            (false, false) => DType::Uint8,
         });
         let shape = cx.shape(0)?.to_vec();
-        cx.set(0, dt, shape);
-        Some(())
+        Some(Inferred::one(dt, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         // A parameter for all of it asks for no axis: the default may lie beyond the last.
         let axis = cx.axis(0, 1).unwrap_or(0);
@@ -42,8 +41,7 @@ impl Operator for Quantize {
         for i in 1..cx.inputs.len().min(3) {
             follow(cx, &x, i, axis)?;
         }
-        cx.set(0, x);
-        Some(())
+        Some(Related::one(x))
     }
 }
 
@@ -86,20 +84,22 @@ impl Operator for DynamicQuantize {
         "mixes across all axes, which share one scale"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let (dt, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
-        cx.set(0, dtype::UINT8, shape);
-        cx.set(1, dt, Vec::new());
-        cx.set(2, dtype::UINT8, Vec::new());
-        Some(())
+        told.set(0, DType::Uint8, shape);
+        told.set(1, dt, Vec::new());
+        told.set(2, DType::Uint8, Vec::new());
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         x.iter().for_each(|t| cx.mark(*t, |f| f.mixed = true));
-        cx.set(0, x);
-        cx.set(1, Vec::new());
-        cx.set(2, Vec::new());
-        Some(())
+        related.set(0, x);
+        related.set(1, Vec::new());
+        related.set(2, Vec::new());
+        Some(related)
     }
 }

@@ -2,9 +2,8 @@
 //! directions keep the same units, because one tensor holds the weights of both.
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
 
-use super::context::{CostCx, InferCx, Quantized, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, InferCx, Inferred, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::{Operator, Work};
 
 /// A recurrent operator.
@@ -71,7 +70,8 @@ impl Operator for Recurrent {
         "hidden units are a factor of every gate, of the states and of the output; `hidden_size` follows"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let (x, r) = (cx.shape(X)?.to_vec(), cx.shape(RECURRENCE)?.to_vec());
         let ([first, second, _], [directions, _, _]) = (&x[..], &r[..]) else { return None };
         let hidden = &r[self.layout().1];
@@ -81,15 +81,16 @@ impl Operator for Recurrent {
         } else {
             (vec![first.clone(), d.clone(), second.clone(), h.clone()], vec![d, second.clone(), h])
         };
-        cx.set(0, dtype, all);
-        cx.set(1, dtype, state.clone());
+        told.set(0, dtype, all);
+        told.set(1, dtype, state.clone());
         if self.cell {
-            cx.set(2, dtype, state);
+            told.set(2, dtype, state);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let (x, w, r) = (cx.input(X)?, cx.input(WEIGHTS)?, cx.input(RECURRENCE)?);
         let (gates, read) = self.layout();
         let ([first, second, features], [directions, _, _], [_, _, _]) = (&x[..], &w[..], &r[..]) else { return None };
@@ -137,16 +138,15 @@ impl Operator for Recurrent {
                 cx.role(input, k, Role::Carried);
             }
         }
-        cx.set(0, all);
-        cx.set(1, state.clone());
-        cx.set(2, state);
-        Some(())
+        related.set(0, all);
+        related.set(1, state.clone());
+        related.set(2, state);
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let hidden = cx.shape(RECURRENCE)?.get(self.layout().1)?.known()?;
-        onnx::set_attr_i(cx.node, "hidden_size", hidden);
-        Some(())
+        Some(Rewrite::default().int("hidden_size", hidden))
     }
 
     fn work(&self) -> Work {

@@ -1,12 +1,10 @@
 //! Reshape and its kin: the same elements in the same order, grouped into other axes.
 
 use crate::algebra::Dim;
-use crate::onnx;
 
-use super::context::{InferCx, RelateCx, RewriteCx};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Fact, axis};
 use super::{Numbers, Operator, Sizes, fitting};
-use crate::onnx::proto::NodeProto;
 
 /// `Reshape`.
 pub struct Reshape;
@@ -52,32 +50,28 @@ fn fits(a: &[Dim], b: &[Dim]) -> bool {
     a.known().zip(b.known()).is_none_or(|(a, b)| a == b)
 }
 
-fn pass_through(cx: &mut InferCx, shape: Vec<Dim>) {
-    let (dtype, value) = (cx.dtype(0), cx.value(0).cloned());
-    cx.set(0, dtype, shape);
-    if let Some(v) = value {
-        cx.set_value(0, v);
-    }
+/// The input in another shape.
+fn passed(cx: &InferCx, shape: Vec<Dim>) -> Fact {
+    Fact { value: cx.value(0).cloned(), ..Fact::new(cx.dtype(0), shape) }
 }
 
-fn regroup(cx: &mut RelateCx) -> Option<()> {
+fn regroup(cx: &mut RelateCx) -> Option<Related> {
     let x = cx.input(0)?;
     let shape = cx.out_shape(0)?.to_vec();
     let reason = cx.reason("reshape that does not follow the axes");
     let axes = cx.terms.regroup(&x, &shape, &reason);
-    cx.set(0, axes);
-    Some(())
+    Some(Related::one(axes))
 }
 
 impl Operator for Reshape {
-    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+    fn fits(&self, _: &NodeView, inputs: &Sizes, outputs: &Sizes) -> bool {
         fitting::same_count(inputs, outputs)
     }
 
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
         match input {
             0 => Some(Numbers::Same),
-            _ => Some(Numbers::Shape(Dim::product(inputs.first().copied().flatten()?.shape.as_deref()?))),
+            _ => Some(Numbers::Shape(Dim::product(view.shape(0)?))),
         }
     }
 
@@ -85,7 +79,7 @@ impl Operator for Reshape {
         "factors regroup; the shape operand is derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let operand = match cx.ints("shape") {
             Some(v) => v.into_iter().map(Dim::from).collect(),
             None => match cx.dims(1) {
@@ -115,20 +109,19 @@ impl Operator for Reshape {
                 operand.iter().enumerate().map(fill).collect::<Option<Vec<_>>>()?
             }
         };
-        pass_through(cx, shape);
-        Some(())
+        Some(Inferred::fact(passed(cx, shape)))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         regroup(cx)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let wanted = cx.required(0)?;
         let input = cx.shape(0)?.to_vec();
         let allow_zero = cx.int("allowzero").is_some_and(|z| z != 0);
         if cx.dims(1).and_then(|d| resolve(&input, d, allow_zero)).as_ref() == Some(&wanted) {
-            return Some(());
+            return Some(Rewrite::default());
         }
         // A constant with 0 for copied and at most one −1 for run-time sizes, where that says the same.
         let mut open = false;
@@ -144,8 +137,7 @@ impl Operator for Reshape {
                 None => return patch(cx, &wanted),
             });
         }
-        cx.set_constant(1, "shape", &[constant.len()], &constant);
-        Some(())
+        cx.constant(1, "shape", &[constant.len()], &constant)
     }
 
     fn shape_operands(&self) -> &'static [usize] {
@@ -155,21 +147,21 @@ impl Operator for Reshape {
 
 /// Replaces the numbers of a shape operand that only a run can tell as a whole. Its own −1 and 0 stay, as what they
 /// stand for is still right.
-fn patch(cx: &mut RewriteCx, wanted: &[Dim]) -> Option<()> {
+fn patch(cx: &mut RewriteCx, wanted: &[Dim]) -> Option<Rewrite> {
     let now = cx.dims(1)?.to_vec();
     let stands = |(now, wanted): (&Dim, &Dim)| {
         if wanted.known().is_none() && now.known().is_some() { now.clone() } else { wanted.clone() }
     };
     let wanted: Vec<Dim> = now.iter().zip(wanted).map(stands).collect();
-    cx.patch_operand(1, "shape", &wanted)
+    cx.operand(1, "shape", &wanted)
 }
 
 impl Operator for Flatten {
-    fn fits(&self, _: &NodeProto, inputs: &Sizes, outputs: &Sizes) -> bool {
+    fn fits(&self, _: &NodeView, inputs: &Sizes, outputs: &Sizes) -> bool {
         fitting::same_count(inputs, outputs)
     }
 
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -177,21 +169,20 @@ impl Operator for Flatten {
         "factors regroup"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let a = cx.int("axis").unwrap_or(1);
         let a = if a == x.len() as i64 { x.len() } else { axis(a, x.len())? };
-        pass_through(cx, vec![Dim::product(&x[..a]), Dim::product(&x[a..])]);
-        Some(())
+        Some(Inferred::fact(passed(cx, vec![Dim::product(&x[..a]), Dim::product(&x[a..])])))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         regroup(cx)
     }
 }
 
 impl Operator for Squeeze {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -199,7 +190,7 @@ impl Operator for Squeeze {
         "axes of size 1 go, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let gone = cx.axes(1, x.len())?;
         let keep = |k: usize, d: &Dim| match &gone {
@@ -207,11 +198,10 @@ impl Operator for Squeeze {
             None => !d.is(1),
         };
         let shape = x.iter().enumerate().filter(|(k, d)| keep(*k, d)).map(|(_, d)| d.clone()).collect();
-        pass_through(cx, shape);
-        Some(())
+        Some(Inferred::fact(passed(cx, shape)))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let gone = cx.axes(1, x.len())?;
         let mut axes = Vec::new();
@@ -221,31 +211,28 @@ impl Operator for Squeeze {
                 axes.push(t);
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
     // Without axes, those of size 1 go: one that has shrunk to it would go as well.
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let before = cx.before.first().copied().flatten()?.shape.clone()?;
         if cx.axes(1, before.len())?.is_some() {
-            return Some(());
+            return Some(Rewrite::default());
         }
         let ones: Vec<i64> = (0..before.len()).filter(|k| before[*k].is(1)).map(|k| k as i64).collect();
         if cx.shape(0)?.iter().filter(|d| d.is(1)).count() == ones.len() {
-            return Some(());
+            return Some(Rewrite::default());
         }
-        if cx.opset >= 13 {
-            cx.set_constant(1, "axes", &[ones.len()], &ones);
-        } else {
-            onnx::set_attr_ints(cx.node, "axes", &ones);
+        match cx.opset {
+            13.. => cx.constant(1, "axes", &[ones.len()], &ones),
+            _ => Some(Rewrite::default().ints("axes", &ones)),
         }
-        Some(())
     }
 }
 
 impl Operator for Unsqueeze {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -253,7 +240,7 @@ impl Operator for Unsqueeze {
         "axes of size 1 come, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let x = cx.shape(0)?.to_vec();
         let new = new_axes(cx.numbers(1).or_else(|| cx.ints("axes"))?, x.len())?;
         let mut rest = x.into_iter();
@@ -266,13 +253,10 @@ impl Operator for Unsqueeze {
             let mut rest = steps.into_iter();
             (0..rank).map(|k| if new.contains(&k) { Some(Dim::from(0i64)) } else { rest.next() }).collect()
         });
-        pass_through(cx, shape?);
-        let out = cx.outputs.first_mut()?;
-        (out.counts, out.steps) = (counts, steps);
-        Some(())
+        Some(Inferred::fact(Fact { counts, steps, ..passed(cx, shape?) }))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let new = new_axes(cx.numbers(1).or_else(|| cx.ints("axes"))?, x.len())?;
         let rank = new.len() + x.len();
@@ -281,8 +265,7 @@ impl Operator for Unsqueeze {
         for k in 0..rank {
             axes.push(if new.contains(&k) { cx.terms.atom(Dim::from(1i64)) } else { rest.next()? });
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 

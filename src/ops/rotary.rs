@@ -4,7 +4,7 @@ use crate::algebra::{Dim, Term};
 use crate::onnx::{self, proto::NodeProto};
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx, Role};
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::fact::Fact;
 
 /// `RotaryEmbedding`: [batch, tokens, heads · channels] or [batch, heads, tokens, channels], tables of cosines and
@@ -70,12 +70,12 @@ impl Operator for Rotary {
         "pairs of channels go together, in all heads; the tables of angles follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         self.sizes(cx.node, &cx.inputs)?;
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let s = self.sizes(cx.node, &cx.inputs)?;
         let x = cx.input(0)?;
         let (turned, pairs) = halves(cx, cx.int("interleaved") == Some(1), &Dim::from(s.pairs));
@@ -97,13 +97,13 @@ impl Operator for Rotary {
         }
         table(cx, self.cosines, pairs)?;
         table(cx, self.cosines + 1, pairs)?;
-        cx.set(0, x);
-        Some(())
+        Some(Related::one(x))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let s = self.sizes(cx.node, &cx.before)?;
         let given = |name: &str| cx.int(name).is_some_and(|n| n > 0);
+        let mut rewrite = Rewrite::default();
         let (heads, rotated) = (given("num_heads"), given("rotary_embedding_dim"));
         if heads {
             let axes = cx.axes_in.first()?.as_ref()?;
@@ -111,12 +111,12 @@ impl Operator for Rotary {
                 [_, _, width] => cx.blocks(width, s.channels)?,
                 _ => cx.terms.kept_size(*axes.get(1)?, cx.kept).known()?,
             };
-            onnx::set_attr_i(cx.node, "num_heads", n);
+            rewrite = rewrite.int("num_heads", n);
         }
         if rotated {
             let pairs = cx.shape(self.cosines)?.last()?.known()?;
-            onnx::set_attr_i(cx.node, "rotary_embedding_dim", pairs.checked_mul(2)?);
+            rewrite = rewrite.int("rotary_embedding_dim", pairs.checked_mul(2)?);
         }
-        Some(())
+        Some(rewrite)
     }
 }

@@ -1,9 +1,10 @@
 //! Scatter and gather by computed positions.
 
 use crate::algebra::{Dim, Term};
-use crate::onnx::{self, proto::NodeProto};
 
-use super::context::{InferCx, RelateCx, RewriteCx};
+use crate::tensor::DType;
+
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
 use super::fact::{Fact, axis};
 use super::gather::looked_up;
 use super::{Numbers, Operator};
@@ -13,7 +14,10 @@ pub struct ScatterNd;
 /// `GatherND`: likewise; one index into a weight picks rows of it, as `Gather` does.
 pub struct GatherNd;
 /// `GatherElements`, `ScatterElements`: positions of one axis come from a tensor.
-pub struct ByElement;
+pub struct ByElement {
+    /// The input that the output is as large as.
+    pub like: usize,
+}
 /// `TensorScatter`: a stretch of a cache is written.
 pub struct TensorScatter;
 
@@ -29,24 +33,11 @@ fn whole(data: &Fact, indices: &Fact) -> Option<Vec<Option<usize>>> {
     Some(counts.iter().enumerate().map(same).collect())
 }
 
-/// Makes the indices name the first `size` positions of their axis only.
-fn shorten(cx: &mut RewriteCx, axis: usize, size: i64) -> Option<()> {
-    let mut inputs = vec![cx.node.input.get(1)?.clone()];
-    for (what, n) in [("start", 0), ("end", size), ("axis", axis as i64)] {
-        let name = (cx.fresh)(what);
-        cx.new_tensors.push(onnx::from_i64(&name, &[1], &[n]).ok()?);
-        inputs.push(name);
-    }
-    let out = (cx.fresh)("indices");
-    cx.new_nodes.push(NodeProto {
-        name: Some(out.clone()),
-        op_type: Some("Slice".to_owned()),
-        input: inputs,
-        output: vec![out.clone()],
-        ..Default::default()
-    });
-    cx.set_input(1, out);
-    Some(())
+/// Indices that name the first `size` positions of their axis only.
+fn shortened(cx: &mut RewriteCx, indices: &str, axis: usize, size: i64) -> Option<String> {
+    let slice = cx.emit.slice(indices, &[axis as i64], &[0], &[size]).ok()?;
+    let out = cx.emit.fresh("indices");
+    Some(cx.emit.op(slice.output(out)))
 }
 
 impl Operator for ScatterNd {
@@ -54,11 +45,11 @@ impl Operator for ScatterNd {
         "indexed axes freeze unless the indices only count along them, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, updates) = (cx.input(0)?, cx.input(2)?);
         let whole = whole(cx.fact(0)?, cx.fact(1)?)?;
         let tail = &x[whole.len()..];
@@ -75,19 +66,19 @@ impl Operator for ScatterNd {
         for (a, b) in tail.iter().zip(&updates[lead..]) {
             cx.unify(*a, *b);
         }
-        cx.set(0, x);
-        Some(())
+        Some(Related::one(x))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let before = |i: usize| cx.before.get(i).copied().flatten();
         let whole = whole(before(0)?, before(1)?)?;
+        let mut indices = cx.node.input.get(1)?.clone();
         for (k, along) in whole.into_iter().enumerate() {
             let (Some(axis), Some(_)) = (along, cx.shrinking(0, k)) else { continue };
             let size = cx.required(0)?.get(k)?.known()?;
-            shorten(cx, axis, size)?;
+            indices = shortened(cx, &indices, axis, size)?;
         }
-        Some(())
+        Some(Rewrite::default().input(1, indices))
     }
 }
 
@@ -96,18 +87,17 @@ impl Operator for GatherNd {
         "indexed axes freeze, the others pass; a looked-up table is an embedding"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (x, indices) = (cx.shape(0)?.to_vec(), cx.shape(1)?.to_vec());
         let (last, lead) = indices.split_last()?;
         let depth = usize::try_from(last.known()?).ok()?;
         let batch = usize::try_from(cx.int("batch_dims").unwrap_or(0)).ok()?;
         let shape = [lead, x.get(batch.checked_add(depth)?..)?].concat();
         let dtype = cx.dtype(0);
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, shape) = (cx.input(0)?, cx.out_shape(0)?.to_vec());
         let depth = usize::try_from(cx.shape(1)?.last()?.known()?).ok()?;
         let from = usize::try_from(cx.int("batch_dims").unwrap_or(0)).ok()?.checked_add(depth)?;
@@ -118,15 +108,14 @@ impl Operator for GatherNd {
         if from == 1 {
             looked_up(cx, &x, 0);
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
 impl Operator for ByElement {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axis = axis(onnx::attr_i(node, "axis").unwrap_or(0), data.len())?;
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axis = axis(view.int("axis").unwrap_or(0), data.len())?;
         (input == 1).then(|| Numbers::Below(data[axis].clone()))
     }
 
@@ -134,14 +123,12 @@ impl Operator for ByElement {
         "the indexed axis freezes, the others pass where indices have all their positions"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let from = if cx.node.op_type() == "GatherElements" { 1 } else { 0 };
-        let (dtype, shape): (i32, Vec<Dim>) = (cx.dtype(0), cx.shape(from)?.to_vec());
-        cx.set(0, dtype, shape);
-        Some(())
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let (dtype, shape): (DType, Vec<Dim>) = (cx.dtype(0), cx.shape(self.like)?.to_vec());
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, a) = (cx.input(0)?, cx.axis(0, 0)?);
         let others: Vec<Vec<Term>> = (1..cx.inputs.len()).map(|i| cx.input(i)).collect::<Option<_>>()?;
         let mut axes = cx.frozen_tail(0, 0, "picked by index")?;
@@ -155,8 +142,7 @@ impl Operator for ByElement {
                 mine.iter().chain([&t]).for_each(|t| cx.freeze(*t, "picked by index"));
             }
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -165,11 +151,11 @@ impl Operator for TensorScatter {
         "the written axis freezes, the others pass"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (cache, update) = (cx.input(0)?, cx.input(1)?);
         let a = cx.axis(0, -2)?;
         for (k, (&t, &u)) in cache.iter().zip(&update).enumerate() {
@@ -180,7 +166,6 @@ impl Operator for TensorScatter {
                 cx.unify(t, u);
             }
         }
-        cx.set(0, cache);
-        Some(())
+        Some(Related::one(cache))
     }
 }

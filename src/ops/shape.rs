@@ -2,10 +2,11 @@
 
 use crate::algebra::Dim;
 use crate::onnx;
+use crate::tensor::DType;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
-use super::fact::{Fact, MAX_VALUE, Value, dtype, known};
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
+use super::fact::{Fact, MAX_VALUE, Value, known};
 
 /// `Shape`.
 pub struct Shape;
@@ -21,21 +22,19 @@ impl Operator for Shape {
         "asking for a size couples nothing"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let shape = cx.shape(0)?.to_vec();
         let n = shape.len() as i64;
         let place = |a: i64| (if a < 0 { a.saturating_add(n) } else { a }).clamp(0, n) as usize;
         let (start, end) = (place(cx.int("start").unwrap_or(0)), place(cx.int("end").unwrap_or(n)));
         let part = shape.get(start..end.max(start))?.to_vec();
-        *cx.outputs.first_mut()? = Fact::ints(vec![Dim::from(part.len())], part);
-        Some(())
+        Some(Inferred::fact(Fact::ints(vec![Dim::from(part.len())], part)))
     }
 
     // Asking for a size couples nothing.
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let axes = cx.frozen_tail(0, 0, "sizes as values")?;
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 }
 
@@ -44,15 +43,12 @@ impl Operator for Size {
         "asking for a size couples nothing"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let total = Dim::product(cx.shape(0)?);
-        *cx.outputs.first_mut()? = Fact::ints(Vec::new(), vec![total]);
-        Some(())
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        Some(Inferred::fact(Fact::ints(Vec::new(), vec![Dim::product(cx.shape(0)?)])))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        cx.set(0, Vec::new());
-        Some(())
+    fn relate(&self, _cx: &mut RelateCx) -> Option<Related> {
+        Some(Related::one(Vec::new()))
     }
 }
 
@@ -61,7 +57,8 @@ impl Operator for ConstantOfShape {
         "equal elements, any number will do; the shape operand is derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let shape = match cx.dims(0) {
             Some(d) => d.to_vec(),
             None => {
@@ -70,10 +67,10 @@ impl Operator for ConstantOfShape {
             }
         };
         let fill = onnx::attr_t(cx.node, "value");
-        let dt = fill.map_or(dtype::FLOAT, |t| t.data_type());
+        let dt = fill.map_or(DType::Float, onnx::dtype_of);
         let len = known(&shape).and_then(|s| s.iter().try_fold(1usize, |a, b| a.checked_mul(*b)));
         let value = len.filter(|n| *n <= MAX_VALUE).and_then(|n| {
-            if dtype::is_float(dt) {
+            if dt.is_real() {
                 let x = match fill {
                     Some(t) => f64::from(*onnx::to_f32(t).ok()?.first()?),
                     None => 0.0,
@@ -83,27 +80,26 @@ impl Operator for ConstantOfShape {
             let x = *onnx::to_i64(fill?).ok()?.first()?;
             Some(Value::Ints(vec![Dim::from(x); n]))
         });
-        cx.set(0, dt, shape);
+        told.set(0, dt, shape);
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
     // All elements are equal: any number of them will do.
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let shape = cx.out_shape(0)?.to_vec();
         let axes = shape.into_iter().map(|d| cx.terms.atom(d)).collect();
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let wanted = cx.required(0)?;
         if cx.dims(0) == Some(&wanted[..]) {
-            return Some(());
+            return Some(Rewrite::default());
         }
-        cx.patch_operand(0, "shape", &wanted)
+        cx.operand(0, "shape", &wanted)
     }
 
     fn shape_operands(&self) -> &'static [usize] {
@@ -127,19 +123,20 @@ impl Operator for Range {
         "positions as values freeze"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let dt = cx.dtype(0);
         let one = |cx: &InferCx, i: usize| cx.dims(i).and_then(|d| d.first().cloned());
         let (start, limit, step) = (one(cx, 0), one(cx, 1), one(cx, 2));
         let (Some(start), Some(limit), Some(step)) = (start, limit, step) else {
             if let Some(v) = counted(cx) {
-                cx.set(0, dt, vec![Dim::from(v.len())]);
-                cx.set_value(0, Value::Floats(v));
-                return Some(());
+                told.set(0, dt, vec![Dim::from(v.len())]);
+                told.set_value(0, Value::Floats(v));
+                return Some(told);
             }
             let n = cx.unknown(0, 0);
-            cx.set(0, dt, vec![n]);
-            return Some(());
+            told.set(0, dt, vec![n]);
+            return Some(told);
         };
         let step = step.known().filter(|s| *s != 0)?;
         let n = if step == 1 {
@@ -149,37 +146,37 @@ impl Operator for Range {
             cx.symbols.floor_div(&span, &Dim::from(step))
         };
         let n = n.known().map_or(n.clone(), |k| Dim::from(k.max(0)));
-        cx.set(0, dt, vec![n.clone()]);
+        told.set(0, dt, vec![n.clone()]);
         if start.is(0) {
-            cx.outputs.first_mut()?.steps = Some(vec![Dim::from(step)]);
+            told.output(0).steps = Some(vec![Dim::from(step)]);
         }
         if let (Some(len), Some(s)) = (n.known(), start.known())
             && len as usize <= MAX_VALUE
         {
             let at = |k: i64| s.saturating_add(k.saturating_mul(step));
-            cx.set_value(0, Value::Ints((0..len).map(|k| Dim::from(at(k))).collect()));
+            told.set_value(0, Value::Ints((0..len).map(|k| Dim::from(at(k))).collect()));
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let axes = cx.frozen_tail(0, 0, "positions as values")?;
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
     // As many are counted as before, even where a bound is a size that shrank.
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
+        let mut rewrite = Rewrite::default();
         for i in self.shape_operands() {
             let before = cx.before.get(*i).copied().flatten()?;
             if cx.fact(*i)?.value == before.value {
                 continue;
             }
-            let bound = before.numbers().filter(|_| before.dtype == dtype::INT64)?;
+            let bound = before.numbers().filter(|_| before.dtype == DType::Int64)?;
             let shape = before.known_shape()?;
-            cx.set_constant(*i, "bound", &shape, &bound);
+            rewrite = rewrite.and(cx.constant(*i, "bound", &shape, &bound)?);
         }
-        Some(())
+        Some(rewrite)
     }
 
     fn shape_operands(&self) -> &'static [usize] {

@@ -1,11 +1,10 @@
 //! Normalisations over the last axis that onnxruntime joins with what comes before: a sum, an embedding.
 
 use crate::algebra::Term;
+use crate::tensor::DType;
 
-use super::context::{InferCx, RelateCx, Role};
-use super::fact::{Fact, dtype};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Role};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `SkipLayerNormalization`, `SkipSimplifiedLayerNormalization`: input, skip, scale, and vectors that are added.
 pub struct SkipNorm;
@@ -27,18 +26,19 @@ impl Operator for SkipNorm {
         "mixes across the last axis; scale, bias and the sum follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        cx.same_as_input()?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = cx.same_as_input()?;
         let (own, shape) = (cx.dtype(0), cx.shape(0)?.to_vec());
         let mut statistics = shape.clone();
         *statistics.last_mut()? = 1i64.into();
-        cx.set(1, dtype::FLOAT, statistics.clone());
-        cx.set(2, dtype::FLOAT, statistics);
-        cx.set(3, own, shape);
-        Some(())
+        told.set(1, DType::Float, statistics.clone());
+        told.set(2, DType::Float, statistics);
+        told.set(3, own, shape);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let (x, skip) = (cx.input(0)?, cx.input(1)?);
         let (width, rest) = x.split_last()?;
         // The skip may be one for all samples of a batch.
@@ -53,36 +53,38 @@ impl Operator for SkipNorm {
         cx.mark(*width, |f| f.mixed = true);
         for o in 1..3 {
             let one = cx.frozen_tail(o, rest.len(), "statistics of a normalisation").unwrap_or_default();
-            cx.set(o, [rest, &one].concat());
+            related.set(o, [rest, &one].concat());
         }
-        cx.set(0, x.clone());
-        cx.set(3, x);
-        Some(())
+        related.set(0, x.clone());
+        related.set(3, x);
+        Some(related)
     }
 }
 
 impl Operator for EmbedNorm {
-    fn numbers(&self, _: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
         // Tables of words and of segments.
         let table = [2, 4].get(input)?;
-        Some(Numbers::Below(inputs.get(*table).copied().flatten()?.shape.as_ref()?.first()?.clone()))
+        Some(Numbers::Below(view.shape(*table)?.first()?.clone()))
     }
 
     fn about(&self) -> &'static str {
         "embeddings, mixed across their width; scale and bias follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let ids = cx.shape(0)?.to_vec();
         let shape = [&ids[..], cx.shape(2)?.get(1..)?].concat();
         let table = cx.dtype(2);
-        cx.set(0, table, shape.clone());
-        cx.set(1, dtype::INT32, vec![ids.first()?.clone()]);
-        cx.set(2, table, shape);
-        Some(())
+        told.set(0, table, shape.clone());
+        told.set(1, DType::Int32, vec![ids.first()?.clone()]);
+        told.set(2, table, shape);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let ids = cx.input(0)?;
         let width = *cx.input(2)?.get(1)?;
         for input in 2..5 {
@@ -95,9 +97,9 @@ impl Operator for EmbedNorm {
         vector(cx, 6, width, Role::Carried)?;
         cx.mark(width, |f| f.mixed = true);
         let out = [&ids[..], &[width]].concat();
-        cx.set(0, out.clone());
-        cx.set(1, ids.get(..1)?.to_vec());
-        cx.set(2, out);
-        Some(())
+        related.set(0, out.clone());
+        related.set(1, ids.get(..1)?.to_vec());
+        related.set(2, out);
+        Some(related)
     }
 }

@@ -1,12 +1,10 @@
 //! Slice: a contiguous part of a sum, or every so many positions: one column of a product.
 
 use crate::algebra::{Dim, Symbols, Term};
-use crate::onnx;
 
-use super::context::{InferCx, RelateCx, RewriteCx};
-use super::fact::{Fact, axis, known};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related, Rewrite, RewriteCx};
+use super::fact::{axis, known};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `Slice`.
 pub struct Slice;
@@ -148,11 +146,11 @@ fn read(
 }
 
 impl Operator for Slice {
-    fn numbers(&self, node: &NodeProto, inputs: &[Option<&Fact>], input: usize) -> Option<Numbers> {
-        let data = inputs.first().copied().flatten()?.shape.as_deref()?;
-        let axes = match inputs.get(3).copied().flatten() {
+    fn numbers(&self, view: &NodeView, input: usize) -> Option<Numbers> {
+        let data = view.shape(0)?;
+        let axes = match view.inputs.get(3).copied().flatten() {
             Some(axes) => axes.numbers()?,
-            None => onnx::attr_ints(node, "axes").map_or_else(|| vec![0], <[i64]>::to_vec),
+            None => view.ints("axes").unwrap_or_else(|| vec![0]),
         };
         let size = data[axis(*axes.first()?, data.len())?].clone();
         match input {
@@ -166,15 +164,16 @@ impl Operator for Slice {
         "a contiguous range is a part of a sum; every so many positions are a column of a product; bounds are derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
         let dtype = cx.dtype(0);
         let cuts: Option<Vec<Cut>> = (|| cuts!(cx))();
         let Some(cuts) = cuts else {
             // Which axes are cut, or how far, only a run can tell; the rank is the same.
             let shape = (0..x.len()).map(|k| cx.unknown(0, k)).collect();
-            cx.set(0, dtype, shape);
-            return Some(());
+            told.set(0, dtype, shape);
+            return Some(told);
         };
         let mut shape = x.clone();
         for cut in &cuts {
@@ -197,14 +196,14 @@ impl Operator for Slice {
                 value = v.pick(order.into_iter());
             }
         }
-        cx.set(0, dtype, shape);
+        told.set(0, dtype, shape);
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let cuts: Vec<Cut> = cuts!(cx)?;
         let mut axes = cx.input(0)?;
         let shape = cx.out_shape(0)?.to_vec();
@@ -232,11 +231,10 @@ impl Operator for Slice {
                 }
             };
         }
-        cx.set(0, axes);
-        Some(())
+        Some(Related::one(axes))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let cuts: Vec<Cut> = cuts!(cx)?;
         let (mut starts, mut ends): (Vec<Dim>, Vec<Dim>) =
             cuts.iter().map(|c| (c.start.clone(), c.end.clone())).unzip();
@@ -261,17 +259,14 @@ impl Operator for Slice {
             }
         }
         if starts == old_starts && ends == old_ends {
-            return Some(());
+            return Some(Rewrite::default());
         }
         if cx.has(1) {
-            cx.patch_operand(1, "starts", &starts)?;
-            return cx.patch_operand(2, "ends", &ends);
+            return Some(cx.operand(1, "starts", &starts)?.and(cx.operand(2, "ends", &ends)?));
         }
         let numbers = |v: &[Dim]| v.iter().map(Dim::known).collect::<Option<Vec<i64>>>();
         let (s, e) = (numbers(&starts)?, numbers(&ends)?);
-        onnx::set_attr_ints(cx.node, "starts", &s);
-        onnx::set_attr_ints(cx.node, "ends", &e);
-        Some(())
+        Some(Rewrite::default().ints("starts", &s).ints("ends", &e))
     }
 
     fn shape_operands(&self) -> &'static [usize] {

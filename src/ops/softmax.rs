@@ -3,7 +3,7 @@
 use crate::algebra::Term;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx};
+use super::context::{InferCx, Inferred, RelateCx, Related};
 use super::elementwise::opaque;
 
 /// `Softmax`, `LogSoftmax`, `Hardmax`.
@@ -17,15 +17,16 @@ impl Operator for Softmax {
         "mixes across the axis, whose positions are bins of a distribution"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         if x.is_empty() {
-            cx.set(0, x);
-            return Some(());
+            related.set(0, x);
+            return Some(related);
         }
         let over = if cx.opset >= 13 {
             let a = cx.axis(0, -1)?;
@@ -34,8 +35,8 @@ impl Operator for Softmax {
             cx.axis(0, 1)?..x.len()
         };
         x[over].iter().for_each(|t| distribute(cx, *t));
-        cx.set(0, x);
-        Some(())
+        related.set(0, x);
+        Some(related)
     }
 }
 
@@ -52,14 +53,14 @@ impl Operator for BiasSoftmax {
         "mixes across the axes, whose positions are bins of a distribution"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         cx.same_as_input()
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let from = cx.axis(0, -1)?;
-        opaque(2).relate(cx)?;
+        let related = opaque(2).relate(cx)?;
         cx.input(0)?[from..].iter().for_each(|t| distribute(cx, *t));
-        Some(())
+        Some(related)
     }
 }

@@ -1,10 +1,9 @@
 //! Split: the parts of a sum.
 
 use crate::algebra::Dim;
-use crate::onnx;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 
 /// `Split`.
 pub struct Split;
@@ -14,16 +13,19 @@ impl Operator for Split {
         "the axis is the sum of its parts; sizes are derived"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
         let a = cx.axis(0, 0)?;
-        let n = cx.outputs.len();
+        let n = cx.written;
         let sizes = match cx
             .dims(1)
             .map(<[Dim]>::to_vec)
             .or_else(|| Some(cx.ints("split")?.into_iter().map(Dim::from).collect()))
         {
             Some(s) => s,
+            // Only a run tells.
+            None if cx.has(1) => (0..n).map(|o| cx.unknown(o, a)).collect(),
             None => {
                 let part = cx.symbols.floor_div(&x[a].plus(&Dim::from(n as i64 - 1)), &Dim::from(n));
                 let last = x[a].minus(&part.times(&Dim::from(n as i64 - 1)));
@@ -35,24 +37,25 @@ impl Operator for Split {
         for (o, size) in sizes.iter().take(n).enumerate() {
             let mut shape = x.clone();
             shape[a] = size.clone();
-            cx.set(o, dtype, shape);
+            told.set(o, dtype, shape);
             if let (1, Some(len)) = (x.len(), size.known()) {
                 let len = usize::try_from(len).ok()?;
                 let end = offset.checked_add(len)?;
                 if let Some(v) = cx.value(0).and_then(|v| v.pick(offset..end)) {
-                    cx.set_value(o, v);
+                    told.set_value(o, v);
                 }
                 offset = end;
             }
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let mut related = Related::default();
         let x = cx.input(0)?;
         let a = cx.axis(0, 0)?;
         let mut rest = x[a];
-        for o in 0..cx.axes_out.len() {
+        for o in 0..cx.outputs.len() {
             let size = cx.out_shape(o)?.get(a)?.clone();
             let whole = cx.terms.size(rest) == size;
             let part = if whole {
@@ -72,30 +75,28 @@ impl Operator for Split {
             };
             let mut axes = x.clone();
             axes[a] = part;
-            cx.set(o, axes);
+            related.set(o, axes);
         }
-        Some(())
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let a = cx.axis(0, 0)?;
         if cx.shrinking(0, a).is_none() {
-            return Some(());
+            return Some(Rewrite::default());
         }
         let sizes: Option<Vec<i64>> = (0..cx.axes_out.len()).map(|o| cx.required(o)?.get(a)?.known()).collect();
         let sizes = sizes?;
         // Without sizes the operator makes equal parts.
         let given = cx.has(1) || cx.ints("split").is_some();
         if !given && sizes.windows(2).all(|w| w[0] == w[1]) {
-            return Some(());
+            return Some(Rewrite::default());
         }
-        if cx.opset >= 13 {
-            cx.set_constant(1, "split", &[sizes.len()], &sizes);
-        } else {
-            onnx::set_attr_ints(cx.node, "split", &sizes);
-        }
-        onnx::remove_attr(cx.node, "num_outputs");
-        Some(())
+        let rewrite = match cx.opset {
+            13.. => cx.constant(1, "split", &[sizes.len()], &sizes)?,
+            _ => Rewrite::default().ints("split", &sizes),
+        };
+        Some(rewrite.without("num_outputs"))
     }
 
     fn shape_operands(&self) -> &'static [usize] {

@@ -1,10 +1,11 @@
 //! Whole numbers that grow evenly along each axis: positions in memory, by which exporters spell views with strides.
 
 use crate::algebra::Dim;
+use crate::tensor::DType;
 
 use super::context::InferCx;
 use super::elementwise::Fold;
-use super::fact::{Fact, dtype};
+use super::fact::Fact;
 
 impl Fact {
     /// See [`steps`](Fact::steps); where the contents are known, they tell.
@@ -44,10 +45,10 @@ impl Fact {
 }
 
 /// The steps of what an element-wise operator gives.
-pub fn of_elementwise(cx: &InferCx, fold: Fold, shape: &[Dim]) -> Option<Vec<Dim>> {
-    let whole = |i: usize| matches!(cx.dtype(i), dtype::INT32 | dtype::INT64);
+pub fn of_elementwise(cx: &InferCx, fold: Fold, dtype: DType, shape: &[Dim]) -> Option<Vec<Dim>> {
+    let whole = |i: usize| matches!(cx.dtype(i), DType::Int32 | DType::Int64);
     match fold {
-        Fold::Same | Fold::Cast if whole(0) && matches!(cx.outputs.first()?.dtype, dtype::INT32 | dtype::INT64) => {
+        Fold::Same | Fold::Cast if whole(0) && matches!(dtype, DType::Int32 | DType::Int64) => {
             cx.fact(0)?.steps.clone()
         }
         Fold::Add if whole(0) && cx.inputs.len() == 2 => {

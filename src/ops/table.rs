@@ -1,14 +1,19 @@
-//! The one table of operators: a domain, its operators by name.
+//! The one table of operators: a domain, its operators by name, what is known of each.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::Operator;
 use super::context::Role;
 use super::conv::{Conv, Layout};
-use super::elementwise::{Fold, folding, opaque};
+use super::description::{Description, row};
+use super::elementwise::{Fold, Gives, folding, gradient, opaque};
 use super::opaque::{self as frozen, Frozen, Uncounted};
 use super::recurrent::Recurrent;
+use super::reduce::Reduction;
+use super::values;
+use super::values::Nature::{Contracts, Mixes, Moves, Picks, Pointwise};
+use super::values::pointwise::{all as folded, binary, unary};
+use super::values::reduce::reduce as reduced;
 use super::{
     along, concat, constant, control, deform, depth_space, einsum, expand, gather, gemm, matmul, normalization,
 };
@@ -18,8 +23,8 @@ use super::{
     unpool,
 };
 
-/// Operators of one domain, by name.
-pub type Domain = [(&'static str, &'static dyn Operator)];
+/// Operators of one domain, in the order of their names.
+pub type Domain = [Description];
 
 /// All domains. `ai.onnx` is another name of the default domain.
 static DOMAINS: &[(&str, &Domain)] = &[
@@ -32,241 +37,275 @@ static DOMAINS: &[(&str, &Domain)] = &[
 ];
 
 /// Reasons that several operators share.
+const INTEGERS: &str = "integers";
 const LOSS: &str = "loss over classes";
+const NO_FLOATS: &str = "no input holds floats that it depends on";
 const OPTIONAL: &str = "optional value";
+const POSITIONS: &str = "positions are integers";
 const RANDOM: &str = "random numbers";
 const SEQUENCE: &str = "sequence of tensors that only a run knows";
 const SIGNAL: &str = "signal processing";
+const SIZES: &str = "sizes are integers";
+const STEPS: &str = "constant between its steps";
 const TEXT: &str = "text";
+const TRUTH: &str = "truth values";
 
 /// Operators of the default domain.
 static TABLE: &Domain = &[
-    ("Abs", &folding(Fold::Abs, 1)),
-    ("Acos", &opaque(1)),
-    ("Acosh", &opaque(1)),
-    ("Add", &folding(Fold::Add, 2)),
-    ("AffineGrid", &frozen::Shaped("grid of positions", frozen::grid)),
-    ("And", &folding(Fold::And, 2)),
-    ("ArgMax", &reduce::ArgReduce),
-    ("ArgMin", &reduce::ArgReduce),
-    ("Asin", &opaque(1)),
-    ("Asinh", &opaque(1)),
-    ("Atan", &opaque(1)),
-    ("Atanh", &opaque(1)),
-    ("Attention", &attention::Attention),
-    ("AveragePool", &pool::Pool),
-    ("BatchNormalization", &normalization::PerChannel { role: Role::BatchNorm }),
-    ("Bernoulli", &frozen::Shaped(RANDOM, frozen::typed)),
-    ("BitCast", &opaque(1)),
-    ("BitShift", &opaque(2)),
-    ("BitwiseAnd", &opaque(2)),
-    ("BitwiseNot", &opaque(1)),
-    ("BitwiseOr", &opaque(2)),
-    ("BitwiseXor", &opaque(2)),
-    ("BlackmanWindow", &frozen::Shaped(SIGNAL, frozen::window)),
-    ("Cast", &folding(Fold::Cast, 1)),
-    ("CastLike", &opaque(1)),
-    ("CausalConvWithState", &deform::CausalConv),
-    ("Ceil", &folding(Fold::Ceil, 1)),
-    ("Celu", &opaque(1)),
-    ("CenterCropPad", &along::CENTERED),
-    ("Clip", &folding(Fold::Clip, 1)),
-    ("Col2Im", &depth_space::Col2Im),
-    ("Compress", &along::PICKED),
-    ("Concat", &concat::Concat),
-    ("ConcatFromSequence", &Frozen(SEQUENCE)),
-    ("Constant", &constant::Constant),
-    ("ConstantOfShape", &shape::ConstantOfShape),
-    ("Conv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
-    ("ConvInteger", &over::CONV_SUMS),
-    ("ConvTranspose", &Conv { transposed: true, layout: Layout::ChannelsFirst }),
-    ("Cos", &opaque(1)),
-    ("Cosh", &opaque(1)),
-    ("CumProd", &along::RUNNING),
-    ("CumSum", &along::RUNNING),
-    ("DFT", &along::SPECTRUM),
-    ("DeformConv", &deform::DeformConv),
-    ("DepthToSpace", &depth_space::DepthToSpace),
-    ("DequantizeLinear", &quantize::Quantize { back: true }),
-    ("Det", &along::DETERMINANT),
-    ("Div", &folding(Fold::Div, 2)),
-    ("Dropout", &opaque(1)),
-    ("DynamicQuantizeLinear", &quantize::DynamicQuantize),
-    ("Einsum", &einsum::Einsum),
-    ("Elu", &opaque(1)),
-    ("Equal", &folding(Fold::Equal, 2)),
-    ("Erf", &opaque(1)),
-    ("Exp", &opaque(1)),
-    ("Expand", &expand::Expand),
-    ("EyeLike", &frozen::Shaped("ones on a diagonal", frozen::typed)),
-    ("Flatten", &reshape::Flatten),
-    ("Floor", &folding(Fold::Floor, 1)),
-    ("GRU", &Recurrent { gates: 3, cell: false, quantized: false }),
-    ("Gather", &gather::Gather),
-    ("GatherElements", &scatter::ByElement),
-    ("GatherND", &scatter::GatherNd),
-    ("Gelu", &opaque(1)),
-    ("Gemm", &gemm::Gemm),
-    ("GlobalAveragePool", &pool::GlobalPool),
-    ("GlobalLpPool", &pool::GlobalPool),
-    ("GlobalMaxPool", &pool::GlobalPool),
-    ("Greater", &folding(Fold::Greater, 2)),
-    ("GreaterOrEqual", &folding(Fold::GreaterOrEqual, 2)),
-    ("GridSample", &along::SAMPLED),
-    ("GroupNormalization", &normalization::GroupNorm { fused: false }),
-    ("HammingWindow", &frozen::Shaped(SIGNAL, frozen::window)),
-    ("HannWindow", &frozen::Shaped(SIGNAL, frozen::window)),
-    ("HardSigmoid", &opaque(1)),
-    ("HardSwish", &opaque(1)),
-    ("Hardmax", &softmax::Softmax),
-    ("Identity", &folding(Fold::Same, 1)),
-    ("If", &control::If),
-    ("ImageDecoder", &frozen::Shaped("decodes a picture", frozen::picture)),
-    ("InstanceNormalization", &normalization::PerChannel { role: Role::Norm }),
-    ("IsInf", &opaque(1)),
-    ("IsNaN", &opaque(1)),
-    ("LRN", &normalization::AcrossChannels),
-    ("LSTM", &Recurrent { gates: 4, cell: true, quantized: false }),
-    ("LayerNormalization", &normalization::LayerNorm),
-    ("LeakyRelu", &opaque(1)),
-    ("Less", &folding(Fold::Less, 2)),
-    ("LessOrEqual", &folding(Fold::LessOrEqual, 2)),
-    ("LinearAttention", &Uncounted("state of an attention")),
-    ("Log", &opaque(1)),
-    ("LogSoftmax", &softmax::Softmax),
-    ("Loop", &control::Loop),
-    ("LpNormalization", &normalization::AcrossChannels),
-    ("LpPool", &pool::Pool),
-    ("MatMul", &matmul::MatMul),
-    ("MatMulInteger", &over::MATMUL_SUMS),
-    ("Max", &folding(Fold::Max, usize::MAX)),
-    ("MaxPool", &pool::Pool),
-    ("MaxRoiPool", &along::REGIONS),
-    ("MaxUnpool", &unpool::Unpool),
-    ("Mean", &opaque(usize::MAX)),
-    ("MeanVarianceNormalization", &normalization::AcrossChannels),
-    ("MelWeightMatrix", &frozen::Shaped(SIGNAL, frozen::mel_matrix)),
-    ("Min", &folding(Fold::Min, usize::MAX)),
-    ("Mish", &opaque(1)),
-    ("Mod", &folding(Fold::Mod, 2)),
-    ("Mul", &folding(Fold::Mul, 2)),
-    ("Multinomial", &frozen::Shaped(RANDOM, frozen::multinomial)),
-    ("Neg", &folding(Fold::Neg, 1)),
-    ("NegativeLogLikelihoodLoss", &frozen::Shaped(LOSS, frozen::loss)),
-    ("NonMaxSuppression", &frozen::Shaped("boxes picked by their scores", frozen::picked_boxes)),
-    ("NonZero", &frozen::Shaped("positions become values", frozen::coordinates)),
-    ("Not", &folding(Fold::Not, 1)),
-    ("OneHot", &one_hot::OneHot),
-    ("Optional", &Frozen(OPTIONAL)),
-    ("OptionalGetElement", &Frozen(OPTIONAL)),
-    ("OptionalHasElement", &frozen::Shaped(OPTIONAL, frozen::truth)),
-    ("Or", &folding(Fold::Or, 2)),
-    ("PRelu", &opaque(2)),
-    ("Pad", &pad::Pad),
-    ("Pow", &folding(Fold::Pow, 2)),
-    ("QLinearConv", &over::CONV),
-    ("QLinearMatMul", &over::MATMUL),
-    ("QuantizeLinear", &quantize::Quantize { back: false }),
-    ("RMSNormalization", &normalization::LayerNorm),
-    ("RNN", &Recurrent { gates: 1, cell: false, quantized: false }),
-    ("RandomNormal", &frozen::Shaped(RANDOM, frozen::by_attribute)),
-    ("RandomNormalLike", &frozen::Shaped(RANDOM, frozen::typed)),
-    ("RandomUniform", &frozen::Shaped(RANDOM, frozen::by_attribute)),
-    ("RandomUniformLike", &frozen::Shaped(RANDOM, frozen::typed)),
-    ("Range", &shape::Range),
-    ("Reciprocal", &folding(Fold::Reciprocal, 1)),
-    ("ReduceL1", &reduce::Reduce),
-    ("ReduceL2", &reduce::Reduce),
-    ("ReduceLogSum", &reduce::Reduce),
-    ("ReduceLogSumExp", &reduce::Reduce),
-    ("ReduceMax", &reduce::Reduce),
-    ("ReduceMean", &reduce::Reduce),
-    ("ReduceMin", &reduce::Reduce),
-    ("ReduceProd", &reduce::Reduce),
-    ("ReduceSum", &reduce::Reduce),
-    ("ReduceSumSquare", &reduce::Reduce),
-    ("RegexFullMatch", &frozen::Shaped(TEXT, frozen::truth)),
-    ("Relu", &opaque(1)),
-    ("Reshape", &reshape::Reshape),
-    ("Resize", &resize::Resize),
-    ("ReverseSequence", &along::REVERSED),
-    ("RoiAlign", &along::REGIONS),
-    ("RotaryEmbedding", &rotary::Rotary { cosines: 1 }),
-    ("Round", &folding(Fold::Round, 1)),
-    ("STFT", &Uncounted(SIGNAL)),
-    ("Scan", &control::Scan),
-    ("Scatter", &scatter::ByElement),
-    ("ScatterElements", &scatter::ByElement),
-    ("ScatterND", &scatter::ScatterNd),
-    ("Selu", &opaque(1)),
-    ("SequenceAt", &Frozen(SEQUENCE)),
-    ("SequenceConstruct", &Frozen(SEQUENCE)),
-    ("SequenceEmpty", &Frozen(SEQUENCE)),
-    ("SequenceErase", &Frozen(SEQUENCE)),
-    ("SequenceInsert", &Frozen(SEQUENCE)),
-    ("SequenceLength", &frozen::Shaped(SEQUENCE, frozen::count)),
-    ("SequenceMap", &Uncounted(SEQUENCE)),
-    ("Shape", &shape::Shape),
-    ("Shrink", &opaque(1)),
-    ("Sigmoid", &opaque(1)),
-    ("Sign", &opaque(1)),
-    ("SimplifiedLayerNormalization", &normalization::LayerNorm),
-    ("Sin", &opaque(1)),
-    ("Sinh", &opaque(1)),
-    ("Size", &shape::Size),
-    ("Slice", &slice::Slice),
-    ("Softmax", &softmax::Softmax),
-    ("SoftmaxCrossEntropyLoss", &frozen::Shaped(LOSS, frozen::loss)),
-    ("Softplus", &opaque(1)),
-    ("Softsign", &opaque(1)),
-    ("SpaceToDepth", &depth_space::SpaceToDepth),
-    ("Split", &split::Split),
-    ("SplitToSequence", &Frozen(SEQUENCE)),
-    ("Sqrt", &folding(Fold::Sqrt, 1)),
-    ("Squeeze", &reshape::Squeeze),
-    ("StringConcat", &frozen::Shaped(TEXT, frozen::same)),
-    ("StringNormalizer", &Frozen(TEXT)),
-    ("StringSplit", &Frozen(TEXT)),
-    ("Sub", &folding(Fold::Sub, 2)),
-    ("Sum", &opaque(usize::MAX)),
-    ("SwiGLU", &opaque(2)),
-    ("Swish", &opaque(1)),
-    ("Tan", &opaque(1)),
-    ("Tanh", &opaque(1)),
-    ("TensorScatter", &scatter::TensorScatter),
-    ("TfIdfVectorizer", &Frozen(TEXT)),
-    ("ThresholdedRelu", &opaque(1)),
-    ("Tile", &expand::Tile),
-    ("TopK", &along::TOP),
-    ("Transpose", &transpose::Transpose),
-    ("Trilu", &along::TRIANGLE),
-    ("Unique", &Frozen("which values are equal, only a run can tell")),
-    ("Unsqueeze", &reshape::Unsqueeze),
-    ("Upsample", &resize::Resize),
-    ("Where", &folding(Fold::Where, 3)),
-    ("Xor", &opaque(2)),
+    row("Abs", &folding(Fold::Abs, 1)).computes(Pointwise, |cx| unary(cx, f64::abs)),
+    row("Acos", &opaque(1)),
+    row("Acosh", &opaque(1)),
+    row("Add", &folding(Fold::Add, 2).adding()).computes(Pointwise, |cx| binary(cx, |a, b| a + b)),
+    row("AffineGrid", &frozen::Shaped("grid of positions", frozen::grid)),
+    row("And", &folding(Fold::And, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("ArgMax", &reduce::ArgReduce).no_gradient(POSITIONS),
+    row("ArgMin", &reduce::ArgReduce).no_gradient(POSITIONS),
+    row("Asin", &opaque(1)),
+    row("Asinh", &opaque(1)),
+    row("Atan", &opaque(1)),
+    row("Atanh", &opaque(1)),
+    row("Attention", &attention::Attention),
+    row("AveragePool", &pool::Pool),
+    row("BatchNormalization", &normalization::PerChannel { role: Role::BatchNorm })
+        .computes(Mixes, values::normalize::batch),
+    row("Bernoulli", &frozen::Shaped(RANDOM, frozen::typed)).no_gradient(RANDOM),
+    row("BitCast", &opaque(1).giving(Gives::Named)),
+    row("BitShift", &opaque(2)).no_gradient(INTEGERS),
+    row("BitwiseAnd", &opaque(2)).no_gradient(INTEGERS),
+    row("BitwiseNot", &opaque(1)).no_gradient(INTEGERS),
+    row("BitwiseOr", &opaque(2)).no_gradient(INTEGERS),
+    row("BitwiseXor", &opaque(2)).no_gradient(INTEGERS),
+    row("BlackmanWindow", &frozen::Shaped(SIGNAL, frozen::window)).no_gradient(NO_FLOATS),
+    row("Cast", &folding(Fold::Cast, 1).giving(Gives::Named)).computes(Moves, values::shaping::cast),
+    row("CastLike", &opaque(1).giving(Gives::Like(1))),
+    row("CausalConvWithState", &deform::CausalConv),
+    row("Ceil", &folding(Fold::Ceil, 1)).computes(Pointwise, |cx| unary(cx, f64::ceil)).no_gradient(STEPS),
+    row("Celu", &opaque(1)),
+    row("CenterCropPad", &along::CENTERED),
+    row("Clip", &folding(Fold::Clip, 1)).computes(Pointwise, values::pointwise::clip),
+    row("Col2Im", &depth_space::Col2Im),
+    row("Compress", &along::PICKED),
+    row("Concat", &concat::Concat).computes(Moves, values::shaping::concatenated),
+    row("ConcatFromSequence", &Frozen(SEQUENCE)),
+    row("Constant", &constant::Constant).no_gradient(NO_FLOATS),
+    row("ConstantOfShape", &shape::ConstantOfShape).no_gradient(NO_FLOATS),
+    row("Conv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
+    row("ConvInteger", &over::CONV_SUMS),
+    row("ConvTranspose", &Conv { transposed: true, layout: Layout::ChannelsFirst }),
+    row("Cos", &opaque(1)).computes(Pointwise, |cx| unary(cx, f64::cos)),
+    row("Cosh", &opaque(1)),
+    row("CumProd", &along::RUNNING),
+    row("CumSum", &along::RUNNING),
+    row("DFT", &along::SPECTRUM),
+    row("DeformConv", &deform::DeformConv),
+    row("DepthToSpace", &depth_space::DepthToSpace),
+    row("DequantizeLinear", &quantize::Quantize { back: true }),
+    row("Det", &along::DETERMINANT),
+    row("Div", &folding(Fold::Div, 2).dividing_by(1)).computes(Pointwise, |cx| binary(cx, |a, b| a / b)),
+    row("Dropout", &opaque(1)),
+    row("DynamicQuantizeLinear", &quantize::DynamicQuantize),
+    row("Einsum", &einsum::Einsum),
+    row("Elu", &opaque(1)),
+    row("Equal", &folding(Fold::Equal, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("Erf", &opaque(1)),
+    row("Exp", &opaque(1)).computes(Pointwise, |cx| unary(cx, f64::exp)).gradient(gradient::exponential),
+    row("Expand", &expand::Expand).computes(Moves, values::shaping::expanded),
+    row("EyeLike", &frozen::Shaped("ones on a diagonal", frozen::typed)).no_gradient(NO_FLOATS),
+    row("Flatten", &reshape::Flatten).computes(Moves, values::shaping::reshaped),
+    row("Floor", &folding(Fold::Floor, 1)).computes(Pointwise, |cx| unary(cx, f64::floor)).no_gradient(STEPS),
+    row("GRU", &Recurrent { gates: 3, cell: false, quantized: false }),
+    row("Gather", &gather::Gather).computes(Picks, values::shaping::gathered),
+    row("GatherElements", &scatter::ByElement { like: 1 }),
+    row("GatherND", &scatter::GatherNd),
+    row("Gelu", &opaque(1)),
+    row("Gemm", &gemm::Gemm).computes(Contracts, values::contract::gemm),
+    row("GlobalAveragePool", &pool::GlobalPool),
+    row("GlobalLpPool", &pool::GlobalPool),
+    row("GlobalMaxPool", &pool::GlobalPool),
+    row("Greater", &folding(Fold::Greater, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("GreaterOrEqual", &folding(Fold::GreaterOrEqual, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("GridSample", &along::SAMPLED),
+    row("GroupNormalization", &normalization::GroupNorm { fused: false }),
+    row("HammingWindow", &frozen::Shaped(SIGNAL, frozen::window)).no_gradient(NO_FLOATS),
+    row("HannWindow", &frozen::Shaped(SIGNAL, frozen::window)).no_gradient(NO_FLOATS),
+    row("HardSigmoid", &opaque(1)),
+    row("HardSwish", &opaque(1)),
+    row("Hardmax", &softmax::Softmax),
+    row("Identity", &folding(Fold::Same, 1)).computes(Moves, values::shaping::reshaped).gradient(gradient::identity),
+    row("If", &control::If),
+    row("ImageDecoder", &frozen::Shaped("decodes a picture", frozen::picture)),
+    row("InstanceNormalization", &normalization::PerChannel { role: Role::Norm })
+        .computes(Mixes, values::normalize::instance),
+    row("IsInf", &opaque(1).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("IsNaN", &opaque(1).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("LRN", &normalization::AcrossChannels { neighbours: true }),
+    row("LSTM", &Recurrent { gates: 4, cell: true, quantized: false }),
+    row("LayerNormalization", &normalization::LayerNorm).computes(Mixes, values::normalize::layer),
+    row("LeakyRelu", &opaque(1)).computes(Pointwise, values::pointwise::leaky),
+    row("Less", &folding(Fold::Less, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("LessOrEqual", &folding(Fold::LessOrEqual, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("LinearAttention", &Uncounted("state of an attention")),
+    row("Log", &opaque(1).dividing_by(0)).computes(Pointwise, |cx| unary(cx, f64::ln)),
+    row("LogSoftmax", &softmax::Softmax),
+    row("Loop", &control::Loop),
+    row("LpNormalization", &normalization::AcrossChannels { neighbours: false }).computes(Mixes, values::normalize::lp),
+    row("LpPool", &pool::Pool),
+    row("MatMul", &matmul::MatMul::PLAIN).computes(Contracts, values::contract::matmul),
+    row("MatMulInteger", &over::MATMUL_SUMS),
+    row("Max", &folding(Fold::Max, usize::MAX))
+        .computes(Pointwise, |cx| folded(cx, |a, b| if a.is_nan() || a > b { a } else { b })),
+    row("MaxPool", &pool::Pool),
+    row("MaxRoiPool", &along::REGIONS),
+    row("MaxUnpool", &unpool::Unpool),
+    row("Mean", &opaque(usize::MAX)).computes(Pointwise, values::pointwise::mean),
+    row("MeanVarianceNormalization", &normalization::AcrossChannels { neighbours: false }),
+    row("MelWeightMatrix", &frozen::Shaped(SIGNAL, frozen::mel_matrix)).no_gradient(NO_FLOATS),
+    row("Min", &folding(Fold::Min, usize::MAX))
+        .computes(Pointwise, |cx| folded(cx, |a, b| if a.is_nan() || a < b { a } else { b })),
+    row("Mish", &opaque(1)),
+    row("Mod", &folding(Fold::Mod, 2)),
+    row("Mul", &folding(Fold::Mul, 2)).computes(Pointwise, |cx| binary(cx, |a, b| a * b)),
+    row("Multinomial", &frozen::Shaped(RANDOM, frozen::multinomial)).no_gradient(RANDOM),
+    row("Neg", &folding(Fold::Neg, 1)).computes(Pointwise, |cx| unary(cx, |x| -x)).gradient(gradient::negated),
+    row("NegativeLogLikelihoodLoss", &frozen::Shaped(LOSS, frozen::loss)),
+    row("NonMaxSuppression", &frozen::Shaped("boxes picked by their scores", frozen::picked_boxes))
+        .no_gradient(POSITIONS),
+    row("NonZero", &frozen::Shaped("positions become values", frozen::coordinates)).no_gradient(POSITIONS),
+    row("Not", &folding(Fold::Not, 1).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("OneHot", &one_hot::OneHot),
+    row("Optional", &Frozen(OPTIONAL)),
+    row("OptionalGetElement", &Frozen(OPTIONAL)),
+    row("OptionalHasElement", &frozen::Shaped(OPTIONAL, frozen::truth)),
+    row("Or", &folding(Fold::Or, 2).giving(Gives::Truth)).no_gradient(TRUTH),
+    row("PRelu", &opaque(2)).computes(Pointwise, values::pointwise::prelu),
+    row("Pad", &pad::Pad),
+    row("Pow", &folding(Fold::Pow, 2)).computes(Pointwise, |cx| binary(cx, f64::powf)),
+    row("QLinearConv", &over::CONV),
+    row("QLinearMatMul", &over::MATMUL),
+    row("QuantizeLinear", &quantize::Quantize { back: false }),
+    row("RMSNormalization", &normalization::LayerNorm),
+    row("RNN", &Recurrent { gates: 1, cell: false, quantized: false }),
+    row("RandomNormal", &frozen::Shaped(RANDOM, frozen::by_attribute)).no_gradient(RANDOM),
+    row("RandomNormalLike", &frozen::Shaped(RANDOM, frozen::typed)).no_gradient(RANDOM),
+    row("RandomUniform", &frozen::Shaped(RANDOM, frozen::by_attribute)).no_gradient(RANDOM),
+    row("RandomUniformLike", &frozen::Shaped(RANDOM, frozen::typed)).no_gradient(RANDOM),
+    row("Range", &shape::Range).no_gradient(NO_FLOATS),
+    row("Reciprocal", &folding(Fold::Reciprocal, 1).dividing_by(0)).computes(Pointwise, |cx| unary(cx, f64::recip)),
+    row("ReduceL1", &reduce::Reduce(Reduction::Other))
+        .computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x.abs(), |s, _| s)),
+    row("ReduceL2", &reduce::Reduce(Reduction::Other))
+        .computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x * x, |s, _| s.sqrt())),
+    row("ReduceLogSum", &reduce::Reduce(Reduction::Other))
+        .computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x, |s, _| s.ln())),
+    row("ReduceLogSumExp", &reduce::Reduce(Reduction::Other)),
+    row("ReduceMax", &reduce::Reduce(Reduction::Max))
+        .computes(Mixes, |cx| reduced(cx, f64::NEG_INFINITY, f64::max, |s, _| s)),
+    row("ReduceMean", &reduce::Reduce(Reduction::Other))
+        .computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x, |s, n| s / n)),
+    row("ReduceMin", &reduce::Reduce(Reduction::Min))
+        .computes(Mixes, |cx| reduced(cx, f64::INFINITY, f64::min, |s, _| s)),
+    row("ReduceProd", &reduce::Reduce(Reduction::Product))
+        .computes(Mixes, |cx| reduced(cx, 1.0, |s, x| s * x, |s, _| s)),
+    row("ReduceSum", &reduce::Reduce(Reduction::Sum)).computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x, |s, _| s)),
+    row("ReduceSumSquare", &reduce::Reduce(Reduction::Other))
+        .computes(Mixes, |cx| reduced(cx, 0.0, |s, x| s + x * x, |s, _| s)),
+    row("RegexFullMatch", &frozen::Shaped(TEXT, frozen::truths)),
+    row("Relu", &opaque(1).rectifying())
+        .computes(Pointwise, |cx| unary(cx, |x| if x < 0.0 { 0.0 } else { x }))
+        .gradient(gradient::rectified),
+    row("Reshape", &reshape::Reshape).computes(Moves, values::shaping::reshaped),
+    row("Resize", &resize::Resize { scales: 2 }),
+    row("ReverseSequence", &along::REVERSED),
+    row("RoiAlign", &along::REGIONS),
+    row("RotaryEmbedding", &rotary::Rotary { cosines: 1 }),
+    row("Round", &folding(Fold::Round, 1)).computes(Pointwise, |cx| unary(cx, f64::round_ties_even)).no_gradient(STEPS),
+    row("STFT", &Uncounted(SIGNAL)),
+    row("Scan", &control::Scan),
+    row("Scatter", &scatter::ByElement { like: 0 }),
+    row("ScatterElements", &scatter::ByElement { like: 0 }),
+    row("ScatterND", &scatter::ScatterNd),
+    row("Selu", &opaque(1)),
+    row("SequenceAt", &Frozen(SEQUENCE)),
+    row("SequenceConstruct", &Frozen(SEQUENCE)),
+    row("SequenceEmpty", &Frozen(SEQUENCE)),
+    row("SequenceErase", &Frozen(SEQUENCE)),
+    row("SequenceInsert", &Frozen(SEQUENCE)),
+    row("SequenceLength", &frozen::Shaped(SEQUENCE, frozen::count)),
+    row("SequenceMap", &Uncounted(SEQUENCE)),
+    row("Shape", &shape::Shape).no_gradient(SIZES),
+    row("Shrink", &opaque(1)),
+    row("Sigmoid", &opaque(1))
+        .computes(Pointwise, |cx| unary(cx, |x| 1.0 / (1.0 + (-x).exp())))
+        .gradient(gradient::sigmoid),
+    row("Sign", &opaque(1))
+        .computes(Pointwise, |cx| unary(cx, |x| if x == 0.0 { 0.0 } else { x.signum() }))
+        .no_gradient(STEPS),
+    row("SimplifiedLayerNormalization", &normalization::LayerNorm),
+    row("Sin", &opaque(1)).computes(Pointwise, |cx| unary(cx, f64::sin)),
+    row("Sinh", &opaque(1)),
+    row("Size", &shape::Size).no_gradient(SIZES),
+    row("Slice", &slice::Slice).computes(Moves, values::shaping::sliced),
+    row("Softmax", &softmax::Softmax).computes(Mixes, values::reduce::softmax),
+    row("SoftmaxCrossEntropyLoss", &frozen::Shaped(LOSS, frozen::loss)),
+    row("Softplus", &opaque(1)).computes(Pointwise, |cx| unary(cx, |x| x.max(0.0) + (-x.abs()).exp().ln_1p())),
+    row("Softsign", &opaque(1)),
+    row("SpaceToDepth", &depth_space::SpaceToDepth),
+    row("Split", &split::Split).computes(Moves, values::shaping::split),
+    row("SplitToSequence", &Frozen(SEQUENCE)),
+    row("Sqrt", &folding(Fold::Sqrt, 1)).computes(Pointwise, |cx| unary(cx, f64::sqrt)).gradient(gradient::root),
+    row("Squeeze", &reshape::Squeeze).computes(Moves, values::shaping::reshaped),
+    row("StringConcat", &frozen::Shaped(TEXT, frozen::same)),
+    row("StringNormalizer", &Frozen(TEXT)),
+    row("StringSplit", &Frozen(TEXT)),
+    row("Sub", &folding(Fold::Sub, 2).adding()).computes(Pointwise, |cx| binary(cx, |a, b| a - b)),
+    row("Sum", &opaque(usize::MAX).adding()).computes(Pointwise, |cx| folded(cx, |a, b| a + b)),
+    row("SwiGLU", &opaque(2)),
+    row("Swish", &opaque(1)),
+    row("Tan", &opaque(1)),
+    row("Tanh", &opaque(1)).computes(Pointwise, |cx| unary(cx, f64::tanh)).gradient(gradient::tanh),
+    row("TensorScatter", &scatter::TensorScatter),
+    row("TfIdfVectorizer", &Frozen(TEXT)),
+    row("ThresholdedRelu", &opaque(1)),
+    row("Tile", &expand::Tile),
+    row("TopK", &along::TOP),
+    row("Transpose", &transpose::Transpose).computes(Moves, values::shaping::transposed),
+    row("Trilu", &along::TRIANGLE),
+    row("Unique", &Frozen("which values are equal, only a run can tell")),
+    row("Unsqueeze", &reshape::Unsqueeze).computes(Moves, values::shaping::reshaped),
+    row("Upsample", &resize::Resize { scales: 1 }),
+    row("Where", &folding(Fold::Where, 3).giving(Gives::Like(1))),
+    row("Xor", &opaque(2)).no_gradient(TRUTH),
 ];
 
-static INDEX: LazyLock<HashMap<(&'static str, &'static str), &'static dyn Operator>> = LazyLock::new(|| {
-    DOMAINS.iter().flat_map(|(domain, table)| table.iter().map(|(name, op)| ((*domain, *name), *op))).collect()
-});
+static INDEX: LazyLock<HashMap<(&'static str, &'static str), &'static Description>> =
+    LazyLock::new(|| all().map(|(domain, d)| ((domain, d.name), d)).collect());
 
-/// The operator of a node, by domain and type; `None` where there is no rule.
-pub fn find(domain: &str, op_type: &str) -> Option<&'static dyn Operator> {
+/// What is known of a node's operator, by domain and type; `None` where nothing is.
+pub fn find(domain: &str, op_type: &str) -> Option<&'static Description> {
     let domain = if domain == "ai.onnx" { "" } else { domain };
     INDEX.get(&(domain, op_type)).copied()
 }
 
-/// Domain and name of all operators that have an answer, in order.
-pub fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DOMAINS.iter().flat_map(|(domain, table)| table.iter().map(|(name, _)| (*domain, *name)))
+/// All operators with their domains, in order.
+pub fn all() -> impl Iterator<Item = (&'static str, &'static Description)> {
+    DOMAINS.iter().flat_map(|(domain, table)| table.iter().map(|d| (*domain, d)))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn table_is_sorted_and_without_doubles() {
-        let names: Vec<_> = super::names().collect();
+        let names: Vec<_> = all().map(|(domain, d)| (domain, d.name)).collect();
         assert!(names.windows(2).all(|w| w[0] < w[1]), "{names:?}");
+    }
+
+    #[test]
+    fn constants_are_folded_by_operators_of_the_default_domain_only() {
+        assert!(find("", "Mul").is_some_and(|d| d.folding.is_some()));
+        assert!(find("ai.onnx", "Conv").is_some_and(|d| d.folding.is_none()));
+        assert!(find("com.example", "Mul").is_none());
+        assert!(all().all(|(domain, d)| domain.is_empty() || d.folding.is_none()));
     }
 }

@@ -1,9 +1,8 @@
 //! Transpose: a permutation of the axes.
 
-use super::context::{InferCx, RelateCx};
-use super::fact::{Fact, axis, known};
+use super::context::{InferCx, Inferred, NodeView, RelateCx, Related};
+use super::fact::{axis, known};
 use super::{Numbers, Operator};
-use crate::onnx::proto::NodeProto;
 
 /// `Transpose`.
 pub struct Transpose;
@@ -20,7 +19,7 @@ pub fn permutation(perm: Option<Vec<i64>>, rank: usize) -> Option<Vec<usize>> {
 }
 
 impl Operator for Transpose {
-    fn numbers(&self, _: &NodeProto, _: &[Option<&Fact>], input: usize) -> Option<Numbers> {
+    fn numbers(&self, _: &NodeView, input: usize) -> Option<Numbers> {
         (input == 0).then_some(Numbers::Same)
     }
 
@@ -28,7 +27,8 @@ impl Operator for Transpose {
         "axes change places"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
         let x = cx.shape(0)?.to_vec();
         let perm = permutation(cx.ints("perm"), x.len())?;
         let dtype = cx.dtype(0);
@@ -49,17 +49,16 @@ impl Operator for Transpose {
             }
             _ => None,
         };
-        cx.set(0, dtype, perm.iter().map(|p| x[*p].clone()).collect());
+        told.set(0, dtype, perm.iter().map(|p| x[*p].clone()).collect());
         if let Some(v) = value {
-            cx.set_value(0, v);
+            told.set_value(0, v);
         }
-        Some(())
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let x = cx.input(0)?;
         let perm = permutation(cx.ints("perm"), x.len())?;
-        cx.set(0, perm.iter().map(|p| x[*p]).collect());
-        Some(())
+        Some(Related::one(perm.iter().map(|p| x[*p]).collect()))
     }
 }

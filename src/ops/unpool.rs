@@ -3,8 +3,8 @@
 use crate::algebra::Dim;
 
 use super::Operator;
-use super::context::{InferCx, RelateCx, RewriteCx};
-use super::conv::Window;
+use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
+use super::conv::Windowed;
 use super::fact::Places;
 
 /// `MaxUnpool`. Input 1 counts positions over batch, channels and picture as one; a pooling that runs over fewer
@@ -18,7 +18,7 @@ const SHAPE: usize = 2;
 
 /// Spatial sizes without an operand that gives them.
 fn filled(cx: &InferCx) -> Option<Vec<Dim>> {
-    let w = Window::of(cx.node, cx.ints("kernel_shape")?);
+    let w = cx.attributes::<Windowed>().window()?;
     cx.shape(VALUES)?.get(2..)?.iter().enumerate().map(|(k, d)| w.restored(d, k)).collect()
 }
 
@@ -40,18 +40,17 @@ impl Operator for Unpool {
         &[INDICES]
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let (dtype, rank) = (cx.dtype(VALUES), cx.rank(VALUES)?);
         let shape = match (cx.has(SHAPE), cx.dims(SHAPE)) {
             (true, Some(given)) if given.len() == rank => given.to_vec(),
             (true, _) => (0..rank).map(|k| cx.unknown(0, k)).collect(),
             (false, _) => [cx.shape(VALUES)?.get(..2)?, &filled(cx)?].concat(),
         };
-        cx.set(0, dtype, shape);
-        Some(())
+        Some(Inferred::one(dtype, shape))
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let (x, indices) = (cx.input(VALUES)?, cx.input(INDICES)?);
         let (before, after) = (cx.shape(VALUES)?.to_vec(), cx.out_shape(0)?.to_vec());
         let places = cx.fact(INDICES)?.places.clone();
@@ -66,16 +65,15 @@ impl Operator for Unpool {
             cx.freeze(t, "spatial axis");
         }
         let space = cx.frozen_tail(0, 2, "spatial axis")?;
-        cx.set(0, [&x[..2], &space].concat());
-        Some(())
+        Some(Related::one([&x[..2], &space].concat()))
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
         let wanted = cx.required(0)?;
         if cx.has(SHAPE) && cx.dims(SHAPE) != Some(&wanted) {
-            cx.patch_operand(SHAPE, "shape", &wanted)?;
+            return cx.operand(SHAPE, "shape", &wanted);
         }
-        Some(())
+        Some(Rewrite::default())
     }
 
     fn shape_operands(&self) -> &'static [usize] {

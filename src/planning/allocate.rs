@@ -185,8 +185,7 @@ mod tests {
                 cost(c) - cost(&after)
             };
             let limits = limits(3);
-            let wanted =
-                Wanted { limits: &limits, tilt: 0.0, reached: &reached, saved: &saved, candidates: 100 };
+            let wanted = Wanted { limits: &limits, tilt: 0.0, reached: &reached, saved: &saved, candidates: 100 };
             let steps = allocate(&curves, &mut counts, &wanted);
             assert!(reached(&counts), "{counts:?}");
             let gone: Vec<usize> = (0..3).map(|g| steps.iter().filter(|s| s.0 == g).map(|s| s.1).sum()).collect();
@@ -231,8 +230,11 @@ mod tests {
     fn fixed_widths_and_streams_are_honoured() {
         let curve = |stream| Curve { order: Vec::new(), losses: (0..8).map(f64::from).collect(), stream };
         let mut counts = vec![8, 8, 8];
-        let limits =
-            [Limit { least: 6, fixed: Some(6), unit: 1 }, Limit { least: 1, fixed: None, unit: 1 }, Limit { least: 1, fixed: None, unit: 1 }];
+        let limits = [
+            Limit { least: 6, fixed: Some(6), unit: 1 },
+            Limit { least: 1, fixed: None, unit: 1 },
+            Limit { least: 1, fixed: None, unit: 1 },
+        ];
         let wanted = Wanted {
             limits: &limits,
             tilt: 0.0,

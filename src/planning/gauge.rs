@@ -13,7 +13,7 @@ pub trait Latency: Sync {
 
 /// Weighs candidates, in the unit of a target.
 pub struct Gauge<'a> {
-    a: &'a Analysis<'a>,
+    a: &'a Analysis,
     target: Target,
     /// Bytes that the file takes beside weights.
     fixed_bytes: f64,
@@ -27,7 +27,7 @@ pub struct Gauge<'a> {
 
 impl<'a> Gauge<'a> {
     /// A gauge for a target. Latency is only known with something that predicts it.
-    pub fn new(a: &'a Analysis<'a>, target: Target, fixed_bytes: f64, latency: Option<&'a dyn Latency>) -> Self {
+    pub fn new(a: &'a Analysis, target: Target, fixed_bytes: f64, latency: Option<&'a dyn Latency>) -> Self {
         let full = a.full_counts();
         let channels = full.iter().sum();
         let mut gauge = Gauge { a, target, fixed_bytes, latency, full, channels, products: Vec::new() };

@@ -69,7 +69,7 @@ fn blind_from(a: &Analysis) -> Option<usize> {
         let counted = a.graph.operator(*i).is_some_and(|op| op.work() == Work::Counted);
         counted && a.graph.inputs[*i].iter().any(|id| unknown(a, id))
     };
-    let mut node = (0..a.graph.nodes().len()).find(waits)?;
+    let mut node = (0..a.graph.count()).find(waits)?;
     // Nodes stand in order: each step leads to an earlier one.
     while let Some(id) = a.graph.inputs[node].iter().flatten().find(|id| unknown(a, &Some(**id))) {
         node = a.graph.producer[*id].filter(|before| *before < node)?;
@@ -78,14 +78,14 @@ fn blind_from(a: &Analysis) -> Option<usize> {
 }
 
 /// An input that a contraction may wait for and that has no shape.
-fn without_shape<'m>(a: &Analysis<'m>) -> Option<&'m str> {
+fn without_shape(a: &Analysis) -> Option<&str> {
     let inputs = a.graph.free_inputs();
     inputs.into_iter().map(|v| v.name()).find(|name| a.graph.id(name).is_some_and(|id| unknown(a, &Some(id))))
 }
 
 /// The obstacle of the axes whose weights hold most of the MACs, with their share. What a caller gives and gets is none
 /// where there is another.
-fn heaviest<'a>(a: &'a Analysis<'_>) -> Option<(&'a str, &'a str, Option<f64>)> {
+fn heaviest(a: &Analysis) -> Option<(&str, &str, Option<f64>)> {
     let full = a.full_counts();
     let mut of_node: HashMap<usize, f64> = HashMap::new();
     for (k, node) in a.costs.mac_nodes.iter().enumerate() {
@@ -93,7 +93,7 @@ fn heaviest<'a>(a: &'a Analysis<'_>) -> Option<(&'a str, &'a str, Option<f64>)> 
     }
     let mut readers: HashMap<&str, BTreeSet<usize>> = HashMap::new();
     for v in &a.variants {
-        readers.entry(a.graph.names[v.tensor]).or_default().extend(v.uses.iter().map(|u| u.node));
+        readers.entry(a.graph.name(v.tensor)).or_default().extend(v.uses.iter().map(|u| u.node));
     }
     let mut nodes: BTreeMap<(&str, &str), BTreeSet<usize>> = BTreeMap::new();
     for f in &a.frozen {
@@ -112,7 +112,7 @@ fn heaviest<'a>(a: &'a Analysis<'_>) -> Option<(&'a str, &'a str, Option<f64>)> 
 /// Operators that hold what they compute with in their attributes.
 fn work_elsewhere(a: &Analysis) -> Option<String> {
     let mut found: BTreeMap<String, (usize, &str)> = BTreeMap::new();
-    for i in 0..a.graph.nodes().len() {
+    for i in 0..a.graph.count() {
         let Some(op) = a.graph.operator(i).filter(|op| op.work() != Work::None) else { continue };
         if let Some(why) = op.frozen() {
             found.entry(a.graph.operator_name(i)).or_insert((0, why)).0 += 1;

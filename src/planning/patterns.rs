@@ -15,8 +15,8 @@ pub fn glob(pattern: &str) -> Result<GlobMatcher> {
 /// What patterns are matched against: the group's name, the names of its initializers and of the nodes that use them.
 pub fn names<'a>(a: &'a Analysis, g: &'a Group) -> impl Iterator<Item = &'a str> {
     let members = g.items.iter().map(|i| &a.variants[i.variant]);
-    let weights = members.clone().flat_map(|v| [a.graph.weight_name(v.tensor), a.graph.names[v.tensor]]);
-    let nodes = members.flat_map(|v| v.uses.iter()).map(|u| a.graph.nodes()[u.node].name());
+    let weights = members.clone().flat_map(|v| [a.graph.weight_name(v.tensor), a.graph.name(v.tensor)]);
+    let nodes = members.flat_map(|v| v.uses.iter()).map(|u| a.graph.node(u.node).name());
     std::iter::once(g.name.as_str()).chain(weights).chain(nodes).filter(|n| !n.is_empty())
 }
 
@@ -79,11 +79,11 @@ pub fn absent(a: &Analysis, o: &Options) -> Option<String> {
 }
 
 /// Groups, initializers and nodes by name.
-fn everything<'a>(a: &'a Analysis<'_>) -> impl Iterator<Item = &'a str> {
+fn everything<'a>(a: &'a Analysis) -> impl Iterator<Item = &'a str> {
     let groups = a.groups.iter().map(|g| g.name.as_str());
-    let weights = a.variants.iter().map(|v| a.graph.names[v.tensor]);
-    let initializers = a.graph.proto.initializer.iter().map(|t| t.name());
-    let nodes = a.graph.nodes().iter().map(|n| n.name());
+    let weights = a.variants.iter().map(|v| a.graph.name(v.tensor));
+    let initializers = a.graph.proto().initializer.iter().map(|t| t.name());
+    let nodes = a.graph.nodes().map(|n| n.name());
     groups.chain(weights).chain(initializers).chain(nodes).filter(|n| !n.is_empty())
 }
 

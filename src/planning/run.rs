@@ -136,13 +136,9 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             board.refresh();
         }
         let gains = gauge.gains(&state.counts, &limits);
-        let units = ranking(
-            &state,
-            &limits,
-            scheme,
-            &Asides { structures: &structures, gains: &gains, losses },
-            |g| board.scores(g),
-        );
+        let units = ranking(&state, &limits, scheme, &Asides { structures: &structures, gains: &gains, losses }, |g| {
+            board.scores(g)
+        });
         let share = end * t as f64 / steps as f64;
         let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
         let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());

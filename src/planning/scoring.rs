@@ -7,8 +7,9 @@ use crate::criteria::{
 };
 use crate::onnx;
 use crate::onnx::proto::TensorProto;
-use crate::ops::{Role, dtype};
+use crate::ops::Role;
 use crate::statistics::GroupStatistics;
+use crate::tensor::DType;
 
 /// The weights and groups of a model as criteria see them, with what data says of each group, where there is data.
 ///
@@ -18,17 +19,16 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.weight_name(v.tensor).to_owned();
-        let Some(c) = &a.graph.constants[v.tensor] else {
+        let Some(t) = a.graph.tensor(v.tensor) else {
             // Indices must stay those of the variants.
             weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });
             continue;
         };
-        let t = c.tensor.as_ref();
         let raw = t.raw_data.clone().filter(|raw| !raw.is_empty());
-        let data = match (raw, t.data_type()) {
-            (Some(raw), dtype::FLOAT) => WeightData::Bytes(raw),
-            (Some(raw), dtype::FLOAT16) => WeightData::Half(raw),
-            (Some(raw), dtype::BFLOAT16) => WeightData::Brain(raw),
+        let data = match (raw, onnx::dtype_of(t)) {
+            (Some(raw), DType::Float) => WeightData::Bytes(raw),
+            (Some(raw), DType::Float16) => WeightData::Half(raw),
+            (Some(raw), DType::Bfloat16) => WeightData::Brain(raw),
             _ => WeightData::Floats(numbers(a, v, t)?),
         };
         let shape = match v.quantized {

@@ -43,7 +43,7 @@ pub(super) fn samples(
     let clock = Instant::now();
     let (seed, room) = (request.score.seed, Room::default());
     let read = match request.data.as_deref() {
-        Some(source) => Samples::read(source, a.graph.proto, seed, &room)?,
+        Some(source) => Samples::read(source, a.graph.proto(), seed, &room)?,
         None => {
             let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
             let runner = Runner { runtime: &*runtime, session: &request.session, goes_on: &|| true };

@@ -20,7 +20,7 @@ const CONFIRM: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: D
 #[derive(Clone, Copy)]
 pub(super) struct Trial<'a> {
     /// The original.
-    pub a: &'a Analysis<'a>,
+    pub a: &'a Analysis,
     /// What stays of it.
     pub kept: &'a Kept,
     /// The file.

@@ -41,7 +41,7 @@ pub(super) fn check_model(a: &Analysis, request: &Request) -> Result<Vec<String>
 fn check_classes(a: &Analysis, request: &Request) -> Result<Option<String>, Error> {
     let counts = request.recover.any() || request.sensitivity || request.scheme.needs_losses();
     let classes = request.data.as_deref().map_or(&[][..], |source| source.classes());
-    let output = a.graph.proto.output.first();
+    let output = a.graph.proto().output.first();
     let (Some(output), true) = (output, counts && !classes.is_empty()) else { return Ok(None) };
     let shape = a.graph.id(output.name()).and_then(|id| a.facts.tensors[id].shape.as_ref());
     let width = shape.filter(|s| s.len() > 1).and_then(|s| s.last()?.known()).and_then(|n| usize::try_from(n).ok());

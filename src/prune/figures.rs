@@ -15,7 +15,7 @@ pub(super) fn start_report(
     missed: Option<String>,
     pruned: &Model,
 ) -> Report {
-    let model = a.graph.model;
+    let model = &a.graph.model;
     let (full, counts) = (a.full_counts(), plan.counts());
     let weights = |c: &[usize]| a.costs.weight_bytes(c);
     let figures = |c: &[usize], bytes| ModelFigures {

@@ -91,7 +91,7 @@ fn candidate(
     }
     let kept = plan.kept_atoms(a);
     let Ok(proto) = rewriting::prune(a, &kept) else { return Ok(None) };
-    let mut pruned = with_layout(a.graph.model, proto);
+    let mut pruned = with_layout(&a.graph.model, proto);
     let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
     let (part, goes_on) = (samples.part(samples.solved()), |_| true);
     let calibration = calibration(&part, &*runtime, request, &goes_on);

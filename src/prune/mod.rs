@@ -208,7 +208,7 @@ fn rewrite(
         let clock = Instant::now();
         let (plan, times) = make_plan(a, request, measured, progress)?;
         seconds.plan += clock.elapsed().as_secs_f64();
-        let model = a.graph.model;
+        let model = &a.graph.model;
         // Scoring has read all weights.
         model.maps.release_all();
 
@@ -280,9 +280,8 @@ fn debug_metadata(model: &mut Model, strip: bool, warnings: &mut Vec<String>) {
 /// The request with a limit on runs, where it has none.
 fn limited(a: &Analysis, request: &Request) -> Request {
     let mut request = request.clone();
-    let limit = || {
-        runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.nodes().len(), a.graph.model.file_bytes)
-    };
+    let limit =
+        || runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.count(), a.graph.model.file_bytes);
     request.session.limit.get_or_insert_with(limit);
     request
 }

@@ -51,7 +51,7 @@ pub(super) fn make_plan(
             Err(rewriting::Error::Node { .. }) => return Ok((plan, None)),
             Err(e) => return Err(e.into()),
         };
-        let bytes = onnx::write_to(&with_layout(a.graph.model, proto), &mut std::io::sink())?;
+        let bytes = onnx::write_to(&with_layout(&a.graph.model, proto), &mut std::io::sink())?;
         if bytes <= limit {
             return Ok((plan, None));
         }

@@ -65,7 +65,9 @@ pub enum Error {
     #[error("what a model must keep, and statistics of normalisations, come from data: give some with --data")]
     NoData,
     /// What must be kept cannot be told.
-    #[error("the accuracy that may be lost cannot be told: the data has no classes, or the first output no scores of them")]
+    #[error(
+        "the accuracy that may be lost cannot be told: the data has no classes, or the first output no scores of them"
+    )]
     NoLabels,
     /// What must be kept cannot be told.
     #[error("the model has no output that could be compared with the original's")]

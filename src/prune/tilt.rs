@@ -63,7 +63,7 @@ pub(super) fn choose_tilt(
         let kept = plan.kept_atoms(a);
         // What cannot be cut like this keeps some groups whole later.
         let Ok(proto) = rewriting::prune(a, &kept) else { continue };
-        let mut pruned = with_layout(a.graph.model, proto);
+        let mut pruned = with_layout(&a.graph.model, proto);
         let options = Options { rows: ROWS, samples: Some(SAMPLES), repeats: 1, ..Options::new(request.score.seed) };
         let lost = trial(a, &kept, &mut pruned, samples, &calibration, options)?;
         if best.is_none_or(|b| lost < b.0) {

@@ -45,10 +45,10 @@ pub fn output_losses(
         end += 1;
     }
     let batches = 0..end;
-    let mut main = Network::new(a.graph.model, samples, batches.clone(), runner);
+    let mut main = Network::new(&a.graph.model, samples, batches.clone(), runner);
     let wanted = outputs(&mut main.clone(), samples, batches.clone())?;
     let open = |g: &usize| limits[*g].least < a.groups[*g].size;
-    let node = |l: usize| main.node_of(a.graph.names[layers[l].output]).unwrap_or(usize::MAX);
+    let node = |l: usize| main.node_of(a.graph.name(layers[l].output)).unwrap_or(usize::MAX);
     // The first reader of each group, so that the network need not run behind it twice.
     let first = |c: &ErrorCurve| c.points.first()?.readers.iter().map(|r| r.0).min_by_key(|l| node(*l));
     let mut by_reader: Vec<(usize, usize, &ErrorCurve)> = (0..a.groups.len())
@@ -65,7 +65,7 @@ pub fn output_losses(
     };
     let mut out = vec![Curve::default(); a.groups.len()];
     for (g, reader, curve) in by_reader {
-        main.advance(&[a.graph.names[layers[reader].consumer.data]])?;
+        main.advance(&[a.graph.name(layers[reader].consumer.data)])?;
         let mut measured = Vec::new();
         for point in &curve.points {
             ask()?;

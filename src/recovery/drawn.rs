@@ -11,11 +11,11 @@ use super::store::Room;
 use crate::analysis::Analysis;
 use crate::data::{Batch, Target, dead_leaves};
 use crate::onnx::proto::GraphProto;
-use crate::ops::dtype;
 use crate::report::StandIn;
 use crate::rewriting;
 use crate::runtime::{Dim, IoInfo, Tensor};
 use crate::statistics::{Batches, InMemory, Lot, Reading, Sampler, Source, SourceError, layers};
+use crate::tensor::DType;
 
 /// Small pictures that are drawn, and large ones: these have more positions.
 const PICTURES: [usize; 2] = [256, 128];
@@ -116,12 +116,12 @@ impl Drawn {
         let inputs = a.graph.free_inputs();
         let [input] = inputs[..] else { return None };
         let id = a.graph.id(input.name())?;
-        if a.facts.tensors[id].dtype != dtype::FLOAT {
+        if a.facts.tensors[id].dtype != DType::Float {
             return None;
         }
         let shape = a.facts.concrete(id, &a.facts.bindings)?;
         let layout = Layout::of(&shape.iter().copied().map(Some).collect::<Vec<_>>())?;
-        let fixed = match declared(a.graph.proto).first().and_then(|i| i.dims.as_ref()?.first().cloned()) {
+        let fixed = match declared(a.graph.proto()).first().and_then(|i| i.dims.as_ref()?.first().cloned()) {
             Some(Dim::Fixed(n)) => Some(n),
             _ => None,
         };
@@ -177,7 +177,7 @@ pub fn takes_pictures(graph: &GraphProto) -> bool {
         _ => None,
     };
     let dims: Option<Vec<Option<usize>>> = input.dims.as_ref().map(|dims| dims.iter().map(size).collect());
-    input.dtype == dtype::FLOAT && dims.is_some_and(|d| Layout::of(&d).is_some())
+    input.dtype == DType::Float && dims.is_some_and(|d| Layout::of(&d).is_some())
 }
 
 /// What stands in for data, read for the model.
@@ -186,7 +186,7 @@ pub fn takes_pictures(graph: &GraphProto) -> bool {
 /// When an input has no known shape, or the model cannot be run.
 pub fn stand_in(a: &Analysis, seed: u64, room: &Room, runner: Runner) -> rewriting::Result<Samples> {
     let read = |source: &dyn Source, of: StandIn| -> rewriting::Result<Samples> {
-        let mut samples = Samples::read(source, a.graph.proto, seed, room)?;
+        let mut samples = Samples::read(source, a.graph.proto(), seed, room)?;
         samples.stand_in = Some(of);
         Ok(samples)
     };
@@ -194,8 +194,8 @@ pub fn stand_in(a: &Analysis, seed: u64, room: &Room, runner: Runner) -> rewriti
         return read(&random(a, seed, RANDOM)?, StandIn::RandomInputs);
     };
     // Whether the model runs at all is known before anything rests on it.
-    let few = Samples::read(&drawn.scaled(Scaling::Standard, 1), a.graph.proto, seed, room)?;
-    outputs(&mut Network::new(a.graph.model, &few, 0..few.batches(), runner), &few, 0..few.batches())?;
+    let few = Samples::read(&drawn.scaled(Scaling::Standard, 1), a.graph.proto(), seed, room)?;
+    outputs(&mut Network::new(&a.graph.model, &few, 0..few.batches(), runner), &few, 0..few.batches())?;
     let mut best: Option<(f64, Scaling)> = None;
     for scaling in Scaling::ALL {
         let strange = strangeness(a, &drawn.scaled(scaling, ASKED.0), runner)?;
@@ -222,12 +222,12 @@ pub fn random(a: &Analysis, seed: u64, count: u64) -> rewriting::Result<InMemory
 /// How far the first layers' channels are from mean 0 and variance 1, which normalisations have seen to in training: the
 /// mean Kullback-Leibler divergence of normal distributions.
 fn strangeness(a: &Analysis, drawn: &Drawn, runner: Runner) -> rewriting::Result<f64> {
-    let samples = Samples::read(drawn, a.graph.proto, 0, &Room::default())?;
+    let samples = Samples::read(drawn, a.graph.proto(), 0, &Room::default())?;
     let batches = 0..samples.batches();
-    let mut network = Network::new(a.graph.model, &samples, batches.clone(), runner);
+    let mut network = Network::new(&a.graph.model, &samples, batches.clone(), runner);
     let mut found = Vec::new();
     for layer in layers(a).iter().take(ASKED.1) {
-        let name = a.graph.names[layer.output];
+        let name = a.graph.name(layer.output);
         // Layers that are not in the order of their inputs tell nothing any more.
         if network.advance(&[name]).is_err() {
             continue;

@@ -84,7 +84,7 @@ impl<'g> Flow<'g> {
         let mut out = vec![false; self.nodes.len()];
         let shrinks = a.variants.iter().filter(|v| v.axes.iter().any(|t| a.relations.terms.shrinks(*t, kept)));
         for u in shrinks.flat_map(|v| &v.uses) {
-            let name = a.graph.nodes()[u.node].output.first().map_or("", String::as_str);
+            let name = a.graph.node(u.node).output.first().map_or("", String::as_str);
             match (a.graph.scope_of(u.node), self.maker(name)) {
                 (0, Some(i)) => out[i] = true,
                 // Inside of some body.

@@ -88,7 +88,7 @@ pub fn recover(
         }
         original
     } else {
-        run(a.graph.model)?
+        run(&a.graph.model)?
     };
     out.original = likeness(&original, &original, samples, from)?.and_then(|l| l.accuracy);
     out.pruned = likeness(&before, &original, samples, from)?;

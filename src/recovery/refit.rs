@@ -114,14 +114,14 @@ pub fn refit<'r>(
     let small = Analysis::new(&before, &Vec::new())?;
     let all = looked_at(samples, options);
     let mut walked = Walked {
-        original: Network::new(a.graph.model, samples, all.clone(), runner),
+        original: Network::new(&a.graph.model, samples, all.clone(), runner),
         pruned: Network::new(pruned, samples, all, runner),
         refitted: Refitted::default(),
     };
-    let flow = Flow::new(a.graph.proto);
+    let flow = Flow::new(a.graph.proto());
     let differs = flow.differs(a, kept);
     let (originals, smalls) = (layers(a), layers(&small));
-    let node_of = |l: &Layer| flow.maker(a.graph.names[l.output]);
+    let node_of = |l: &Layer| flow.maker(a.graph.name(l.output));
     let mut is_layer = vec![false; differs.len()];
     originals.iter().filter_map(node_of).for_each(|i| is_layer[i] = true);
     // Layers that are not done yet: nothing behind them is known.
@@ -129,7 +129,7 @@ pub fn refit<'r>(
     let mut queue: Vec<&Layer> = Vec::new();
     for node in flow.order(&is_layer) {
         let Some(layer) = originals.iter().find(|l| node_of(l) == Some(node)) else { continue };
-        let input = a.graph.names[layer.consumer.data];
+        let input = a.graph.name(layer.consumer.data);
         if flow.maker(input).is_some_and(|i| differs[i]) {
             open[node] = true;
             queue.push(layer);
@@ -141,11 +141,11 @@ pub fn refit<'r>(
             return Err(statistics::Error::Interrupted.into());
         }
         let Some(node) = node_of(layer) else { continue };
-        let name = a.graph.names[layer.output];
+        let name = a.graph.name(layer.output);
         let known = |r: &str| flow.ancestors(r).iter().zip(&open).all(|(above, open)| !above || !open);
         let fit = smalls
             .iter()
-            .find(|l| small.graph.names[l.output] == name)
+            .find(|l| small.graph.name(l.output) == name)
             .and_then(|l| Fit::new(a, kept, &small, layer, l, &walked.pruned, known));
         let done = match fit {
             Some(fit) => fit.solve_and_apply(&mut walked, samples, options)?,
@@ -200,7 +200,7 @@ impl<'f> Fit<'f> {
     fn new(
         a: &Analysis,
         kept: &Kept,
-        small: &'f Analysis<'f>,
+        small: &'f Analysis,
         original: &Layer,
         layer: &'f Layer,
         network: &Network,
@@ -215,9 +215,9 @@ impl<'f> Fit<'f> {
         let axis = a.variants[original.consumer.variant].axes[original.consumer.contraction.out_axis];
         let channels = a.relations.terms.kept_positions(axis, kept);
         let channels = channels.unwrap_or_else(|| (0..original.consumer.outputs).collect());
-        let name = |id: Option<usize>, of: &'f Analysis| id.map(|id| of.graph.names[id]);
+        let name = |id: Option<usize>, of: &'f Analysis| id.map(|id| of.graph.name(id));
         let sum = name(layer.after.sum, small);
-        let same = original.after.sum.map(|id| a.graph.names[id]) == sum;
+        let same = original.after.sum.map(|id| a.graph.name(id)) == sum;
         let sum = sum.filter(|r| same && known(r));
         // What is cut off depends on all that is added.
         let clamp = layer.after.clamp.filter(|_| sum.is_some() || layer.after.sum.is_none());
@@ -227,8 +227,8 @@ impl<'f> Fit<'f> {
             reading: Reading::of(c),
             place,
             channels,
-            input: small.graph.names[c.data],
-            output: small.graph.names[layer.output],
+            input: small.graph.name(c.data),
+            output: small.graph.name(layer.output),
             sum,
             clamp,
             prior,

@@ -10,6 +10,7 @@ use crate::onnx::proto::{GraphProto, ValueInfoProto, tensor_shape_proto::dimensi
 use crate::report::StandIn;
 use crate::runtime::{Dim, IoInfo, Tensor};
 use crate::statistics::{Batches, Error, Result, Source, SourceError};
+use crate::tensor::DType;
 
 /// One of so many samples is set aside: not for solving, but for choosing and for telling how good the result is.
 const ASIDE: usize = 4;
@@ -160,7 +161,7 @@ pub(super) fn declared(graph: &GraphProto) -> Vec<IoInfo> {
         };
         IoInfo {
             name: v.name().to_owned(),
-            dtype: tensor.map_or(0, |t| t.elem_type()),
+            dtype: tensor.map_or(DType::Undefined, |t| DType::of(t.elem_type())),
             dims: tensor.and_then(|t| Some(t.shape.as_ref()?.dim.iter().map(dim).collect())),
         }
     };

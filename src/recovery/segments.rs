@@ -250,10 +250,9 @@ impl<'a> Network<'a> {
         for (name, fixed) in inputs.iter().zip(&lot.fixed) {
             let Some((dtype, shape)) = self.live.get(name).and_then(|v| v.form(lot.batches[0])) else { continue };
             match fixed {
-                Some(value) => graph.initializer.push(constant(name, value)?),
+                Some(value) => graph.initializer.push(onnx::from_tensor(name, value)),
                 None => {
                     let dims: Vec<Option<i64>> = shape.iter().map(|d| i64::try_from(*d).ok()).collect();
-                    let dtype = DType::try_from(dtype).unwrap_or(DType::Undefined);
                     graph.input.push(onnx::value_info(name, dtype, &dims));
                     given.push(name);
                 }
@@ -315,24 +314,6 @@ struct Lot {
     fixed: Vec<Option<Tensor>>,
 }
 
-fn is_whole(dtype: i32) -> bool {
-    matches!(DType::try_from(dtype), Ok(DType::Int64 | DType::Int32 | DType::Bool))
-}
-
-/// A small tensor of whole numbers as an initializer.
-fn constant(name: &str, value: &Tensor) -> Result<onnx::proto::TensorProto> {
-    let mut raw = Vec::new();
-    value.write_raw(&mut raw)?;
-    // The file format is little-endian.
-    if cfg!(target_endian = "big") {
-        let size = (raw.len() / value.len().max(1)).max(1);
-        raw.chunks_exact_mut(size).for_each(<[u8]>::reverse);
-    }
-    Ok(onnx::proto::TensorProto {
-        name: Some(name.to_owned()),
-        dims: value.shape().iter().map(|d| *d as i64).collect(),
-        data_type: Some(value.dtype()),
-        raw_data: Some(raw.into()),
-        ..Default::default()
-    })
+fn is_whole(dtype: DType) -> bool {
+    matches!(dtype, DType::Int64 | DType::Int32 | DType::Bool)
 }

@@ -1,5 +1,6 @@
 //! Tensors that are kept while a network runs: in memory up to a limit, beyond it in temporary files.
 
+use crate::tensor::DType;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +77,7 @@ pub struct Values {
 
 #[derive(Clone, Debug)]
 struct Slot {
-    dtype: i32,
+    dtype: DType,
     shape: Vec<usize>,
     place: Place,
 }
@@ -91,7 +92,7 @@ enum Place {
 impl Values {
     /// Places for so many batches.
     pub fn new(batches: usize, room: &Room) -> Values {
-        let nothing = Slot { dtype: 0, shape: Vec::new(), place: Place::Nothing };
+        let nothing = Slot { dtype: DType::Undefined, shape: Vec::new(), place: Place::Nothing };
         Values { slots: vec![nothing; batches], room: room.clone(), file: None }
     }
 
@@ -141,7 +142,7 @@ impl Values {
     }
 
     /// Element type and shape of the value of a batch.
-    pub fn form(&self, batch: usize) -> Option<(i32, &[usize])> {
+    pub fn form(&self, batch: usize) -> Option<(DType, &[usize])> {
         self.slots.get(batch).map(|s| (s.dtype, s.shape.as_slice()))
     }
 }
@@ -160,7 +161,7 @@ mod tests {
         assert_eq!(in_memory(&values), 2);
         for k in [3, 0, 2, 1] {
             assert_eq!(**values.get(k).unwrap(), tensor(k));
-            assert_eq!(values.form(k), Some((1, &[2, 5][..])));
+            assert_eq!(values.form(k), Some((DType::Float, &[2, 5][..])));
         }
         // A copy holds the same room; once all are gone, there is room again.
         let copy = values.clone();

@@ -28,12 +28,12 @@ impl Place {
     /// Where the values of a layer of `a` stand in a network of the same names; `None` where one cannot be changed.
     pub fn of(a: &Analysis, layer: &Layer, network: &Network) -> Option<Place> {
         let graph = &network.graph;
-        let node = network.node_of(a.graph.names[layer.output])?;
+        let node = network.node_of(a.graph.name(layer.output))?;
         let initializers = Initializers::of(graph);
         let writable = |(node, input): &(usize, usize)| {
             graph.node.get(*node).is_some_and(|n| initializers.values(graph, n, *input).is_some())
         };
-        let at = |i: usize| network.node_of(a.graph.nodes()[i].output.first()?);
+        let at = |i: usize| network.node_of(a.graph.node(i).output.first()?);
         let intercept = match layer.after.intercept {
             Intercept::Bias(input) => Some(Some((node, input)).filter(writable)?),
             Intercept::NewBias(input) => Some((node, input)),

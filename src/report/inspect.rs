@@ -9,7 +9,7 @@ use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
 use crate::analysis::{Analysis, Group, Kind};
 use crate::onnx::proto::ValueInfoProto;
-use crate::onnx::{self, DType};
+use crate::onnx::{self};
 use crate::planning::Axes;
 
 /// An input or output of the graph.
@@ -144,7 +144,7 @@ pub struct Inspection {
 /// Describes a model.
 pub fn inspect(a: &Analysis) -> Inspection {
     let all = overview(a, None);
-    let model = a.graph.model;
+    let model = &a.graph.model;
     let mut warnings = model.warnings.clone();
     warnings.extend(a.warnings.iter().cloned());
     if let Some(example) = onnx::debug_info(&model.proto).example {
@@ -165,7 +165,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
     for item in &g.items {
         let v = &a.variants[item.variant];
         for at in &v.uses {
-            let initializer = a.graph.names[v.tensor].to_owned();
+            let initializer = a.graph.name(v.tensor).to_owned();
             let (node, role) = (a.graph.label(at.node), item.role.name());
             members.push((at.node, Member { node, initializer, axis: item.axis, role }));
         }
@@ -182,12 +182,12 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
 }
 
 fn facts(a: &Analysis) -> ModelFacts {
-    let (model, graph, full) = (a.graph.model, a.graph.proto, a.full_counts());
+    let (model, graph, full) = (&a.graph.model, a.graph.proto(), a.full_counts());
     let file = model.path.as_ref().and_then(|p| p.file_name()).map(|n| n.to_string_lossy().into_owned());
     let proto = &model.proto;
     let of_tensor = |t: &onnx::proto::TensorProto| {
         let n = onnx::len(t).unwrap_or(0);
-        DType::try_from(t.data_type()).ok().and_then(|d| d.bytes_for(n)).unwrap_or(0) as u64
+        onnx::dtype_of(t).bytes_for(n).unwrap_or(0) as u64
     };
     ModelFacts {
         file: file.unwrap_or_else(|| "-".to_owned()),
@@ -211,7 +211,7 @@ fn facts(a: &Analysis) -> ModelFacts {
 
 fn port(a: &Analysis, v: &ValueInfoProto) -> Port {
     let fact = a.graph.id(v.name()).map(|id| &a.facts.tensors[id]);
-    let dtype = fact.and_then(|f| DType::try_from(f.dtype).ok()).unwrap_or(DType::Undefined);
+    let dtype = fact.map(|f| f.dtype).unwrap_or_default();
     let dims = fact.and_then(|f| f.shape.as_ref());
     let size = |d: &Dim| d.known().map_or_else(|| Size::Open(a.facts.symbols.show(d)), Size::Known);
     let shape = dims.map(|dims| dims.iter().map(size).collect());

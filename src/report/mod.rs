@@ -9,8 +9,8 @@ mod inspect;
 pub mod text;
 
 pub use data::{
-    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery, StandIn,
-    Report, SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION,
+    FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
+    Report, SensitivityPoint, SensitivityReport, Settings, StandIn, TimeReport, Timings, UnreadableRecipe, VERSION,
     Verification, overview, recipe,
 };
 pub use dot::{OtherModel, dot};

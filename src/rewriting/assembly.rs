@@ -1,38 +1,64 @@
-//! Nodes of all scopes, put together again: bodies into the nodes that own them.
+//! The nodes of an analysed graph, put together again: bodies into the nodes that own them.
+
+use std::collections::HashMap;
 
 use crate::analysis::Graph;
 use crate::onnx;
-use crate::onnx::proto::NodeProto;
+use crate::onnx::edit::{Editor, Emit, Names, NewNode, ScopeId};
+use crate::onnx::proto::type_proto::Value as TypeValue;
+use crate::onnx::proto::{GraphProto, NodeProto};
 
-/// The nodes of each scope so far.
+/// An editor with a scope for each of a graph's.
 pub struct Assembly {
-    scopes: Vec<Vec<NodeProto>>,
+    /// The nodes so far, and the initializers that they need beside those of the graph.
+    pub edit: Editor,
+    scopes: Vec<ScopeId>,
 }
 
 impl Assembly {
     /// Nothing yet.
-    pub fn new(graph: &Graph) -> Assembly {
-        Assembly { scopes: vec![Vec::new(); graph.scopes.len()] }
+    pub fn new(graph: &Graph, names: Names) -> Assembly {
+        let mut edit = Editor::with_names(GraphProto::default(), onnx::opset(&graph.model.proto, ""), names);
+        let bodies = graph.scopes.iter().skip(1);
+        let scopes = [Editor::MAIN].into_iter().chain(bodies.map(|_| edit.add_scope())).collect();
+        Assembly { edit, scopes }
     }
 
-    /// Adds a node of the graph, in the order in which nodes are walked.
+    /// Goes to the scope of a node of the graph; nodes are walked in the graph's order.
+    pub fn enter(&mut self, graph: &Graph, i: usize) {
+        self.edit.enter(self.scopes[graph.scope_of(i)]);
+    }
+
+    /// Adds a node of the graph in its scope.
     pub fn push(&mut self, graph: &Graph, i: usize, mut node: NodeProto) {
         if graph.is_entry(i) {
             return;
         }
-        for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&graph.bodies[i]) {
-            body.node = std::mem::take(&mut self.scopes[*scope]);
+        self.enter(graph, i);
+        self.edit.fill_bodies(&mut node, graph.bodies[i].iter().map(|scope| self.scopes[*scope]));
+        self.edit.emit(node);
+    }
+
+    /// Lets the bodies of a node give the tensors that took the place of constants they gave: `reads` by (node, input),
+    /// where the ends of bodies follow the node's own inputs.
+    pub fn redirect(&mut self, graph: &Graph, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) {
+        let own = node.input.len();
+        let given: usize = onnx::walk::bodies(node).map(|b| b.input.len()).sum();
+        let mut at = own + given;
+        for (body, scope) in onnx::walk::bodies_mut(node).zip(&graph.bodies[i]) {
+            self.edit.enter(self.scopes[*scope]);
+            for out in &mut body.output {
+                if let Some(new) = reads.get(&(i, at)) {
+                    let name = self.edit.fresh(out.name());
+                    out.name = Some(self.edit.op(NewNode::identity(new, name)));
+                    // Of what is inferred the runtime asks no declaration.
+                    if let Some(TypeValue::TensorType(t)) = out.r#type.as_mut().and_then(|t| t.value.as_mut()) {
+                        t.shape = None;
+                    }
+                }
+                at += 1;
+            }
         }
-        self.insert(graph.scope_of(i), node);
-    }
-
-    /// Adds a node that the graph does not have.
-    pub fn insert(&mut self, scope: usize, node: NodeProto) {
-        self.scopes[scope].push(node);
-    }
-
-    /// The nodes of the main graph.
-    pub fn main(mut self) -> Vec<NodeProto> {
-        self.scopes.first_mut().map(std::mem::take).unwrap_or_default()
+        self.enter(graph, i);
     }
 }

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::onnx;
+use crate::onnx::edit::{drop_unread, drop_unread_within};
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
-use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::onnx::proto::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 
 /// The model as it is, with some initializers replaced and no nodes yet.
 pub fn copy_without_weights(a: &Analysis, replaced: &BTreeMap<usize, TensorProto>) -> ModelProto {
     let old = &a.graph.model.proto;
-    let g = a.graph.proto;
+    let g = a.graph.proto();
     let initializer = g.initializer.iter().enumerate().map(|(i, t)| replaced.get(&i).unwrap_or(t).clone()).collect();
     let graph = GraphProto {
         node: Vec::new(),
@@ -84,9 +85,10 @@ fn resize(v: &mut ValueInfoProto, sizes: &[Option<Option<DimValue>>]) {
     }
 }
 
-/// Drops what no output depends on. Nodes that may have effects of their own have outputs too, so this is all.
+/// Drops what no output depends on.
 pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
-    let needed = drop_dead_nodes(graph);
+    graph.node.iter_mut().flat_map(onnx::walk::bodies_mut).for_each(drop_unread_within);
+    let needed = drop_unread(graph, |_| true);
     let mut gone: HashSet<String> = HashSet::new();
     graph.initializer.retain(|t| {
         let stays = needed.contains(t.name());
@@ -109,45 +111,6 @@ pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
     let known = |name: &str| made.contains(name) || held.contains(name) || needed.contains(name);
     graph.value_info.retain(|v| made.contains(v.name()) || held.contains(v.name()));
     graph.quantization_annotation.retain(|q| known(q.tensor_name()));
-}
-
-/// Drops nodes, and initializers of bodies; gives the names that are read.
-fn drop_dead_nodes(graph: &mut GraphProto) -> HashSet<String> {
-    let mut needed: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
-    let mut alive = vec![false; graph.node.len()];
-    for (i, n) in graph.node.iter_mut().enumerate().rev() {
-        if n.output.iter().any(|o| needed.contains(o)) {
-            alive[i] = true;
-            for body in onnx::walk::bodies_mut(n) {
-                drop_dead_in_body(body);
-            }
-            reads(n, &mut needed);
-        }
-    }
-    let mut i = 0;
-    graph.node.retain(|_| {
-        i += 1;
-        alive[i - 1]
-    });
-    needed
-}
-
-/// In a body, an initializer may also be an input's default: then it stays.
-fn drop_dead_in_body(body: &mut GraphProto) {
-    let needed = drop_dead_nodes(body);
-    let inputs: HashSet<&str> = body.input.iter().map(|v| v.name()).collect();
-    body.initializer.retain(|t| needed.contains(t.name()) || inputs.contains(t.name()));
-    let made: HashSet<&str> = body.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
-    body.value_info.retain(|v| made.contains(v.name()) || needed.contains(v.name()));
-}
-
-/// All that a node reads, its bodies included.
-fn reads(n: &NodeProto, out: &mut HashSet<String>) {
-    out.extend(n.input.iter().filter(|i| !i.is_empty()).cloned());
-    for body in onnx::walk::bodies(n) {
-        body.node.iter().for_each(|n| reads(n, out));
-        out.extend(body.output.iter().map(|v| v.name().to_owned()));
-    }
 }
 
 fn declaration(t: &TensorProto) -> ValueInfoProto {

@@ -10,6 +10,9 @@ pub enum Error {
     /// The file format refused.
     #[error(transparent)]
     Onnx(#[from] crate::onnx::Error),
+    /// A change of the graph is not possible.
+    #[error(transparent)]
+    Edit(#[from] crate::onnx::edit::Error),
     /// A runtime refused.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::Error),
@@ -30,4 +33,10 @@ pub enum Error {
     /// The pruned model does not do what the original does with the removed channels silenced.
     #[error("verification failed, nothing was written: {0}")]
     Verification(String),
+}
+
+impl From<crate::tensor::Error> for Error {
+    fn from(e: crate::tensor::Error) -> Error {
+        crate::runtime::Error::from(e).into()
+    }
 }

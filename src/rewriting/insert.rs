@@ -8,12 +8,10 @@ use std::collections::HashMap;
 
 use super::clean;
 use super::error::{Error, Result};
-use super::replace::Initializers;
 use crate::analysis::Analysis;
-use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, ModelProto, NodeProto};
+use crate::onnx::edit::{Editor, Emit, NewNode};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
-use crate::ops::dtype;
 use crate::statistics::{Calibration, Tap, tapped};
 
 const EPSILON: f32 = 1e-5;
@@ -41,7 +39,7 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     if layers.is_empty() {
         return Ok((proto, 0));
     }
-    let model = tapped(a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
+    let model = tapped(&a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
     let mut wrong = None;
     Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
         let outputs: HashMap<&str, _> = outputs.iter().map(|(n, view)| (*n, view)).collect();
@@ -58,42 +56,34 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
         return Err(Error::Verification(format!("tensor '{name}' is not what the graph says")));
     }
     let inserted = layers.len();
+    let opset = onnx::opset(&proto, "");
     let Some(graph) = &mut proto.graph else { return Ok((proto, 0)) };
-    let mut initializers = Initializers::of(graph);
+    let mut edit = Editor::open(std::mem::take(graph), opset);
     let mut after: HashMap<usize, Layer> = layers.into_iter().map(|l| (l.node, l)).collect();
-    let mut nodes = Vec::with_capacity(graph.node.len() + after.len());
-    for (i, mut node) in std::mem::take(&mut graph.node).into_iter().enumerate() {
-        let Some(layer) = after.remove(&i) else {
-            nodes.push(node);
+    let mut i = 0;
+    while let Some(mut node) = edit.next() {
+        let layer = after.remove(&i);
+        i += 1;
+        let Some(layer) = layer else {
+            edit.emit(node);
             continue;
         };
-        let raw = initializers.fresh(&format!("{}_unnormalized", layer.output));
+        let raw = edit.names().numbered(&format!("{}_unnormalized", layer.output));
         node.output[0].clone_from(&raw);
-        let mut inputs = vec![raw];
+        let mut normalize = NewNode::new("BatchNormalization").input(raw);
         for (what, values) in layer.parameters()? {
-            let name = initializers.fresh(&format!("{}_{what}", layer.output));
-            graph.initializer.push(onnx::from_f32(&name, &[values.len()], &values, DType::Float)?);
-            inputs.push(name);
+            let name = edit.names().numbered(&format!("{}_{what}", layer.output));
+            edit.hold(onnx::from_f32(&name, &[values.len()], &values, DType::Float)?);
+            normalize = normalize.input(name);
         }
         if let Some((k, _)) = layer.bias {
             node.input.truncate(k);
         }
-        nodes.push(node);
-        nodes.push(NodeProto {
-            name: Some(format!("{}_normalize", layer.output)),
-            op_type: Some("BatchNormalization".to_owned()),
-            input: inputs,
-            output: vec![layer.output],
-            attribute: vec![AttributeProto {
-                name: Some("epsilon".to_owned()),
-                r#type: Some(AttributeType::Float as i32),
-                f: Some(EPSILON),
-                ..AttributeProto::default()
-            }],
-            ..NodeProto::default()
-        });
+        edit.emit(node);
+        let name = format!("{}_normalize", layer.output);
+        edit.op(normalize.name(name).output(layer.output).float("epsilon", EPSILON));
     }
-    graph.node = nodes;
+    *graph = edit.finish();
     clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
     Ok((proto, inserted))
 }
@@ -133,10 +123,9 @@ impl Layer {
 /// Layers whose channels, on axis 1, belong to a group, and that no normalisation follows.
 fn layers(a: &Analysis) -> Vec<Layer> {
     let g = &a.graph;
-    let graph_outputs: Vec<&str> = g.proto.output.iter().map(|v| v.name()).collect();
+    let graph_outputs: Vec<&str> = g.proto().output.iter().map(|v| v.name()).collect();
     let normalized: Vec<usize> = g
         .nodes()
-        .iter()
         .zip(&g.inputs)
         .filter(|(n, _)| n.op_type() == "BatchNormalization")
         .filter_map(|(_, inputs)| inputs.first().copied().flatten())
@@ -149,20 +138,20 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         let leaves = a.relations.terms.leaves(*axes.get(1)?);
         let on_axis_1 = c.window.is_some() || axes.len() == 2;
         let channels = usize::try_from(fact.shape.as_ref()?.get(1)?.known()?).ok().filter(|n| *n > 0)?;
-        let free = !normalized.contains(&output) && !graph_outputs.contains(&g.names[output]);
+        let free = !normalized.contains(&output) && !graph_outputs.contains(&g.name(output));
         let prunable = a.groups.iter().any(|group| leaves.contains(&group.atom));
-        if !(on_axis_1 && free && prunable && fact.dtype == dtype::FLOAT) {
+        if !(on_axis_1 && free && prunable && fact.dtype == DType::Float) {
             return None;
         }
         // A bias that is no constant vector stays where it is.
         let bias = c.bias.filter(|k| g.inputs[node].len() == k + 1).and_then(|k| {
-            let t = &g.constants[g.inputs[node][k]?].as_ref()?.tensor;
+            let t = g.tensor(g.inputs[node][k]?)?;
             let values = onnx::to_f32(t).ok()?.into_owned();
             (values.len() == channels).then_some((k, values))
         });
         let zeros = vec![0.0; channels];
-        let output = g.names[output].to_owned();
+        let output = g.name(output).to_owned();
         Some(Layer { node, output, bias, channels, sums: zeros.clone(), squares: zeros, count: 0.0 })
     };
-    (0..g.nodes().len()).filter_map(layer).collect()
+    (0..g.count()).filter_map(layer).collect()
 }

@@ -13,8 +13,8 @@ use super::error::Result;
 use super::replace::Initializers;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Facts, Graph};
-use crate::onnx::proto::attribute_proto::AttributeType;
-use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto};
+use crate::onnx::edit::{Editor, Emit, NewNode};
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::statistics::{Calibration, Tap, tapped};
 
@@ -101,7 +101,7 @@ impl Normalization {
 
 /// What every normalisation of the original gives on the data, of the channels that are left.
 fn aims(a: &Analysis, kept: &Kept, calibration: &Calibration) -> Result<Aims> {
-    let model = a.graph.model;
+    let model = &a.graph.model;
     let (copy, mut all) = watched(&model.proto, model.external.as_ref(), None)?;
     if all.is_empty() {
         return Ok(Aims::new());
@@ -193,16 +193,18 @@ fn watched(
 ) -> Result<(Model, Vec<Normalization>)> {
     let mut model = Model { proto: proto.clone(), external: external.cloned(), ..Model::default() };
     let ranks = ranks(&model)?;
-    let axes_as_input = onnx::opset(proto, "") >= 18;
     let Some(graph) = &mut model.proto.graph else { return Ok((model, Vec::new())) };
-    let mut initializers = Initializers::of(graph);
-    let (mut nodes, mut all) = (Vec::with_capacity(graph.node.len()), Vec::new());
-    for (i, node) in graph.node.iter().enumerate() {
-        let parameters = |k: usize| initializers.values(graph, node, k);
+    let initializers = Initializers::of(graph);
+    let mut edit = Editor::open(std::mem::take(graph), onnx::opset(proto, ""));
+    let (mut all, mut next) = (Vec::new(), 0);
+    while let Some(node) = edit.next() {
+        let i = next;
+        next += 1;
+        let parameters = |k: usize| initializers.values(edit.graph(), &node, k);
         let (Some(rank), Some(mut scale), Some(mut shift), Some(_), Some(_)) =
             (ranks[i], parameters(1), parameters(2), parameters(3), parameters(4))
         else {
-            nodes.push(node.clone());
+            edit.emit(node);
             continue;
         };
         if let Some(aim) = aims.and_then(|a| a.get(&node.output[0])) {
@@ -212,55 +214,37 @@ fn watched(
                 *scale *= ratio as f32;
             }
         }
-        let mut made = |what: &str| initializers.fresh(&format!("{}_{what}", node.output[0]));
+        let mut made = |what: &str| edit.fresh(&format!("{}_{what}", node.output[0]));
         let [mean, centred, squared, variance, shifted, deviation, unit, scaled] =
             ["mean", "centred", "squared", "variance", "shifted", "deviation", "unit", "scaled"].map(&mut made);
-        let [gamma, beta, epsilon, axes] = ["gamma", "beta", "epsilon", "axes"].map(&mut made);
+        let [gamma, beta, epsilon] = ["gamma", "beta", "epsilon"].map(&mut made);
         let others: Vec<i64> = (0..rank as i64).filter(|k| *k != 1).collect();
-        let small = onnx::attr_f(node, "epsilon").unwrap_or(1e-5);
-        if axes_as_input {
-            graph.initializer.push(onnx::from_i64(&axes, &[others.len()], &others)?);
-        }
-        let reduce = |from: &str, to: &str| {
-            let mut n = simple("ReduceMean", &[from], to);
-            if axes_as_input {
-                n.input.push(axes.clone());
-            } else {
-                n.attribute.push(AttributeProto {
-                    name: Some("axes".to_owned()),
-                    r#type: Some(AttributeType::Ints as i32),
-                    ints: others.clone(),
-                    ..AttributeProto::default()
-                });
-            }
-            n
-        };
+        let small = onnx::attr_f(&node, "epsilon").unwrap_or(1e-5);
         let x = node.input[0].as_str();
-        nodes.extend([
-            reduce(x, &mean),
-            simple("Sub", &[x, &mean], &centred),
-            simple("Mul", &[&centred, &centred], &squared),
-            reduce(&squared, &variance),
-        ]);
+        let reduced = edit.reduce("ReduceMean", x, &others, true)?.output(&mean);
+        edit.op(reduced);
+        edit.op(simple("Sub", [x, &mean], &centred));
+        edit.op(simple("Mul", [&centred, &centred], &squared));
+        let reduced = edit.reduce("ReduceMean", &squared, &others, true)?.output(&variance);
+        edit.op(reduced);
+        let outputs = vec![node.output[0].clone()];
         if aims.is_some() {
             let per_channel: Vec<usize> = [scale.len()].into_iter().chain(vec![1; rank - 2]).collect();
-            graph.initializer.push(onnx::from_f32(&gamma, &per_channel, &scale, DType::Float)?);
-            graph.initializer.push(onnx::from_f32(&beta, &per_channel, &shift, DType::Float)?);
-            graph.initializer.push(onnx::from_f32(&epsilon, &[], &[small], DType::Float)?);
-            nodes.extend([
-                simple("Add", &[&variance, &epsilon], &shifted),
-                simple("Sqrt", &[&shifted], &deviation),
-                simple("Div", &[&centred, &deviation], &unit),
-                simple("Mul", &[&unit, &gamma], &scaled),
-                simple("Add", &[&scaled, &beta], &node.output[0]),
-            ]);
+            edit.hold(onnx::from_f32(&gamma, &per_channel, &scale, DType::Float)?);
+            edit.hold(onnx::from_f32(&beta, &per_channel, &shift, DType::Float)?);
+            edit.hold(onnx::from_f32(&epsilon, &[], &[small], DType::Float)?);
+            edit.op(simple("Add", [&variance, &epsilon], &shifted));
+            edit.op(NewNode::new("Sqrt").input(&shifted).output(&deviation));
+            edit.op(simple("Div", [&centred, &deviation], &unit));
+            edit.op(simple("Mul", [&unit, &gamma], &scaled));
+            edit.op(simple("Add", [&scaled, &beta], &outputs[0]));
         } else {
-            nodes.push(node.clone());
+            edit.emit(node);
         }
-        let (nodes, outputs, epsilon) = (vec![i], vec![node.output[0].clone()], f64::from(small));
+        let (nodes, epsilon) = (vec![i], f64::from(small));
         all.push(Normalization { nodes, outputs, mean, variance, epsilon, sums: Vec::new(), squares: Vec::new() });
     }
-    graph.node = nodes;
+    *graph = edit.finish();
     Ok((model, all))
 }
 
@@ -275,17 +259,12 @@ fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
             && onnx::attr_i(n, "training_mode").unwrap_or(0) == 0;
         let fact = &facts.tensors[graph.inputs[i].first().copied().flatten()?];
         let rank = fact.shape.as_ref()?.len();
-        (plain && fact.dtype == DType::Float as i32 && rank >= 2).then_some(rank)
+        (plain && fact.dtype == DType::Float && rank >= 2).then_some(rank)
     };
-    let main = |(i, _): &(usize, &&NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
-    Ok(graph.nodes().iter().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
+    let main = |(i, _): &(usize, &NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
+    Ok(graph.nodes().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
 }
 
-fn simple(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: Some(op.to_owned()),
-        input: inputs.iter().map(|s| (*s).to_owned()).collect(),
-        output: vec![output.to_owned()],
-        ..NodeProto::default()
-    }
+fn simple(op: &str, inputs: [&str; 2], output: &str) -> NewNode {
+    NewNode::new(op).inputs(inputs).output(output)
 }

@@ -1,8 +1,9 @@
 //! New contents for weights of a model that is being rewritten.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::error::Result;
+use crate::onnx::edit::Names;
 use crate::onnx::proto::{GraphProto, NodeProto};
 use crate::onnx::{self, DType};
 
@@ -12,15 +13,14 @@ pub struct Initializers {
     readers: HashMap<String, usize>,
     /// What copies of tensors are copies of.
     copies: HashMap<String, String>,
-    taken: HashSet<String>,
+    names: Names,
 }
 
 impl Initializers {
     /// Those of a graph.
     pub fn of(graph: &GraphProto) -> Initializers {
         let mut readers: HashMap<String, usize> = HashMap::new();
-        let mut taken = HashSet::new();
-        graph.node.iter().for_each(|n| reads(n, &mut readers, &mut taken));
+        graph.node.iter().for_each(|n| reads(n, &mut readers));
         graph.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
         let index: HashMap<String, usize> =
             graph.initializer.iter().enumerate().map(|(i, t)| (t.name().to_owned(), i)).collect();
@@ -31,9 +31,7 @@ impl Initializers {
                 copies.insert(to.clone(), from);
             }
         }
-        taken.extend(index.keys().cloned());
-        taken.extend(graph.input.iter().map(|v| v.name().to_owned()));
-        Initializers { index, readers, copies, taken }
+        Initializers { index, readers, copies, names: Names::of(graph) }
     }
 
     /// The initializer of that name, or that it is a copy of.
@@ -58,7 +56,7 @@ impl Initializers {
         let shared = !self.index.contains_key(&name) || self.readers(&name) > places.len();
         let old = &graph.initializer[i];
         let Ok(dtype) = DType::try_from(old.data_type()) else { return Ok(false) };
-        let new_name = if shared { self.fresh(&name) } else { name.clone() };
+        let new_name = if shared { self.names.numbered(&name) } else { name.clone() };
         let mut new = onnx::from_f32(&new_name, &onnx::shape(old)?, values, dtype)?;
         new.doc_string.clone_from(&old.doc_string);
         if !shared {
@@ -102,7 +100,7 @@ impl Initializers {
             return Ok(false);
         };
         let base = n.output.first().map_or("", String::as_str);
-        let name = self.fresh(&format!("{base}_bias"));
+        let name = self.names.numbered(&format!("{base}_bias"));
         graph.initializer.push(onnx::from_f32(&name, &[values.len()], values, dtype)?);
         if n.input.len() <= input {
             n.input.resize(input + 1, String::new());
@@ -122,29 +120,14 @@ impl Initializers {
     pub fn readers(&self, name: &str) -> usize {
         self.readers.get(name).copied().unwrap_or(0)
     }
-
-    /// A name that is free and starts like `base`.
-    pub fn fresh(&mut self, base: &str) -> String {
-        let mut n = 1;
-        loop {
-            let name = format!("{base}_{n}");
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-            n += 1;
-        }
-    }
 }
 
-fn reads(n: &NodeProto, readers: &mut HashMap<String, usize>, taken: &mut HashSet<String>) {
+fn reads(n: &NodeProto, readers: &mut HashMap<String, usize>) {
     for name in &n.input {
         *readers.entry(name.clone()).or_default() += 1;
-        taken.insert(name.clone());
     }
-    taken.extend(n.output.iter().cloned());
     for body in onnx::walk::bodies(n) {
-        body.node.iter().for_each(|n| reads(n, readers, taken));
+        body.node.iter().for_each(|n| reads(n, readers));
         body.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
-        taken.extend(body.initializer.iter().map(|t| t.name().to_owned()));
     }
 }

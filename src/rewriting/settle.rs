@@ -18,7 +18,7 @@ const CANNOT: &str = "node that cannot follow when it shrinks";
 ///
 /// # Errors
 /// When the model is inconsistent, a weight cannot be read, or `shapes` do not fit.
-pub fn analyse<'m>(model: &'m Model, shapes: &Shapes, sharing: Sharing) -> Result<Analysis<'m>> {
+pub fn analyse(model: impl Into<Arc<Model>>, shapes: &Shapes, sharing: Sharing) -> Result<Analysis> {
     let mut a = Analysis::with(model, shapes, sharing)?;
     let kept: Kept = a.groups.iter().map(|g| (g.atom, half(g.size))).collect();
     let stuck = stuck(&a, &kept)?;
@@ -53,14 +53,14 @@ pub fn stuck(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Reason)>> {
     }
 }
 
-struct Search<'a, 'm> {
-    a: &'a Analysis<'m>,
+struct Search<'a> {
+    a: &'a Analysis,
     kept: &'a Kept,
     trials: usize,
     found: Vec<(usize, Reason)>,
 }
 
-impl Search<'_, '_> {
+impl Search<'_> {
     fn among(&mut self, groups: &[usize]) -> Result<()> {
         let atoms = groups.iter().map(|g| self.a.groups[*g].atom);
         let kept: Kept = atoms.filter_map(|atom| Some((atom, Arc::clone(self.kept.get(&atom)?)))).collect();
@@ -80,8 +80,7 @@ impl Search<'_, '_> {
             if those.is_empty() {
                 those = groups.to_vec();
             }
-            let at: Arc<str> =
-                format!("{} {}", self.a.graph.nodes()[*node].op_type(), self.a.graph.label(*node)).into();
+            let at: Arc<str> = format!("{} {}", self.a.graph.node(*node).op_type(), self.a.graph.label(*node)).into();
             self.found.extend(those.into_iter().map(|g| (g, Reason { kind: CANNOT, at: Arc::clone(&at) })));
         }
         Ok(())

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use super::assembly::Assembly;
 use super::clean;
 use super::error::{Error, Result};
-use super::weights::{Mode, Names, NewWeights, cut};
+use super::weights::{Mode, NewWeights, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
 use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
-use crate::onnx;
-use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
-use crate::ops::{self, Fact, Operator, RewriteCx, Value};
+use crate::onnx::edit::{Emit, Names};
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::onnx::{self, DType};
+use crate::ops::{self, Fact, NodeView, Operator, Parsed, Rewrite, RewriteCx, Value};
 
 /// The model with only `kept` channels.
 ///
@@ -21,14 +22,14 @@ use crate::ops::{self, Fact, Operator, RewriteCx, Value};
 /// [`Error::Node`] names the first node that cannot follow or whose shape is not as predicted.
 pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Remove)?;
-    for i in 0..a.graph.nodes().len() {
+    for i in 0..a.graph.count() {
         walker.node(i, &weights.reads)?;
     }
-    let Walker { nodes, tensors, .. } = walker;
+    let GraphProto { node, initializer, .. } = walker.made.edit.finish();
     let mut proto = clean::copy_without_weights(a, &weights.replaced);
     if let Some(graph) = &mut proto.graph {
-        graph.node = nodes.main();
-        graph.initializer.extend(weights.added.into_iter().chain(tensors));
+        graph.node = node;
+        graph.initializer.extend(weights.added.into_iter().chain(initializer));
         clean::declare(a, kept, graph);
         clean::drop_dead(graph, proto.ir_version.unwrap_or(0));
     }
@@ -42,7 +43,7 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
 pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Outline)?;
     let mut found = Vec::new();
-    for i in 0..a.graph.nodes().len() {
+    for i in 0..a.graph.count() {
         match walker.node(i, &weights.reads) {
             Ok(()) => {}
             Err(e @ Error::Node { .. }) => {
@@ -73,29 +74,47 @@ fn inputs<'f>(
     graph: &Graph,
     scope: usize,
     names: &[String],
-    ends: &[Option<TensorId>],
+    ends: &[End],
 ) -> Vec<Option<&'f Fact>> {
     let named = |n: &String| new_facts.get(n).or_else(|| graph.lookup(scope, n).map(|id| &facts[id]));
     let own = names.iter().map(|n| if n.is_empty() { None } else { named(n) });
-    own.chain(ends.iter().map(|id| id.map(|id| &facts[id]))).collect()
+    let end = |end: &End| match end {
+        End::Tensor(id) => id.map(|id| &facts[id]),
+        End::New(name) => new_facts.get(name),
+    };
+    own.chain(ends.iter().map(end)).collect()
 }
 
-struct Walker<'a, 'm> {
-    a: &'a Analysis<'m>,
+/// What a body is given, or gives.
+enum End {
+    /// A tensor of the old graph.
+    Tensor(Option<TensorId>),
+    /// What took the place of a constant.
+    New(String),
+}
+
+/// The rule of a node that is not in the old graph.
+fn rule(node: &NodeProto) -> Option<&'static dyn Operator> {
+    ops::find(node.domain(), node.op_type()).map(|d| d.rule)
+}
+
+struct Walker<'a> {
+    a: &'a Analysis,
     kept: &'a Kept,
     /// By tensor of the old graph, as it is in the new one.
     facts: Vec<Fact>,
     /// Of tensors that only the new graph has.
     new_facts: HashMap<String, Fact>,
     symbols: Symbols,
-    names: Names,
-    tensors: Vec<TensorProto>,
-    nodes: Assembly,
+    /// The nodes so far, and the initializers that they need beside the weights.
+    made: Assembly,
+    /// What nodes have picked: by scope, tensor, axis and positions.
+    picked: HashMap<(usize, String, usize, Vec<i64>), String>,
 }
 
-impl<'a, 'm> Walker<'a, 'm> {
-    fn new(a: &'a Analysis<'m>, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a, 'm>)> {
-        let mut names = Names::of(a);
+impl<'a> Walker<'a> {
+    fn new(a: &'a Analysis, kept: &'a Kept, mode: Mode) -> Result<(NewWeights, Walker<'a>)> {
+        let mut names = Names::of_model(&a.graph.model.proto).tagged("pruned");
         let weights = cut(a, kept, mode, &mut names)?;
         let mut walker = Walker {
             a,
@@ -103,9 +122,8 @@ impl<'a, 'm> Walker<'a, 'm> {
             facts: seed(a),
             new_facts: HashMap::new(),
             symbols: a.facts.symbols.clone(),
-            names,
-            tensors: Vec::new(),
-            nodes: Assembly::new(&a.graph),
+            made: Assembly::new(&a.graph, names),
+            picked: HashMap::new(),
         };
         for t in weights.replaced.values().chain(&weights.added) {
             walker.new_facts.insert(t.name().to_owned(), of_constant(t));
@@ -131,12 +149,18 @@ impl<'a, 'm> Walker<'a, 'm> {
     fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let scope = g.scope_of(i);
-        let mut node = g.nodes()[i].clone();
+        let mut node = g.node(i).clone();
+        self.made.enter(g, i);
         if g.is_constant_node(i) {
-            self.nodes.push(g, i, node);
+            self.made.push(g, i, node);
             return Ok(());
         }
-        let ends = g.inputs[i].get(node.input.len()..).unwrap_or_default();
+        let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {
+            Some(new) => End::New(new.clone()),
+            None => End::Tensor(*id),
+        };
+        let ends: Vec<End> = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
+        self.made.redirect(g, i, &mut node, reads);
         for (k, name) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 name.clone_from(new);
@@ -147,42 +171,37 @@ impl<'a, 'm> Walker<'a, 'm> {
         self.pin(i, &mut node, operands)?;
         self.pick(i, &mut node)?;
 
-        let opset = g.opset_of(&node);
         let axes_out: Vec<Option<&[_]>> =
             g.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect();
-        let mut new_nodes = Vec::new();
-        let mut new_tensors = Vec::new();
         if let Some(op) = op {
-            let names = &mut self.names;
-            let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input.clone(), ends);
-            let mut fresh = |base: &str| names.fresh(base);
+            let before = self.so_far();
+            let parsed = Parsed::default();
+            let view = NodeView {
+                node: &node,
+                opset: g.opset_of(&node),
+                inputs: inputs(&self.facts, &self.new_facts, g, scope, &node.input, &ends),
+                parsed: &parsed,
+            };
             let mut cx = RewriteCx {
-                node: &mut node,
-                opset,
-                inputs,
+                view,
                 before: g.inputs[i].iter().map(|t| t.map(|t| &a.facts.tensors[t])).collect(),
                 axes_in: &a.relations.uses[i],
                 axes_out: axes_out.clone(),
                 terms: &a.relations.terms,
                 kept: self.kept,
-                new_tensors: Vec::new(),
-                new_nodes: Vec::new(),
-                fresh: &mut fresh,
+                emit: &mut self.made.edit,
             };
-            let done = cx.settled() || op.rewrite(&mut cx).is_some();
-            (new_nodes, new_tensors) = (cx.new_nodes, cx.new_tensors);
-            if !done {
+            let rewrite = if cx.settled() { Some(Rewrite::default()) } else { op.rewrite(&mut cx) };
+            let Some(rewrite) = rewrite else {
                 return Err(self.fail(i, "its attributes or operands cannot follow the axes that shrank"));
-            }
+            };
+            rewrite.apply(&mut node);
+            self.learn(before, scope);
         }
-        for t in new_tensors {
-            self.add_tensor(t);
-        }
-        new_nodes.into_iter().for_each(|n| self.add_node(n, scope));
         // A rule may have made the node another operator.
-        let renamed = node.op_type() != g.nodes()[i].op_type();
-        let op = if renamed { ops::find(node.domain(), node.op_type()) } else { op };
-        let mut facts = self.infer(&node, op, opset, scope, ends, g.outputs[i].len());
+        let renamed = node.op_type() != g.node(i).op_type();
+        let op = if renamed { rule(&node) } else { op };
+        let mut facts = self.infer(&node, op, scope, &ends, g.outputs[i].len());
         if a.facts.inferred[i] && facts.iter().any(|f| f.shape.is_none()) {
             return Err(self.fail(i, "its inputs do not fit any more"));
         }
@@ -202,14 +221,14 @@ impl<'a, 'm> Walker<'a, 'm> {
                 }
                 (None, None) => old.shape.clone(),
             };
-            let dtype = if fact.dtype == 0 { old.dtype } else { fact.dtype };
+            let dtype = if fact.dtype == DType::Undefined { old.dtype } else { fact.dtype };
             self.facts[id] = Fact { dtype, shape, ..fact };
             self.facts[id].reconcile();
         }
         for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
             clean::declare_body(a, self.kept, *scope, body);
         }
-        self.nodes.push(g, i, node);
+        self.made.push(g, i, node);
         Ok(())
     }
 
@@ -217,13 +236,14 @@ impl<'a, 'm> Walker<'a, 'm> {
         &mut self,
         node: &NodeProto,
         op: Option<&dyn Operator>,
-        opset: i64,
         scope: usize,
-        ends: &[Option<TensorId>],
+        ends: &[End],
         outputs: usize,
     ) -> Vec<Fact> {
-        let inputs = inputs(&self.facts, &self.new_facts, &self.a.graph, scope, &node.input, ends);
-        infer_one(node, op, opset, inputs, outputs, &mut self.symbols).0
+        let g = &self.a.graph;
+        let inputs = inputs(&self.facts, &self.new_facts, g, scope, &node.input, ends);
+        let view = NodeView { node, opset: g.opset_of(node), inputs, parsed: &Parsed::default() };
+        infer_one(view, op, outputs, &mut self.symbols).outputs
     }
 
     /// Where only a run can tell a size, what the file declared of it stays, as long as nothing of it goes.
@@ -250,7 +270,7 @@ impl<'a, 'm> Walker<'a, 'm> {
         let show = |s: &[Dim]| s.iter().map(|d| self.symbols.show(d)).collect::<Vec<_>>().join("x");
         let (is, was) = (show(shape), show(&wanted));
         Err(self
-            .fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.names[id])))
+            .fail(i, format!("output '{}' has shape {is} where {was} follows from the axes", self.a.graph.name(id))))
     }
 
     /// Sizes used as data keep the value they had: a scale computed from a head's width must not change with it.
@@ -276,10 +296,11 @@ impl<'a, 'm> Walker<'a, 'm> {
                 continue;
             }
             let Some(tensor) = self.constant(id, old) else {
-                return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.names[id])));
+                return Err(self.fail(i, format!("'{}' is computed from a size that changed", g.name(id))));
             };
             node.input[k] = tensor.name().to_owned();
-            self.add_tensor(tensor);
+            self.new_facts.insert(tensor.name().to_owned(), of_constant(&tensor));
+            self.made.edit.hold(tensor);
         }
         Ok(())
     }
@@ -291,19 +312,20 @@ impl<'a, 'm> Walker<'a, 'm> {
             for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
                 let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
                 let positions: Vec<i64> = positions.into_iter().map(|p| p as i64).collect();
-                let (indices, out) = (self.names.fresh("positions"), self.names.fresh(&node.input[k]));
-                let tensor = onnx::from_i64(&indices, &[positions.len()], &positions)?;
-                self.add_tensor(tensor);
-                let mut gather = NodeProto {
-                    name: Some(out.clone()),
-                    op_type: Some("Gather".to_owned()),
-                    input: vec![node.input[k].clone(), indices],
-                    output: vec![out.clone()],
-                    ..Default::default()
-                };
-                onnx::set_attr_i(&mut gather, "axis", axis as i64);
-                self.add_node(gather, a.graph.scope_of(i));
-                node.input[k] = out;
+                let scope = a.graph.scope_of(i);
+                let key = (scope, node.input[k].clone(), axis, positions);
+                if let Some(there) = self.picked.get(&key) {
+                    node.input[k].clone_from(there);
+                    continue;
+                }
+                let positions = &key.3;
+                let before = self.so_far();
+                let indices = self.made.edit.ints("positions", &[positions.len()], positions)?;
+                let out = self.made.edit.fresh(&node.input[k]);
+                let gather = self.made.edit.gather(&node.input[k], &indices, axis as i64).output(out);
+                node.input[k] = self.made.edit.op(gather);
+                self.learn(before, scope);
+                self.picked.insert(key, node.input[k].clone());
             }
         }
         Ok(())
@@ -312,20 +334,20 @@ impl<'a, 'm> Walker<'a, 'm> {
     /// The old contents of a tensor as a constant, where all of them are known.
     fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
-        let name = self.names.fresh(self.a.graph.names[id]);
-        let dtype = crate::onnx::DType::try_from(old.dtype).ok()?;
+        let name = self.made.edit.fresh(self.a.graph.name(id));
+        let dtype = old.dtype;
         match old.value.as_ref()? {
             Value::Floats(v) => {
                 let data: Vec<f32> = v.iter().map(|x| *x as f32).collect();
-                crate::onnx::from_f32(&name, &shape, &data, dtype).ok()
+                onnx::from_f32(&name, &shape, &data, dtype).ok()
             }
             Value::Ints(v) => {
                 let data: Vec<i64> = v.iter().map(Dim::known).collect::<Option<_>>()?;
-                let mut t = crate::onnx::from_i64(&name, &shape, &data).ok()?;
-                if old.dtype == ops::dtype::INT32 {
-                    t.data_type = Some(old.dtype);
+                let mut t = onnx::from_i64(&name, &shape, &data).ok()?;
+                if old.dtype == DType::Int32 {
+                    t.data_type = Some(old.dtype as i32);
                     t.raw_data = Some(data.iter().flat_map(|x| (*x as i32).to_le_bytes()).collect::<Vec<u8>>().into());
-                } else if old.dtype != ops::dtype::INT64 {
+                } else if old.dtype != DType::Int64 {
                     return None;
                 }
                 Some(t)
@@ -333,14 +355,18 @@ impl<'a, 'm> Walker<'a, 'm> {
         }
     }
 
-    fn add_node(&mut self, n: NodeProto, scope: usize) {
-        let facts = self.infer(&n, ops::find(n.domain(), n.op_type()), 18, scope, &[], n.output.len());
-        self.new_facts.extend(n.output.iter().cloned().zip(facts));
-        self.nodes.insert(scope, n);
+    /// How many nodes and initializers there are.
+    fn so_far(&self) -> (usize, usize) {
+        (self.made.edit.done(), self.made.edit.graph().initializer.len())
     }
 
-    fn add_tensor(&mut self, t: TensorProto) {
-        self.new_facts.insert(t.name().to_owned(), of_constant(&t));
-        self.tensors.push(t);
+    /// Infers what is new since then.
+    fn learn(&mut self, (nodes, tensors): (usize, usize), scope: usize) {
+        let new = self.made.edit.graph().initializer[tensors..].iter();
+        self.new_facts.extend(new.map(|t| (t.name().to_owned(), of_constant(t))));
+        for n in self.made.edit.done_from(nodes).to_vec() {
+            let facts = self.infer(&n, rule(&n), scope, &[], n.output.len());
+            self.new_facts.extend(n.output.into_iter().zip(facts));
+        }
     }
 }

@@ -6,7 +6,8 @@ use super::error::Result;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Origin, Quantization, TensorId};
 use crate::onnx;
-use crate::onnx::proto::{GraphProto, TensorProto};
+use crate::onnx::edit::Names;
+use crate::onnx::proto::TensorProto;
 use crate::ops::{MAX_VALUE, Role};
 
 /// What becomes of removed positions.
@@ -36,44 +37,6 @@ type Cut = Vec<Option<Vec<usize>>>;
 
 /// Uses with equal keys read one tensor.
 type Key = (Cut, Option<Quantization>);
-
-/// Free names in a graph.
-pub struct Names {
-    taken: HashSet<String>,
-    /// The last number that was put behind a name.
-    last: HashMap<String, usize>,
-}
-
-impl Names {
-    /// All names that the model uses, bodies included, are taken.
-    pub fn of(a: &Analysis) -> Names {
-        let mut taken: HashSet<String> = a.graph.names.iter().map(|n| (*n).to_owned()).collect();
-        onnx::walk::graphs(&a.graph.model.proto).for_each(|g| names_in(g, &mut taken));
-        Names { taken, last: HashMap::new() }
-    }
-
-    /// A name that starts like `base`.
-    pub fn fresh(&mut self, base: &str) -> String {
-        let n = self.last.entry(base.to_owned()).or_insert(0);
-        loop {
-            *n += 1;
-            let name = format!("{base}_pruned_{n}");
-            if self.taken.insert(name.clone()) {
-                return name;
-            }
-        }
-    }
-}
-
-fn names_in(g: &GraphProto, taken: &mut HashSet<String>) {
-    taken.extend(g.input.iter().map(|v| v.name().to_owned()));
-    taken.extend(g.initializer.iter().map(|t| t.name().to_owned()));
-    for n in &g.node {
-        taken.extend(n.input.iter().chain(&n.output).cloned());
-        taken.insert(n.name().to_owned());
-        onnx::walk::bodies(n).for_each(|b| names_in(b, taken));
-    }
-}
 
 /// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
@@ -109,7 +72,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
             if untouched(&cut) && !whole {
                 continue;
             }
-            let t = constant.tensor.as_ref();
+            let t = a.graph.contents(constant);
             let mut contents = match mode {
                 Mode::Outline if onnx::len(t)? > MAX_VALUE => {
                     let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
@@ -140,7 +103,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
                     }
                 }
             };
-            let old = a.graph.names[tensor];
+            let old = a.graph.name(tensor);
             let name = match constant.origin {
                 Origin::Initializer(i) if name_is_free => {
                     name_is_free = false;
@@ -160,7 +123,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
             }
         }
         // Old and new contents of a large model need not be in memory at once.
-        if let Some(raw) = &constant.tensor.raw_data {
+        if let Some(raw) = &a.graph.contents(constant).raw_data {
             a.graph.model.maps.release(raw);
         }
     }
@@ -171,9 +134,9 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
 fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
     let g = &a.graph;
     let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();
-    out.extend(g.proto.output.iter().filter_map(|v| g.id(v.name())));
+    out.extend(g.proto().output.iter().filter_map(|v| g.id(v.name())));
     // From the end, so that a chain of Identity nodes hands the need down.
-    for i in (0..g.nodes().len()).rev() {
+    for i in (0..g.count()).rev() {
         let need = match g.is_constant_node(i) {
             true => g.outputs[i].iter().flatten().any(|o| out.contains(o)),
             false => false,

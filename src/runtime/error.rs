@@ -100,3 +100,9 @@ impl Error {
 
 /// Result of this floor.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<crate::tensor::Error> for Error {
+    fn from(e: crate::tensor::Error) -> Error {
+        Error::Tensor { why: e.why }
+    }
+}

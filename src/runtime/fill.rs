@@ -1,8 +1,8 @@
 //! Contents of inputs that no data is given for.
 
-use super::tensor::{dtype_name, element_count};
 use super::{Data, Error, Result, Tensor};
-use crate::onnx::proto::tensor_proto::DataType;
+use crate::tensor::DType;
+use crate::tensor::element_count;
 use half::{bf16, f16};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -65,15 +65,12 @@ impl Fill {
     /// # Errors
     /// [`Error::Tensor`] for a type without representation here, a shape that is too large, and a given tensor of
     /// another shape.
-    pub fn tensor(&self, dtype: i32, shape: &[usize], seed: u64) -> Result<Tensor> {
+    pub fn tensor(&self, dtype: DType, shape: &[usize], seed: u64) -> Result<Tensor> {
         let refuse = |why: String| Err(Error::Tensor { why });
         let Some(count) = element_count(shape) else { return refuse(format!("shape {shape:?} is too large")) };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let whole = !matches!(
-            DataType::try_from(dtype),
-            Ok(DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16)
-        );
-        let normal = |seed: u64| Tensor::random(DataType::Double as i32, shape, seed, 0..1).map(|t| t.to_f64_vec());
+        let whole = !dtype.is_real();
+        let normal = |seed: u64| Tensor::random(DType::Double, shape, seed, 0..1).map(|t| t.to_f64_vec());
         let values: Vec<f64> = match self {
             Fill::Number(x) => vec![*x; count],
             Fill::Range => (0..count).map(|i| i as f64).collect(),
@@ -100,48 +97,48 @@ impl Fill {
 }
 
 /// A tensor of any type from numbers; what does not fit an integer type is cut to its range.
-fn of_numbers(dtype: i32, shape: &[usize], v: &[f64]) -> Result<Tensor> {
+fn of_numbers(dtype: DType, shape: &[usize], v: &[f64]) -> Result<Tensor> {
     macro_rules! cast {
         ($ty:ty) => {
             Data::from(v.iter().map(|x| *x as $ty).collect::<Vec<$ty>>())
         };
     }
-    let data = match DataType::try_from(dtype) {
-        Ok(DataType::Float) => cast!(f32),
-        Ok(DataType::Double) => Data::F64(v.to_vec()),
-        Ok(DataType::Float16) => Data::F16(v.iter().map(|x| f16::from_f64(*x)).collect()),
-        Ok(DataType::Bfloat16) => Data::BF16(v.iter().map(|x| bf16::from_f64(*x)).collect()),
-        Ok(DataType::Int64) => cast!(i64),
-        Ok(DataType::Int32) => cast!(i32),
-        Ok(DataType::Int16) => cast!(i16),
-        Ok(DataType::Int8) => cast!(i8),
-        Ok(DataType::Uint64) => cast!(u64),
-        Ok(DataType::Uint32) => cast!(u32),
-        Ok(DataType::Uint16) => cast!(u16),
-        Ok(DataType::Uint8) => cast!(u8),
-        Ok(DataType::Bool) => Data::Bool(v.iter().map(|x| *x != 0.0).collect()),
-        _ => return Err(Error::Tensor { why: format!("no values for {}", dtype_name(dtype)) }),
+    let data = match dtype {
+        DType::Float => cast!(f32),
+        DType::Double => Data::F64(v.to_vec()),
+        DType::Float16 => Data::F16(v.iter().map(|x| f16::from_f64(*x)).collect()),
+        DType::Bfloat16 => Data::BF16(v.iter().map(|x| bf16::from_f64(*x)).collect()),
+        DType::Int64 => cast!(i64),
+        DType::Int32 => cast!(i32),
+        DType::Int16 => cast!(i16),
+        DType::Int8 => cast!(i8),
+        DType::Uint64 => cast!(u64),
+        DType::Uint32 => cast!(u32),
+        DType::Uint16 => cast!(u16),
+        DType::Uint8 => cast!(u8),
+        DType::Bool => Data::Bool(v.iter().map(|x| *x != 0.0).collect()),
+        _ => return Err(Error::Tensor { why: format!("no values for {}", dtype.format_name()) }),
     };
-    Tensor::new(shape, data)
+    Ok(Tensor::new(shape, data)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn fill(text: &str, dtype: DataType, shape: &[usize]) -> Vec<f64> {
-        text.parse::<Fill>().unwrap().tensor(dtype as i32, shape, 3).unwrap().to_f64_vec()
+    fn fill(text: &str, dtype: DType, shape: &[usize]) -> Vec<f64> {
+        text.parse::<Fill>().unwrap().tensor(dtype, shape, 3).unwrap().to_f64_vec()
     }
 
     #[test]
     fn words_become_numbers() {
-        assert_eq!(fill("16000", DataType::Int64, &[]), [16000.0]);
-        assert_eq!(fill("0.5", DataType::Float, &[2]), [0.5, 0.5]);
-        assert_eq!(fill("ones", DataType::Bool, &[2]), [1.0, 1.0]);
-        assert_eq!(fill("range", DataType::Int32, &[1, 3]), [0.0, 1.0, 2.0]);
-        let whole = fill("random:3..6", DataType::Int64, &[200]);
+        assert_eq!(fill("16000", DType::Int64, &[]), [16000.0]);
+        assert_eq!(fill("0.5", DType::Float, &[2]), [0.5, 0.5]);
+        assert_eq!(fill("ones", DType::Bool, &[2]), [1.0, 1.0]);
+        assert_eq!(fill("range", DType::Int32, &[1, 3]), [0.0, 1.0, 2.0]);
+        let whole = fill("random:3..6", DType::Int64, &[200]);
         assert!([3.0, 4.0, 5.0].iter().all(|x| whole.contains(x)) && whole.iter().all(|x| (3.0..6.0).contains(x)));
-        assert!(fill("random:-1..0", DataType::Float, &[50]).iter().all(|x| (-1.0..0.0).contains(x)));
+        assert!(fill("random:-1..0", DType::Float, &[50]).iter().all(|x| (-1.0..0.0).contains(x)));
         for bad in ["", "two", "random:", "random:2..1", "random:1..1", "nan", "inf"] {
             assert!(bad.parse::<Fill>().is_err(), "{bad}");
         }
@@ -150,13 +147,11 @@ mod tests {
     #[test]
     fn a_given_number_is_spread_and_a_given_shape_kept() {
         let one = Fill::Given(Tensor::new([], vec![7i64]).unwrap());
-        assert_eq!(one.tensor(DataType::Float as i32, &[2, 1], 0).unwrap().to_f64_vec(), [7.0, 7.0]);
+        assert_eq!(one.tensor(DType::Float, &[2, 1], 0).unwrap().to_f64_vec(), [7.0, 7.0]);
         let two = Fill::Given(Tensor::new([2], vec![1f32, 2.0]).unwrap());
-        assert!(two.tensor(DataType::Float as i32, &[3], 0).is_err());
-        assert!(
-            Fill::Positive.tensor(DataType::Float as i32, &[99], 1).unwrap().to_f64_vec().iter().all(|x| *x >= 0.1)
-        );
-        let listed = Fill::Listed(vec![1, 12]).tensor(DataType::Int64 as i32, &[4], 0).unwrap();
+        assert!(two.tensor(DType::Float, &[3], 0).is_err());
+        assert!(Fill::Positive.tensor(DType::Float, &[99], 1).unwrap().to_f64_vec().iter().all(|x| *x >= 0.1));
+        let listed = Fill::Listed(vec![1, 12]).tensor(DType::Int64, &[4], 0).unwrap();
         assert_eq!(listed.to_f64_vec(), [1.0, 12.0, 1.0, 1.0]);
     }
 }

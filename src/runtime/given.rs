@@ -1,6 +1,5 @@
 //! Whether what a run is given fits what the model declares.
 
-use super::tensor::dtype_name;
 use super::{Dim, Error, IoInfo, Result, Tensor};
 
 /// The given tensors in the order of `infos`, once each, with fitting types and shapes. Checked here so that both
@@ -46,7 +45,7 @@ pub(super) fn one<'i>(
 /// Why `tensor` cannot be given for `info`.
 fn mismatch(info: &IoInfo, tensor: &Tensor) -> Option<String> {
     if tensor.dtype() != info.dtype {
-        return Some(format!("is {}, given {}", dtype_name(info.dtype), dtype_name(tensor.dtype())));
+        return Some(format!("is {}, given {}", info.dtype.format_name(), tensor.dtype().format_name()));
     }
     let dims = info.dims.as_ref()?;
     let fits = |(dim, &size): (&Dim, &usize)| !matches!(dim, Dim::Fixed(fixed) if *fixed != size);

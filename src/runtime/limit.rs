@@ -16,6 +16,8 @@ pub fn generous_limit(macs: f64, nodes: usize, bytes: u64) -> Duration {
 /// What runtimes recurse over may be deep; memory that is not touched costs nothing.
 const STACK: usize = 256 << 20;
 
+const SLICE: Duration = Duration::from_millis(100);
+
 /// Does `work` in a thread of its own.
 fn within<T: Send + 'static>(
     limit: Duration,
@@ -30,14 +32,18 @@ fn within<T: Send + 'static>(
         let _ = done.send(work());
     });
     spawned.map_err(|e| refuse(format!("no thread: {e}")))?;
-    match answer.recv_timeout(limit) {
-        Ok(result) => Ok(result),
-        Err(RecvTimeoutError::Disconnected) => Err(refuse("internal failure".to_owned())),
-        // The thread goes on until the process ends, which waits for no thread.
-        Err(RecvTimeoutError::Timeout) => {
-            Err(Error::Timeout { runtime, model: model.to_owned(), seconds: limit.as_secs_f64() })
+    // In slices: a process that is stopped for a while, or a machine that sleeps, loses one of them at most.
+    let mut left = limit;
+    while !left.is_zero() {
+        let slice = left.min(SLICE);
+        match answer.recv_timeout(slice) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Disconnected) => return Err(refuse("internal failure".to_owned())),
+            Err(RecvTimeoutError::Timeout) => left -= slice,
         }
     }
+    // The thread goes on until the process ends, which waits for no thread.
+    Err(Error::Timeout { runtime, model: model.to_owned(), seconds: limit.as_secs_f64() })
 }
 
 /// A runtime whose sessions obey [`SessionOptions::limit`]: opening, and the first run with inputs of new shapes.

@@ -42,13 +42,10 @@ mod ort_library;
 mod python;
 mod quiet;
 mod random;
-mod raw;
 mod ready;
-mod rows;
 mod samples;
 mod select;
 mod session;
-mod tensor;
 #[cfg(feature = "tract")]
 pub mod tract;
 #[cfg(feature = "tract")]
@@ -58,6 +55,7 @@ mod tract_patches;
 mod trust;
 mod view;
 
+pub use crate::tensor::{Data, Tensor};
 pub use bound::Bound;
 pub use device::Device;
 pub use error::{Error, Result};
@@ -71,5 +69,4 @@ pub use ready::ready;
 pub use samples::{fixed_batch, run_samples};
 pub use select::{Choice, LoadedLibrary, Selected, loaded_library, select};
 pub use session::{Dim, IoInfo, Runtime, See, Session, SessionOptions};
-pub use tensor::{Data, Tensor};
 pub use view::View;

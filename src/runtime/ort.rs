@@ -5,9 +5,8 @@ use super::log;
 use super::ort_bound::OrtBound;
 use super::ort_device::{providers, refusal};
 use super::ort_library::{Loaded, load};
-use super::tensor::dtype_name;
 use super::{Bound, Data, Device, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View};
-use crate::onnx::proto::tensor_proto::DataType;
+use crate::tensor::DType;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::session::{Session as OrtSession, SessionInputValue};
 use ::ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
@@ -96,7 +95,7 @@ impl Runtime for Ort {
 fn finish(session: OrtSession, model: String, device: Device) -> Result<Box<dyn Session>> {
     let infos = |outlets: &[::ort::value::Outlet]| outlets.iter().map(info).collect::<Vec<_>>();
     let (inputs, outputs) = (infos(session.inputs()), infos(session.outputs()));
-    if let Some(input) = inputs.iter().find(|input| input.dtype == 0) {
+    if let Some(input) = inputs.iter().find(|input| input.dtype == DType::Undefined) {
         let what = format!("input `{}`, which is no tensor of numbers,", input.name);
         return Err(Error::Unsupported { runtime: NAME, model, what });
     }
@@ -146,7 +145,7 @@ impl Session for Opened {
 /// A view of `tensor` that onnxruntime reads in place.
 fn borrow(tensor: &Tensor) -> Result<SessionInputValue<'_>, ::ort::Error> {
     let shape = tensor.shape();
-    super::tensor::for_each_type!(tensor.data(), v => Ok(TensorRef::from_array_view((shape, v.as_slice()))?.into()))
+    crate::tensor::for_each_type!(tensor.data(), v => Ok(TensorRef::from_array_view((shape, v.as_slice()))?.into()))
 }
 
 /// Shape and elements of a value, where they lie.
@@ -190,7 +189,7 @@ pub(super) fn copy(value: &DynValue) -> Result<Tensor, String> {
         TensorElementType::Uint16 => extract!(u16),
         TensorElementType::Uint8 => extract!(u8),
         TensorElementType::Bool => extract!(bool),
-        other => Err(format!("has elements of type {}", dtype_name(dtype(other)))),
+        other => Err(format!("has elements of type {}", dtype(other).format_name())),
     }
 }
 
@@ -202,7 +201,7 @@ fn info(outlet: &::ort::value::Outlet) -> IoInfo {
 pub(super) fn info_of(name: &str, of: &ValueType) -> IoInfo {
     let name = name.to_owned();
     let ValueType::Tensor { ty, shape, dimension_symbols } = of else {
-        return IoInfo { name, dtype: 0, dims: None };
+        return IoInfo { name, dtype: DType::Undefined, dims: None };
     };
     let dim = |(i, &size): (usize, &i64)| match usize::try_from(size) {
         Ok(size) => Dim::Fixed(size),
@@ -216,23 +215,22 @@ pub(super) fn info_of(name: &str, of: &ValueType) -> IoInfo {
     IoInfo { name, dtype: dtype(ty), dims: (!dims.is_empty()).then_some(dims) }
 }
 
-fn dtype(ty: &TensorElementType) -> i32 {
-    let dtype = match ty {
-        TensorElementType::Float32 => DataType::Float,
-        TensorElementType::Float64 => DataType::Double,
-        TensorElementType::Float16 => DataType::Float16,
-        TensorElementType::Bfloat16 => DataType::Bfloat16,
-        TensorElementType::Int64 => DataType::Int64,
-        TensorElementType::Int32 => DataType::Int32,
-        TensorElementType::Int16 => DataType::Int16,
-        TensorElementType::Int8 => DataType::Int8,
-        TensorElementType::Uint64 => DataType::Uint64,
-        TensorElementType::Uint32 => DataType::Uint32,
-        TensorElementType::Uint16 => DataType::Uint16,
-        TensorElementType::Uint8 => DataType::Uint8,
-        TensorElementType::Bool => DataType::Bool,
-        TensorElementType::String => DataType::String,
-        _ => DataType::Undefined,
-    };
-    dtype as i32
+fn dtype(ty: &TensorElementType) -> DType {
+    match ty {
+        TensorElementType::Float32 => DType::Float,
+        TensorElementType::Float64 => DType::Double,
+        TensorElementType::Float16 => DType::Float16,
+        TensorElementType::Bfloat16 => DType::Bfloat16,
+        TensorElementType::Int64 => DType::Int64,
+        TensorElementType::Int32 => DType::Int32,
+        TensorElementType::Int16 => DType::Int16,
+        TensorElementType::Int8 => DType::Int8,
+        TensorElementType::Uint64 => DType::Uint64,
+        TensorElementType::Uint32 => DType::Uint32,
+        TensorElementType::Uint16 => DType::Uint16,
+        TensorElementType::Uint8 => DType::Uint8,
+        TensorElementType::Bool => DType::Bool,
+        TensorElementType::String => DType::String,
+        _ => DType::Undefined,
+    }
 }

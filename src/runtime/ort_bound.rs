@@ -150,5 +150,5 @@ impl Bound for OrtBound {
 /// A value of onnxruntime's own with the elements of `tensor`.
 fn owned(tensor: &Tensor) -> Result<DynValue, ::ort::Error> {
     let shape = tensor.shape();
-    super::tensor::for_each_type!(tensor.data(), v => Ok(OrtTensor::from_array((shape, v.clone()))?.into_dyn()))
+    crate::tensor::for_each_type!(tensor.data(), v => Ok(OrtTensor::from_array((shape, v.clone()))?.into_dyn()))
 }

@@ -1,5 +1,5 @@
 use super::{Device, Error, Result, Runtime, SessionOptions};
-use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::onnx::edit::{Editor, Emit, NewNode, stand_alone};
 use crate::onnx::{DType, value_info};
 use prost::Message;
 
@@ -12,23 +12,12 @@ pub fn ready(runtime: &dyn Runtime, options: &SessionOptions) -> Result<()> {
     if options.device == Device::Cpu {
         return Ok(());
     }
-    let node = NodeProto {
-        op_type: Some("Relu".to_owned()),
-        input: vec!["x".to_owned()],
-        output: vec!["y".to_owned()],
-        ..NodeProto::default()
-    };
     let port = |name| value_info(name, DType::Float, &[Some(1)]);
-    let graph = GraphProto {
-        name: Some("probe".to_owned()),
-        node: vec![node],
-        input: vec![port("x")],
-        output: vec![port("y")],
-        ..GraphProto::default()
-    };
-    let opset = OperatorSetIdProto { domain: Some(String::new()), version: Some(13) };
-    let model =
-        ModelProto { ir_version: Some(7), opset_import: vec![opset], graph: Some(graph), ..ModelProto::default() };
+    let mut edit = Editor::new("probe", 13);
+    edit.input(port("x"));
+    edit.op(NewNode::new("Relu").input("x").output("y"));
+    edit.output(port("y"));
+    let model = stand_alone(edit.finish(), 13);
     match runtime.open_bytes(&model.encode_to_vec(), None, options) {
         Ok(_) => Ok(()),
         Err(e @ Error::Device { .. }) => Err(e),

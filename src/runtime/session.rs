@@ -1,4 +1,5 @@
 use super::{Bound, Device, Result, Tensor, View};
+use crate::tensor::DType;
 use std::path::Path;
 use std::time::Duration;
 
@@ -117,7 +118,7 @@ pub struct IoInfo {
     /// Name of the value.
     pub name: String,
     /// Element type as `TensorProto.data_type` numbers it; 0 when it is not a tensor.
-    pub dtype: i32,
+    pub dtype: DType,
     /// Axes, or `None` when the rank is not declared.
     pub dims: Option<Vec<Dim>>,
 }

@@ -3,11 +3,11 @@
 use super::bound::{Bound, InMemory};
 use super::given::ordered;
 use super::quiet::quietly;
-use super::tensor::dtype_name;
 use super::{
     Data, Dim, Error, IoInfo, Result, Runtime, See, Session, SessionOptions, Tensor, View, tract_broadcast,
     tract_patches,
 };
+use crate::tensor::DType;
 use half::f16;
 use prost::Message;
 use std::path::Path;
@@ -220,14 +220,14 @@ fn to_tract(tensor: &Tensor) -> TractResult<TractTensor> {
     }
 }
 
-fn view(value: &TractTensor, declared: i32) -> TractResult<View<'_>> {
+fn view(value: &TractTensor, declared: DType) -> TractResult<View<'_>> {
     if value.datum_type() == DatumType::F32 {
         return Ok(View::new(value.shape(), value.try_as_plain_ram()?.as_slice::<f32>()?)?);
     }
     from_tract(value, declared).map(View::from)
 }
 
-fn from_tract(value: &TractTensor, declared: i32) -> TractResult<Tensor> {
+fn from_tract(value: &TractTensor, declared: DType) -> TractResult<Tensor> {
     // Shape arithmetic runs on a type of tract's own, which leaves as what the model declares.
     let cast;
     let value = match value.datum_type() {
@@ -260,9 +260,9 @@ fn from_tract(value: &TractTensor, declared: i32) -> TractResult<Tensor> {
     Ok(Tensor::new(value.shape(), data)?)
 }
 
-fn datum_type(dtype: i32) -> TractResult<DatumType> {
-    let known = pb::tensor_proto::DataType::try_from(dtype).ok().and_then(|d| DatumType::try_from(d).ok());
-    known.map_or_else(|| no_type(format!("tract has no {}", dtype_name(dtype))), Ok)
+fn datum_type(dtype: DType) -> TractResult<DatumType> {
+    let known = pb::tensor_proto::DataType::try_from(dtype as i32).ok().and_then(|d| DatumType::try_from(d).ok());
+    known.map_or_else(|| no_type(format!("tract has no {}", dtype.format_name())), Ok)
 }
 
 fn no_type<T>(why: String) -> TractResult<T> {
@@ -280,7 +280,7 @@ fn info(value: &ValueInfoProto) -> IoInfo {
     use pb::tensor_shape_proto::dimension::Value::{DimParam, DimValue};
     let name = value.name.clone();
     let Some(pb::type_proto::Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
-        return IoInfo { name, dtype: 0, dims: None };
+        return IoInfo { name, dtype: DType::Undefined, dims: None };
     };
     let dim = |dim: &pb::tensor_shape_proto::Dimension| match &dim.value {
         Some(DimValue(size)) => usize::try_from(*size).map_or(Dim::Unknown, Dim::Fixed),
@@ -288,7 +288,7 @@ fn info(value: &ValueInfoProto) -> IoInfo {
         _ => Dim::Unknown,
     };
     let dims = tensor.shape.as_ref().map(|shape| shape.dim.iter().map(dim).collect());
-    IoInfo { name, dtype: tensor.elem_type, dims }
+    IoInfo { name, dtype: DType::of(tensor.elem_type), dims }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a run gives, looked at where it lies.
 
-use super::tensor::element_count;
 use super::{Data, Error, Result, Tensor};
+use crate::tensor::element_count;
 use std::borrow::Cow;
 
 /// An output while its run lasts: `f32` elements stay where the runtime put them, others are copied.
@@ -63,7 +63,7 @@ impl<'r> View<'r> {
     /// Those of [`Tensor::new`].
     pub fn into_tensor(self) -> Result<Tensor> {
         match self.0 {
-            Kind::Floats { shape, values } => Tensor::new(shape, values.to_vec()),
+            Kind::Floats { shape, values } => Ok(Tensor::new(shape, values.to_vec())?),
             Kind::Other(tensor) => Ok(tensor),
         }
     }

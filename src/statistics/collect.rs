@@ -11,7 +11,7 @@ use super::maps::{Maps, maps};
 use super::patches::{Lot, Reading, Sampler};
 use super::source::Calibration;
 use super::tap::{Tap, tapped};
-use crate::analysis::{Analysis, TensorId};
+use crate::analysis::{Analysis, Graph, TensorId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
@@ -234,7 +234,7 @@ fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result
 
 /// The tensors of one batch.
 struct Tensors<'b> {
-    names: &'b [&'b str],
+    graph: &'b Graph,
     outputs: BTreeMap<&'b str, &'b View<'b>>,
     batch: &'b Batch,
 }
@@ -242,14 +242,14 @@ struct Tensors<'b> {
 impl Tensors<'_> {
     /// Shape and values.
     fn of(&self, id: usize) -> Result<(&[usize], Cow<'_, [f32]>)> {
-        let view = self.outputs.get(self.names[id]).ok_or_else(|| self.wrong(id, "is missing".to_owned()))?;
+        let view = self.outputs.get(self.graph.name(id)).ok_or_else(|| self.wrong(id, "is missing".to_owned()))?;
         let values = view.floats().ok_or_else(|| self.wrong(id, "holds no floats".to_owned()))?;
         Ok((view.shape(), values))
     }
 
     fn wrong(&self, id: usize, why: String) -> Error {
         let sample = self.batch.names.first().cloned().unwrap_or_default();
-        Error::Activation { tensor: self.names[id].to_owned(), sample, why }
+        Error::Activation { tensor: self.graph.name(id).to_owned(), sample, why }
     }
 }
 
@@ -262,12 +262,12 @@ fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &m
     if ids.is_empty() {
         return Ok(());
     }
-    let model = tapped(a.graph.model, ids.iter().map(|id| a.graph.names[*id]))?;
+    let model = tapped(&a.graph.model, ids.iter().map(|id| a.graph.name(*id)))?;
     let mut tap = Tap::open(&model, calibration)?;
     tap.run(&mut |batch, outputs, before| {
         let outputs = outputs.iter().map(|(n, view)| (*n, view)).collect();
         let filled = batch.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0);
-        visit(&Tensors { names: &a.graph.names, outputs, batch }, Lot { samples: batch.len(), filled, before })
+        visit(&Tensors { graph: &a.graph, outputs, batch }, Lot { samples: batch.len(), filled, before })
     })?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::analysis::{Analysis, TensorId};
 use crate::onnx;
-use crate::ops::{Contraction, Role, dtype};
+use crate::ops::{Contraction, Role};
 
 /// A node that reads channels through a constant weight.
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ impl Consumer {
     /// When the contents do not fit the shape.
     pub fn weight(&self, a: &Analysis) -> onnx::Result<Vec<f32>> {
         let tensor = a.variants[self.variant].tensor;
-        let Some(constant) = &a.graph.constants[tensor] else { return Ok(Vec::new()) };
-        let mut values = canonical(&onnx::to_f32(&constant.tensor)?, &onnx::shape(&constant.tensor)?, self);
+        let Some(constant) = a.graph.tensor(tensor) else { return Ok(Vec::new()) };
+        let mut values = canonical(&onnx::to_f32(constant)?, &onnx::shape(constant)?, self);
         if self.contraction.scale != 1.0 {
             values.iter_mut().for_each(|v| *v *= self.contraction.scale);
         }
@@ -76,7 +76,7 @@ pub(super) fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> 
     let g = &a.graph;
     let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;
-    if g.constants[data].is_some() || !dtype::is_float(a.facts.tensors[data].dtype) {
+    if g.constants[data].is_some() || !a.facts.tensors[data].dtype.is_real() {
         return None;
     }
     let shape = a.facts.tensors[a.variants[variant].tensor].known_shape()?;

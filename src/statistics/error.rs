@@ -41,3 +41,9 @@ pub enum Error {
     #[error("interrupted")]
     Interrupted,
 }
+
+impl From<crate::tensor::Error> for Error {
+    fn from(e: crate::tensor::Error) -> Error {
+        crate::runtime::Error::from(e).into()
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::consumers::{Consumer, consumer};
 use crate::analysis::{Analysis, TensorId};
 use crate::onnx;
-use crate::ops::{Bound, Pointwise, dtype};
+use crate::ops::{Bound, Pointwise};
 
 /// A node that is a product of a constant weight with patches, and what follows it.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
     let readers = Readers::of(a);
     let layer = |node: usize| {
         // With an activation inside, what comes out is no such product.
-        if onnx::attr_s(a.graph.nodes()[node], "activation").is_some_and(|name| !name.is_empty()) {
+        if onnx::attr_s(a.graph.node(node), "activation").is_some_and(|name| !name.is_empty()) {
             return None;
         }
         let contraction = a.contraction(node)?;
@@ -82,12 +82,12 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
             return None;
         }
         let weight = a.graph.constants[a.variants[variant].tensor].as_ref()?;
-        if !dtype::is_float(weight.tensor.data_type()) || consumer.contraction.scale == 0.0 {
+        if !onnx::dtype_of(a.graph.contents(weight)).is_real() || consumer.contraction.scale == 0.0 {
             return None;
         }
         Some(Layer { after: After::of(a, &readers, &consumer, output), consumer, output })
     };
-    (0..a.graph.nodes().len()).filter_map(layer).collect()
+    (0..a.graph.count()).filter_map(layer).collect()
 }
 
 /// Nodes that read each tensor, once for each time, those with bodies included.
@@ -99,13 +99,13 @@ struct Readers {
 impl Readers {
     fn of(a: &Analysis) -> Readers {
         let g = &a.graph;
-        let mut by = vec![Vec::new(); g.names.len()];
+        let mut by = vec![Vec::new(); g.tensors()];
         for (i, inputs) in g.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&g.captured[i]).for_each(|id| by[*id].push(i));
         }
-        let mut given_back = vec![false; g.names.len()];
-        for scope in &g.scopes {
-            scope.proto.output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
+        let mut given_back = vec![false; g.tensors()];
+        for scope in 0..g.scopes.len() {
+            g.graph_of(scope).output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
         }
         Readers { by, given_back }
     }
@@ -208,8 +208,8 @@ fn rank(a: &Analysis, id: TensorId) -> Option<usize> {
 
 /// The floats of a constant.
 fn vector(a: &Analysis, id: TensorId) -> Option<Vec<f32>> {
-    let t = &a.graph.constants[id].as_ref()?.tensor;
-    dtype::is_float(t.data_type()).then(|| onnx::to_f32(t).ok().map(|v| v.into_owned())).flatten()
+    let t = a.graph.tensor(id)?;
+    onnx::dtype_of(t).is_real().then(|| onnx::to_f32(t).ok().map(|v| v.into_owned())).flatten()
 }
 
 /// The values of a constant that holds one number, or one for each output of a layer along their axis.

@@ -7,7 +7,7 @@ use super::patches::Lot;
 use crate::algebra::NOT_HERE;
 use crate::analysis::{Analysis, Group, TensorId};
 use crate::matrix::Ranks;
-use crate::ops::{Role, dtype};
+use crate::ops::Role;
 
 /// A tensor that carries a group where a weight reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ fn of_group(a: &Analysis, g: usize, group: &Group) -> Vec<Maps> {
     // What bodies of control flow compute is no tensor that a caller can ask for.
     let uses = uses.filter(|u| a.graph.scope_of(u.node) == 0);
     for id in uses.flat_map(|u| a.graph.inputs[u.node].iter().flatten()) {
-        let open = a.graph.constants[*id].is_none() && dtype::is_float(a.facts.tensors[*id].dtype);
+        let open = a.graph.constants[*id].is_none() && a.facts.tensors[*id].dtype.is_real();
         let Some(axes) = a.relations.tensors[*id].as_ref().filter(|_| open) else { continue };
         for (axis, t) in axes.iter().enumerate().skip(1) {
             if !a.relations.terms.leaves(*t).contains(&group.atom)

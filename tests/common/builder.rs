@@ -1,6 +1,7 @@
 //! Networks written down layer by layer, with weights that are the same on every run.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use onnx_prune::onnx::edit::{Emit, NewNode};
 use onnx_prune::onnx::proto::attribute_proto::AttributeType;
 use onnx_prune::onnx::proto::tensor_shape_proto::{Dimension, dimension::Value as DimValue};
 use onnx_prune::onnx::proto::*;
@@ -109,6 +110,24 @@ pub struct Builder {
     pub prefix: String,
     seed: u64,
     count: usize,
+}
+
+impl Emit for Builder {
+    fn opset(&self) -> i64 {
+        self.opset
+    }
+
+    fn fresh(&mut self, base: &str) -> String {
+        Builder::fresh(self, base)
+    }
+
+    fn emit(&mut self, node: NodeProto) {
+        self.graph.node.push(node);
+    }
+
+    fn hold(&mut self, tensor: TensorProto) {
+        self.graph.initializer.push(tensor);
+    }
 }
 
 impl Builder {
@@ -247,15 +266,18 @@ impl Builder {
         let name = self.fresh(op);
         let out: Vec<String> =
             (0..outputs).map(|k| if outputs == 1 { format!("{name}.out") } else { format!("{name}.out{k}") }).collect();
-        self.graph.node.push(NodeProto {
-            name: Some(name),
-            op_type: Some(op.into()),
-            domain: (!domain.is_empty()).then(|| domain.to_owned()),
-            input: inputs.iter().map(|s| s.to_string()).collect(),
-            output: out.clone(),
-            attribute: attrs.into_iter().map(|(n, v)| attr(n, v)).collect(),
-            ..Default::default()
-        });
+        let node = NewNode::new(op).domain(domain).name(name).inputs(inputs.iter().copied()).outputs(&out);
+        let node = attrs.into_iter().fold(node, |node, (n, v)| node.raw(attr(n, v)));
+        self.graph.node.push(node.build());
+        out
+    }
+
+    /// Adds a node that the editor spelled for this operator set, under names like those of other nodes.
+    fn named(&mut self, node: NewNode, outputs: usize) -> Vec<String> {
+        let name = Builder::fresh(self, node.op());
+        let out: Vec<String> =
+            (0..outputs).map(|k| if outputs == 1 { format!("{name}.out") } else { format!("{name}.out{k}") }).collect();
+        self.emit(node.name(name).outputs(&out).build());
         out
     }
 
@@ -344,11 +366,8 @@ impl Builder {
     }
 
     pub fn split(&mut self, x: &str, axis: i64, sizes: &[i64]) -> Vec<String> {
-        if self.opset < 13 {
-            return self.ops("Split", &[x], vec![("axis", A::I(axis)), ("split", A::Is(sizes))], sizes.len());
-        }
-        let s = self.ints(sizes);
-        self.ops("Split", &[x, &s], vec![("axis", A::I(axis))], sizes.len())
+        let node = Emit::split(self, x, axis, sizes).unwrap();
+        self.named(node, sizes.len())
     }
 
     pub fn slice(&mut self, x: &str, axis: i64, from: i64, to: i64) -> String {
@@ -356,19 +375,16 @@ impl Builder {
     }
 
     pub fn slices(&mut self, x: &str, axes: &[i64], from: &[i64], to: &[i64], steps: &[i64]) -> String {
-        if self.opset < 10 {
-            return self.op("Slice", &[x], vec![("starts", A::Is(from)), ("ends", A::Is(to)), ("axes", A::Is(axes))]);
-        }
-        let (s, e, a, p) = (self.ints(from), self.ints(to), self.ints(axes), self.ints(steps));
-        self.op("Slice", &[x, &s, &e, &a, &p], vec![])
+        let node = match self.opset {
+            ..10 => Emit::slice(self, x, axes, from, to),
+            _ => self.slice_steps(x, axes, from, to, steps),
+        };
+        self.named(node.unwrap(), 1).remove(0)
     }
 
     pub fn pad(&mut self, x: &str, pads: &[i64]) -> String {
-        if self.opset < 11 {
-            return self.op("Pad", &[x], vec![("pads", A::Is(pads))]);
-        }
-        let p = self.ints(pads);
-        self.op("Pad", &[x, &p], vec![])
+        let node = Emit::pad(self, x, pads).unwrap();
+        self.named(node, 1).remove(0)
     }
 
     pub fn reshape(&mut self, x: &str, dims: &[i64]) -> String {
@@ -389,28 +405,18 @@ impl Builder {
     }
 
     pub fn mean(&mut self, x: &str, axes: &[i64], keep: bool) -> String {
-        let keep = ("keepdims", A::I(keep.into()));
-        if self.opset < 18 {
-            return self.op("ReduceMean", &[x], vec![("axes", A::Is(axes)), keep]);
-        }
-        let a = self.ints(axes);
-        self.op("ReduceMean", &[x, &a], vec![keep])
+        let node = self.reduce("ReduceMean", x, axes, keep).unwrap();
+        self.named(node, 1).remove(0)
     }
 
     pub fn squeeze(&mut self, x: &str, axes: &[i64]) -> String {
-        self.by_axes("Squeeze", x, axes)
+        let node = Emit::squeeze(self, x, axes).unwrap();
+        self.named(node, 1).remove(0)
     }
 
     pub fn unsqueeze(&mut self, x: &str, axes: &[i64]) -> String {
-        self.by_axes("Unsqueeze", x, axes)
-    }
-
-    fn by_axes(&mut self, op: &str, x: &str, axes: &[i64]) -> String {
-        if self.opset < 13 {
-            return self.op(op, &[x], vec![("axes", A::Is(axes))]);
-        }
-        let a = self.ints(axes);
-        self.op(op, &[x, &a], vec![])
+        let node = Emit::unsqueeze(self, x, axes).unwrap();
+        self.named(node, 1).remove(0)
     }
 
     pub fn pool(&mut self, x: &str) -> String {

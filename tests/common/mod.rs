@@ -5,6 +5,7 @@ pub mod builder;
 pub mod noise;
 pub mod request;
 
+use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType};
 use prost::Message;
@@ -26,12 +27,7 @@ pub fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
 }
 
 pub fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
-    NodeProto {
-        op_type: Some(op.into()),
-        input: inputs.iter().map(|s| s.to_string()).collect(),
-        output: outputs.iter().map(|s| s.to_string()).collect(),
-        ..Default::default()
-    }
+    NewNode::new(op).inputs(inputs.iter().copied()).outputs(outputs.iter().copied()).build()
 }
 
 pub fn graph_attr(name: &str, graph: GraphProto) -> AttributeProto {

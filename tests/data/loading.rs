@@ -162,6 +162,6 @@ fn tensors_go_to_inputs_by_name_and_type() {
     let loader = Loader::new(open(folder.path(), ""), None, &inputs, LoaderOptions::default()).unwrap();
     let batch = loader.batches().next().unwrap().unwrap();
     assert_eq!(batch.inputs[0].1.to_f64_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    assert_eq!((batch.inputs[0].1.dtype(), batch.inputs[1].1.dtype()), (DType::Float16 as i32, DType::Double as i32));
+    assert_eq!((batch.inputs[0].1.dtype(), batch.inputs[1].1.dtype()), (DType::Float16, DType::Double));
     assert_eq!(batch.inputs[1].1.to_f64_vec(), [1.0, 2.0]);
 }

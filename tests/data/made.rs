@@ -107,5 +107,5 @@ pub fn summary(set: &dyn Dataset) -> Vec<(Option<usize>, u8)> {
 /// An input of a model; -1 is an open axis.
 pub fn io(name: &str, dtype: DType, dims: &[i64]) -> IoInfo {
     let dim = |d: &i64| usize::try_from(*d).map_or(Dim::Unknown, Dim::Fixed);
-    IoInfo { name: name.into(), dtype: dtype as i32, dims: Some(dims.iter().map(dim).collect()) }
+    IoInfo { name: name.into(), dtype, dims: Some(dims.iter().map(dim).collect()) }
 }

@@ -71,10 +71,10 @@ fn what_is_folded_is_what_a_run_computes() {
     let model = load(computed::weight_normed());
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     assert_eq!(a.graph.folded.len(), 3);
-    let g = a.graph.proto;
+    let g = a.graph.proto();
     let of = |name: &str| onnx::to_f32(g.initializer.iter().find(|t| t.name() == name).unwrap()).unwrap().into_owned();
     let (v, scale) = (of("fc.weight_v"), of("fc.weight_g"));
-    let folded = a.graph.folded.keys().map(|id| &a.graph.constants[*id].as_ref().unwrap().tensor);
+    let folded = a.graph.folded.keys().map(|id| a.graph.tensor(*id).unwrap());
     let w = onnx::to_f32(folded.into_iter().find(|t| t.dims == [12, 6]).unwrap()).unwrap().into_owned();
     for (row, g) in (0..12).zip(scale) {
         let v = &v[row * 6..][..6];

@@ -2,6 +2,7 @@
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::DType;
+use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::{self, Options, Target};
 
@@ -122,12 +123,7 @@ fn frozen_operators_are_counted() {
 fn what_is_not_counted_is_named() {
     let mut m = behind_custom(true);
     let g = m.graph.as_mut().unwrap();
-    g.node.push(onnx_prune::onnx::proto::NodeProto {
-        op_type: Some("DFT".into()),
-        input: vec!["x".into()],
-        output: vec!["spectrum".into()],
-        ..Default::default()
-    });
+    g.node.push(NewNode::new("DFT").input("x").output("spectrum").build());
     analysed(m, |a| {
         let named: Vec<(&str, usize)> = a.costs.uncounted.iter().map(|(op, n)| (op.as_str(), *n)).collect();
         assert_eq!(named, [("DFT", 1), ("lab.Twist", 3)]);

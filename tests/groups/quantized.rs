@@ -43,13 +43,13 @@ fn scales_are_found() {
     for m in [quantized::pairs_per_channel(), quantized::whole_numbers(), quantized::dynamic()] {
         let model = load(m);
         let a = Analysis::new(&model, &Vec::new()).unwrap();
-        let numbers = a.variants.iter().filter(|v| a.graph.names[v.tensor].ends_with(".q"));
+        let numbers = a.variants.iter().filter(|v| a.graph.name(v.tensor).ends_with(".q"));
         let mut seen = 0;
         for v in numbers {
-            let layer = a.graph.names[v.tensor].trim_end_matches(".q");
+            let layer = a.graph.name(v.tensor).trim_end_matches(".q");
             let q = v.quantized.unwrap();
-            assert_eq!(a.graph.names[q.scale.unwrap()], format!("{layer}.scale"));
-            assert_eq!(a.graph.names[q.zero_point.unwrap()], format!("{layer}.zero"));
+            assert_eq!(a.graph.name(q.scale.unwrap()), format!("{layer}.scale"));
+            assert_eq!(a.graph.name(q.zero_point.unwrap()), format!("{layer}.zero"));
             seen += 1;
         }
         assert!(seen > 1);
@@ -70,8 +70,8 @@ fn cast_numbers_are_quantized_weights() {
         let model = load(m);
         let a = Analysis::new(&model, &Vec::new()).unwrap();
         for layer in ["first", "second"] {
-            let v = a.variants.iter().find(|v| a.graph.names[v.tensor] == format!("{layer}.q")).unwrap();
-            let named = |id: Option<usize>| id.map(|id| a.graph.names[id].to_owned());
+            let v = a.variants.iter().find(|v| a.graph.name(v.tensor) == format!("{layer}.q")).unwrap();
+            let named = |id: Option<usize>| id.map(|id| a.graph.name(id).to_owned());
             let q = v.quantized.unwrap();
             assert_eq!(named(q.scale), Some(format!("{layer}.scale")));
             assert_eq!(named(q.zero_point), zero.then(|| format!("{layer}.zero")));

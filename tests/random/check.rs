@@ -61,7 +61,7 @@ fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
 }
 
 /// Type and shape of the input at a batch of `batch`.
-fn input(m: &ModelProto, batch: usize) -> (i32, Vec<usize>) {
+fn input(m: &ModelProto, batch: usize) -> (DType, Vec<usize>) {
     use onnx_prune::onnx::proto::tensor_shape_proto::dimension::Value as Dim;
     use onnx_prune::onnx::proto::type_proto::Value as Type;
     let declared = m.graph.as_ref().unwrap().input[0].r#type.as_ref().unwrap();
@@ -71,7 +71,7 @@ fn input(m: &ModelProto, batch: usize) -> (i32, Vec<usize>) {
         Some(Dim::DimParam(name)) if name == "batch" => batch,
         _ => batch + 4,
     };
-    (t.elem_type(), t.shape.as_ref().unwrap().dim.iter().map(size).collect())
+    (DType::of(t.elem_type()), t.shape.as_ref().unwrap().dim.iter().map(size).collect())
 }
 
 /// What a model gives at each of these batches.
@@ -80,7 +80,7 @@ fn run(runtime: &Selected, bytes: &[u8], m: &ModelProto, batches: &[usize]) -> R
     let mut session = runtime.runtime.open_bytes(bytes, None, &options)?;
     let one = |batch: &usize| {
         let (dtype, shape) = input(m, *batch);
-        let range = if dtype == DType::Int64 as i32 { 0..7 } else { 0..1 };
+        let range = if dtype == DType::Int64 { 0..7 } else { 0..1 };
         let x = Tensor::random(dtype, &shape, 1, range)?;
         Ok(session.run(&[("x".into(), x)])?.remove(0).1)
     };

@@ -59,9 +59,9 @@ const OTHERS: [&str; 28] = [
     "QGemm",
 ];
 
-struct Sizes<'a, 'm>(&'a Analysis<'m>);
+struct Sizes<'a>(&'a Analysis);
 
-impl Sizes<'_, '_> {
+impl Sizes<'_> {
     fn of(&self, name: &str) -> Option<Vec<usize>> {
         self.0.facts.concrete(self.0.graph.id(name)?, &self.0.facts.bindings)
     }
@@ -82,7 +82,7 @@ impl Sizes<'_, '_> {
 
 /// Multiply-accumulates by the sizes of tensors alone; `None` where an operator is not known here.
 fn macs(a: &Analysis) -> Option<f64> {
-    let (g, sizes) = (a.graph.proto, Sizes(a));
+    let (g, sizes) = (a.graph.proto(), Sizes(a));
     if g.node.iter().any(|n| OTHERS.contains(&n.op_type()) || onnx::walk::bodies(n).next().is_some()) {
         return None;
     }
@@ -112,7 +112,7 @@ fn of_node(n: &NodeProto, sizes: &Sizes) -> Option<usize> {
 
 /// Most bytes of activations that are alive while one node runs, by sizes of tensors alone.
 fn peak(a: &Analysis) -> Option<f64> {
-    let (g, sizes) = (a.graph.proto, Sizes(a));
+    let (g, sizes) = (a.graph.proto(), Sizes(a));
     if g.node.iter().any(|n| onnx::walk::bodies(n).next().is_some()) {
         return None;
     }
@@ -121,7 +121,7 @@ fn peak(a: &Analysis) -> Option<f64> {
         false => g.node.iter().rposition(|n| n.input.iter().any(|i| i == name)),
     };
     let bytes = |name: &str| {
-        let bits = DType::try_from(a.facts.tensors[a.graph.id(name)?].dtype).map_or(32, DType::bits);
+        let bits = a.facts.tensors[a.graph.id(name)?].dtype.bits();
         Some(sizes.of(name)?.iter().product::<usize>() as f64 * bits as f64 / 8.0)
     };
     let folded = |name: &str| a.graph.id(name).is_some_and(|id| a.relations.tensors[id].is_none());

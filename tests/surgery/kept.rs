@@ -151,7 +151,7 @@ fn run_time_sizes_stay_open() {
     let (_, small) = pruned("run_time_sizes", &m, &half());
     let bytes = common::bytes(&small);
     // Another picture than the one the file was checked with.
-    let x = onnx_prune::runtime::Tensor::random(1, &[2, 3, 20, 6], 1, 0..1).unwrap();
+    let x = onnx_prune::runtime::Tensor::random(onnx_prune::tensor::DType::Float, &[2, 3, 20, 6], 1, 0..1).unwrap();
     if let Ok(mut s) = RUNTIME.runtime.open_bytes(&common::bytes(&m), None, &Default::default()) {
         let shape = s.run(&[("x".into(), x.clone())]).unwrap()[0].1.shape().to_vec();
         assert_eq!(shape, [2, 4, 10, 3]);

@@ -39,9 +39,9 @@ fn untied() -> Request {
     Request { options: Options { untie: true, ..request.options.clone() }, ..request }
 }
 
-fn declared(v: &ValueInfoProto) -> (i32, Vec<onnx::proto::tensor_shape_proto::Dimension>) {
+fn declared(v: &ValueInfoProto) -> (onnx::DType, Vec<onnx::proto::tensor_shape_proto::Dimension>) {
     match v.r#type.as_ref().unwrap().value.clone() {
-        Some(Type::TensorType(t)) => (t.elem_type(), t.shape.unwrap().dim),
+        Some(Type::TensorType(t)) => (onnx::DType::of(t.elem_type()), t.shape.unwrap().dim),
         _ => panic!("{} is no tensor", v.name()),
     }
 }
@@ -153,7 +153,7 @@ fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto
 
 /// Half precision has three digits.
 fn tolerance(m: &ModelProto) -> f64 {
-    let half = onnx::DType::Float16 as i32;
+    let half = onnx::DType::Float16;
     if declared(&m.graph.as_ref().unwrap().output[0]).0 == half { 1e-2 } else { 1e-4 }
 }
 

@@ -11,7 +11,7 @@ use onnx_prune::report;
 use onnx_prune::runtime::Tensor;
 use onnx_prune::statistics::Source;
 
-use crate::zoo::{computed, shared};
+use crate::zoo::{computed, settled, shared};
 use crate::{RUNTIME, common, elements, half, inputs, pruned, try_prune, untied};
 
 fn initializers(m: &ModelProto) -> Vec<&str> {
@@ -127,4 +127,11 @@ fn recovery_keeps_a_layer_one() {
         assert!(outcome.report.recovery.unwrap().layers_left > 1, "{name}");
         assert_eq!(outcome.report.after.params as i64, elements(&after), "{name}");
     }
+}
+
+#[test]
+fn what_two_layers_pick_is_picked_once() {
+    let (_, after) = pruned("computed_weight", &settled::computed_weight(), &half());
+    let picks = after.graph.unwrap().node.into_iter().filter(|n| n.op_type() == "Gather").count();
+    assert_eq!(picks, 1, "both read the same rows");
 }

@@ -51,7 +51,7 @@ fn a_given_tensor_is_what_both_models_run_on() {
     let y = b.conv("conv2", &a, 8, 4, same(1));
     b.output(&y, "batch 4 4 4");
     let m = b.model();
-    let x = Tensor::random(1, &[1, 3, 4, 4], 5, 0..1).unwrap();
+    let x = Tensor::random(onnx_prune::tensor::DType::Float, &[1, 3, 4, 4], 5, 0..1).unwrap();
     let options = CheckOptions { fills: vec![("x".to_owned(), Fill::Given(x.clone()))], ..CheckOptions::default() };
     let done = check_changed(&m, &options, &RUNTIME, |_| {}).unwrap();
     assert_eq!(done.inputs, [("x".to_owned(), x.clone())]);

@@ -100,8 +100,8 @@ fn sizes_come_from_the_weights() {
     save(small);
     let run = |rows: usize, scales: usize, m: &ModelProto| {
         let bytes = crate::common::bytes(m);
-        let x = onnx_prune::runtime::Tensor::random(1, &[rows, 6], 0, 0..1).unwrap();
-        let s = onnx_prune::runtime::Tensor::random(1, &[scales], 0, 0..1).unwrap();
+        let x = onnx_prune::runtime::Tensor::random(onnx_prune::tensor::DType::Float, &[rows, 6], 0, 0..1).unwrap();
+        let s = onnx_prune::runtime::Tensor::random(onnx_prune::tensor::DType::Float, &[scales], 0, 0..1).unwrap();
         let mut session = RUNTIME.runtime.open_bytes(&bytes, None, &Default::default()).unwrap();
         session.run(&[("x".into(), x), ("s".into(), s)]).is_ok()
     };

@@ -181,3 +181,25 @@ fn both_branches_are_tried() {
     assert!(v.compared > 0);
     assert_eq!(v.compared + v.unchecked_groups.len(), whole);
 }
+
+/// Two convolutions divide one another: where both are silent nothing is defined, though nothing is wrong either.
+#[test]
+fn what_silence_cannot_tell_another_order_tells() {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 3 4 4");
+    let (p, q) = (b.conv("over", &x, 3, 8, same(3)), b.conv("under", &x, 3, 8, same(3)));
+    let r = b.op("Div", &[&p, &q], vec![]);
+    let y = b.conv("last", &r, 8, 4, same(1));
+    b.output(&y, "batch 4 4 4");
+    let v = verdict(check(&b.model()));
+    assert_eq!((v.compared, v.mixed), (0, 1));
+}
+
+/// Operators that need two operands have one.
+#[test]
+fn a_model_without_operands_is_refused() {
+    let mut m = network("batch 4 4 4", |b, y| b.op("Add", &[&y, &y], vec![]));
+    m.graph.as_mut().unwrap().node.last_mut().unwrap().input.pop();
+    let error = onnx_prune::onnx::Model::from_bytes(crate::common::bytes(&m)).unwrap_err();
+    assert!(error.to_string().contains("Add has 1 inputs, and needs 2"), "{error}");
+}

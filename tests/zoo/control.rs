@@ -59,6 +59,42 @@ pub fn never_taken() -> ModelProto {
     head(b, &c, 6)
 }
 
+/// Units after the two layers that a branch gives a weight for.
+fn by_branch(b: &mut Builder, x: &str, flag: &str) -> ModelProto {
+    let h = b.linear("first", x, 6, 16);
+    let h = b.op("Softplus", &[&h], vec![]);
+    let branch = |b: &mut Builder, name: &str| {
+        let mut inner = inside(b, name);
+        let w = inner.weight("weight", &[16, 8]);
+        let w = inner.op("Identity", &[&w], vec![]);
+        inner.output(&w, "16 8");
+        body(inner, name)
+    };
+    let (yes, no) = (branch(b, "yes"), branch(b, "no"));
+    let w = b.op("If", &[flag], vec![("else_branch", A::G(no)), ("then_branch", A::G(yes))]);
+    let h = b.matmul(&h, &w);
+    let h = b.relu(&h);
+    let y = b.linear("last", &h, 8, 4);
+    b.output(&y, "batch 4");
+    std::mem::replace(b, Builder::new(17)).model()
+}
+
+/// A condition that the file decides chooses a weight, in a version in which both must have the same sizes.
+pub fn weight_of_a_branch() -> ModelProto {
+    let mut b = Builder::new(10);
+    let x = b.input("x", "batch 6");
+    let flag = b.truth(true);
+    by_branch(&mut b, &x, &flag)
+}
+
+/// A run chooses one.
+pub fn weight_of_either_branch() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 6");
+    let flag = flag(&mut b);
+    by_branch(&mut b, &x, &flag)
+}
+
 /// A branch whose reshape follows the captured channels.
 pub fn branch_with_shapes() -> ModelProto {
     let (mut b, x) = start(17);

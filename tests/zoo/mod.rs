@@ -55,7 +55,7 @@ animals! {
     shaping: run_time_sizes half_open_shape shape_from_channels old_attributes new_operands dense_input squeezed tiled
         gathered_range if_captures truth_of_a_size;
     settled: counted_positions counted_to_a_size counted_channels assigned_rows written_by_index padded_by_arithmetic one_group_norm
-        copies_by_one_hot;
+        copies_by_one_hot computed_weight;
     storage: weights_as_constants weights_transposed weights_cast_from_half weights_through_identity
         initializers_as_inputs decorated dequantized called_functions;
     recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
@@ -68,5 +68,5 @@ animals! {
         shared_dequantized shared_in_parts shared_in_branches twins merged_zeros;
     computed: weight_normed weight_normed_twice spectral_normed standardised standardised_as_batch scaled reordered low_rank_added
         low_rank normed_halves normed_and_plain;
-    control: branches branch_with_shapes never_taken rounds scanned growing handed_on scanned_with_weights;
+    control: branches branch_with_shapes weight_of_a_branch weight_of_either_branch never_taken rounds scanned growing handed_on scanned_with_weights;
 }

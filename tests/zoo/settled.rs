@@ -33,6 +33,27 @@ fn tokens(mut b: Builder, t: &str) -> ModelProto {
     b.model()
 }
 
+/// Two layers read one weight that is computed each time, behind a function that gives no zero for zero.
+pub fn computed_weight() -> ModelProto {
+    let mut b = Builder::new(17);
+    let x = b.input("x", "batch 24");
+    let units = b.scalar_int(32);
+    let rows = counted(&mut b, &units);
+    let rows = b.unsqueeze(&rows, &[1]);
+    let w = waves(&mut b, &rows);
+    let tower = |b: &mut Builder, h: &str| {
+        let h = b.op("Softplus", &[h], vec![]);
+        b.matmul(&h, &w)
+    };
+    let h = b.linear("first", &x, 24, 32);
+    let one = tower(&mut b, &h);
+    let h = b.sigmoid(&h);
+    let two = tower(&mut b, &h);
+    let y = b.mul(&one, &two);
+    b.output(&y, "batch 8");
+    b.model()
+}
+
 /// Positions are counted up, not stored: what is added to the channels is computed.
 pub fn counted_positions() -> ModelProto {
     let (mut b, x) = start(18);

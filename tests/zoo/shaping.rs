@@ -3,7 +3,8 @@
 use super::channels::{head, start};
 use crate::common::builder::*;
 use onnx_prune::onnx::DType;
-use onnx_prune::onnx::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use onnx_prune::onnx::edit::NewNode;
+use onnx_prune::onnx::proto::{GraphProto, ModelProto, OperatorSetIdProto};
 
 /// One entry of a shape, as a vector.
 fn size(b: &mut Builder, x: &str, axis: i64) -> String {
@@ -182,12 +183,7 @@ pub fn if_captures() -> ModelProto {
     let a = b.conv("captured", &x, 3, 8, same(3));
     let body = |name: &str, op: &str, out: &str| GraphProto {
         name: Some(name.into()),
-        node: vec![NodeProto {
-            op_type: Some(op.into()),
-            input: vec![a.clone()],
-            output: vec![out.into()],
-            ..Default::default()
-        }],
+        node: vec![NewNode::new(op).input(&a).output(out).build()],
         output: vec![declared(out, DType::Float, "batch 8 8 8")],
         ..Default::default()
     };

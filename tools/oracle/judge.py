@@ -19,7 +19,7 @@ from .masking import masked
 from .mixing import Mixer, see_kept_alone
 
 TOLERANCE = 5e-4  # of an output's spread
-SECONDS = 20.0
+SECONDS = 60.0
 
 # What can become of a model. The first three are as they should be.
 PRUNED, NOTHING, UNTOLD, SKIPPED = (
@@ -111,8 +111,11 @@ def count(model: ModelProto) -> int:
     return sum(int(np.prod(t.dims)) for t in stored_tensors(model) if t.data_type not in WHOLE)
 
 
+ELEMENTWISE = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Where", "PRelu"}
+
+
 def sharing(uses: Uses) -> list[list[tuple]]:
-    """Weights of two axes and more that several operands read: which operands."""
+    """Weights of two axes and more that several computing nodes read: which operands."""
     by_name = defaultdict(list)
     for at, use in uses.found.items():
         if (
@@ -120,6 +123,7 @@ def sharing(uses: Uses) -> list[list[tuple]]:
             and use.values.dtype.kind == "f"
             and use.values.ndim >= 2
             and use.node is not None
+            and use.node.op_type not in ELEMENTWISE
         ):
             if min(sorted(use.values.shape)[-2:]) > 1:
                 by_name[use.name].append(at)
@@ -174,8 +178,7 @@ def examine(
     report = done.report or {"groups": []}
     mixed = sum(g["mixed"] and g["after"] < g["before"] for g in report["groups"])
     try:
-        small = session(pruned)
-        got = [outputs(small, f) for f in feeds]
+        small, got = opened(pruned, feeds)
     except Exception as error:
         return Verdict(BROKEN, str(error)[:300], mixed=mixed)
     for a, b in zip(wanted, got, strict=True):
@@ -203,7 +206,10 @@ def examine(
         )
     apart = [difference(a, b) for a, b in zip(told, got, strict=True)]
     verdict.difference = max(apart)
-    if not verdict.difference <= TOLERANCE:
+    if TOLERANCE < verdict.difference <= 10 * noise(expected, feeds, told):
+        verdict.outcome = UNTOLD
+        verdict.why = f"differs by {verdict.difference:.2e} of the spread, which is rounding"
+    elif not verdict.difference <= TOLERANCE:
         odd = "; ".join((silent.unmatched + silent.missing)[:4])
         verdict.outcome = (
             UNTOLD if spelled_out < mixed or silent.doubtful or (subject.sums and mixed) else WRONG
@@ -212,6 +218,35 @@ def examine(
         return verdict
     verdict.also = untied(shared, pruned) + symmetric(subject, whole, small, feeds)
     return verdict
+
+
+def opened(model: ModelProto, feeds: list[Feed]) -> tuple:
+    """A session and its outputs; as users run it where it does not run unoptimized.
+
+    Two casts in a row that a loop's body reads are taken away by onnxruntime 1.32 before it looks who reads them,
+    unless it optimizes.
+    """
+    try:
+        small = session(model)
+        return small, [outputs(small, f) for f in feeds]
+    except Exception:
+        small = session(model, optimized=True)
+        return small, [outputs(small, f) for f in feeds]
+
+
+def noise(model, feeds: list[Feed], told: list[list[np.ndarray]]) -> float:
+    """How far the outputs move when the inputs move by their last digits."""
+    dice = np.random.default_rng(5)
+    worst = 0.0
+    for feed, before in zip(feeds, told, strict=True):
+        moved = {
+            name: (v * (1 + 1e-7 * dice.standard_normal(v.shape))).astype(v.dtype)
+            if v.dtype.kind == "f"
+            else v
+            for name, v in feed.items()
+        }
+        worst = max(worst, difference(before, outputs(model, moved)))
+    return worst
 
 
 def untied(shared: list[list[tuple]], pruned: ModelProto) -> list[str]:

@@ -22,6 +22,14 @@ NOT_ZERO = {
     ("QuantizeLinear", 1),
     ("DequantizeLinear", 1),
 }
+# Where the zero point of a quantized operand stands: there such numbers are silent.
+ZERO_POINT = {
+    ("MatMulInteger", 1): 3,
+    ("ConvInteger", 1): 3,
+    ("DynamicQuantizeMatMul", 1): 3,
+    ("DynamicQuantizeLSTM", 1): 9,
+    ("DynamicQuantizeLSTM", 2): 11,
+}
 Kept = list[np.ndarray]  # by axis
 
 
@@ -168,7 +176,8 @@ def masked(original: ModelProto, pruned: ModelProto) -> Masked:
     whole, small = Uses(copy), Uses(pruned)
     done = Masked(copy, whole)
     for (key, slot), use in whole.found.items():
-        if use.values is None or use.values.dtype.kind != "f":
+        quantized = use.node is not None and ZERO_POINT.get((use.node.op_type, slot))
+        if use.values is None or use.values.dtype.kind != "f" and not quantized:
             continue
         label = f"{key[0]}:{key[1]}[{slot}]"
         other = small.found.get((key, slot))
@@ -192,7 +201,10 @@ def masked(original: ModelProto, pruned: ModelProto) -> Masked:
             done.doubtful.append(label)
         stays = np.zeros(a.shape, bool)
         stays[np.ix_(*(np.union1d(k, d) for k, d in zip(kept, looks_alike, strict=True)))] = True
-        name = done.store(np.where(stays, a, np.zeros((), a.dtype)))
+        silent = np.zeros((), a.dtype)
+        if quantized and (zero := whole.found.get((key, quantized))) and zero.values is not None:
+            silent = zero.values.reshape(-1)[0]
+        name = done.store(np.where(stays, a, silent))
         if use.node is not None:
             use.node.input[slot] = name
         else:

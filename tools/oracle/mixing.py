@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto, helper, shape_inference
 
 from .constants import Key
 from .masking import Masked
@@ -83,7 +83,7 @@ def rewrite(done: Masked, key: Key, mixer: Mixer, size: int, stays: np.ndarray) 
         output = node.output[0]
         node.output[0] = f"{output}.kept"
         spread = gather(node.output[0], done.store(place), mixer.axis)
-        behind = 0 if mixer.axis == -1 else 2  # [N, C, H, W] or [.., C]
+        behind = 0 if mixer.axis == -1 else rank(done, output) - 1 - mixer.axis
         mask = done.store(zeros.reshape(-1, *[1] * behind))
         after = [
             spread,
@@ -93,6 +93,15 @@ def rewrite(done: Masked, key: Key, mixer: Mixer, size: int, stays: np.ndarray) 
         graph.node.insert(at, n)
     for i, n in enumerate(after):
         graph.node.insert(at + len(before) + 1 + i, n)
+
+
+def rank(done: Masked, name: str) -> int:
+    """Axes of a tensor; four where inference does not tell."""
+    inferred = shape_inference.infer_shapes(done.model, strict_mode=False).graph
+    for value in [*inferred.value_info, *inferred.output]:
+        if value.name == name and value.type.tensor_type.HasField("shape"):
+            return len(value.type.tensor_type.shape.dim)
+    return 4
 
 
 def gather(x: str, index: str, axis: int) -> NodeProto:

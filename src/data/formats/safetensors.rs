@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ::safetensors::{Dtype, SafeTensors as File};
+use ::safetensors::SafeTensors as File;
 
 use super::Format;
 use super::arrays::{self, Array};
@@ -8,7 +8,6 @@ use crate::data::dataset::Dataset;
 use crate::data::split::{self, Wanted};
 use crate::data::tree::Tree;
 use crate::data::{Error, Result};
-use crate::onnx::DType;
 
 /// Tensors in `.safetensors` files, with the names that NumPy arrays have: `x`, `y` or `labels`, names of inputs,
 /// `output_NAME`, a split before or behind.
@@ -30,7 +29,7 @@ impl Format for SafeTensors {
             let bytes = tree.read(entry)?;
             let file = File::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
             for (name, tensor) in file.iter() {
-                let Some(dtype) = element(tensor.dtype()) else {
+                let Some(dtype) = crate::tensor::safetensors::dtype(tensor.dtype()) else {
                     return Err(fail(format!("'{name}' has elements of {:?}, which are not read", tensor.dtype())));
                 };
                 let data = bytes.slice_ref(tensor.data());
@@ -47,23 +46,4 @@ impl Format for SafeTensors {
         found.sort_by(|a, b| a.0.cmp(&b.0));
         arrays::dataset(tree.root.display().to_string(), found, wanted).map(Some)
     }
-}
-
-fn element(dtype: Dtype) -> Option<DType> {
-    Some(match dtype {
-        Dtype::BOOL => DType::Bool,
-        Dtype::U8 => DType::Uint8,
-        Dtype::I8 => DType::Int8,
-        Dtype::U16 => DType::Uint16,
-        Dtype::I16 => DType::Int16,
-        Dtype::U32 => DType::Uint32,
-        Dtype::I32 => DType::Int32,
-        Dtype::U64 => DType::Uint64,
-        Dtype::I64 => DType::Int64,
-        Dtype::F16 => DType::Float16,
-        Dtype::BF16 => DType::Bfloat16,
-        Dtype::F32 => DType::Float,
-        Dtype::F64 => DType::Double,
-        _ => return None,
-    })
 }

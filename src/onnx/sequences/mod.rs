@@ -10,12 +10,11 @@ mod rounds;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use super::graph::captures;
-use super::inline::{Names, names};
+use super::edit::{Editor, Emit, NewNode};
 use super::proto::tensor_shape_proto::dimension::Value as Size;
 use super::proto::type_proto::Value as Type;
 use super::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
-use super::{DType, attr_i, constant, from_i64, set_attr_i, set_attr_ints, to_i64};
+use super::{attr_i, constant, to_i64};
 
 /// Tensors in one sequence, in all of them, and nodes: what would make more stays.
 const MAX_LENGTH: usize = 1 << 12;
@@ -30,26 +29,23 @@ pub(super) fn write_out(graph: &mut GraphProto, opset: i64) -> usize {
     if !graph.node.iter().any(|n| n.op_type().contains("Sequence")) {
         return 0;
     }
-    let mut w = Writer::new(graph, opset);
-    for node in std::mem::take(&mut graph.node) {
+    let initializers = graph.initializer.len();
+    let mut w = Writer::new(std::mem::take(graph), opset);
+    while let Some(node) = w.edit.next() {
         w.node(node, 0);
     }
-    let Writer { nodes, held, scratch, tensors, replaced, .. } = w;
-    let mut read: HashSet<String> = graph.output.iter().map(|v| v.name().to_owned()).collect();
-    let mut gone = HashSet::new();
+    let Writer { mut edit, held, scratch, replaced, .. } = w;
     // Whatever was only there for the sequence goes with it.
-    for node in nodes.into_iter().rev() {
+    let mut gone = HashSet::new();
+    let read = edit.drop_dead(|node| {
         let only = |o: &String| o.is_empty() || held.contains_key(o) || scratch.contains(o);
-        if !node.output.is_empty() && node.output.iter().all(|o| only(o) && !read.contains(o)) {
-            gone.extend(node.output);
-            continue;
-        }
-        read.extend(node.input.iter().cloned());
-        read.extend(captures(&node).into_iter().map(str::to_owned));
-        graph.node.push(node);
-    }
-    graph.node.reverse();
-    graph.initializer.extend(tensors.into_iter().filter(|t| read.contains(t.name())));
+        let goes = !node.output.is_empty() && node.output.iter().all(only);
+        gone.extend(node.output.iter().filter(|_| goes).cloned());
+        goes
+    });
+    *graph = edit.finish();
+    let new = graph.initializer.split_off(initializers);
+    graph.initializer.extend(new.into_iter().filter(|t| read.contains(t.name())));
     graph.value_info.retain(|v| !gone.contains(v.name()));
     replaced
 }
@@ -62,8 +58,7 @@ struct Numbers {
 }
 
 struct Writer {
-    opset: i64,
-    taken: Names,
+    edit: Editor,
     numbers: HashMap<String, Numbers>,
     /// Sizes that the file declares.
     shapes: HashMap<String, Vec<Option<i64>>>,
@@ -73,62 +68,57 @@ struct Writer {
     count: usize,
     /// Tensors that only stand for parts of a sequence.
     scratch: HashSet<String>,
-    nodes: Vec<NodeProto>,
-    tensors: Vec<TensorProto>,
     replaced: usize,
 }
 
+impl Emit for Writer {
+    fn opset(&self) -> i64 {
+        self.edit.opset()
+    }
+
+    fn fresh(&mut self, base: &str) -> String {
+        self.edit.fresh(base)
+    }
+
+    fn emit(&mut self, node: NodeProto) {
+        self.edit.emit(node);
+    }
+
+    fn hold(&mut self, tensor: TensorProto) {
+        self.learn(tensor.name(), &tensor);
+        self.edit.hold(tensor);
+    }
+}
+
 impl Writer {
-    fn new(graph: &GraphProto, opset: i64) -> Writer {
-        let mut taken = Names::default();
-        names(graph, &mut taken);
+    fn new(graph: GraphProto, opset: i64) -> Writer {
+        let edit = Editor::open(graph, opset);
+        let graph = edit.graph();
         let declared = graph.value_info.iter().chain(&graph.input);
         let shapes = declared.filter_map(|v| Some((v.name().to_owned(), sizes(v)?)));
         let dims = |t: &TensorProto| (t.name().to_owned(), t.dims.iter().map(|d| Some(*d)).collect());
-        let mut w = Writer {
-            opset,
-            taken,
-            numbers: HashMap::new(),
+        // What a caller may give is no constant.
+        let given: BTreeSet<&str> = graph.input.iter().map(ValueInfoProto::name).collect();
+        let constants = graph.initializer.iter().filter(|t| !given.contains(t.name()));
+        Writer {
+            numbers: constants.filter_map(|t| Some((t.name().to_owned(), numbers(t)?))).collect(),
             shapes: shapes.chain(graph.initializer.iter().map(dims)).collect(),
+            edit,
             held: HashMap::new(),
             count: 0,
             scratch: HashSet::new(),
-            nodes: Vec::new(),
-            tensors: Vec::new(),
             replaced: 0,
-        };
-        // What a caller may give is no constant.
-        let given: BTreeSet<&str> = graph.input.iter().map(ValueInfoProto::name).collect();
-        for t in graph.initializer.iter().filter(|t| !given.contains(t.name())) {
-            w.learn(t.name(), t);
         }
-        w
     }
 
     /// Notes a constant that may be a length or a position.
     fn learn(&mut self, name: &str, t: &TensorProto) {
-        let small = t.dims.iter().all(|d| (0..=MAX_NUMBERS as i64).contains(d)) && t.dims.len() < 2;
-        if let Some(values) = small.then(|| to_i64(t).ok()).flatten() {
-            self.numbers.insert(name.to_owned(), Numbers { rank: t.dims.len(), values });
-        }
-    }
-
-    fn fresh(&mut self, base: &str) -> String {
-        self.taken.fresh(base.to_owned())
-    }
-
-    /// A new constant.
-    fn constant(&mut self, base: &str, shape: &[usize], data: &[i64]) -> Option<String> {
-        let name = self.fresh(base);
-        let t = from_i64(&name, shape, data).ok()?;
-        self.learn(&name, &t);
-        self.tensors.push(t);
-        Some(name)
+        self.numbers.extend(numbers(t).map(|n| (name.to_owned(), n)));
     }
 
     fn node(&mut self, node: NodeProto, depth: usize) {
         let plain = super::attr::plain(node.domain()).is_empty();
-        let before = self.nodes.len();
+        let before = self.edit.done();
         match plain.then(|| self.rule(&node, depth)).flatten() {
             Some(Done::Replaced) => self.replaced += 1,
             // The sequence itself is still there for those that must read it as one.
@@ -136,11 +126,11 @@ impl Writer {
                 self.replaced += 1;
                 self.count += tensors.len();
                 self.held.extend(node.output.first().map(|o| (o.clone(), tensors)));
-                self.nodes.push(node);
+                self.emit(node);
             }
             _ => {
-                self.nodes.truncate(before);
-                self.nodes.push(node);
+                self.edit.undo(before);
+                self.emit(node);
             }
         }
     }
@@ -182,17 +172,17 @@ impl Writer {
                 all.remove(at);
                 Done::Known(all)
             }
-            "SplitToSequence" => Done::Known(self.split(node)?.iter().map(|n| n.as_str().into()).collect()),
+            "SplitToSequence" => Done::Known(self.parts(node)?.iter().map(|n| n.as_str().into()).collect()),
             "SequenceAt" => {
                 let all = self.sequence(node)?;
                 let at = self.position(node.input.get(1)?, all.len().checked_sub(1)?)?;
-                self.node(copy(node, "Identity", vec![all.get(at)?.to_string()]), depth);
+                self.node(instead(node, "Identity").input(&**all.get(at)?).build(), depth);
                 Done::Replaced
             }
             "SequenceLength" => {
                 let length = self.sequence(node)?.len() as i64;
-                let name = self.constant("length", &[], &[length])?;
-                self.node(copy(node, "Identity", vec![name]), depth);
+                let name = self.ints("length", &[], &[length]).ok()?;
+                self.node(instead(node, "Identity").input(name).build(), depth);
                 Done::Replaced
             }
             "ConcatFromSequence" => {
@@ -205,9 +195,8 @@ impl Writer {
                 if attr_i(node, "new_axis") == Some(1) {
                     all = all.iter().map(|t| self.along_axis(node, "Unsqueeze", t, axis)).collect::<Option<_>>()?;
                 }
-                let mut made = copy(node, "Concat", (!all.is_empty()).then_some(all)?);
-                set_attr_i(&mut made, "axis", axis);
-                self.nodes.push(made);
+                let made = instead(node, "Concat").inputs((!all.is_empty()).then_some(all)?).int("axis", axis);
+                self.emit(made.build());
                 Done::Replaced
             }
             "Loop" => self.rounds(node, depth)?,
@@ -229,7 +218,7 @@ impl Writer {
     }
 
     /// The parts of a tensor, which a Split now makes.
-    fn split(&mut self, node: &NodeProto) -> Option<Vec<String>> {
+    fn parts(&mut self, node: &NodeProto) -> Option<Vec<String>> {
         let x = node.input.first()?;
         let axis = attr_i(node, "axis").unwrap_or(0);
         let given = node.input.get(1).filter(|s| !s.is_empty());
@@ -241,18 +230,14 @@ impl Writer {
                 chunks(self.size(x, axis)?, each)?
             }
         };
-        let mut made = copy(node, "Split", vec![x.clone()]);
-        set_attr_i(&mut made, "axis", axis);
-        if self.opset >= 13 {
-            made.input.push(self.constant("split", &[sizes.len()], &sizes)?);
-        } else {
-            set_attr_ints(&mut made, "split", &sizes);
-        }
+        let made = self.split(x, axis, &sizes).ok()?.in_place_of(node);
         let first = node.output.first()?.clone();
-        made.output = sizes.iter().map(|_| self.fresh(&first)).collect();
-        self.scratch.extend(made.output.iter().cloned());
-        let mut parts = (!made.output.is_empty()).then(|| made.output.clone())?;
-        self.nodes.push(made);
+        let mut parts: Vec<String> = sizes.iter().map(|_| self.fresh(&first)).collect();
+        self.scratch.extend(parts.iter().cloned());
+        if parts.is_empty() {
+            return None;
+        }
+        self.emit(made.outputs(&parts).build());
         if given.is_none() && attr_i(node, "keepdims") == Some(0) {
             parts = parts.iter().map(|t| self.along_axis(node, "Squeeze", t, axis)).collect::<Option<_>>()?;
         }
@@ -270,15 +255,10 @@ impl Writer {
     fn along_axis(&mut self, node: &NodeProto, op: &str, tensor: &str, axis: i64) -> Option<String> {
         let out = self.fresh(node.output.first()?);
         let name = self.fresh(node.name());
-        let mut made = NodeProto { name: Some(name), ..copy(node, op, vec![tensor.to_owned()]) };
-        if self.opset >= 13 {
-            made.input.push(self.constant("axes", &[1], &[axis])?);
-        } else {
-            set_attr_ints(&mut made, "axes", &[axis]);
-        }
-        made.output = vec![out.clone()];
+        let made = instead(node, op).input(tensor).name(name).outputs([&out]);
+        let made = self.listed(made, "axes", "axes", &[axis]).ok()?;
         self.scratch.insert(out.clone());
-        self.nodes.push(made);
+        self.emit(made.build());
         Some(out)
     }
 }
@@ -291,17 +271,15 @@ enum Done {
     Known(Vec<Rc<str>>),
 }
 
-/// Another operator under the name of `like`, with its outputs.
-fn copy(like: &NodeProto, op: &str, input: Vec<String>) -> NodeProto {
-    NodeProto {
-        op_type: Some(op.to_owned()),
-        input,
-        output: like.output.clone(),
-        name: like.name.clone(),
-        doc_string: like.doc_string.clone(),
-        metadata_props: like.metadata_props.clone(),
-        ..NodeProto::default()
-    }
+/// Another operator in the place of a node.
+fn instead(node: &NodeProto, op: &str) -> NewNode {
+    NewNode::new(op).in_place_of(node)
+}
+
+/// What a small constant of whole numbers holds.
+fn numbers(t: &TensorProto) -> Option<Numbers> {
+    let small = t.dims.iter().all(|d| (0..=MAX_NUMBERS as i64).contains(d)) && t.dims.len() < 2;
+    Some(Numbers { rank: t.dims.len(), values: small.then(|| to_i64(t).ok()).flatten()? })
 }
 
 /// Parts of this size, the last one smaller where it does not come out even.
@@ -317,15 +295,4 @@ fn sizes(v: &ValueInfoProto) -> Option<Vec<Option<i64>>> {
     let Some(Type::TensorType(t)) = v.r#type.as_ref()?.value.as_ref() else { return None };
     let known = |s: &Option<Size>| if let Some(Size::DimValue(n)) = s { Some(*n) } else { None };
     Some(t.shape.as_ref()?.dim.iter().map(|d| known(&d.value)).collect())
-}
-
-/// A truth value of any rank.
-fn truth(name: &str, rank: usize, value: bool) -> TensorProto {
-    TensorProto {
-        name: Some(name.to_owned()),
-        data_type: Some(DType::Bool as i32),
-        dims: vec![1; rank],
-        int32_data: vec![value.into()],
-        ..TensorProto::default()
-    }
 }

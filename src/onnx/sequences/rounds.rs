@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Done, MAX_NODES, Writer, copy, truth};
+use super::{Done, MAX_NODES, Writer, instead};
+use crate::onnx::edit::Emit;
 use crate::onnx::graph::captures;
 use crate::onnx::inline::one_call;
 use crate::onnx::proto::type_proto::Value as Type;
@@ -38,32 +39,27 @@ impl Writer {
         let condition = node.input.get(1).filter(|c| !c.is_empty());
         let goes_on = condition.is_none_or(|c| self.is_true(c)) && self.always(body);
         let direct = count > 0 && makes_each(body);
-        if !goes_on || self.nodes.len() + size > MAX_NODES || !direct && self.opset < IDENTITY_OF_SEQUENCES {
+        if !goes_on || self.edit.done() + size > MAX_NODES || !direct && self.opset() < IDENTITY_OF_SEQUENCES {
             return None;
         }
 
         let condition = match condition {
             Some(c) => c.clone(),
-            None => {
-                let name = self.fresh("condition");
-                self.tensors.push(truth(&name, body.input.get(1).map_or(0, rank), true));
-                name
-            }
+            // It is no constant that anything may be decided by.
+            None => self.edit.bools("condition", &vec![1; body.input.get(1).map_or(0, rank)], &[true]).ok()?,
         };
         let (function, shared) = self.body(node, body, captured);
         let mut given: Vec<String> = carried.into_iter().cloned().collect();
         for k in 0..count {
-            let number = self.constant("round", &vec![1; body.input.first().map_or(0, rank)], &[k as i64])?;
+            let number = self.ints("round", &vec![1; body.input.first().map_or(0, rank)], &[k as i64]).ok()?;
             let made: Vec<String> = match k + 1 == count {
                 true => node.output.clone(),
                 false => body.output.iter().skip(1).map(|v| self.fresh(v.name())).collect(),
             };
-            let call = NodeProto {
-                input: [&[number, condition.clone()], &given[..], &shared].concat(),
-                output: [&[String::new()], &made[..]].concat(),
-                ..copy(node, "", Vec::new())
-            };
-            for n in one_call(&mut self.taken, &call, &function) {
+            let call = instead(node, "")
+                .inputs([&[number, condition.clone()], &given[..], &shared].concat())
+                .outputs([&[String::new()], &made[..]].concat());
+            for n in one_call(self.edit.names(), &call.build(), &function) {
                 self.node(n, depth + 1);
             }
             given = made;
@@ -71,9 +67,8 @@ impl Writer {
         if count == 0 {
             for (from, to) in given.into_iter().zip(&node.output).filter(|(_, to)| !to.is_empty()) {
                 let name = self.fresh(node.name());
-                let same =
-                    NodeProto { name: Some(name), output: vec![to.clone()], ..copy(node, "Identity", vec![from]) };
-                self.node(same, depth + 1);
+                let same = instead(node, "Identity").name(name).input(from).outputs([to]);
+                self.node(same.build(), depth + 1);
             }
         }
         Some(Done::Replaced)
@@ -87,8 +82,7 @@ impl Writer {
             let mut t = t.clone();
             let name = self.fresh(&format!("{}/{}", node.name(), t.name()));
             formal.extend(t.name.replace(name.clone()));
-            self.learn(&name, &t);
-            self.tensors.push(t);
+            self.hold(t);
             shared.push(name);
         }
         let (constants, nodes): (Vec<_>, Vec<_>) = body.node.iter().cloned().partition(is_constant);

@@ -3,7 +3,7 @@
 use crate::algebra::{Dim, Monomial, Term};
 use crate::onnx::{self, proto::NodeProto};
 
-use super::super::context::{CostCx, InferCx, RelateCx, RewriteCx, Role};
+use super::super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::rotary;
 use super::super::{Operator, Work};
@@ -17,21 +17,46 @@ pub struct GroupQuery;
 /// What the operator's kernels ask of the width of a head.
 const MULTIPLE: i64 = 8;
 
+/// Its attributes.
+struct Given {
+    /// Heads of queries.
+    queries: Option<i64>,
+    /// Heads of keys and values.
+    heads: Option<i64>,
+    rotates: bool,
+    /// Whether neighbours are turned together instead of halves.
+    interleaved: bool,
+    /// Whether a cache holds floats as they are.
+    plain_cache: bool,
+    /// Whether the scale is spelled out.
+    scaled: bool,
+}
+
+impl Attributes for Given {
+    fn parse(node: &NodeProto, _opset: i64) -> Given {
+        Given {
+            queries: onnx::attr_i(node, "num_heads"),
+            heads: onnx::attr_i(node, "kv_num_heads"),
+            rotates: onnx::attr_i(node, "do_rotary") == Some(1),
+            interleaved: onnx::attr_i(node, "rotary_interleaved") == Some(1),
+            plain_cache: ["k_quant_type", "v_quant_type"]
+                .iter()
+                .all(|n| onnx::attr_s(node, n).is_none_or(|t| t.is_empty() || t == "NONE")),
+            scaled: onnx::attr_f(node, "scale").is_some_and(|x| x != 0.0),
+        }
+    }
+}
+
 /// Sizes, and whether queries, keys and values come side by side.
-fn sizes(node: &NodeProto, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
+fn sizes(given: &Given, inputs: &[Option<&Fact>]) -> Option<(Sizes, bool)> {
     let shape = |i: usize| inputs.get(i).copied().flatten()?.shape.as_deref();
-    let (queries, heads) = (onnx::attr_i(node, "num_heads")?, onnx::attr_i(node, "kv_num_heads")?);
+    let (queries, heads) = (given.queries?, given.heads?);
     let [_, _, width] = shape(0)? else { return None };
     let width = width.known()?;
     let packed = shape(1).is_none();
     let all = if packed { queries.checked_add(heads.checked_mul(2)?)? } else { queries };
     let channels = width_of_one(width, all)?;
     Some((Sizes { queries, heads, channels, value: channels }, packed))
-}
-
-/// Whether a cache holds floats as they are.
-fn plain_cache(node: &NodeProto) -> bool {
-    ["k_quant_type", "v_quant_type"].iter().all(|n| onnx::attr_s(node, n).is_none_or(|t| t.is_empty() || t == "NONE"))
 }
 
 /// The channels of a head in blocks that leave its width a multiple of what the kernels ask for.
@@ -51,7 +76,7 @@ fn rotate(cx: &mut RelateCx, channels: Term) -> Option<()> {
         cx.freeze(channels, "heads that are rotated in part");
         return Some(());
     };
-    let (rotated, angles) = rotary::halves(cx, cx.int("rotary_interleaved") == Some(1), &half);
+    let (rotated, angles) = rotary::halves(cx, cx.attributes::<Given>().interleaved, &half);
     cx.unify(channels, rotated);
     blocks(cx, angles);
     rotary::table(cx, 7, angles)?;
@@ -63,24 +88,26 @@ impl Operator for GroupQuery {
         "widths are heads times channels; heads and channels of each shrink, numbers and scale follow"
     }
 
-    fn infer(&self, cx: &mut InferCx) -> Option<()> {
-        let (s, _) = sizes(cx.node, &cx.inputs)?;
+    fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
+        let mut told = Inferred::default();
+        let (s, _) = sizes(&cx.attributes(), &cx.inputs)?;
         let q = cx.shape(0)?.to_vec();
         let keys = cx.shape(1).unwrap_or(&q).get(1)?.clone();
         let (t, d) = (cx.dtype(0), |n: i64| Dim::from(n));
         // Whether the past is a buffer of full length only a run can tell.
         let total = if cx.has(3) { cx.unknown(1, 2) } else { keys };
         let cache = vec![q[0].clone(), d(s.heads), total.clone(), d(s.channels)];
-        cx.set(0, t, vec![q[0].clone(), q[1].clone(), d(s.queries).times(&d(s.channels))]);
-        cx.set(1, t, cache.clone());
-        cx.set(2, t, cache);
-        cx.set(3, t, vec![q[0].clone(), d(s.queries), q[1].clone(), total]);
-        Some(())
+        told.set(0, t, vec![q[0].clone(), q[1].clone(), d(s.queries).times(&d(s.channels))]);
+        told.set(1, t, cache.clone());
+        told.set(2, t, cache);
+        told.set(3, t, vec![q[0].clone(), d(s.queries), q[1].clone(), total]);
+        Some(told)
     }
 
-    fn relate(&self, cx: &mut RelateCx) -> Option<()> {
-        let (s, packed) = sizes(cx.node, &cx.inputs)?;
-        if !plain_cache(cx.node) {
+    fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
+        let given = cx.attributes::<Given>();
+        let (s, packed) = sizes(&given, &cx.inputs)?;
+        if !given.plain_cache {
             return None;
         }
         let mut h = Heads::new(cx, s)?;
@@ -103,11 +130,12 @@ impl Operator for GroupQuery {
             }
         }
         cx.freeze(tokens, TOKENS);
-        match cx.int("do_rotary") {
-            Some(1) => rotate(cx, h.channels)?,
-            _ => blocks(cx, h.channels),
+        match given.rotates {
+            true => rotate(cx, h.channels)?,
+            false => blocks(cx, h.channels),
         }
-        h.cache(cx, batch, [3, 4], [1, 2])?;
+        let mut related = Related::default();
+        h.cache(cx, &mut related, batch, ([3, 4], [1, 2]))?;
         h.mask(cx, 10);
         if let Some(sink) = cx.input(11) {
             cx.unify(*sink.first()?, queries);
@@ -120,14 +148,14 @@ impl Operator for GroupQuery {
                 cx.mark(h.channels, |f| f.mixed = true);
             }
         }
-        h.scores(cx, batch, 3);
+        h.scores(cx, &mut related, batch, 3);
         let out = cx.terms.product(&[queries, h.value]);
-        cx.set(0, vec![batch, tokens, out]);
-        Some(())
+        related.set(0, vec![batch, tokens, out]);
+        Some(related)
     }
 
-    fn rewrite(&self, cx: &mut RewriteCx) -> Option<()> {
-        let (s, packed) = sizes(cx.node, &cx.before)?;
+    fn rewrite(&self, cx: &mut RewriteCx) -> Option<Rewrite> {
+        let (s, packed) = sizes(&cx.attributes(), &cx.before)?;
         let result = *cx.axes_out.first().copied()??.get(2)?;
         let queries = cx.blocks(result, s.channels)?;
         let now = channels_left(cx, result, queries)?;
@@ -137,11 +165,8 @@ impl Operator for GroupQuery {
         } else {
             cx.blocks(*cx.axes_in.get(1)?.as_ref()?.get(2)?, s.channels)?
         };
-        let given = onnx::attr_f(cx.node, "scale").is_some_and(|x| x != 0.0);
-        onnx::set_attr_i(cx.node, "num_heads", queries);
-        onnx::set_attr_i(cx.node, "kv_num_heads", heads);
-        keep_scale(cx, s.channels, now, given);
-        Some(())
+        let rewrite = Rewrite::default().int("num_heads", queries).int("kv_num_heads", heads);
+        Some(rewrite.and(keep_scale(s.channels, now, cx.attributes::<Given>().scaled)))
     }
 
     fn work(&self) -> Work {
@@ -150,7 +175,7 @@ impl Operator for GroupQuery {
 
     fn macs(&self, cx: &CostCx) -> Vec<Monomial> {
         let count = || {
-            let (s, packed) = sizes(cx.node, &cx.inputs)?;
+            let (s, packed) = sizes(&cx.attributes(), &cx.inputs)?;
             let keys = key_tokens(cx, usize::from(!packed), 3);
             if !packed {
                 return plain_macs(cx, &keys);

@@ -15,9 +15,8 @@ pub use packed::Packed;
 pub use standard::Attention;
 
 use crate::algebra::{Dim, Monomial, Term};
-use crate::onnx;
 
-use super::context::{CostCx, RelateCx, RewriteCx, Role};
+use super::context::{CostCx, RelateCx, Related, Rewrite, RewriteCx, Role};
 
 /// Numbers of heads, and of channels within one.
 #[derive(Clone, Copy)]
@@ -106,7 +105,13 @@ impl Heads {
     }
 
     /// Keys and values of earlier tokens, [batch, heads, tokens, channels], in `inputs` and `outputs`.
-    fn cache(&self, cx: &mut RelateCx, batch: Term, inputs: [usize; 2], outputs: [usize; 2]) -> Option<()> {
+    fn cache(
+        &self,
+        cx: &mut RelateCx,
+        related: &mut Related,
+        batch: Term,
+        (inputs, outputs): ([usize; 2], [usize; 2]),
+    ) -> Option<()> {
         for (input, channels) in inputs.into_iter().zip([self.channels, self.value]) {
             if let Some(past) = cx.input(input) {
                 let place = attach(cx, &past, self.heads, channels)?;
@@ -117,17 +122,17 @@ impl Heads {
         for (output, channels) in outputs.into_iter().zip([self.channels, self.value]) {
             if let Some(total) = cx.out_shape(output).and_then(|s| s.get(2).cloned()) {
                 let tokens = cx.frozen(&total, TOKENS);
-                cx.set(output, vec![batch, self.heads, tokens, channels]);
+                related.set(output, vec![batch, self.heads, tokens, channels]);
             }
         }
         Some(())
     }
 
     /// Scores of all tokens against all, [batch, query heads, tokens, tokens], as an output.
-    fn scores(&self, cx: &mut RelateCx, batch: Term, output: usize) {
+    fn scores(&self, cx: &mut RelateCx, related: &mut Related, batch: Term, output: usize) {
         let Some(tail) = cx.frozen_tail(output, 2, TOKENS) else { return };
         let queries = self.queries(cx);
-        cx.set(output, [&[batch, queries], &tail[..]].concat());
+        related.set(output, [&[batch, queries], &tail[..]].concat());
     }
 }
 
@@ -152,9 +157,10 @@ fn attach(cx: &mut RelateCx, axes: &[Term], heads: Term, channels: Term) -> Opti
 }
 
 /// Where no scale is given it is 1/√channels: once channels go, the old one must be spelled out.
-fn keep_scale(cx: &mut RewriteCx, before: i64, now: i64, given: bool) {
-    if before != now && !given {
-        onnx::set_attr_f(cx.node, "scale", (1.0 / (before as f64).sqrt()) as f32);
+fn keep_scale(before: i64, now: i64, given: bool) -> Rewrite {
+    match before != now && !given {
+        true => Rewrite::default().float("scale", (1.0 / (before as f64).sqrt()) as f32),
+        false => Rewrite::default(),
     }
 }
 

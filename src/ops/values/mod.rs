@@ -1,18 +1,16 @@
 //! What comes out of operators for given numbers: weights that no input reaches are computed before they are cut.
 //!
 //! Numbers are held as `f64` and rounded to the element type after each node, as a run would. Only operators that
-//! weights are computed with are here; where one is missing, the weight stays computed.
+//! weights are computed with say how in the table; where one does not, the weight stays computed.
 
-mod contract;
-mod normalize;
+pub(super) mod contract;
+pub(super) mod normalize;
 mod numbers;
-mod pointwise;
-mod reduce;
-mod shaping;
-mod table;
+pub(super) mod pointwise;
+pub(super) mod reduce;
+pub(super) mod shaping;
 
 pub use numbers::{Numbers, ValueCx};
-pub use table::find;
 
 /// What an operator does to the numbers it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +35,17 @@ impl Nature {
 }
 
 /// How an operator computes.
-pub struct Rule {
+#[derive(Clone, Copy)]
+pub struct Folding {
     /// What it does to the numbers.
     pub nature: Nature,
-    apply: fn(&ValueCx) -> Option<Vec<Numbers>>,
+    /// The outputs of a node, in order.
+    pub apply: fn(&ValueCx) -> Option<Vec<Numbers>>,
 }
 
 /// The outputs of a node, in order; `None` where this form of the operator is not known. Outputs behind the last one
 /// that is given are unknown.
-pub fn compute(rule: &Rule, cx: &ValueCx) -> Option<Vec<Numbers>> {
+pub fn compute(rule: &Folding, cx: &ValueCx) -> Option<Vec<Numbers>> {
     let mut out = (rule.apply)(cx)?;
     for (numbers, fact) in out.iter_mut().zip(&cx.outputs) {
         if fact.known_shape()?.as_slice() != numbers.shape() {

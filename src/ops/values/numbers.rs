@@ -1,11 +1,11 @@
 //! Numbers of a tensor, and a node that is given them.
 
+use crate::tensor::DType;
 use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::onnx;
 use crate::onnx::proto::NodeProto;
-use crate::ops::dtype;
 use crate::ops::fact::{Fact, axis};
 
 /// Contents of a tensor.
@@ -85,11 +85,11 @@ pub fn spread<'a>(x: &'a Numbers, shape: &[usize]) -> Option<ArrayViewD<'a, f64>
 }
 
 /// What the element type can hold of the numbers.
-pub fn round(x: &mut Numbers, dt: i32) {
+pub fn round(x: &mut Numbers, dt: DType) {
     match dt {
-        dtype::FLOAT => x.mapv_inplace(|v| f64::from(v as f32)),
-        dtype::FLOAT16 => x.mapv_inplace(|v| f16::from_f64(v).to_f64()),
-        dtype::BFLOAT16 => x.mapv_inplace(|v| bf16::from_f64(v).to_f64()),
+        DType::Float => x.mapv_inplace(|v| f64::from(v as f32)),
+        DType::Float16 => x.mapv_inplace(|v| f16::from_f64(v).to_f64()),
+        DType::Bfloat16 => x.mapv_inplace(|v| bf16::from_f64(v).to_f64()),
         _ => {}
     }
 }

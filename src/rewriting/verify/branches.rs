@@ -27,7 +27,7 @@ impl Branches {
     pub fn of(a: &Analysis, kept: &Kept) -> Branches {
         let g = &a.graph;
         let mut bodies = Vec::new();
-        for (i, node) in g.nodes().iter().enumerate().filter(|(i, _)| !g.bodies[*i].is_empty()) {
+        for (i, node) in g.nodes().enumerate().filter(|(i, _)| !g.bodies[*i].is_empty()) {
             let names = node.attribute.iter().filter(|at| at.g.is_some()).map(|at| at.name());
             for (scope, attribute) in g.bodies[i].iter().zip(names) {
                 let inputs: &[(usize, bool)] = match (node.op_type(), attribute) {
@@ -38,7 +38,7 @@ impl Branches {
                 };
                 let ask = |(k, answer): &(usize, bool)| {
                     let id = g.inputs[i].get(*k).copied().flatten()?;
-                    g.constants[id].is_none().then(|| (g.names[id].to_owned(), *answer))
+                    g.constants[id].is_none().then(|| (g.name(id).to_owned(), *answer))
                 };
                 // What a body within a body hangs on is not seen from outside.
                 let hidden = g.scope_of(i) != 0 && !inputs.is_empty();

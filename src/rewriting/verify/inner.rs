@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::inputs::Inputs;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::ops::dtype;
 use crate::rewriting::error::Result;
 
 /// By axis, the positions that stay; `None` where all do.
@@ -21,9 +20,9 @@ impl Inner {
         let terms = &a.relations.terms;
         let of = |name: &'n str| {
             let id = a.graph.id(name)?;
-            let own = a.graph.proto.output.iter().any(|v| v.name() == name);
+            let own = a.graph.proto().output.iter().any(|v| v.name() == name);
             // Sizes of what shrinks, and positions in it, are others afterwards.
-            if !own && !dtype::is_float(a.facts.tensors[id].dtype) {
+            if !own && !a.facts.tensors[id].dtype.is_real() {
                 return Some((name.to_owned(), None));
             }
             let axes = a.relations.tensors.get(id)?.as_ref()?;

@@ -3,8 +3,9 @@
 use super::super::error::{Error, Result};
 use crate::algebra::Bindings;
 use crate::analysis::{Analysis, open_sizes, settled, whole_numbers};
-use crate::ops::{Numbers, dtype};
+use crate::ops::Numbers;
 use crate::runtime::{Fill, Tensor};
+use crate::tensor::DType;
 
 /// Inputs of a run, by name.
 pub type Inputs = Vec<(String, Tensor)>;
@@ -92,30 +93,30 @@ impl Style {
 struct Port {
     name: String,
     id: usize,
-    dtype: i32,
+    dtype: DType,
     numbers: Vec<Numbers>,
     /// As the user wants it.
     wish: Option<Fill>,
 }
 
 /// Makes inputs.
-pub struct Maker<'a, 'm> {
-    a: &'a Analysis<'m>,
+pub struct Maker<'a> {
+    a: &'a Analysis,
     seed: u64,
     ports: Vec<Port>,
 }
 
-impl<'a, 'm> Maker<'a, 'm> {
+impl<'a> Maker<'a> {
     /// For the inputs of a model, of which `wishes` fills some.
     ///
     /// # Errors
     /// When a wish is for an input that is not there, or an input has no type that can be given.
-    pub fn new(a: &'a Analysis<'m>, seed: u64, wishes: &[(String, Fill)]) -> Result<Self> {
+    pub fn new(a: &'a Analysis, seed: u64, wishes: &[(String, Fill)]) -> Result<Self> {
         let mut ports = Vec::new();
         for v in a.graph.free_inputs() {
             let id = a.graph.id(v.name()).ok_or_else(|| no_shape(v.name()))?;
             let dtype = a.facts.tensors[id].dtype;
-            let numbers = if dtype::is_float(dtype) { Vec::new() } else { whole_numbers(&a.graph, &a.facts, id) };
+            let numbers = if dtype.is_real() { Vec::new() } else { whole_numbers(&a.graph, &a.facts, id) };
             let wish = wishes.iter().rev().find(|(name, _)| name == v.name()).map(|(_, fill)| fill.clone());
             ports.push(Port { name: v.name().to_owned(), id, dtype, numbers, wish });
         }
@@ -178,11 +179,11 @@ impl<'a, 'm> Maker<'a, 'm> {
             (Some((lo, hi)), ..) => Fill::Uniform(lo as f64, hi as f64),
             (_, Some(n), _) => Fill::Listed(vec![n]),
             (.., Style::Ordinary) => return Ok(Tensor::random(p.dtype, shape, seed, 0..2)?),
-            (.., Style::Positive) if dtype::is_float(p.dtype) => Fill::Positive,
-            (.., Style::Negative) if dtype::is_float(p.dtype) => Fill::Negative,
-            (.., Style::Small) if dtype::is_float(p.dtype) => Fill::Normal(0.01),
-            (.., Style::Large) if dtype::is_float(p.dtype) => Fill::Normal(20.0),
-            _ if dtype::is_float(p.dtype) => return Ok(Tensor::random(p.dtype, shape, seed, 0..2)?),
+            (.., Style::Positive) if p.dtype.is_real() => Fill::Positive,
+            (.., Style::Negative) if p.dtype.is_real() => Fill::Negative,
+            (.., Style::Small) if p.dtype.is_real() => Fill::Normal(0.01),
+            (.., Style::Large) if p.dtype.is_real() => Fill::Normal(20.0),
+            _ if p.dtype.is_real() => return Ok(Tensor::random(p.dtype, shape, seed, 0..2)?),
             (.., Style::Ones | Style::Positive) => Fill::Number(1.0),
             (.., Style::Zeros | Style::Negative) => Fill::Number(0.0),
             (.., Style::Small | Style::Large) => return Ok(Tensor::random(p.dtype, shape, seed ^ 1, 0..2)?),

@@ -9,25 +9,25 @@ mod inner;
 mod inputs;
 mod models;
 mod part;
+mod silenced;
 mod sizes;
 mod tell;
 mod tolerance;
 mod trials;
+mod undefined;
 
+use crate::tensor::DType;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::assembly::Assembly;
-use super::clean;
 use super::error::Result;
-use super::weights::{Mode, Names, cut};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::onnx::{Model, proto::ModelProto};
-use crate::ops::dtype;
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
 
 pub use inputs::{Inputs, concrete_inputs, inputs_for_batch, likely_inputs};
+pub use silenced::silenced;
 pub use sizes::Checked;
 
 use branches::Branches;
@@ -70,13 +70,13 @@ impl CheckOptions {
     /// The tolerance for a model.
     fn tolerance_for(&self, a: &Analysis) -> Tolerance {
         let computed = |id: &Option<usize>| id.filter(|id| a.graph.constants[*id].is_none());
-        let any = |is: &dyn Fn(i32) -> bool| {
+        let any = |is: &dyn Fn(DType) -> bool| {
             a.graph.outputs.iter().flatten().filter_map(computed).any(|id| is(a.facts.tensors[id].dtype))
         };
         let at_least = [
-            (ROUNDING, any(&dtype::is_quantized)),
-            (BRAIN, any(&|t| t == dtype::BFLOAT16)),
-            (HALF, any(&|t| t == dtype::FLOAT16) || self.session.device != Device::Cpu),
+            (ROUNDING, any(&DType::is_quantized)),
+            (BRAIN, any(&|t| t == DType::Bfloat16)),
+            (HALF, any(&|t| t == DType::Float16) || self.session.device != Device::Cpu),
         ];
         match at_least.iter().find(|(_, holds)| *holds) {
             Some((share, _)) => Tolerance { share: self.tolerance.max(*share), coarse: true },
@@ -129,31 +129,6 @@ pub struct Check {
     pub found: Found,
 }
 
-/// The original with the channels that are not in `kept` set to zero in every weight.
-///
-/// # Errors
-/// When a weight cannot be silenced.
-pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
-    let mut names = Names::of(a);
-    let weights = cut(a, kept, Mode::Silence, &mut names)?;
-    let mut proto = clean::copy_without_weights(a, &weights.replaced);
-    if let Some(graph) = &mut proto.graph {
-        let mut nodes: Vec<_> = a.graph.nodes().iter().map(|n| (*n).clone()).collect();
-        for ((node, input), name) in weights.reads {
-            if let Some(slot) = nodes.get_mut(node).and_then(|n| n.input.get_mut(input)) {
-                *slot = name;
-            }
-        }
-        let mut assembly = Assembly::new(&a.graph);
-        nodes.into_iter().enumerate().for_each(|(i, n)| assembly.push(&a.graph, i, n));
-        graph.node = assembly.main();
-        graph.initializer.extend(weights.added);
-        let ir = proto.ir_version.unwrap_or(0);
-        clean::drop_dead(graph, ir);
-    }
-    Ok(proto)
-}
-
 /// Runs the pruned file against the silenced original.
 ///
 /// # Errors
@@ -168,37 +143,41 @@ pub fn verify(
     options: &CheckOptions,
 ) -> Result<Check> {
     let maker = Maker::new(a, options.seed, &options.fills)?;
-    let plain: Kept = a
+    let mut plain: Kept = a
         .groups
         .iter()
         .filter(|g| !g.flags.mixed)
         .filter_map(|g| kept.get(&g.atom).map(|k| (g.atom, k.clone())))
         .collect();
-    let mut branches = Branches::of(a, kept);
-    let mut models = Models::open(a, (kept, &plain), pruned, &branches, runtime, &options.session)?;
-    let outputs: HashSet<String> = models.after.outputs().iter().map(|o| o.name.clone()).collect();
-    let mut relevant: HashSet<String> = relevant(a, kept).intersection(&outputs).cloned().collect();
-    if relevant.is_empty() {
-        relevant = outputs;
-    }
-    relevant.retain(|name| models.inner.tells(name));
     let sizes = Sizes::of(a);
-    let mut trials = Trials {
-        models: &mut models,
-        maker: &maker,
-        sizes: &sizes,
-        branches: &mut branches,
-        tolerance: options.tolerance_for(a),
-        relevant: &relevant,
-        told: BTreeMap::new(),
-        difference: 0.0,
-        checked: Checked::new(),
-        first: None,
-        kinds: Vec::new(),
-        refused: None,
+    let mut branches = Branches::of(a, kept);
+    let (models, relevant, found) = loop {
+        let mut models = Models::open(a, (kept, &plain), pruned, &branches, runtime, &options.session)?;
+        let relevant = comparable(a, kept, &models);
+        let mut trials = Trials {
+            models: &mut models,
+            maker: &maker,
+            sizes: &sizes,
+            branches: &mut branches,
+            tolerance: options.tolerance_for(a),
+            relevant: &relevant,
+            found: trials::Found::default(),
+        };
+        let done = trials.run(options.samples.as_ref(), &a.facts.bindings);
+        let found = trials.found;
+        let Err(e) = done else { break (models, relevant, found) };
+        // Silence may make what no channel makes, a quotient or a logarithm of zeros: such groups are reordered instead.
+        let undefined = match &found.undefined {
+            Some(inputs) => undefined::groups(a, &plain, inputs, runtime, &options.session)?,
+            None => HashSet::new(),
+        };
+        if undefined.is_empty() {
+            return Err(e);
+        }
+        plain.retain(|atom, _| !undefined.contains(atom));
+        branches = Branches::of(a, kept);
     };
-    trials.run(options.samples.as_ref(), &a.facts.bindings)?;
-    let Trials { told, difference, checked, first, kinds, refused, .. } = trials;
+    let trials::Found { told, difference, checked, first, kinds, refused, .. } = found;
     let whole = models.unknown.is_empty();
     let unknown: Vec<String> = models.unknown.iter().cloned().collect();
     let Some(inputs) = first else {
@@ -212,7 +191,8 @@ pub fn verify(
     let unchecked_outputs: BTreeMap<String, &'static str> = relevant.iter().filter_map(silent).collect();
     let unchecked_groups = branches.unchecked();
     let left_out = |mixed: bool| {
-        let of = |g: &&crate::analysis::Group| g.flags.mixed == mixed && unchecked_groups.contains(&g.name);
+        let of =
+            |g: &&crate::analysis::Group| plain.contains_key(&g.atom) != mixed && unchecked_groups.contains(&g.name);
         a.groups.iter().filter(|g| kept.contains_key(&g.atom)).filter(of).count()
     };
     let verdict = Verdict {
@@ -234,6 +214,17 @@ pub fn verify(
     Ok(Check { sessions: whole.then_some((before, after)), inputs, found })
 }
 
+/// The outputs that depend on what shrank, as far as they can be compared.
+fn comparable(a: &Analysis, kept: &Kept, models: &Models) -> HashSet<String> {
+    let outputs: HashSet<String> = models.after.outputs().iter().map(|o| o.name.clone()).collect();
+    let mut relevant: HashSet<String> = relevant(a, kept).intersection(&outputs).cloned().collect();
+    if relevant.is_empty() {
+        relevant = outputs;
+    }
+    relevant.retain(|name| models.inner.tells(name));
+    relevant
+}
+
 /// Why a check that ran says nothing.
 fn nothing_told(v: &Verdict, relevant: usize, runtime: &str) -> Option<String> {
     if v.unchecked_outputs.len() == relevant {
@@ -251,11 +242,11 @@ fn nothing_told(v: &Verdict, relevant: usize, runtime: &str) -> Option<String> {
     })
 }
 
-/// What stays, but with all channels of the groups that an operator mixes across, in another order.
+/// What stays, but with all channels of the groups that are not `plain`, in another order.
 ///
 /// Means and norms over channels do not depend on their order, so a model in which every place that carries a group
 /// is reordered alike gives what it gave. A place that was missed, or mapped wrongly, shows.
-fn reordered(a: &Analysis, kept: &Kept) -> Kept {
+fn reordered(a: &Analysis, kept: &Kept, plain: &Kept) -> Kept {
     let order = |g: &crate::analysis::Group| {
         let n = g.size as u32;
         // Neither ascending nor its own inverse, so that a reordering applied twice or backwards shows too.
@@ -263,7 +254,7 @@ fn reordered(a: &Analysis, kept: &Kept) -> Kept {
     };
     let of = |g: &crate::analysis::Group| {
         let k = kept.get(&g.atom)?;
-        Some((g.atom, if g.flags.mixed { order(g) } else { k.clone() }))
+        Some((g.atom, if plain.contains_key(&g.atom) { k.clone() } else { order(g) }))
     };
     a.groups.iter().filter_map(of).collect()
 }

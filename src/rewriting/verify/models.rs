@@ -88,7 +88,7 @@ impl Models {
             let also = |kept: &Kept, make: &dyn Fn(&Kept) -> Result<ModelProto>| -> Result<Box<dyn Session>> {
                 open(a, cut(make(kept)?, &unknown), runtime, options)
             };
-            let order = reordered(a, kept);
+            let order = reordered(a, kept, plain);
             let reordered = match kept.len() == plain.len() {
                 true => None,
                 false => Some(also(&order, &|k| surgery::prune(a, k))?),
@@ -131,6 +131,11 @@ impl Models {
         let run =
             |session: &mut Box<dyn Session>| session.run(inputs).map_err(|e| only_pruned("run reordered", e.into()));
         self.reordered.as_mut().map(run).transpose()
+    }
+
+    /// Whether there is a reordered model.
+    pub fn mixes(&self) -> bool {
+        self.reordered.is_some()
     }
 
     /// What is left without all groups that lose channels; `None` where that cannot be run.

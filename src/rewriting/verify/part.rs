@@ -71,14 +71,10 @@ pub fn cut_before(graph: &mut GraphProto, unknown: &BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::onnx::edit::NewNode;
 
     fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-        NodeProto {
-            op_type: Some(op.to_owned()),
-            input: inputs.iter().map(|n| (*n).to_owned()).collect(),
-            output: vec![output.to_owned()],
-            ..NodeProto::default()
-        }
+        NewNode::new(op).inputs(inputs.iter().copied()).output(output).build()
     }
 
     #[test]

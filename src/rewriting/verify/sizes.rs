@@ -10,17 +10,17 @@ use crate::runtime::Tensor;
 pub type Checked = BTreeMap<String, Vec<i64>>;
 
 /// Finds sizes.
-pub struct Sizes<'a, 'm> {
-    a: &'a Analysis<'m>,
+pub struct Sizes<'a> {
+    a: &'a Analysis,
     /// What is open.
     pub open: Vec<Open>,
     stored: Vec<i64>,
     usual: Flaws,
 }
 
-impl<'a, 'm> Sizes<'a, 'm> {
+impl<'a> Sizes<'a> {
     /// For a model.
-    pub fn of(a: &'a Analysis<'m>) -> Self {
+    pub fn of(a: &'a Analysis) -> Self {
         let usual = flaws(&a.graph, &a.facts, &a.facts.bindings);
         Sizes { a, open: open_sizes(&a.graph, &a.facts), stored: stored_sizes(&a.graph), usual }
     }

@@ -9,6 +9,8 @@ pub enum Tell {
     Empty,
     /// No element is a finite number.
     NotFinite,
+    /// It is what rounding leaves of larger numbers.
+    Noise,
     /// Another input gives the same.
     SameForAnyInput,
     /// Silencing all channels that are pruned gives the same.
@@ -30,6 +32,7 @@ impl Tell {
         match self {
             Tell::Empty => "is empty",
             Tell::NotFinite => "is not finite",
+            Tell::Noise => "is no more than rounding leaves of larger numbers",
             Tell::SameForAnyInput => "does not depend on the input",
             Tell::SameWithoutChannels => "does not depend on the channels that are pruned",
             Tell::InPart | Tell::All => "was compared",

@@ -4,7 +4,6 @@
 //! when the channels that lost some are silenced altogether. So an output that mixes pixels with probabilities is
 //! checked at each by its own measure, and a position filled with −1e9 widens nothing: it does not move.
 
-use crate::ops::dtype;
 use crate::runtime::Tensor;
 
 /// How outputs are compared.
@@ -41,7 +40,7 @@ pub struct Distance {
 pub fn distance(expected: &Tensor, got: &Tensor, moved: [Option<&Tensor>; 2], tolerance: Tolerance) -> Distance {
     let (e, g) = (expected.to_f64_vec(), got.to_f64_vec());
     let dtype = expected.dtype();
-    let measured = dtype::is_float(dtype) || tolerance.coarse && dtype::is_quantized(dtype);
+    let measured = dtype.is_real() || tolerance.coarse && dtype.is_quantized();
     let mut worst = Distance { share: 0.0, element: 0, expected: 0.0, got: 0.0 };
     let differs = |i: usize| !(e[i] == g[i] || e[i].is_nan() && g[i].is_nan());
     if !measured {

@@ -1,12 +1,12 @@
 //! What initializers and constants hold, and of which type.
 
+use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{DType, to_i64};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{graph, ints, number, pick_mut};
-use crate::common::builder::{A, attr};
 use crate::corpus::Corpus;
 
 /// Other numbers in a tensor of whole numbers.
@@ -39,13 +39,8 @@ pub fn mutate(m: &mut ModelProto, _: &Corpus, rng: &mut ChaCha8Rng) -> Option<()
             let k = rng.random_range(0..g.initializer.len().max(1));
             let t = g.initializer.get(k)?.clone();
             g.initializer.remove(k);
-            g.node.insert(
-                0,
-                NodeProto {
-                    attribute: vec![attr("value", A::T(t.clone()))],
-                    ..super::new_node("Constant", &[], t.name())
-                },
-            );
+            let name = t.name().to_owned();
+            g.node.insert(0, NewNode::new("Constant").output(name).tensor("value", t).build());
         }
         _ => {
             // Something a caller gives.

@@ -1,10 +1,11 @@
 //! Functions of the model: calls, calls within calls, and calls that never end.
 
+use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::*;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{graph, new_node};
+use super::graph;
 use crate::corpus::Corpus;
 
 const DOMAIN: &str = "local";
@@ -24,14 +25,14 @@ fn function(m: &mut ModelProto, name: &str, inputs: Vec<String>, output: &str, n
 }
 
 fn call(name: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto { domain: Some(DOMAIN.to_owned()), ..new_node(name, inputs, output) }
+    NewNode::new(name).domain(DOMAIN).inputs(inputs.iter().copied()).output(output).build()
 }
 
 pub fn mutate(m: &mut ModelProto, _: &Corpus, rng: &mut ChaCha8Rng) -> Option<()> {
     if let Some(f) = m.functions.first().filter(|_| rng.random_ratio(1, 4)).cloned() {
         // The function calls itself, or one of the others.
         let k = rng.random_range(0..m.functions.len());
-        let n = NodeProto { domain: f.domain.clone(), ..new_node(f.name(), &[], "again") };
+        let n = NewNode::new(f.name()).domain(f.domain()).output("again").build();
         m.functions[k].node.push(n);
         return Some(());
     }

@@ -25,7 +25,7 @@ pub fn mutate(m: &mut ModelProto, _: &Corpus, rng: &mut ChaCha8Rng) -> Option<()
     let axis = attr("axis", A::I(rng.random_range(-2..3)));
     match rng.random_range(0..8) {
         0 => {
-            let names: Vec<(&str, &str)> = ops::names().collect();
+            let names: Vec<(&str, &str)> = ops::all().map(|(domain, d)| (domain, d.name)).collect();
             let (domain, op) = *pick(&names, rng)?;
             g.node[i].domain = Some(domain.to_owned());
             g.node[i].op_type = Some(op.to_owned());

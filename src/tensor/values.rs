@@ -1,5 +1,6 @@
-use super::{Error, Result};
-use crate::onnx::proto::tensor_proto::DataType;
+//! Tensors: a shape and its elements.
+
+use super::{DType, Error, Result};
 use half::{bf16, f16};
 
 /// Elements of a [`Tensor`], row-major.
@@ -26,23 +27,23 @@ pub enum Data {
 macro_rules! for_each_type {
     ($data:expr, $v:ident => $body:expr) => {
         match $data {
-            $crate::runtime::Data::F32($v) => $body,
-            $crate::runtime::Data::F64($v) => $body,
-            $crate::runtime::Data::F16($v) => $body,
-            $crate::runtime::Data::BF16($v) => $body,
-            $crate::runtime::Data::I64($v) => $body,
-            $crate::runtime::Data::I32($v) => $body,
-            $crate::runtime::Data::I16($v) => $body,
-            $crate::runtime::Data::I8($v) => $body,
-            $crate::runtime::Data::U64($v) => $body,
-            $crate::runtime::Data::U32($v) => $body,
-            $crate::runtime::Data::U16($v) => $body,
-            $crate::runtime::Data::U8($v) => $body,
-            $crate::runtime::Data::Bool($v) => $body,
+            $crate::tensor::Data::F32($v) => $body,
+            $crate::tensor::Data::F64($v) => $body,
+            $crate::tensor::Data::F16($v) => $body,
+            $crate::tensor::Data::BF16($v) => $body,
+            $crate::tensor::Data::I64($v) => $body,
+            $crate::tensor::Data::I32($v) => $body,
+            $crate::tensor::Data::I16($v) => $body,
+            $crate::tensor::Data::I8($v) => $body,
+            $crate::tensor::Data::U64($v) => $body,
+            $crate::tensor::Data::U32($v) => $body,
+            $crate::tensor::Data::U16($v) => $body,
+            $crate::tensor::Data::U8($v) => $body,
+            $crate::tensor::Data::Bool($v) => $body,
         }
     };
 }
-pub(super) use for_each_type;
+pub(crate) use for_each_type;
 
 /// One element type: how it enters [`Data`] and how it reads as a number.
 trait Element: Copy {
@@ -92,13 +93,13 @@ impl Tensor {
     /// Joins a shape and its elements.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when the number of elements is not the product of `shape`.
+    /// When the number of elements is not the product of `shape`.
     pub fn new(shape: impl Into<Vec<usize>>, data: impl Into<Data>) -> Result<Self> {
         let (shape, data) = (shape.into(), data.into());
         let found = for_each_type!(&data, v => v.len());
         match element_count(&shape) {
             Some(count) if count == found => Ok(Self { shape, data }),
-            _ => Err(Error::Tensor { why: format!("{found} elements for shape {shape:?}") }),
+            _ => Err(Error { why: format!("{found} elements for shape {shape:?}") }),
         }
     }
 
@@ -127,24 +128,23 @@ impl Tensor {
         self.len() == 0
     }
 
-    /// Element type as `TensorProto.data_type` numbers it.
-    pub fn dtype(&self) -> i32 {
-        let dtype = match &self.data {
-            Data::F32(_) => DataType::Float,
-            Data::F64(_) => DataType::Double,
-            Data::F16(_) => DataType::Float16,
-            Data::BF16(_) => DataType::Bfloat16,
-            Data::I64(_) => DataType::Int64,
-            Data::I32(_) => DataType::Int32,
-            Data::I16(_) => DataType::Int16,
-            Data::I8(_) => DataType::Int8,
-            Data::U64(_) => DataType::Uint64,
-            Data::U32(_) => DataType::Uint32,
-            Data::U16(_) => DataType::Uint16,
-            Data::U8(_) => DataType::Uint8,
-            Data::Bool(_) => DataType::Bool,
-        };
-        dtype as i32
+    /// Element type.
+    pub fn dtype(&self) -> DType {
+        match &self.data {
+            Data::F32(_) => DType::Float,
+            Data::F64(_) => DType::Double,
+            Data::F16(_) => DType::Float16,
+            Data::BF16(_) => DType::Bfloat16,
+            Data::I64(_) => DType::Int64,
+            Data::I32(_) => DType::Int32,
+            Data::I16(_) => DType::Int16,
+            Data::I8(_) => DType::Int8,
+            Data::U64(_) => DType::Uint64,
+            Data::U32(_) => DType::Uint32,
+            Data::U16(_) => DType::Uint16,
+            Data::U8(_) => DType::Uint8,
+            Data::Bool(_) => DType::Bool,
+        }
     }
 
     /// The `f32` elements, or `None` for another type.
@@ -169,11 +169,11 @@ impl Tensor {
     /// comparison with a tolerance fails.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when the shapes differ.
+    /// When the shapes differ.
     pub fn max_abs_diff(&self, other: &Self) -> Result<f64> {
         if self.shape != other.shape {
             let why = format!("shape {:?} compared with shape {:?}", self.shape, other.shape);
-            return Err(Error::Tensor { why });
+            return Err(Error { why });
         }
         Ok(for_each_type!(&self.data, a => for_each_type!(&other.data, b => {
             let pairs = a.iter().zip(b).map(|(a, b)| (a.as_f64(), b.as_f64()));
@@ -190,13 +190,8 @@ impl Tensor {
 }
 
 /// Product of the sizes, or `None` when it overflows.
-pub(super) fn element_count(shape: &[usize]) -> Option<usize> {
+pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size))
-}
-
-/// The name of a `TensorProto.data_type` number, for messages.
-pub(super) fn dtype_name(dtype: i32) -> String {
-    DataType::try_from(dtype).map_or_else(|_| format!("type {dtype}"), |d| d.as_str_name().to_lowercase())
 }
 
 // `f64::max` drops a NaN, which would hide it from every later comparison.

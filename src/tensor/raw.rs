@@ -4,9 +4,8 @@ use std::io::{self, Read, Write};
 
 use half::{bf16, f16};
 
-use super::tensor::{element_count, for_each_type};
-use super::{Data, Tensor};
-use crate::onnx::proto::tensor_proto::DataType;
+use super::values::{element_count, for_each_type};
+use super::{DType, Data, Error, Result, Tensor};
 
 /// Elements that are turned into bytes at a time.
 const CHUNK: usize = 1 << 14;
@@ -57,30 +56,61 @@ impl Tensor {
         for_each_type!(self.data(), v => write(v, to))
     }
 
+    /// The elements as files hold them: little-endian, one after the other.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        for_each_type!(self.data(), v => le_bytes(v))
+    }
+
+    /// A tensor from elements as files hold them.
+    ///
+    /// # Errors
+    /// When there are more or fewer than the shape says, or for an element type that no tensor has.
+    pub fn from_le_bytes(dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<Tensor> {
+        let refuse = || Error { why: format!("{} bytes for {} of shape {shape:?}", bytes.len(), dtype.name()) };
+        let fits = element_count(shape).and_then(|n| dtype.bytes_for(n)) == Some(bytes.len());
+        let mut native = bytes.to_vec();
+        swap(&mut native, dtype.bits() / 8);
+        Tensor::read_raw(dtype, shape, &mut native.as_slice()).ok().filter(|_| fits).ok_or_else(refuse)
+    }
+
     /// Reads a tensor that [`write_raw`](Self::write_raw) wrote on this machine.
     ///
     /// # Errors
     /// When reading fails, or for an element type that no tensor has.
-    pub fn read_raw(dtype: i32, shape: &[usize], from: &mut dyn Read) -> io::Result<Tensor> {
+    pub fn read_raw(dtype: DType, shape: &[usize], from: &mut dyn Read) -> io::Result<Tensor> {
         let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no tensor");
         let n = element_count(shape).ok_or_else(wrong)?;
-        let data = match DataType::try_from(dtype).map_err(|_| wrong())? {
-            DataType::Float => Data::F32(read(n, from)?),
-            DataType::Double => Data::F64(read(n, from)?),
-            DataType::Float16 => Data::F16(read(n, from)?),
-            DataType::Bfloat16 => Data::BF16(read(n, from)?),
-            DataType::Int64 => Data::I64(read(n, from)?),
-            DataType::Int32 => Data::I32(read(n, from)?),
-            DataType::Int16 => Data::I16(read(n, from)?),
-            DataType::Int8 => Data::I8(read(n, from)?),
-            DataType::Uint64 => Data::U64(read(n, from)?),
-            DataType::Uint32 => Data::U32(read(n, from)?),
-            DataType::Uint16 => Data::U16(read(n, from)?),
-            DataType::Uint8 => Data::U8(read(n, from)?),
-            DataType::Bool => Data::Bool(read(n, from)?),
+        let data = match dtype {
+            DType::Float => Data::F32(read(n, from)?),
+            DType::Double => Data::F64(read(n, from)?),
+            DType::Float16 => Data::F16(read(n, from)?),
+            DType::Bfloat16 => Data::BF16(read(n, from)?),
+            DType::Int64 => Data::I64(read(n, from)?),
+            DType::Int32 => Data::I32(read(n, from)?),
+            DType::Int16 => Data::I16(read(n, from)?),
+            DType::Int8 => Data::I8(read(n, from)?),
+            DType::Uint64 => Data::U64(read(n, from)?),
+            DType::Uint32 => Data::U32(read(n, from)?),
+            DType::Uint16 => Data::U16(read(n, from)?),
+            DType::Uint8 => Data::U8(read(n, from)?),
+            DType::Bool => Data::Bool(read(n, from)?),
             _ => return Err(wrong()),
         };
         Tensor::new(shape, data).map_err(|_| wrong())
+    }
+}
+
+fn le_bytes<T: Raw>(values: &[T]) -> Vec<u8> {
+    let mut bytes = vec![0; size_of_val(values)];
+    values.iter().zip(bytes.chunks_exact_mut(T::SIZE)).for_each(|(v, b)| v.put(b));
+    swap(&mut bytes, T::SIZE);
+    bytes
+}
+
+/// Turns the order of this machine into that of files, and back.
+fn swap(bytes: &mut [u8], size: usize) {
+    if cfg!(target_endian = "big") && size > 1 {
+        bytes.chunks_exact_mut(size).for_each(<[u8]>::reverse);
     }
 }
 

@@ -17,16 +17,16 @@ impl Tensor {
     /// Positions `rows` of the first axis.
     ///
     /// # Errors
-    /// [`Error::Tensor`] for a scalar, and for positions beyond the end.
+    /// For a scalar, and for positions beyond the end.
     pub fn rows(&self, rows: Range<usize>) -> Result<Self> {
         let Some((&count, rest)) =
             self.shape().split_first().filter(|(n, _)| rows.start <= rows.end && rows.end <= **n)
         else {
-            return Err(Error::Tensor { why: format!("no rows {rows:?} in shape {:?}", self.shape()) });
+            return Err(Error { why: format!("no rows {rows:?} in shape {:?}", self.shape()) });
         };
         let width = self.len().checked_div(count).unwrap_or(0);
         let elements = rows.start * width..rows.end * width;
-        let data = super::tensor::for_each_type!(self.data(), v => {
+        let data = super::values::for_each_type!(self.data(), v => {
             Data::from(v.get(elements.clone()).unwrap_or_default().to_vec())
         });
         let mut shape = vec![rows.len()];
@@ -43,16 +43,16 @@ impl Tensor {
     /// These positions of an axis, in this order.
     ///
     /// # Errors
-    /// [`Error::Tensor`] for an axis that it does not have, and for positions beyond the end.
+    /// For an axis that it does not have, and for positions beyond the end.
     pub fn at(&self, axis: usize, positions: &[usize]) -> Result<Self> {
         let shape = self.shape();
         let Some(&count) = shape.get(axis).filter(|n| positions.iter().all(|p| p < *n)) else {
-            return Err(Error::Tensor { why: format!("no positions {positions:?} on axis {axis} of {shape:?}") });
+            return Err(Error { why: format!("no positions {positions:?} on axis {axis} of {shape:?}") });
         };
         let outer: usize = shape.iter().take(axis).product();
         let width: usize = shape.iter().skip(axis + 1).product();
         let from = (0..outer).flat_map(|o| positions.iter().map(move |p| (o * count + p) * width));
-        let data = super::tensor::for_each_type!(self.data(), v => {
+        let data = super::values::for_each_type!(self.data(), v => {
             let mut out = Vec::with_capacity(outer * positions.len() * width);
             from.for_each(|at| out.extend_from_slice(v.get(at..at + width).unwrap_or_default()));
             Data::from(out)
@@ -65,9 +65,9 @@ impl Tensor {
     /// Adds the rows of `other` below its own.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when they differ in type or in an axis other than the first.
+    /// When they differ in type or in an axis other than the first.
     pub fn append(self, other: &Self) -> Result<Self> {
-        let unfit = || Error::Tensor { why: format!("cannot append {:?} to {:?}", other.shape(), self.shape()) };
+        let unfit = || Error { why: format!("cannot append {:?} to {:?}", other.shape(), self.shape()) };
         let (Some((m, own)), Some((n, added))) = (self.shape().split_first(), other.shape().split_first()) else {
             return Err(unfit());
         };

@@ -1,8 +1,8 @@
 //! Intermediate tensors as extra outputs of a graph, which every runtime then gives back.
 
-use super::proto::tensor_shape_proto::{Dimension, dimension};
-use super::proto::{GraphProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
-use super::{DType, Error, GraphIndex, Result};
+use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::onnx::proto::{GraphProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
+use crate::onnx::{DType, Error, GraphIndex, Result};
 
 /// Makes `tensors` of the main graph outputs of it, after those that it has; what is an output already stays where it
 /// is. A tensor without a type gets the one that the file declares for it, if it does: runtimes infer the rest.
@@ -47,15 +47,10 @@ pub fn untyped(name: &str) -> ValueInfoProto {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::proto::NodeProto;
+    use crate::onnx::edit::NewNode;
 
     fn graph() -> GraphProto {
-        let node = |input: &str, output: &str| NodeProto {
-            op_type: Some("Relu".to_owned()),
-            input: vec![input.to_owned()],
-            output: vec![output.to_owned()],
-            ..NodeProto::default()
-        };
+        let node = |input: &str, output: &str| NewNode::new("Relu").input(input).output(output).build();
         GraphProto {
             node: vec![node("x", "a"), node("a", "b"), node("b", "y")],
             input: vec![value_info("x", DType::Float, &[None, Some(3)])],
