@@ -37,16 +37,13 @@ pub fn dead_leaves(channels: usize, height: usize, width: usize, rng: &mut impl 
             }
         }
     }
-    let mut out = Vec::with_capacity(channels * height * width);
-    for c in 0..channels {
-        for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
-            let points = (0..FINE).flat_map(|dy| (0..FINE).map(move |dx| (dy, dx)));
-            let sum: f64 =
-                points.map(|(dy, dx)| colours[plane[(y * FINE + dy) * fine_width + x * FINE + dx] as usize][c]).sum();
-            out.push((sum / (FINE * FINE) as f64) as f32);
-        }
-    }
-    out
+    let pixel = |(c, y, x): (usize, usize, usize)| {
+        let points = (0..FINE).flat_map(|dy| (0..FINE).map(move |dx| (y * FINE + dy, x * FINE + dx)));
+        let sum: f64 = points.map(|(y, x)| colours[plane[y * fine_width + x] as usize][c]).sum();
+        (sum / (FINE * FINE) as f64) as f32
+    };
+    let places = |c| (0..height).flat_map(move |y| (0..width).map(move |x| (c, y, x)));
+    (0..channels).flat_map(places).map(pixel).collect()
 }
 
 /// A brightness, and a little of its own for each channel.

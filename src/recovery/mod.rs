@@ -11,6 +11,7 @@ mod quality;
 pub mod refit;
 pub mod samples;
 pub mod segments;
+mod solve;
 pub mod store;
 mod write;
 
