@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::data::{Batch, Target};
 use crate::metrics::Agreement;
 use crate::onnx::Model;
 use crate::planning::{self, Limit};
@@ -13,13 +12,10 @@ use crate::recovery::accuracy;
 use crate::report::{GroupSensitivity, SensitivityPoint, SensitivityReport};
 use crate::rewriting;
 use crate::runtime::{Tensor, View};
-use crate::statistics::{self, Calibration, InMemory, Tap};
+use crate::statistics::{self, Calibration, Tap};
 
 /// Shares of a group that are taken away.
 pub const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
-
-/// Random inputs where there is no data.
-const RANDOM: u64 = 8;
 
 /// Why sensitivity could not be measured.
 #[derive(Debug, thiserror::Error)]
@@ -129,16 +125,4 @@ fn agreement(outputs: &[Outputs], reference: &[Outputs]) -> Result<f64, Error> {
         found.add(outputs, reference)?;
     }
     Ok(found.cosine())
-}
-
-/// Random inputs as data, for models whose data is not at hand.
-///
-/// # Errors
-/// When an input has no known shape or a type that no random values exist for.
-pub fn random_source(a: &Analysis, seed: u64) -> rewriting::Result<InMemory> {
-    let batch = |i: u64| {
-        let inputs = rewriting::concrete_inputs(a, seed.wrapping_add(i << 32))?;
-        Ok(Batch { inputs, targets: vec![Target::Unknown], names: vec![format!("random {i}")], frames: Vec::new() })
-    };
-    (0..RANDOM).map(batch).collect::<rewriting::Result<_>>().map(InMemory)
 }

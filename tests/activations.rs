@@ -184,6 +184,8 @@ fn request(criterion: &str) -> Request {
         session: SessionOptions::default(),
         data: Some(Arc::new(Noise(8))),
         recover: Means::default(),
+        otherwise: None,
+        keep: None,
     }
 }
 
@@ -195,7 +197,7 @@ fn what_looks_at_activations_asks_for_data() {
         assert!(e.to_string().contains(c) && e.to_string().contains("--data"), "{e}");
         prune(&mut load(&classifier()), &request(c), Output::None, &mut Silent).unwrap();
     }
-    let without = Request { data: None, recover: Means { refit: true, recalibrate: false }, ..request("l2") };
+    let without = Request { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
     assert!(matches!(prune(&mut load(&classifier()), &without, Output::None, &mut Silent), Err(Error::NoData)));
 }
 

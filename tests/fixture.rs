@@ -10,9 +10,10 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
 use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Options, Target};
-use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::planning::{self, Keep, Options, Target};
+use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
 use onnx_prune::recovery::Means;
+use onnx_prune::report::{StandIn, text};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use onnx_prune::statistics::{InMemory, Source};
 
@@ -97,6 +98,8 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
         session: SessionOptions::default(),
         data: Some(data()),
         recover: Default::default(),
+        otherwise: None,
+        keep: None,
     }
 }
 
@@ -216,4 +219,42 @@ fn data_wins_accuracy_back() {
     assert!(pruned.accuracy < refitted.accuracy && refitted.accuracy <= recovery.original, "{recovery:?}");
     assert!(pruned.same_answer < refitted.same_answer && pruned.divergence > refitted.divergence, "{recovery:?}");
     assert!(recovery.layers > Some(5) && recovery.layers_left == 0, "{recovery:?}");
+}
+
+/// What the command line does where nothing but the file is given.
+#[test]
+fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
+    let request = request(criteria::find("obs").unwrap(), "allocate", Target::Speedup(2.0));
+    let recover = Means { refit: true, recalibrate: false };
+    let (outcome, bytes) = run(&Request { recover, data: None, ..request });
+    let n = right(&logits(&bytes));
+    assert!(n >= 400, "{n} of 500");
+    let recovery = outcome.report.recovery.unwrap();
+    assert_eq!((recovery.stand_in, recovery.original), (Some(StandIn::DrawnPictures), None));
+    assert!(text::untested(&outcome.report).unwrap().contains("--data"));
+}
+
+#[test]
+fn the_smallest_model_that_keeps_enough_is_found() {
+    let plain = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(1.0));
+    let kept = |o: &Outcome| o.report.recovery.unwrap().last().unwrap();
+    let (half, _) = run(&Request { keep: Some(Keep::Agreement(0.5)), ..plain.clone() });
+    assert!(half.written && kept(&half).same_answer >= Some(0.5));
+    let (most, _) = run(&Request { keep: Some(Keep::Drop(0.1)), ..plain.clone() });
+    let recovery = most.report.recovery.unwrap();
+    assert!(recovery.original.unwrap() - kept(&most).accuracy.unwrap() <= 0.1 + 1e-9);
+    assert!(1.04 < most.report.speedup && most.report.speedup < half.report.speedup);
+    // A little smaller, and it no longer does.
+    let further = Target::Speedup(1.1 * half.report.speedup);
+    let (far, _) = run(&Request { target: further, ..plain.clone() });
+    assert!(kept(&far).same_answer < Some(0.5), "{:?}", kept(&far));
+
+    let stem = Options { only: vec!["conv.weight".to_owned()], ..plain.options.clone() };
+    let all = Request { keep: Some(Keep::Agreement(1.0)), options: stem, ..plain };
+    let (missed, bytes) = run(&all);
+    assert!(!missed.written && bytes.is_empty());
+    assert!(missed.report.missed.unwrap().contains("1.05x"));
+    let blind = Request { data: None, ..all };
+    let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();
+    assert!(matches!(prune(&mut model, &blind, Output::None, &mut Silent), Err(Error::NoData)));
 }

@@ -84,7 +84,7 @@ fn times_are_taken_once_and_kept() {
     let limits = planning::may_shrink(&a, planning::find_scheme("protected-global").unwrap(), &o).unwrap();
     let mut warnings = Vec::new();
     let mut measure = |goes_on: &mut dyn FnMut(usize, usize) -> bool| {
-        Table::measure(&a, &limits, o.round_to, &setting, &mut |w| warnings.push(w), goes_on)
+        Table::measure(&a, &limits, &setting, &mut |w| warnings.push(w), goes_on)
     };
     // Stopped after a few parts, what was timed is kept.
     assert!(measure(&mut |done, _| done < 3).is_err());

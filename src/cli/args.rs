@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Axes, Rescore, Scheme, Target};
+use onnx_prune::planning::{Axes, Keep, Rescore, Scheme, Target};
+use onnx_prune::prune::Preset;
 use onnx_prune::runtime::{Choice, Device, Fill, Log};
 
 #[cfg(feature = "data")]
@@ -179,20 +180,47 @@ pub struct TargetArgs {
     /// Live activations take at most this, as in 10MB or 50%
     #[arg(long, group = "target", value_name = "SIZE|SHARE", value_parser = Target::activations, allow_negative_numbers = true)]
     pub activation_memory: Option<Target>,
+    /// The smallest model that still gives this share of the original's answers (or this cosine of its outputs) on part
+    /// of --data, as in 0.9 or 90%
+    #[cfg(feature = "data")]
+    #[arg(long, group = "target", requires = "data", value_name = "SHARE", value_parser = Keep::agreement, allow_negative_numbers = true)]
+    pub min_agreement: Option<Keep>,
+    /// The smallest model that loses at most this much accuracy on part of --data, which needs labels, as in 1%
+    #[cfg(feature = "data")]
+    #[arg(long, group = "target", requires = "data", value_name = "SHARE", value_parser = Keep::drop, allow_negative_numbers = true)]
+    pub max_drop: Option<Keep>,
 }
 
 impl TargetArgs {
+    /// The figure to reach; where something is to be kept, any.
     pub fn given(&self) -> Option<Target> {
-        self.speedup.or(self.params).or(self.size).or(self.ratio).or(self.latency).or(self.activation_memory)
+        let any = self.keep().map(|_| Target::Speedup(1.0));
+        self.speedup.or(self.params).or(self.size).or(self.ratio).or(self.latency).or(self.activation_memory).or(any)
+    }
+
+    /// What is to be kept.
+    #[cfg(feature = "data")]
+    pub fn keep(&self) -> Option<Keep> {
+        self.min_agreement.or(self.max_drop)
+    }
+
+    #[cfg(not(feature = "data"))]
+    pub fn keep(&self) -> Option<Keep> {
+        None
     }
 }
 
 #[derive(Args)]
 pub struct WhatArgs {
-    /// Importance criterion: which channels matter least [default: l2; obs with --data]
+    /// Follow a published protocol, up to training: pruningbench (l2, local, 400 steps, exact widths, no refit); other
+    /// options change parts of it
+    #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::preset())]
+    pub preset: Option<Preset>,
+    /// Importance criterion: which channels matter least [default: obs; l2 without --data unless the model takes
+    /// pictures, which the program can draw]
     #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::criterion())]
     pub criterion: Option<&'static dyn Criterion>,
-    /// In which order channels of different groups go [default: protected-global; allocate with --data]
+    /// In which order channels of different groups go [default: allocate; protected-global where obs is not the default]
     #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::scheme())]
     pub scheme: Option<&'static dyn Scheme>,
     /// How the weights of a group make one score per channel
@@ -202,14 +230,18 @@ pub struct WhatArgs {
     #[arg(long, value_name = "HOW", default_value = "mean", ignore_case = true)]
     pub normalization: NormalizationArg,
     /// Linear steps from the whole model to an empty one; scores are renewed between them
-    #[arg(long, value_name = "N", default_value = "100", value_parser = values::positive)]
-    pub steps: usize,
+    /// [default: 100]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub steps: Option<usize>,
     /// In which of the steps scores are renewed: always, once or every:N
     #[arg(long, value_name = "WHEN", default_value = "always")]
     pub rescore: Rescore,
-    /// Kept channels are multiples of N [default: 1; 8 with --latency]
+    /// Kept channels are multiples of N; 1 is exact [default: 8, which kernels handle at once; 1 with --ratio]
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub round_to: Option<usize>,
+    /// Groups with fewer channels than this keep any number [default: 24; 1 with --round-to or --latency]
+    #[arg(long, value_name = "N", value_parser = values::positive)]
+    pub round_from: Option<usize>,
     /// Share of each group that stays under protected-global, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::floor, allow_negative_numbers = true)]
     pub floor: f64,
@@ -245,7 +277,7 @@ pub struct WhatArgs {
         long,
         value_name = "JSON",
         conflicts_with_all = [
-            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "floor", "protect",
+            "criterion", "scheme", "reduction", "normalization", "steps", "rescore", "round_to", "round_from", "preset", "floor", "protect",
             "only", "ratio_for", "axes", "heads", "sensitivity", "untie",
         ]
     )]

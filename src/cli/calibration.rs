@@ -24,11 +24,11 @@ pub struct CalibrationArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// After pruning, solve the least squares of the layers whose inputs have changed, against what the original gives
-    /// [default with --data]
-    #[arg(long, requires = "data", overrides_with = "no_refit")]
+    /// [default with --data, and on drawn pictures for models of pictures]
+    #[arg(long, overrides_with = "no_refit")]
     pub refit: bool,
-    /// With --data, leave weights as they are
-    #[arg(long, requires = "data", overrides_with = "refit")]
+    /// Leave weights as they are
+    #[arg(long, overrides_with = "refit")]
     pub no_refit: bool,
     /// After that, estimate the statistics of batch normalisations again (it helps without --refit)
     #[arg(long, requires = "data")]

@@ -11,7 +11,7 @@ use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{Axes, Options, Target, find_scheme};
-use onnx_prune::prune::{Outcome, Output, Progress, Request, measure_only, prune};
+use onnx_prune::prune::{Defaults, Outcome, Output, Preset, Progress, Request, measure_only, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
@@ -27,8 +27,6 @@ use super::progress::Shown;
 use super::summary::{self, summary};
 use super::terminal::{self, Stream};
 
-/// Channels that kernels handle at once: other widths take as long as the next multiple.
-const REGISTER: usize = 8;
 const NO_REPORT: &str = "cannot write the report";
 
 pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
@@ -38,8 +36,8 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let model_path = check(args)?;
     let recipe = args.what.recipe.as_deref().map(read_recipe).transpose()?;
     let Some(target) = args.target.given().or(recipe.as_ref().map(|r| r.settings.target)) else {
-        let choices = "--speedup, --latency, --params, --size, --activation-memory or --ratio (or --recipe, which brings \
-                       its own)";
+        let choices = "--speedup, --latency, --params, --size, --activation-memory, --ratio, --min-agreement or \
+                       --max-drop (or --recipe, which brings its own)";
         return Err(Failure::Usage(format!("a target is missing: give exactly one of {choices}")));
     };
     threads(args)?;
@@ -249,14 +247,16 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
     let (given, asked) = calibration(args, seed)?;
-    // What measured best; a recipe brings its own.
-    let (criterion, scheme, refit) = match (&given, recorded) {
-        (_, Some(recorded)) => ("l2", "protected-global", recorded.refit),
-        (Some(_), None) => ("obs", "allocate", true),
-        (None, None) => ("l2", "protected-global", false),
-    };
+    let usual = what.preset.map_or_else(|| Defaults::of(model, given.is_some()), Preset::defaults);
+    // Only what was not asked for is left undone where it cannot be done.
+    let own = what.preset.is_none()
+        && what.criterion.is_none()
+        && what.scheme.is_none()
+        && asked.refit.is_none()
+        && recipe.is_none();
+    let otherwise = Defaults::otherwise(model, given.is_some()).filter(|_| own);
     let recover = Means {
-        refit: asked.refit.unwrap_or(refit),
+        refit: asked.refit.unwrap_or(recorded.map_or(usual.refit, |s| s.refit)),
         recalibrate: asked.recalibrate || recorded.is_some_and(|s| s.recalibrate_bn),
     };
     // Only what changes values reads data in a replay: the channels are known.
@@ -265,15 +265,21 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         (given, _) => given,
     };
     let (fills, shapes) = fills(args, model)?;
+    // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
+    let everywhere = what.round_to.is_some() || args.target.latency.is_some();
+    let round_to = what.round_to.unwrap_or(if args.target.ratio.is_some() { 1 } else { usual.round_to });
+    let round_from = what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from });
     Ok(Request {
-        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
-        scheme: what.scheme.map_or_else(|| find_scheme(scheme), Ok)?,
+        criterion: what.criterion.map_or_else(|| criteria::find(usual.criterion), Ok)?,
+        scheme: what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
+        keep: args.target.keep(),
         options: Options {
-            steps: what.steps,
+            steps: what.steps.unwrap_or(usual.steps),
             rescore: what.rescore,
-            round_to: what.round_to.unwrap_or(if args.target.latency.is_some() { REGISTER } else { 1 }),
+            round_to,
+            round_from,
             floor: what.floor,
             protect: what.protect.clone(),
             only: what.only.clone(),
@@ -303,6 +309,7 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         data,
         sensitivity: what.sensitivity,
         recover,
+        otherwise,
         recipe,
     })
 }

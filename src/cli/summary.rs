@@ -30,6 +30,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     if let Some(recovery) = &r.recovery {
         writeln!(out, "{}", text::recovery(recovery))?;
     }
+    if let Some(untested) = text::untested(r) {
+        writeln!(out, "{untested}")?;
+    }
     writeln!(out, "{}", text::reached(r))?;
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;

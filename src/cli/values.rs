@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use onnx_prune::analysis::{Given, Shapes};
 use onnx_prune::criteria::{self, Criterion};
 use onnx_prune::planning::{self, Scheme, Target};
+use onnx_prune::prune::Preset;
 use onnx_prune::runtime::Fill;
 
 // More of either means nothing.
@@ -21,6 +22,13 @@ pub fn criterion() -> impl TypedValueParser<Value = &'static dyn Criterion> {
 pub fn scheme() -> impl TypedValueParser<Value = &'static dyn Scheme> {
     PossibleValuesParser::new(planning::schemes().iter().map(|s| s.name()))
         .try_map(|name| planning::find_scheme(&name.to_lowercase()))
+}
+
+pub fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(|(name, _)| name)).try_map(|name| {
+        let found = Preset::ALL.into_iter().find(|(n, _)| *n == name.to_lowercase());
+        found.map(|(_, preset)| preset).ok_or_else(|| format!("no preset is called {name}"))
+    })
 }
 
 pub fn positive(text: &str) -> Result<usize, String> {

@@ -38,6 +38,7 @@ mod formats;
 mod given;
 #[cfg(feature = "data")]
 mod guard;
+mod leaves;
 #[cfg(feature = "data")]
 mod linear;
 #[cfg(feature = "data")]
@@ -63,6 +64,7 @@ mod tokens;
 mod tree;
 
 pub use error::{Error, Result};
+pub use leaves::dead_leaves;
 pub use origin::Origin;
 #[cfg(feature = "data")]
 pub use {

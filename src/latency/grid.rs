@@ -27,14 +27,14 @@ pub struct Grid {
 
 impl Grid {
     /// Chooses widths. More than three axes become one.
-    pub fn new(axes: &[Vec<usize>], full: &[usize], limits: &[Limit], round_to: usize) -> Grid {
+    pub fn new(axes: &[Vec<usize>], full: &[usize], limits: &[Limit]) -> Grid {
         let together = [axes.concat()];
         let axes = if axes.len() > LEVELS.len() { &together } else { axes };
         let levels = LEVELS[axes.len().clamp(1, LEVELS.len()) - 1];
         let axis = |groups: &Vec<usize>| {
             let at = |share: f64| -> Vec<usize> {
-                let n = round_to.max(1);
                 let width = |g: &usize| {
+                    let n = limits[*g].unit.max(1);
                     let wanted = (full[*g] as f64 * share / n as f64).round() as usize * n;
                     if share >= 1.0 { full[*g] } else { wanted.clamp(limits[*g].least, full[*g]) }
                 };
@@ -104,12 +104,12 @@ impl Grid {
 mod tests {
     use super::*;
 
-    const FREE: Limit = Limit { least: 1, fixed: None };
+    const FREE: Limit = Limit { least: 1, fixed: None, unit: 1 };
 
     #[test]
     fn a_product_of_widths_is_met_between_them() {
         let full = [40, 20, 20];
-        let mut grid = Grid::new(&[vec![0], vec![1, 2]], &full, &[FREE; 3], 1);
+        let mut grid = Grid::new(&[vec![0], vec![1, 2]], &full, &[FREE; 3]);
         let cost = |c: &[usize]| (c[0] * (c[1] + c[2])) as f64;
         let ms = (0..grid.len()).map(|i| {
             let mut counts = [0; 3];
@@ -127,14 +127,14 @@ mod tests {
 
     #[test]
     fn a_disturbed_time_cannot_make_narrow_slow() {
-        let mut grid = Grid::new(&[vec![0]], &[10], &[FREE], 1);
+        let mut grid = Grid::new(&[vec![0]], &[10], &[FREE]);
         grid.fill(vec![9.0, 2.0, 7.0, 4.0, 5.0, 6.0]);
         assert_eq!([1, 2, 4, 6, 8, 10].map(|n| grid.at(&[n])), [2.0, 2.0, 4.0, 4.0, 5.0, 6.0]);
     }
 
     #[test]
     fn widths_follow_rounding_and_limits() {
-        let grid = Grid::new(&[vec![0]], &[36], &[Limit { least: 8, fixed: None }], 8);
+        let grid = Grid::new(&[vec![0]], &[36], &[Limit { least: 8, fixed: None, unit: 8 }]);
         let widths: Vec<usize> = (0..grid.len()).map(|i| grid.widths(i)[0].1).collect();
         assert_eq!(widths, [8, 16, 24, 32, 36]);
     }

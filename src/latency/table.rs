@@ -74,7 +74,6 @@ impl Table {
     pub fn measure(
         a: &Analysis,
         limits: &[Limit],
-        round_to: usize,
         setting: &Setting,
         warn: &mut dyn FnMut(String),
         progress: &mut dyn FnMut(usize, usize) -> bool,
@@ -92,7 +91,7 @@ impl Table {
             known: 0,
             left_out: 0,
         };
-        let done = table.fill(a, limits, round_to, setting, &mut costs, progress);
+        let done = table.fill(a, limits, setting, &mut costs, progress);
         if let Err(e) = costs.save() {
             warn(format!("times of operators are not kept for the next run: {e}"));
         }
@@ -103,7 +102,6 @@ impl Table {
         &mut self,
         a: &Analysis,
         limits: &[Limit],
-        round_to: usize,
         setting: &Setting,
         costs: &mut Costs,
         progress: &mut dyn FnMut(usize, usize) -> bool,
@@ -121,7 +119,7 @@ impl Table {
             if !progress(done, wanted.len()) {
                 return Err(planning::Error::Interrupted.into());
             }
-            let mut grid = Grid::new(&parts.parts[part].axes, &full, limits, round_to);
+            let mut grid = Grid::new(&parts.parts[part].axes, &full, limits);
             let widths: Vec<Vec<(usize, usize)>> = (0..grid.len()).map(|i| grid.widths(i)).collect();
             let cut = |w: &[(usize, usize)]| -> rewriting::Result<Option<ModelProto>> {
                 excerpt(a, &parts, part, &narrow(a, w))

@@ -1,5 +1,7 @@
 //! Least squares with an intercept and a pull towards given weights: products in f32, sums of blocks of them in f64.
 
+use std::ops::Range;
+
 use ndarray::linalg::general_mat_mul;
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
@@ -165,16 +167,16 @@ impl<'x> Regression<'x> {
         out
     }
 
-    /// What a solution gives for every row, those held out included: rows × outputs.
+    /// What a solution gives for the rows that are solved with: rows × outputs.
     pub fn predict(&self, solution: &Solution) -> Vec<f32> {
-        self.predict_from(solution, 0)
+        self.predict_rows(solution, 0..self.solved)
     }
 
-    fn predict_from(&self, solution: &Solution, from: usize) -> Vec<f32> {
+    fn predict_rows(&self, solution: &Solution, Range { start: from, end: to }: Range<usize>) -> Vec<f32> {
         let outputs = solution.constants.len();
         let weights = solution.weights.mapv(|v| v as f32);
-        let mut out = vec![0.0; (self.rows - from) * outputs];
-        let blocks: Vec<ArrayView2<f32>> = self.blocks(from, self.rows).collect();
+        let mut out = vec![0.0; (to - from) * outputs];
+        let blocks: Vec<ArrayView2<f32>> = self.blocks(from, to).collect();
         out.par_chunks_mut((ROWS * outputs).max(1)).zip(blocks).with_max_len(1).for_each(|(out, rows)| {
             for row in out.chunks_exact_mut(outputs) {
                 row.iter_mut().zip(&solution.constants).for_each(|(o, c)| *o = *c as f32);
@@ -189,7 +191,7 @@ impl<'x> Regression<'x> {
     /// Squared error on the rows held out, each output weighed by its square in `scale`.
     pub fn error_held_out(&self, solution: &Solution, y: &[f32], scale: &[f32]) -> f64 {
         let outputs = solution.constants.len().max(1);
-        let got = self.predict_from(solution, self.solved);
+        let got = self.predict_rows(solution, self.solved..self.rows);
         let wanted = y[self.solved * outputs..].chunks_exact(outputs);
         let row = |(g, w): (&[f32], &[f32])| -> f64 {
             g.iter().zip(w).zip(scale).map(|((g, w), s)| f64::from((g - w) * s).powi(2)).sum()

@@ -64,8 +64,6 @@ impl Curve {
 pub struct Wanted<'w> {
     /// How far each group may shrink.
     pub limits: &'w [Limit],
-    /// Kept channels are multiples of this.
-    pub round_to: usize,
     /// How much more the last groups count than the first: what goes wrong early, later layers can still make up for.
     pub tilt: f64,
     /// Whether channel counts reach the target.
@@ -102,7 +100,7 @@ pub fn allocate(curves: &[Curve], counts: &mut [usize], wanted: &Wanted) -> Vec<
     while !(wanted.reached)(counts) {
         let mut best: Option<(f64, f64, usize, usize)> = None;
         for &g in open.iter().filter(|g| wanted.limits[**g].fixed.is_none()) {
-            for to in widths(counts[g], wanted.limits[g].least, wanted.round_to, wanted.candidates) {
+            for to in widths(counts[g], wanted.limits[g], wanted.candidates) {
                 let saved = (wanted.saved)(counts, g, to);
                 if saved <= 0.0 {
                     continue;
@@ -124,7 +122,7 @@ pub fn allocate(curves: &[Curve], counts: &mut [usize], wanted: &Wanted) -> Vec<
         if reaches(&mut now, g, to) {
             // The last step: of all that reach the target, with as few channels as that takes, the one that loses least.
             let last = |g: &usize| {
-                let all: Vec<usize> = widths(now[*g], wanted.limits[*g].least, wanted.round_to, usize::MAX).collect();
+                let all: Vec<usize> = widths(now[*g], wanted.limits[*g], usize::MAX).collect();
                 let mut now = now.clone();
                 let at = all.partition_point(|to| !reaches(&mut now, *g, *to));
                 all.get(at).map(|to| (lost(&now, *g, *to), *g, *to))
@@ -141,8 +139,8 @@ pub fn allocate(curves: &[Curve], counts: &mut [usize], wanted: &Wanted) -> Vec<
 }
 
 /// Widths below `count` that a group may have, downwards; of many, some.
-fn widths(count: usize, least: usize, round_to: usize, most: usize) -> impl Iterator<Item = usize> {
-    let unit = round_to.max(1);
+fn widths(count: usize, limit: Limit, most: usize) -> impl Iterator<Item = usize> {
+    let (least, unit) = (limit.least, limit.unit.max(1));
     // The first multiple below.
     let first = count.saturating_sub(1) / unit * unit;
     let total = if first >= least.max(1) { (first - least.max(1)) / unit + 1 } else { 0 };
@@ -155,7 +153,7 @@ mod tests {
     use super::*;
 
     fn limits(n: usize) -> Vec<Limit> {
-        vec![Limit { least: 1, fixed: None }; n]
+        vec![Limit { least: 1, fixed: None, unit: 1 }; n]
     }
 
     #[test]
@@ -187,8 +185,7 @@ mod tests {
                 cost(c) - cost(&after)
             };
             let limits = limits(3);
-            let wanted =
-                Wanted { limits: &limits, round_to: 1, tilt: 0.0, reached: &reached, saved: &saved, candidates: 100 };
+            let wanted = Wanted { limits: &limits, tilt: 0.0, reached: &reached, saved: &saved, candidates: 100 };
             let steps = allocate(&curves, &mut counts, &wanted);
             assert!(reached(&counts), "{counts:?}");
             let gone: Vec<usize> = (0..3).map(|g| steps.iter().filter(|s| s.0 == g).map(|s| s.1).sum()).collect();
@@ -209,7 +206,6 @@ mod tests {
         let limits = limits(2);
         let wanted = Wanted {
             limits: &limits,
-            round_to: 1,
             tilt: 0.0,
             reached: &|c| c[0] + c[1] <= 8,
             saved: &|c, g, to| (c[g] - to) as f64,
@@ -221,11 +217,12 @@ mod tests {
 
     #[test]
     fn widths_are_multiples_within_limits() {
-        assert_eq!(widths(20, 5, 8, 100).collect::<Vec<_>>(), [16, 8]);
-        assert_eq!(widths(16, 1, 8, 100).collect::<Vec<_>>(), [8]);
-        assert_eq!(widths(4, 4, 1, 100).count(), 0);
-        assert_eq!(widths(8, 1, 8, 100).count(), 0);
-        let some: Vec<usize> = widths(1000, 1, 1, 32).collect();
+        let limit = |least, unit| Limit { least, fixed: None, unit };
+        assert_eq!(widths(20, limit(5, 8), 100).collect::<Vec<_>>(), [16, 8]);
+        assert_eq!(widths(16, limit(1, 8), 100).collect::<Vec<_>>(), [8]);
+        assert_eq!(widths(4, limit(4, 1), 100).count(), 0);
+        assert_eq!(widths(8, limit(1, 8), 100).count(), 0);
+        let some: Vec<usize> = widths(1000, limit(1, 1), 32).collect();
         assert!(some.len() < 50 && some[..8] == [999, 998, 997, 996, 995, 994, 993, 992] && some.last() == Some(&1));
     }
 
@@ -233,11 +230,13 @@ mod tests {
     fn fixed_widths_and_streams_are_honoured() {
         let curve = |stream| Curve { order: Vec::new(), losses: (0..8).map(f64::from).collect(), stream };
         let mut counts = vec![8, 8, 8];
-        let limits =
-            [Limit { least: 6, fixed: Some(6) }, Limit { least: 1, fixed: None }, Limit { least: 1, fixed: None }];
+        let limits = [
+            Limit { least: 6, fixed: Some(6), unit: 1 },
+            Limit { least: 1, fixed: None, unit: 1 },
+            Limit { least: 1, fixed: None, unit: 1 },
+        ];
         let wanted = Wanted {
             limits: &limits,
-            round_to: 1,
             tilt: 0.0,
             reached: &|c| c.iter().sum::<usize>() <= 18,
             saved: &|c, g, to| (c[g] - to) as f64,

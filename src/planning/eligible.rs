@@ -16,6 +16,8 @@ pub struct Limit {
     pub least: usize,
     /// Channels that the user fixed.
     pub fixed: Option<usize>,
+    /// What the number of kept channels is a multiple of.
+    pub unit: usize,
 }
 
 /// The limits of all groups, some of which may shrink.
@@ -44,11 +46,11 @@ pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limi
     let ratios: Vec<(GlobMatcher, f64)> = o.ratio_for.iter().map(|(p, r)| Ok((glob(p)?, *r))).collect::<Result<_>>()?;
     let whole_groups = a.groups.iter().map(|g| {
         let hit = |m: &GlobMatcher| names(a, g).any(|n| m.is_match(n));
-        let whole = Limit { least: g.size, fixed: None };
+        let n = o.unit(g.size);
+        let whole = Limit { least: g.size, fixed: None, unit: n };
         if !o.axes.contains(g.kind) || protect.iter().any(hit) || !only.is_empty() && !only.iter().any(hit) {
             return whole;
         }
-        let n = o.round_to.max(1);
         let round_up = |k: usize| k.div_ceil(n) * n;
         let floor = if scheme.protects() { (g.size as f64 * o.floor).ceil() as usize } else { 1 };
         let least = round_up(floor.max(1)).min(g.size);
@@ -56,9 +58,9 @@ pub fn limits(a: &Analysis, scheme: &dyn Scheme, o: &Options) -> Result<Vec<Limi
             Some((_, ratio)) => {
                 let keep = (g.size as f64 * (1.0 - ratio)).round() as usize;
                 let nearest = if n > 1 { ((keep + n / 2) / n * n).max(n) } else { keep.max(1) };
-                Limit { least: nearest.min(g.size), fixed: Some(nearest.min(g.size)) }
+                Limit { least: nearest.min(g.size), fixed: Some(nearest.min(g.size)), unit: n }
             }
-            None => Limit { least, fixed: None },
+            None => Limit { least, fixed: None, unit: n },
         }
     });
     Ok(whole_groups.collect())

@@ -26,4 +26,4 @@ pub use patterns::{absent as absent_kinds, check_kinds};
 pub use run::{Aim, Plan, Step, plan, replay};
 pub use schemes::{Scheme, find as find_scheme, schemes};
 pub use scoring::first_scores;
-pub use target::{Measured, Target};
+pub use target::{Keep, Measured, Target};

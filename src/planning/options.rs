@@ -77,6 +77,8 @@ pub struct Options {
     pub rescore: Rescore,
     /// Kept channels are multiples of this.
     pub round_to: usize,
+    /// Groups with fewer channels than this keep any number.
+    pub round_from: usize,
     /// Share of each group that stays under the protected-global scheme.
     pub floor: f64,
     /// Groups with a name, node or initializer that one of these patterns matches are left alone.
@@ -91,12 +93,20 @@ pub struct Options {
     pub untie: bool,
 }
 
+impl Options {
+    /// What the kept channels of a group of so many are multiples of.
+    pub fn unit(&self, size: usize) -> usize {
+        if size < self.round_from { 1 } else { self.round_to.max(1) }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             steps: 100,
             rescore: Rescore::Always,
             round_to: 1,
+            round_from: 0,
             floor: 0.1,
             protect: Vec::new(),
             only: Vec::new(),

@@ -136,14 +136,9 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             board.refresh();
         }
         let gains = gauge.gains(&state.counts, &limits);
-        let units = ranking(
-            &state,
-            &limits,
-            o.round_to,
-            scheme,
-            &Asides { structures: &structures, gains: &gains, losses },
-            |g| board.scores(g),
-        );
+        let units = ranking(&state, &limits, scheme, &Asides { structures: &structures, gains: &gains, losses }, |g| {
+            board.scores(g)
+        });
         let share = end * t as f64 / steps as f64;
         let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
         let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());
@@ -186,15 +181,14 @@ fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> u
     let mut counts = state.counts.clone();
     let wanted = Wanted {
         limits,
-        round_to: aim.options.round_to,
         tilt: aim.tilt,
         reached: &|c| gauge.reached(c),
         saved: &|c, g, to| gauge.saved(c, g, to),
         candidates: if gauge.is_quick() { MANY } else { FEW },
     };
     let steps = allocate(aim.curves, &mut counts, &wanted);
-    let unit = aim.options.round_to.max(1);
     for (group, gone) in &steps {
+        let unit = limits[*group].unit.max(1);
         // In pieces that can be given back one by one.
         let mut left = *gone;
         while left > 0 {

@@ -53,7 +53,6 @@ pub struct Asides<'a> {
 pub fn ranking<'s>(
     state: &State,
     limits: &[Limit],
-    round_to: usize,
     scheme: &dyn Scheme,
     asides: &Asides,
     scores: impl Fn(usize) -> &'s [f64] + Sync,
@@ -69,7 +68,7 @@ pub fn ranking<'s>(
             let s = scores(g);
             let mut order: Vec<usize> = (0..s.len()).filter(|c| state.alive[g][*c]).collect();
             order.sort_by(|a, b| s[*a].total_cmp(&s[*b]).then(a.cmp(b)));
-            units(&order[..may_go], state.counts[g], round_to)
+            units(&order[..may_go], state.counts[g], limits[g].unit)
                 .into_iter()
                 .map(|channels| {
                     let score = channels.iter().map(|c| s[*c]).sum::<f64>() / channels.len() as f64;
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!(n, 3);
         let mut state = State::new(&[4, 4]);
         all[..n].iter().cloned().for_each(|u| state.remove(u));
-        let limits = [Limit { least: 1, fixed: None }; 2];
+        let limits = [Limit { least: 1, fixed: None, unit: 1 }; 2];
         give_back(&mut state, &limits, reached);
         assert_eq!((&state.counts[..], state.removed.len()), (&[2, 4][..], 2));
     }
@@ -200,7 +199,7 @@ mod tests {
         state.remove(unit(0, 0));
         // Group 0 is worth 10 a channel, group 1 is worth 1; 12 must go.
         let reached = |c: &[usize]| 10 * c[0] + c[1] <= 49 - 12;
-        give_back(&mut state, &[Limit { least: 1, fixed: None }; 2], reached);
+        give_back(&mut state, &[Limit { least: 1, fixed: None, unit: 1 }; 2], reached);
         assert_eq!(state.counts, [3, 7]);
         assert_eq!(state.alive[1][..5], [false, false, true, true, true], "the last ones come back");
     }

@@ -7,32 +7,53 @@ use super::{Error, Progress, Request, begin};
 use crate::analysis::Analysis;
 use crate::criteria::Measure;
 use crate::planning::{self, Curve};
-use crate::recovery::costs::output_losses;
+use crate::recovery::costs::{self, output_losses};
+use crate::recovery::drawn::{self, stand_in};
 use crate::recovery::samples::Samples;
 use crate::recovery::segments::Runner;
 use crate::recovery::store::Room;
 use crate::report::{SensitivityReport, Timings};
 use crate::runtime::{self, Runtime};
-use crate::sensitivity::{random_source, sensitivity};
+use crate::sensitivity::sensitivity;
 use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted, curves, layers};
+
+/// Random inputs that sensitivity is measured on where there is no data.
+const RANDOM: u64 = 8;
 
 /// Positions that error curves rest on, all samples together.
 const POSITIONS: usize = 8192;
 
-/// The calibration data, read once; `None` where there is none.
+/// MACs that a run without data may take to measure what the output loses: minutes.
+const WORK: f64 = 2e13;
+
+/// The calibration data, or what stands in for it, read once; `None` where nothing asks for it.
 pub(super) fn samples(
     a: &Analysis,
     request: &Request,
     progress: &mut dyn Progress,
     seconds: &mut Timings,
 ) -> Result<Option<Samples>, Error> {
-    if request.recover.any() && request.data.is_none() {
+    if (request.recover.recalibrate || request.keep.is_some()) && request.data.is_none() {
         return Err(Error::NoData);
     }
-    let Some(source) = request.data.as_deref() else { return Ok(None) };
+    if request.data.is_none() && !request.needs_samples() {
+        return Ok(None);
+    }
     begin(progress, "data")?;
     let clock = Instant::now();
-    let read = Samples::read(source, a.graph.proto(), request.score.seed, &Room::default())?;
+    let (seed, room) = (request.score.seed, Room::default());
+    let read = match request.data.as_deref() {
+        Some(source) => Samples::read(source, a.graph.proto(), seed, &room)?,
+        None => {
+            let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+            let runner = Runner { runtime: &*runtime, session: &request.session, goes_on: &|| true };
+            let work = a.costs.macs.eval(&a.full_counts()) * (a.groups.len() * costs::SAMPLES) as f64;
+            if request.otherwise.is_some() && work > WORK {
+                return Err(Error::Work { macs: work });
+            }
+            stand_in(a, seed, &room, runner)?
+        }
+    };
     seconds.calibrate += clock.elapsed().as_secs_f64();
     Ok(Some(read))
 }
@@ -62,7 +83,7 @@ pub(super) fn calibrate(
 }
 
 /// What readers of groups lose as channels go, for the criterion that scores by it, and what that costs the output, for
-/// the scheme that goes by it; on random inputs where there is no data.
+/// the scheme that goes by it.
 pub(super) fn measure_curves(
     a: &Analysis,
     request: &Request,
@@ -72,18 +93,7 @@ pub(super) fn measure_curves(
 ) -> Result<(), Error> {
     let own = request.criterion.plan().measure == Measure::Errors;
     let follows = request.scheme.follows_curves();
-    if request.recipe.is_some() || !(follows || own && samples.is_some()) {
-        return Ok(());
-    }
-    let random;
-    let samples = match samples {
-        Some(samples) => samples,
-        None => {
-            let source = random_source(a, request.score.seed)?;
-            random = Samples::read(&source, a.graph.proto(), request.score.seed, &Room::default())?;
-            &random
-        }
-    };
+    let Some(samples) = samples.filter(|_| request.recipe.is_none() && (follows || own)) else { return Ok(()) };
     begin(progress, "calibrate")?;
     let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
     let layers = layers(a);
@@ -181,7 +191,7 @@ pub(super) fn measure_sensitivity(
     let source = match request.data.as_deref() {
         Some(data) => data,
         None => {
-            random = random_source(a, request.score.seed)?;
+            random = drawn::random(a, request.score.seed, RANDOM)?;
             &random
         }
     };

@@ -55,6 +55,7 @@ pub(super) fn start_report(
                 criterion: request.criterion.name().to_owned(),
                 scheme: request.scheme.name().to_owned(),
                 target: request.target,
+                keep: request.keep,
                 seed: request.score.seed,
                 reduction: format!("{:?}", request.score.reduction).to_lowercase(),
                 normalization: format!("{:?}", request.score.normalization).to_lowercase(),

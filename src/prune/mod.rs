@@ -2,8 +2,10 @@
 
 mod calibrate;
 mod check;
+mod defaults;
 mod early;
 mod figures;
+mod keep;
 mod plan;
 mod request;
 mod tilt;
@@ -22,11 +24,13 @@ use crate::rewriting;
 use crate::runtime::{self, Choice};
 use crate::sensitivity::losses;
 
+pub use defaults::{Defaults, Preset};
 pub use request::{Error, Outcome, Output, Progress, Request, Silent};
 
 use calibrate::{Measured, calibrate, calibration, measure_curves, measure_sensitivity, samples};
 use check::{Trial, latency_advice};
 use figures::start_report;
+use keep::largest_speedup;
 use plan::make_plan;
 use tilt::choose_tilt;
 
@@ -63,10 +67,19 @@ pub fn prune(
     warnings.extend(early::check_model(&a, request)?);
     seconds.analyse = clock.elapsed().as_secs_f64();
     counts_macs(&a, request)?;
-    let limited = limited(&a, request);
-    let request = &limited;
-
-    let samples = samples(&a, request, progress, &mut seconds)?;
+    let mut settled = limited(&a, request);
+    let samples = match (samples(&a, &settled, progress, &mut seconds), settled.otherwise) {
+        (Err(e), Some(otherwise)) if settled.data.is_none() && is_about_samples(&e) => {
+            otherwise.settle(&mut settled)?;
+            warnings.push(format!("channels are chosen by their weights alone and no layer is solved anew: {e}"));
+            None
+        }
+        (samples, _) => samples?,
+    };
+    if settled.keep.is_some() {
+        settled.target = Target::Speedup(keep::FIRST);
+    }
+    let request = &settled;
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
     let clock = Instant::now();
     measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
@@ -81,12 +94,23 @@ pub fn prune(
         seconds.calibrate += clock.elapsed().as_secs_f64();
     }
 
+    let (searched, not_kept) = match (request.keep, &samples) {
+        (Some(keep), Some(samples)) if request.recipe.is_none() => {
+            let found = largest_speedup(&a, request, keep, samples, &measured, progress)?;
+            (Request { target: Target::Speedup(found.speedup), ..request.clone() }, found.missed)
+        }
+        (Some(_), None) => return Err(Error::NoData),
+        _ => (request.clone(), None),
+    };
+    let request = &searched;
+
     let Rewritten { mut plan, times, kept, mut pruned } =
         rewrite(&mut a, request, &mut measured, progress, &mut seconds)?;
     drop(measured);
     warnings.append(&mut plan.notes);
 
     let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
+    let missed = missed.or(not_kept);
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);
@@ -229,6 +253,11 @@ pub fn measure_only(model: &Model, request: &Request, progress: &mut dyn Progres
     let mut measured = Measured { statistics, ..Measured::default() };
     measure_curves(&a, request, samples.as_ref(), &mut measured, progress)?;
     measure_sensitivity(&a, request, &measured.statistics, progress)
+}
+
+/// Whether a run may go on without samples.
+fn is_about_samples(e: &Error) -> bool {
+    matches!(e, Error::Rewriting(_) | Error::Runtime(_) | Error::Statistics(_) | Error::Work { .. })
 }
 
 fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<(), Error> {

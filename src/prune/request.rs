@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Defaults;
 use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
-use crate::planning::{self, Options, Scheme, Step, Target};
+use crate::planning::{self, Keep, Options, Scheme, Step, Target};
 use crate::recovery::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
@@ -61,8 +62,22 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] crate::data::Error),
     /// Recovery was asked for without data.
-    #[error("least squares and statistics of normalisations come from data: give some with --data")]
+    #[error("what a model must keep, and statistics of normalisations, come from data: give some with --data")]
     NoData,
+    /// What must be kept cannot be told.
+    #[error(
+        "the accuracy that may be lost cannot be told: the data has no classes, or the first output no scores of them"
+    )]
+    NoLabels,
+    /// What must be kept cannot be told.
+    #[error("the model has no output that could be compared with the original's")]
+    NoOutputs,
+    /// Without data, measuring takes longer than anyone may want to wait for what comes of it.
+    #[error("measuring what the output loses on drawn pictures takes {:.0} T MACs", .macs / 1e12)]
+    Work {
+        /// Multiplications that it takes.
+        macs: f64,
+    },
 }
 
 /// What to do.
@@ -76,6 +91,8 @@ pub struct Request {
     pub score: ScoreOptions,
     /// What to aim at.
     pub target: Target,
+    /// What the result must keep: then the target is not looked at, and the smallest model that keeps it is made.
+    pub keep: Option<Keep>,
     /// Options of planning.
     pub options: Options,
     /// Kinds that some group must be of: a model without heads cannot lose any.
@@ -110,8 +127,10 @@ pub struct Request {
     pub data: Option<Arc<dyn Source>>,
     /// Whether to measure what each group costs when part of it goes; a scheme may ask for it, too.
     pub sensitivity: bool,
-    /// How accuracy is won back from the data after pruning.
+    /// How accuracy is won back from the data after pruning; without data, from what stands in for it.
     pub recover: Means,
+    /// What is done instead where there is no data and nothing can stand in for it; an error if `None`.
+    pub otherwise: Option<Defaults>,
 }
 
 impl Request {
@@ -123,7 +142,12 @@ impl Request {
 
     /// Whether anything asks for a runtime.
     pub(super) fn runs_models(&self) -> bool {
-        self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity
+        self.verify || self.latency.is_some() || self.data.is_some() || self.sensitivity || self.needs_samples()
+    }
+
+    /// Whether samples are needed, from data or drawn.
+    pub(super) fn needs_samples(&self) -> bool {
+        self.recover.any() || self.scheme.follows_curves() && self.recipe.is_none()
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn choose_tilt(
         // What cannot be cut like this keeps some groups whole later.
         let Ok(proto) = rewriting::prune(a, &kept) else { continue };
         let mut pruned = with_layout(&a.graph.model, proto);
-        let options = Options { rows: ROWS, samples: Some(SAMPLES), ..Options::new(request.score.seed) };
+        let options = Options { rows: ROWS, samples: Some(SAMPLES), repeats: 1, ..Options::new(request.score.seed) };
         let lost = trial(a, &kept, &mut pruned, samples, &calibration, options)?;
         if best.is_none_or(|b| lost < b.0) {
             best = Some((lost, tilt));

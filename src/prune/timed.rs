@@ -36,9 +36,7 @@ pub(super) fn plan_for_time(
     };
     let mut notes = selected.warnings;
     begin(progress, "time")?;
-    let table = Table::measure(a, &limits, o.round_to, &setting, &mut |w| notes.push(w), &mut |done, of| {
-        progress.parts(done, of)
-    })?;
+    let table = Table::measure(a, &limits, &setting, &mut |w| notes.push(w), &mut |done, of| progress.parts(done, of))?;
     let (timed, known, left_out) = (table.timed, table.known, table.left_out);
     let inputs = rewriting::likely_inputs(a, request.score.seed, &request.fills)?;
     let progress = RefCell::new(progress);

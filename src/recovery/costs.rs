@@ -17,7 +17,7 @@ use crate::rewriting::{self, Result};
 use crate::statistics::{self, ErrorCurve, Layer, Point};
 
 /// Samples that losses are measured on.
-const SAMPLES: usize = 64;
+pub const SAMPLES: usize = 64;
 
 /// Shares of a group whose loss is measured where no layer reads it through a weight.
 const SHARES: [f64; 2] = [0.3, 0.7];

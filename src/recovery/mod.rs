@@ -5,11 +5,13 @@
 //! what pruning did to them, too. What comes of it is told on samples that were not solved with, where there are enough.
 
 pub mod costs;
+pub mod drawn;
 mod flow;
 mod quality;
 pub mod refit;
 pub mod samples;
 pub mod segments;
+mod solve;
 pub mod store;
 mod write;
 
@@ -63,8 +65,12 @@ pub fn recover(
     let run = |model: &Model| -> statistics::Result<Vec<Outputs>> {
         outputs(&mut Network::new(model, samples, batches.clone(), runner), samples, batches.clone())
     };
-    let mut out =
-        Recovery { samples: samples.count(batches.clone()), held_out: samples.has_aside(), ..Recovery::default() };
+    let mut out = Recovery {
+        stand_in: samples.stand_in,
+        samples: samples.count(batches.clone()),
+        held_out: samples.has_aside(),
+        ..Recovery::default()
+    };
     let before = run(pruned)?;
     let original = if means.refit {
         let options = Options::new(calibration.seed);

@@ -8,17 +8,17 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::flow::Flow;
 use super::samples::Samples;
 use super::segments::{Network, Runner};
+use super::solve::{Part, solve_parts};
 use super::store::Values;
 use super::write::{Addends, Place, write};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::matrix::{Regression, Right, Solution};
+use crate::matrix::Solution;
 use crate::onnx::Model;
 use crate::rewriting::{Initializers, Result};
 use crate::statistics::{self, Layer, Lot, Reading, Sampler, layers};
@@ -29,16 +29,7 @@ const ROWS: usize = 16384;
 /// Numbers that the rows of a regression hold at most.
 const NUMBERS: usize = 48 << 20;
 
-/// Ridges as a part of the mean of the diagonal, of which the samples set aside choose.
-const RIDGES: [f64; 4] = [1e-3, 1e-2, 1e-1, 1.0];
-
-/// The ridge where nothing is set aside: with many rows for each number in a patch, and with few.
-const USUAL: [f64; 2] = [1e-2, 1e-1];
-
-/// Rows for each number in a patch that are many.
-const MANY: usize = 4;
-
-/// How often outputs that an activation cuts off are let go.
+/// How often outputs that an activation cuts off are let go, where nothing else is said.
 const REPEATS: usize = 4;
 
 /// A scale below this part of the largest one makes no difference to what follows.
@@ -62,6 +53,8 @@ pub struct Options {
     pub rows: usize,
     /// Samples that are solved with, and samples set aside that are looked at; all if `None`.
     pub samples: Option<usize>,
+    /// How often outputs that an activation cuts off are let go.
+    pub repeats: usize,
 }
 
 /// Batches that are looked at: the last of those that are solved with, and the first of those set aside.
@@ -80,7 +73,7 @@ fn looked_at(samples: &Samples, options: Options) -> Range<usize> {
 impl Options {
     /// As many rows as pay.
     pub fn new(seed: u64) -> Options {
-        Options { seed, rows: ROWS, samples: None }
+        Options { seed, rows: ROWS, samples: None, repeats: REPEATS }
     }
 }
 
@@ -241,7 +234,7 @@ impl<'f> Fit<'f> {
         if rows.solved == 0 {
             return Ok(false);
         }
-        let Some(solutions) = self.solve(rows) else { return Ok(false) };
+        let Some(solutions) = self.solve(rows, options.repeats) else { return Ok(false) };
         self.apply(&mut walked.pruned, &solutions)
     }
 
@@ -327,7 +320,7 @@ impl<'f> Fit<'f> {
     }
 
     /// A solution for each group.
-    fn solve(&self, mut rows: Rows) -> Option<Vec<(Solution, Vec<f64>)>> {
+    fn solve(&self, mut rows: Rows, repeats: usize) -> Option<Vec<(Solution, Vec<f64>)>> {
         let outputs = self.channels.len();
         let scale = &self.layer.after.scale;
         let idle = scale.iter().fold(0.0f32, |m, s| m.max(s.abs())) * IDLE;
@@ -363,7 +356,8 @@ impl<'f> Fit<'f> {
             })
             .collect();
         drop(rows.y);
-        solve_parts(parts, self.width(), rows.solved, intercept, self.clamp)
+        let clamp = self.clamp.map(|range| (range, repeats));
+        solve_parts(parts, self.width(), rows.solved, intercept, clamp)
     }
 
     fn apply(&self, network: &mut Network, solutions: &[(Solution, Vec<f64>)]) -> Result<bool> {
@@ -382,117 +376,6 @@ fn enough(samples: &Samples, batches: Range<usize>, wanted: usize) -> Range<usiz
         end += 1;
     }
     batches.start..end
-}
-
-/// One group of a layer.
-struct Part<'p> {
-    x: Vec<f32>,
-    y: Vec<f32>,
-    /// What the pruned network adds to the output.
-    sum: Option<Vec<f32>>,
-    prior: &'p [f32],
-    scale: &'p [f32],
-    shift: &'p [f32],
-    /// Outputs that make a difference.
-    active: Vec<bool>,
-}
-
-/// Solutions of all groups with one ridge.
-fn solve_parts(
-    mut parts: Vec<Part>,
-    width: usize,
-    solved: usize,
-    intercept: bool,
-    clamp: Option<(f32, f32)>,
-) -> Option<Vec<(Solution, Vec<f64>)>> {
-    // Centring works in place, on rows that stay where they are.
-    let xs: Vec<Vec<f32>> = parts.iter_mut().map(|p| std::mem::take(&mut p.x)).collect();
-    let mut xs = xs;
-    let fits: Vec<Regression> =
-        xs.par_iter_mut().with_max_len(1).map(|x| Regression::new(x, width, solved, intercept)).collect();
-    let right = |(fit, part): (&Regression, &Part)| fit.right(&part.y, part.scale.len(), intercept);
-    let rights: Vec<Right> = fits.par_iter().zip(&parts).with_max_len(1).map(right).collect();
-    let plain = |ridge: f64| -> Vec<Solution> {
-        let one = |((fit, part), right): ((&Regression, &Part), &Right)| {
-            let found = fit.ridge(ridge).and_then(|r| fit.solve(&r, right, part.prior));
-            found.unwrap_or_else(|| as_it_was(part, width, solved, intercept))
-        };
-        fits.par_iter().zip(&parts).zip(&rights).with_max_len(1).map(one).collect()
-    };
-    let held_out = fits.first().is_some_and(|f| f.held_out() > 0);
-    let ridge = if held_out {
-        let error = |ridge: &f64| -> f64 {
-            let each = plain(*ridge);
-            each.iter().zip(&fits).zip(&parts).map(|((s, f), p)| f.error_held_out(s, &p.y, p.scale)).sum()
-        };
-        let errors: Vec<(f64, f64)> = RIDGES.iter().map(|r| (error(r), *r)).collect();
-        errors.into_iter().filter(|e| e.0.is_finite()).min_by(|a, b| a.0.total_cmp(&b.0)).map(|e| e.1)?
-    } else {
-        USUAL[usize::from(solved < MANY * width)]
-    };
-    let mut found = plain(ridge);
-    if let Some(range) = clamp {
-        let targets: Vec<Vec<f32>> = parts.iter().map(Part::before_activation).collect();
-        let all = fits.par_iter().zip(&mut parts).zip(&mut found).zip(&targets).with_max_len(1);
-        all.for_each(|(((fit, part), solution), target)| {
-            let Some(ridge) = fit.ridge(ridge) else { return };
-            for _ in 0..REPEATS {
-                let given = fit.predict(solution);
-                part.let_go(&given, target, range);
-                match fit.solve(&ridge, &fit.right(&part.y, part.scale.len(), intercept), part.prior) {
-                    Some(better) => *solution = better,
-                    None => return,
-                }
-            }
-        });
-    }
-    let addends = |(s, f): (Solution, &Regression)| {
-        let addends = f.addends(&s);
-        (s, addends)
-    };
-    Some(found.into_iter().zip(&fits).map(addends).collect())
-}
-
-/// The weights as they were, where the inputs tell nothing.
-fn as_it_was(part: &Part, width: usize, solved: usize, intercept: bool) -> Solution {
-    let outputs = part.scale.len();
-    let mean = |o: usize| part.y.iter().skip(o).step_by(outputs).take(solved).map(|v| f64::from(*v)).sum::<f64>();
-    Solution {
-        weights: Array2::from_shape_fn((width, outputs), |(i, o)| f64::from(part.prior[o * width + i])),
-        constants: (0..outputs).map(|o| if intercept { mean(o) / solved.max(1) as f64 } else { 0.0 }).collect(),
-    }
-}
-
-impl Part<'_> {
-    /// What an output of the layer comes to in front of the activation, in the pruned network.
-    fn behind(&self, i: usize, y: f32) -> f32 {
-        let o = i % self.scale.len();
-        self.scale[o] * y + self.shift[o] + self.sum.as_ref().map_or(0.0, |s| s[i])
-    }
-
-    /// What the activation is given in the original.
-    fn before_activation(&self) -> Vec<f32> {
-        self.y.iter().enumerate().map(|(i, y)| self.behind(i, *y)).collect()
-    }
-
-    /// Makes y what the layer ought to give: the original's values, but where the activation cuts them off, whatever
-    /// is cut off alike.
-    fn let_go(&mut self, given: &[f32], target: &[f32], (low, high): (f32, f32)) {
-        let outputs = self.scale.len();
-        for i in 0..self.y.len() {
-            let o = i % outputs;
-            if !self.active[o] {
-                continue;
-            }
-            let z = self.behind(i, given[i]);
-            let wanted = match target[i] {
-                t if t <= low => z.min(low),
-                t if t >= high => z.max(high),
-                t => t,
-            };
-            self.y[i] = (wanted - self.shift[o] - self.sum.as_ref().map_or(0.0, |s| s[i])) / self.scale[o];
-        }
-    }
 }
 
 /// The floats of a tensor.

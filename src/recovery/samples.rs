@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::store::{Room, Values};
 use crate::data::{Batch, Target};
 use crate::onnx::proto::{GraphProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
+use crate::report::StandIn;
 use crate::runtime::{Dim, IoInfo, Tensor};
 use crate::statistics::{Batches, Error, Result, Source, SourceError};
 use crate::tensor::DType;
@@ -26,6 +27,8 @@ pub struct Samples {
     /// First batch of those set aside; the number of batches where there are none.
     aside: usize,
     pub(super) room: Room,
+    /// What they are, where there is no data.
+    pub stand_in: Option<StandIn>,
 }
 
 impl Samples {
@@ -73,7 +76,7 @@ impl Samples {
             }
         }
         let (targets, names) = batches.into_iter().map(|b| (b.targets, b.names)).unzip();
-        Ok(Samples { inputs, targets, names, aside: first_aside, room: room.clone() })
+        Ok(Samples { inputs, targets, names, aside: first_aside, room: room.clone(), stand_in: None })
     }
 
     /// Number of batches.
@@ -144,7 +147,7 @@ impl Source for Part<'_> {
 }
 
 /// What a graph declares of the inputs that it must be given.
-fn declared(graph: &GraphProto) -> Vec<IoInfo> {
+pub(super) fn declared(graph: &GraphProto) -> Vec<IoInfo> {
     let given = |v: &&ValueInfoProto| !graph.initializer.iter().any(|t| t.name() == v.name());
     let info = |v: &ValueInfoProto| {
         let tensor = v.r#type.as_ref().and_then(|t| match t.value.as_ref()? {

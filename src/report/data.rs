@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
 use crate::data::Origin;
-use crate::planning::{Options, Target};
+use crate::planning::{Keep, Options, Target};
 use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
 
@@ -191,9 +191,22 @@ pub struct Likeness {
     pub cosine: f64,
 }
 
+/// What stood in for data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StandIn {
+    /// Pictures that the program drew.
+    DrawnPictures,
+    /// Random numbers.
+    RandomInputs,
+}
+
 /// What data tells of the pruned model, and what it won back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
+    /// What the samples were, where there was no data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<StandIn>,
     /// Calibration samples that it is told of.
     pub samples: usize,
     /// Whether these are others than those that layers were solved with.
@@ -214,6 +227,15 @@ pub struct Recovery {
     pub recalibrated: Option<Likeness>,
 }
 
+impl Recovery {
+    /// How far the model as it is in the end gives what the original gives.
+    pub fn last(&self) -> Option<Likeness> {
+        // Least squares that brought the outputs no nearer were undone.
+        let refitted = self.refitted.filter(|_| self.layers != Some(0));
+        self.recalibrated.or(refitted).or(self.pruned)
+    }
+}
+
 /// What a run was asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -222,8 +244,11 @@ pub struct Settings {
     pub criterion: String,
     /// Scheme.
     pub scheme: String,
-    /// Target.
+    /// Target; where something was to be kept, what was found.
     pub target: Target,
+    /// What the result had to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
     /// Seed of everything random.
     pub seed: u64,
     /// Reduction over items.

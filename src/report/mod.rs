@@ -10,7 +10,7 @@ pub mod text;
 
 pub use data::{
     FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
-    Report, SensitivityPoint, SensitivityReport, Settings, TimeReport, Timings, UnreadableRecipe, VERSION,
+    Report, SensitivityPoint, SensitivityReport, Settings, StandIn, TimeReport, Timings, UnreadableRecipe, VERSION,
     Verification, overview, recipe,
 };
 pub use dot::{OtherModel, dot};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::data::{
-    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, TimeReport, Verification,
+    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, StandIn, TimeReport, Verification,
 };
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::escape;
@@ -232,6 +232,23 @@ pub fn unverified(r: &Report) -> Option<String> {
     }
 }
 
+/// That nothing is known of how good the result is, and what to do next; `None` where data tells.
+pub fn untested(r: &Report) -> Option<&'static str> {
+    match r.recovery {
+        Some(Recovery { stand_in: None, .. }) => None,
+        Some(_) => Some(
+            "untested: no data was given, so the program made some up; a few hundred samples (--data) keep more and \
+             tell how much, fine-tuning wins back the rest",
+        ),
+        // Of what was not made there is nothing to say.
+        None if r.missed.is_some() => None,
+        None => Some(
+            "untested: no data was given, and nothing is known of what the model still gets right; a few hundred \
+             samples (--data) keep most of it and tell how much, fine-tuning wins back the rest",
+        ),
+    }
+}
+
 /// What was done to win accuracy back, and how far the model gives what the original gives before and after.
 pub fn recovery(r: &Recovery) -> String {
     let mut done = Vec::new();
@@ -249,7 +266,12 @@ pub fn recovery(r: &Recovery) -> String {
     let stages = [("pruned", r.pruned), ("refitted", r.refitted), ("recalibrated", r.recalibrated)];
     let figures: Vec<String> =
         stages.iter().filter_map(|(what, l)| Some(format!("{what} {}", likeness(l.as_ref()?)))).collect();
-    let kind = if r.held_out { "held-out samples" } else { "calibration samples" };
+    let kind = match (r.stand_in, r.held_out) {
+        (Some(StandIn::DrawnPictures), _) => "drawn pictures",
+        (Some(StandIn::RandomInputs), _) => "random inputs",
+        (None, true) => "held-out samples",
+        (None, false) => "calibration samples",
+    };
     let mut out = done.join(", ");
     if !figures.is_empty() {
         out += if out.is_empty() { "" } else { "\n" };
@@ -280,9 +302,10 @@ pub fn reached(r: &Report) -> String {
         n => format!("{n} {}", plural(n, "step", "steps")),
     };
     let channels = r.before.channels - r.after.channels.min(r.before.channels);
-    let target = match r.settings.target {
-        crate::planning::Target::Speedup(x) => format!("target {x}x"),
-        other => format!("target: {}", Measured(other)),
+    let target = match (r.settings.keep, r.settings.target) {
+        (Some(keep), _) => format!("target: {keep}"),
+        (None, crate::planning::Target::Speedup(x)) => format!("target {x}x"),
+        (None, other) => format!("target: {}", Measured(other)),
     };
     format!(
         "speed-up {:.3}x in MACs ({target}; {steps}; {channels} of {} channels removed)",

@@ -30,5 +30,7 @@ pub fn request() -> Request {
         session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
         data: None,
         recover: Default::default(),
+        otherwise: None,
+        keep: None,
     }
 }

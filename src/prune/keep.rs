@@ -1,0 +1,115 @@
+//! The smallest model that still answers well enough, by bisection over the speed-up.
+
+use super::calibrate::{Measured, calibration};
+use super::plan::make_plan;
+use super::{Error, Progress, Request, Silent, begin, with_layout};
+use crate::analysis::Analysis;
+use crate::planning::{self, Keep, Target};
+use crate::recovery::recover;
+use crate::recovery::samples::Samples;
+use crate::report::Recovery;
+use crate::rewriting;
+use crate::runtime;
+
+/// The first speed-up that is tried, and the one that the rest of the run is tuned for.
+pub(super) const FIRST: f64 = 2.0;
+
+/// The smallest and the largest speed-up that are tried.
+const RANGE: (f64, f64) = (1.05, 64.0);
+
+/// The search ends where what is enough and what is too much are this near.
+const NEAR: f64 = 1.04;
+
+/// Candidates that are tried at most.
+const MOST: usize = 12;
+
+/// What a search came to.
+pub(super) struct Found {
+    /// The speed-up.
+    pub speedup: f64,
+    /// Why it does not do.
+    pub missed: Option<String>,
+}
+
+/// The largest speed-up after which a model keeps what it must, on samples that no layer was solved with.
+pub(super) fn largest_speedup(
+    a: &Analysis,
+    request: &Request,
+    keep: Keep,
+    samples: &Samples,
+    measured: &Measured,
+    progress: &mut dyn Progress,
+) -> Result<Found, Error> {
+    begin(progress, "search")?;
+    let (mut good, mut bad): (Option<f64>, Option<f64>) = (None, None);
+    let mut worst = String::new();
+    for tried in 0..MOST {
+        let speedup = match (good, bad) {
+            (None, None) => FIRST,
+            (Some(good), None) if good >= RANGE.1 => break,
+            (Some(good), None) => (2.0 * good).min(RANGE.1),
+            (None, Some(bad)) if bad <= RANGE.0 => break,
+            // Whether anything does is known soon.
+            (None, Some(bad)) if bad == FIRST => 1.0 + (FIRST - 1.0) / 2.0,
+            (None, Some(_)) => RANGE.0,
+            (Some(good), Some(bad)) if bad <= NEAR * good => break,
+            (Some(good), Some(bad)) => (good * bad).sqrt(),
+        };
+        if !progress.candidates(tried, MOST) {
+            return Err(planning::Error::Interrupted.into());
+        }
+        let recovery = candidate(a, request, speedup, samples, measured)?;
+        let kept = recovery.map(|r| kept(&r, keep)).transpose()?;
+        match kept {
+            Some((true, _)) => good = Some(speedup),
+            Some((false, is)) => {
+                bad = Some(speedup);
+                worst = format!("; at {speedup:.2}x {is}");
+            }
+            // It cannot be made that small.
+            None => bad = Some(speedup),
+        }
+    }
+    Ok(Found {
+        speedup: good.unwrap_or(RANGE.0),
+        missed: good.is_none().then(|| format!("no speed-up of {:.2}x or more leaves {keep}{worst}", RANGE.0)),
+    })
+}
+
+/// What becomes of the model at a speed-up; `None` where it cannot be reached.
+fn candidate(
+    a: &Analysis,
+    request: &Request,
+    speedup: f64,
+    samples: &Samples,
+    measured: &Measured,
+) -> Result<Option<Recovery>, Error> {
+    let request = &Request { target: Target::Speedup(speedup), ..request.clone() };
+    let (plan, _) = make_plan(a, request, measured, &mut Silent)?;
+    if plan.missed.is_some() {
+        return Ok(None);
+    }
+    let kept = plan.kept_atoms(a);
+    let Ok(proto) = rewriting::prune(a, &kept) else { return Ok(None) };
+    let mut pruned = with_layout(&a.graph.model, proto);
+    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+    let (part, goes_on) = (samples.part(samples.solved()), |_| true);
+    let calibration = calibration(&part, &*runtime, request, &goes_on);
+    Ok(Some(recover(a, &kept, &mut pruned, request.recover, samples, &calibration, &|_, _| true)?))
+}
+
+/// Whether a result keeps what it must, and what it keeps.
+pub(super) fn kept(recovery: &Recovery, keep: Keep) -> Result<(bool, String), Error> {
+    let Some(last) = recovery.last() else { return Err(Error::NoOutputs) };
+    match keep {
+        Keep::Agreement(wanted) => {
+            let found = last.same_answer.unwrap_or(last.cosine);
+            Ok((found >= wanted, format!("it is {:.1} %", 100.0 * found)))
+        }
+        Keep::Drop(most) => {
+            let (Some(before), Some(after)) = (recovery.original, last.accuracy) else { return Err(Error::NoLabels) };
+            // Shares of few samples are not exact.
+            Ok((before - after <= most + 1e-9, format!("{:.1} points are lost", 100.0 * (before - after))))
+        }
+    }
+}
