@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::context::{
     Attributes, CostCx, InferCx, Inferred, Packed, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role,
 };
-use super::{Operator, Work};
+use super::{Operator, Work, fitting};
 
 /// `MatMulNBits`. The weight is a row of blocks for each output; a block is bytes that hold `block_size` numbers.
 pub struct BlockMatMul;
@@ -64,6 +64,7 @@ impl BlockMatMul {
 /// Its attributes.
 struct Stored {
     outputs: Option<i64>,
+    inputs: Option<i64>,
     bits: i64,
     block: Option<i64>,
     /// Whether the numbers are laid out for a device.
@@ -74,6 +75,7 @@ impl Attributes for Stored {
     fn parse(node: &NodeProto, _opset: i64) -> Stored {
         Stored {
             outputs: onnx::attr_i(node, "N"),
+            inputs: onnx::attr_i(node, "K"),
             bits: onnx::attr_i(node, "bits").unwrap_or(4),
             block: onnx::attr_i(node, "block_size").filter(|s| *s > 0),
             prepacked: onnx::attr_i(node, "weight_prepacked").is_some_and(|p| p != 0),
@@ -87,7 +89,10 @@ impl Operator for BlockMatMul {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let (_, before) = cx.shape(DATA)?.split_last()?;
+        let (last, before) = cx.shape(DATA)?.split_last()?;
+        if !fitting::meet(last, &Dim::from(cx.attributes::<Stored>().inputs?)) {
+            return None;
+        }
         let shape = [before, &[Dim::from(cx.attributes::<Stored>().outputs?)]].concat();
         let dt = cx.dtype(DATA);
         Some(Inferred::one(dt, shape))
