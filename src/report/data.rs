@@ -205,7 +205,7 @@ pub enum StandIn {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recovery {
     /// What the samples were, where there was no data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub stand_in: Option<StandIn>,
     /// Calibration samples that it is told of.
     pub samples: usize,
@@ -247,7 +247,7 @@ pub struct Settings {
     /// Target; where something was to be kept, what was found.
     pub target: Target,
     /// What the result had to keep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub keep: Option<Keep>,
     /// Seed of everything random.
     pub seed: u64,
