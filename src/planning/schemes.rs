@@ -234,7 +234,7 @@ impl Scheme for Allocate {
     }
 
     fn summary(&self) -> &'static str {
-        "channels go where the output loses least for what is saved, the layers that read them solved anew (needs data)"
+        "channels go where the output loses least for what is saved, the layers that read them solved anew (on data, or drawn pictures)"
     }
 
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
