@@ -248,7 +248,7 @@ static TABLE: &Domain = &[
     row("Softmax", &softmax::Softmax).computes(Mixes, values::reduce::softmax),
     row("SoftmaxCrossEntropyLoss", &frozen::Shaped(LOSS, frozen::loss)),
     row("Softplus", &opaque(1)).computes(Pointwise, |cx| unary(cx, |x| x.max(0.0) + (-x.abs()).exp().ln_1p())),
-    row("Softsign", &opaque(1)),
+    row("Softsign", &opaque(1)).gradient(gradient::softsign),
     row("SpaceToDepth", &depth_space::SpaceToDepth),
     row("Split", &split::Split).computes(Moves, values::shaping::split),
     row("SplitToSequence", &Frozen(SEQUENCE)),

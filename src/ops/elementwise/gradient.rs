@@ -64,6 +64,19 @@ pub fn root(cx: &mut GradientCx) -> Gradients {
     })
 }
 
+/// `Softsign`: g · (1 − |y|)².
+pub fn softsign(cx: &mut GradientCx) -> Gradients {
+    of_one(cx, |cx, g, y| {
+        let size = cx.emit.op(NewNode::new("Abs").input(y));
+        let mut left = g.to_owned();
+        for _ in 0..2 {
+            let gone = binary(cx, "Mul", &left, &size);
+            left = binary(cx, "Sub", &left, &gone);
+        }
+        left
+    })
+}
+
 #[cfg(all(test, feature = "tract"))]
 mod tests {
     use crate::onnx::edit::{Editor, Emit, NewNode, stand_alone};
@@ -99,7 +112,7 @@ mod tests {
 
     #[test]
     fn gradients_are_the_slopes_of_what_comes_out() {
-        for op in ["Identity", "Neg", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt"] {
+        for op in ["Identity", "Neg", "Relu", "Sigmoid", "Tanh", "Exp", "Sqrt", "Softsign"] {
             // Negative numbers have no root.
             let points = if op == "Sqrt" { POINTS } else { POINTS.map(|x| x - 1.2) };
             let step = 1e-2f32;

@@ -78,7 +78,7 @@ for name, sizes in reshapes.items():
     fate = "pruned" if name == "overflow" else "frozen"
     save(f"{fate}-reshape_{name}", *layers(f, ints("sizes", *sizes), ints("zero", 0), ints("two", 2)))
 
-save("frozen-comparison_of_nothing", *layers([node("GreaterOrEqual", [], "c"), node("Where", ["c", "a", "a"], "b")]))
+save("refused-comparison_of_nothing", *layers([node("GreaterOrEqual", [], "c"), node("Where", ["c", "a", "a"], "b")]))
 
 # Doubled many times: more parts than atoms in the universe.
 for op, attributes in {"Concat": {"axis": 1}, "Mul": {}}.items():
@@ -120,3 +120,21 @@ def branch(name, w):
 condition = numpy_helper.from_array(np.array(True), "c")
 f = [helper.make_node("If", ["c"], ["b"], else_branch=branch("no", "w_no"), then_branch=branch("yes", "w_yes"))]
 save("pruned-branches_in_the_other_order", *layers(f, condition, weight("w_yes", 12, 12), weight("w_no", 12, 12)))
+
+# A function that reads what it is not given, in a call that is not written out.
+lost = function("F0", [node("Add", ["i", "nowhere"], "o")])
+save("refused-function_without_its_input", *layers([call("F30", "a", "b")]), functions=[lost, *nested])
+
+# Products of matrices that do not fit together.
+for name, last in {
+    "gemm": node("Gemm", ["b", "w3"], "z"),
+    "matmul": node("MatMul", ["b", "w3"], "z"),
+}.items():
+    nodes, inputs, consts = layers([node("Relu", ["a"], "b")])
+    more = [last, node("MatMul", ["z", "w4"], "y")]
+    save(f"frozen-{name}_of_other_sizes", nodes[:-1] + more, inputs, [consts[0], weight("w3", 10, 12), weight("w4", 12, 4)])
+
+# A split by sizes that only a run tells.
+f = [helper.make_node("Split", ["a", "parts"], ["l", "r"], axis=1), node("Add", ["l", "l"], "b")]
+nodes, inputs, consts = layers(f)
+save("frozen-split_by_a_run", nodes, inputs + [("parts", [2], TensorProto.INT64)], consts)
