@@ -4,6 +4,8 @@ Prunes every model of the given folders with three criteria and writes a table o
 
     python tools/compare_bytes.py make target/debug/onnx-prune before.json fixtures/tiny ../shared/models
     python tools/compare_bytes.py compare before.json after.json
+
+Where a default has changed, `--more="--no-refit --scheme protected-global"` asks for the former one.
 """
 
 from __future__ import annotations
@@ -21,11 +23,11 @@ CRITERIA = ("l1", "fpgm", "lamp")
 TARGET = ("--ratio", "0.4")
 
 
-def pruned(program: Path, model: Path, criterion: str) -> dict[str, str | int]:
+def pruned(program: Path, model: Path, criterion: str, more: list[str]) -> dict[str, str | int]:
     """What the program makes of a model: its exit code, and the sum of the file or the message that came instead."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "pruned.onnx"
-        options = (*TARGET, "--criterion", criterion, "--no-verify", "--no-latency", "-o", out)
+        options = (*TARGET, "--criterion", criterion, *more, "--no-verify", "--no-latency", "-o", out)
         run = subprocess.run([program, model, *options], capture_output=True, text=True, check=False)
         if not out.exists():
             return {"exit": run.returncode, "message": run.stderr.strip().splitlines()[-1] if run.stderr else ""}
@@ -35,12 +37,12 @@ def pruned(program: Path, model: Path, criterion: str) -> dict[str, str | int]:
         return {"exit": run.returncode, "sha256": digest.hexdigest(), "bytes": out.stat().st_size}
 
 
-def make(program: Path, table: Path, folders: list[Path], jobs: int) -> int:
+def make(program: Path, table: Path, folders: list[Path], jobs: int, more: list[str]) -> int:
     """Writes the table of all models in the folders."""
     models = [(f"{folder.name}/{m.name}", m) for folder in folders for m in sorted(folder.glob("*.onnx"))]
     cases = [(f"{name} {criterion}", model, criterion) for name, model in models for criterion in CRITERIA]
     with ThreadPoolExecutor(jobs) as pool:
-        results = pool.map(lambda c: (c[0], pruned(program, c[1], c[2])), cases)
+        results = pool.map(lambda c: (c[0], pruned(program, c[1], c[2], more)), cases)
         rows = dict(results)
     table.write_text(json.dumps(rows, indent=1) + "\n")
     written = sum("sha256" in row for row in rows.values())
@@ -67,12 +69,13 @@ def main() -> int:
     first.add_argument("table", type=Path)
     first.add_argument("folders", type=Path, nargs="+")
     first.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    first.add_argument("--more", type=str.split, default=[], help="further options, in one string")
     second = commands.add_parser("compare", help="compare two tables")
     second.add_argument("before", type=Path)
     second.add_argument("after", type=Path)
     args = parser.parse_args()
     if args.command == "make":
-        return make(args.program, args.table, args.folders, args.jobs)
+        return make(args.program, args.table, args.folders, args.jobs, args.more)
     return compare(args.before, args.after)
 
 
