@@ -19,6 +19,10 @@ it; *until* the one that took it away. *MACs* says whether its multiplications a
 that the figures leave out and the report names, as it does operators that are not listed here; of the others there is
 nothing to count.
 
+Shapes and folded constants are held against the node tests of the onnx package (1.23.2, 1,884 tests) by
+`tools/check_node_tests.py`: shapes of 1,215 are worked out and right, those of 372 are left to a run in part, 294 have
+outputs that are no tensors, 3 are of operator sets before 7; of those that give small numbers 182 are folded, all right.
+
 This page is written by `UPDATE_DOCS=1 cargo test --test operators`.
 ";
 
