@@ -11,7 +11,7 @@ use crate::onnx::{self, GraphIndex, Model};
 use crate::ops::values::Folding;
 use crate::ops::{self, Description, Fact, NodeView, Operator, Parsed};
 
-/// Index of a tensor in [`Graph::names`].
+/// Index of a tensor in the names of a graph.
 pub type TensorId = usize;
 
 /// Where a constant comes from.
