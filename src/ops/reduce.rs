@@ -36,7 +36,7 @@ struct Reducing {
 impl Attributes for Reducing {
     fn parse(node: &NodeProto, _opset: i64) -> Reducing {
         Reducing {
-            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) != 0,
+            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) == 1,
             none_if_empty: onnx::attr_i(node, "noop_with_empty_axes") == Some(1),
         }
     }
@@ -63,7 +63,7 @@ impl Attributes for Searching {
     fn parse(node: &NodeProto, _opset: i64) -> Searching {
         Searching {
             axis: onnx::attr_i(node, "axis").unwrap_or(0),
-            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) != 0,
+            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) == 1,
         }
     }
 }

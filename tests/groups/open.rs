@@ -271,3 +271,19 @@ fn no_rule_promises_more_than_it_holds() {
     }
     assert!(exported > 30, "{exported}");
 }
+
+/// Runtimes keep a reduced axis where `keepdims` is 1, and take any other number for 0.
+#[test]
+fn only_one_keeps_a_reduced_axis() {
+    for (keep, rank) in [(1, 3), (0, 2), (-1, 2), (2, 2)] {
+        let mut b = Builder::new(13);
+        let x = b.input("x", "N 6 5");
+        let y = b.op("ReduceMean", &[&x], vec![("axes", A::Is(&[1])), ("keepdims", A::I(keep))]);
+        b.output(&y, "");
+        b.graph.output[0].r#type = None;
+        let model = load(b.model());
+        let a = Analysis::new(&model, &Vec::new()).unwrap();
+        let shape = a.facts.tensors[a.graph.id(&y).unwrap()].shape.clone().unwrap();
+        assert_eq!(shape.len(), rank, "keepdims = {keep}");
+    }
+}
