@@ -203,3 +203,24 @@ fn a_model_without_operands_is_refused() {
     let error = onnx_prune::onnx::Model::from_bytes(crate::common::bytes(&m)).unwrap_err();
     assert!(error.to_string().contains("Add has 1 inputs, and needs 2"), "{error}");
 }
+
+/// A branch that nothing reads is gone from both models, and with it what decides on it.
+#[test]
+fn a_choice_that_nothing_reads_is_not_asked_for() {
+    let m = network("batch 4 4 4", |b, y| {
+        let limit = b.scalar(0.5);
+        let flag = b.op("ReduceMax", &[&y], vec![("keepdims", A::I(0))]);
+        let flag = b.op("Greater", &[&flag, &limit], vec![]);
+        let branch = |b: &mut Builder, name: &str| {
+            let mut inner = crate::zoo::control::inside(b, name);
+            let c = inner.conv("own", &y, 4, 6, same(1));
+            let c = inner.conv("next", &c, 6, 4, same(1));
+            inner.output(&c, "batch 4 4 4");
+            crate::zoo::control::body(inner, name)
+        };
+        let (yes, no) = (branch(b, "yes"), branch(b, "no"));
+        b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
+        b.relu(&y)
+    });
+    assert_eq!(verdict(check(&m)).outputs, 1);
+}

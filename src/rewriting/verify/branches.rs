@@ -64,9 +64,10 @@ impl Branches {
             return Ok(0);
         }
         let before = graph.output.len();
-        let inputs: HashSet<String> = graph.input.iter().map(|v| v.name().to_owned()).collect();
+        // What only a node decides by that nothing reads is gone with it.
+        let made: HashSet<String> = graph.node.iter().flat_map(|n| &n.output).cloned().collect();
         let asked = self.bodies.iter().flat_map(|b| &b.asks).map(|(name, _)| name);
-        let computed = asked.filter(|name| !name.is_empty() && !inputs.contains(*name));
+        let computed = asked.filter(|name| !name.is_empty() && made.contains(*name));
         onnx::add_outputs(graph, computed.map(|name| onnx::untyped(name)).collect::<Vec<_>>())?;
         Ok(graph.output.len() - before)
     }
