@@ -82,7 +82,8 @@ def options(seed: int, runtime: str | None = None) -> list[str]:
         [f"--ratio={dice.uniform(0.15, 0.75):.2f}"] * 3
         + [f"--speedup={dice.uniform(1.2, 2.5):.2f}", f"--params={dice.uniform(0.4, 0.8):.2f}"]
     )
-    chosen = [target, "--force", "--no-latency", "--threads=1", f"--seed={seed % 1000}"]
+    # Weights that stay keep their values: by them what went is told.
+    chosen = [target, "--force", "--no-refit", "--no-latency", "--threads=1", f"--seed={seed % 1000}"]
     chosen.append(f"--criterion={dice.choice(['l1', 'l2', 'random', 'random', 'fpgm', 'lamp'])}")
     chosen.append(
         f"--scheme={dice.choice(['protected-global', 'local', 'local', 'global', 'isomorphic'])}"
