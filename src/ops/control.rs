@@ -118,6 +118,16 @@ fn infer_carried(cx: &mut InferCx, told: &mut Inferred, o: usize, given: usize, 
     Some(())
 }
 
+/// What `outputs` finds of all rounds. Sizes that vary are told even where they are in the way: they are opened, and the
+/// bodies walked again.
+fn all_rounds(outputs: impl FnOnce(&mut Inferred) -> Option<()>) -> Inferred {
+    let mut told = Inferred::default();
+    if outputs(&mut told).is_none() {
+        told.outputs.clear();
+    }
+    told
+}
+
 fn relate_carried(cx: &mut RelateCx, o: usize, first: usize, given: usize, made: usize) -> Option<Vec<Term>> {
     let shape = cx.out_shape(o)?.to_vec();
     let tensors = [cx.input(first)?, cx.input(given)?, cx.input(made)?];
@@ -263,12 +273,7 @@ impl Operator for Loop {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let mut told = Inferred::default();
-        // Sizes that vary are told even where they are in the way: they are opened, and the bodies walked again.
-        if Self::outputs(cx, &mut told).is_none() {
-            told.outputs.clear();
-        }
-        Some(told)
+        Some(all_rounds(|told| Self::outputs(cx, told)))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
@@ -372,12 +377,7 @@ impl Operator for Scan {
     }
 
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
-        let mut told = Inferred::default();
-        // Sizes that vary are told even where they are in the way: they are opened, and the bodies walked again.
-        if Self::outputs(cx, &mut told).is_none() {
-            told.outputs.clear();
-        }
-        Some(told)
+        Some(all_rounds(|told| Self::outputs(cx, told)))
     }
 
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {

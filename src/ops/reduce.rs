@@ -26,6 +26,11 @@ pub enum Reduction {
     Other,
 }
 
+/// Whether a reduced axis stays as one of size 1: where the number is 1, as runtimes read it.
+fn keeps(node: &NodeProto) -> bool {
+    onnx::attr_i(node, "keepdims").unwrap_or(1) == 1
+}
+
 /// Attributes of `Reduce*`.
 struct Reducing {
     keep: bool,
@@ -35,10 +40,7 @@ struct Reducing {
 
 impl Attributes for Reducing {
     fn parse(node: &NodeProto, _opset: i64) -> Reducing {
-        Reducing {
-            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) == 1,
-            none_if_empty: onnx::attr_i(node, "noop_with_empty_axes") == Some(1),
-        }
+        Reducing { keep: keeps(node), none_if_empty: onnx::attr_i(node, "noop_with_empty_axes") == Some(1) }
     }
 }
 
@@ -61,10 +63,7 @@ struct Searching {
 
 impl Attributes for Searching {
     fn parse(node: &NodeProto, _opset: i64) -> Searching {
-        Searching {
-            axis: onnx::attr_i(node, "axis").unwrap_or(0),
-            keep: onnx::attr_i(node, "keepdims").unwrap_or(1) == 1,
-        }
+        Searching { axis: onnx::attr_i(node, "axis").unwrap_or(0), keep: keeps(node) }
     }
 }
 

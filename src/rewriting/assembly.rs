@@ -39,9 +39,14 @@ impl Assembly {
         self.edit.emit(node);
     }
 
-    /// Lets the bodies of a node give the tensors that took the place of constants they gave: `reads` by (node, input),
-    /// where the ends of bodies follow the node's own inputs.
+    /// Lets a node read, and its bodies give, the tensors that took the place of constants: `reads` by (node, input), where
+    /// the ends of bodies follow the node's own inputs.
     pub fn redirect(&mut self, graph: &Graph, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) {
+        for (k, slot) in node.input.iter_mut().enumerate() {
+            if let Some(new) = reads.get(&(i, k)) {
+                slot.clone_from(new);
+            }
+        }
         let own = node.input.len();
         let given: usize = onnx::walk::bodies(node).map(|b| b.input.len()).sum();
         let mut at = own + given;

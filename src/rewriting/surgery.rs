@@ -178,11 +178,6 @@ impl<'a> Walker<'a> {
         };
         let ends = g.inputs[i].iter().enumerate().skip(node.input.len()).map(end).collect();
         self.made.redirect(g, i, node, reads);
-        for (k, name) in node.input.iter_mut().enumerate() {
-            if let Some(new) = reads.get(&(i, k)) {
-                name.clone_from(new);
-            }
-        }
         ends
     }
 

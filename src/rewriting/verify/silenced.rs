@@ -23,14 +23,8 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     graph.initializer.extend(weights.added);
     for (i, node) in a.graph.nodes().enumerate() {
         let mut node = (*node).clone();
-        for (k, slot) in node.input.iter_mut().enumerate() {
-            if let Some(name) = weights.reads.get(&(i, k)) {
-                slot.clone_from(name);
-            }
-        }
-        assembly.enter(&a.graph, i);
-        mask(a, kept, i, &mut node, &mut assembly.edit)?;
         assembly.redirect(&a.graph, i, &mut node, &weights.reads);
+        mask(a, kept, i, &mut node, &mut assembly.edit)?;
         assembly.push(&a.graph, i, node);
     }
     let GraphProto { node, initializer, .. } = assembly.edit.finish();
@@ -51,14 +45,14 @@ fn mask(a: &Analysis, kept: &Kept, i: usize, node: &mut NodeProto, edit: &mut Ed
             let Some(positions) = a.relations.terms.kept_positions(t, kept) else { continue };
             let fact = a.graph.inputs[i][k].map(|id| &a.facts.tensors[id]);
             let (Some(fact), Some(n)) = (fact, a.relations.terms.size(t).known()) else { continue };
-            let Some(dtype) = Some(fact.dtype).filter(|d| d.is_real()) else {
+            if !fact.dtype.is_real() {
                 continue;
-            };
+            }
             let mut shape = vec![1; fact.shape.as_ref().map_or(0, Vec::len)];
             let Some(slot) = shape.get_mut(axis) else { continue };
             *slot = n as usize;
             let mask: Vec<f32> = (0..n as usize).map(|p| f32::from(u8::from(positions.contains(&p)))).collect();
-            let stays = edit.floats("stays", &shape, &mask, dtype)?;
+            let stays = edit.floats("stays", &shape, &mask, fact.dtype)?;
             let out = edit.fresh(&node.input[k]);
             node.input[k] = edit.op(NewNode::new("Mul").inputs([&node.input[k], &stays]).output(out));
         }

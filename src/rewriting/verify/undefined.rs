@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::inputs::Inputs;
-use super::{open, silenced};
+use super::{open, open_original, silenced};
 use crate::algebra::{Atom, Kept};
 use crate::analysis::Analysis;
 use crate::rewriting::error::Result;
@@ -21,13 +21,13 @@ pub fn groups(
     runtime: &dyn Runtime,
     options: &SessionOptions,
 ) -> Result<HashSet<Atom>> {
-    let run = |kept: &Kept| -> Result<Inputs> { Ok(open(a, silenced(a, kept)?, runtime, options)?.run(inputs)?) };
-    let original = run(&Kept::default())?;
+    let original = open_original(a, runtime, options)?.run(inputs)?;
     let spoils = |kept: &Kept| -> Result<bool> {
         let lost = |((_, e), (_, s)): (&(String, Tensor), &(String, Tensor))| {
             e.to_f64_vec().iter().zip(s.to_f64_vec()).any(|(e, s)| e.is_finite() && !s.is_finite())
         };
-        Ok(original.iter().zip(&run(kept)?).any(lost))
+        let silent = open(a, silenced(a, kept)?, runtime, options)?.run(inputs)?;
+        Ok(original.iter().zip(&silent).any(lost))
     };
     let mut found = HashSet::new();
     for (atom, kept) in plain {
