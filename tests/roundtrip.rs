@@ -534,7 +534,7 @@ fn a_killed_save_leaves_a_whole_model() {
         child.wait().unwrap();
         assert_eq!(Model::load(&path).unwrap().proto, sample(), "round {round}");
     }
-    assert!(names(folder.path()).len() > 2, "no kill fell into a save");
+    // Where the kills fall is chance; each state that they can leave is made by hand in `files::staging`.
     // The next save removes what the killed ones were writing.
     onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::External)).unwrap();
     assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
