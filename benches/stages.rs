@@ -14,7 +14,8 @@ use std::time::Instant;
 use builder::{Builder, same};
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::{Model, SaveOptions, save};
-use onnx_prune::planning::{self, Aim, Options, Plan, Target};
+use onnx_prune::planning::targets::{Speedup, Targets};
+use onnx_prune::planning::{self, Aim, Options, Plan};
 use onnx_prune::{criteria, rewriting};
 
 /// Criteria and numbers of steps that planning is timed with.
@@ -77,7 +78,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         criterion: criteria::find(criterion).unwrap(),
         scheme: planning::find_scheme("protected-global").unwrap(),
         score: Default::default(),
-        target: Target::Speedup(2.0),
+        targets: &Targets::one(&Speedup, 2.0),
         options: &options,
         fixed_bytes: 0.0,
         statistics: &[],

@@ -15,7 +15,8 @@ use onnx_prune::criteria;
 use onnx_prune::insert_bn::insert_bn;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::targets::{Ratio, Targets};
+use onnx_prune::planning::{self, Options};
 use onnx_prune::prune::{Error, Output, Request, Silent, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
@@ -165,7 +166,7 @@ fn request(criterion: &str) -> Request {
         criterion: criteria::find(criterion).unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         score: Default::default(),
-        target: Target::Ratio(0.25),
+        targets: Targets::one(&Ratio, 0.25),
         options: Options { steps: 2, ..Default::default() },
         kinds: Vec::new(),
         shapes: Vec::new(),

@@ -147,7 +147,7 @@ fn wrong_arguments_are_usage_errors() {
         &["model.onnx"],
         &["model.onnx", "--speedup", "2x"],
         &["model.onnx", "-o", "small.onnx"],
-        &["model.onnx", "-o", "small.onnx", "--speedup", "2x", "--ratio", "0.5"],
+        &["model.onnx", "-o", "small.onnx", "--speedup", "2x", "--speedup", "3x"],
         &["model.onnx", "-o", "small.onnx", "--speedup", "1x"],
         &["model.onnx", "-o", "small.onnx", "--speedup", "nan"],
         &["model.onnx", "-o", "small.onnx", "--ratio", "-0.5"],
@@ -441,6 +441,32 @@ fn data_is_read_as_the_model_would_be_given_it() {
     }
 }
 
+#[test]
+fn several_targets_hold_together_or_are_missed() {
+    let bench = Bench::new();
+    let both = |params: &str| {
+        bench.prune(&["model.onnx", "--speedup", "1.2x", "--params", params, "--report", "r.json", "-o", "small.onnx"])
+    };
+    code(&both("60%"), 0);
+    let report = || -> serde_json::Value { serde_json::from_slice(&read(&bench.path("r.json"))).unwrap() };
+    let done = report();
+    assert_eq!(done["settings"]["target"], serde_json::json!({ "speedup": 1.2, "params": 0.6 }));
+    assert_eq!((&done["targets"][1]["name"], &done["targets"][1]["met"]), (&"params".into(), &true.into()));
+    assert!(done["targets"][1]["reached"].as_f64().unwrap() <= 0.6);
+    let missed = both("0.0001%");
+    code(&missed, 3);
+    assert!(text(&missed.stderr).contains("target not reached: the best reachable is"), "{}", text(&missed.stderr));
+    assert_eq!((&report()["targets"][0]["met"], &report()["targets"][1]["met"]), (&true.into(), &false.into()));
+    // A replay brings all of them along.
+    let replay = bench.prune(&["model.onnx", "--recipe", "r.json", "-o", "again.onnx"]);
+    code(&replay, 0);
+    assert!(text(&replay.stdout).contains("targets: a speed-up of 1.200x and"), "{}", text(&replay.stdout));
+    code(&bench.prune(&["model.onnx", "--speedup", "2x", "--speedup", "3x", "-o", "small.onnx"]), 2);
+    let none = bench.prune(&["model.onnx", "-o", "small.onnx"]);
+    code(&none, 2);
+    assert!(text(&none.stderr).contains("--speedup, --params, --size"), "{}", text(&none.stderr));
+}
+
 #[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
 /// Eight inputs as NumPy writes them.
 fn numbers(bench: &Bench) {
@@ -467,6 +493,16 @@ fn data_decides_and_makes_up() {
     assert!(text(&without.stderr).contains("--data"), "{}", text(&without.stderr));
     code(&bench.prune(&["model.onnx", "--ratio", "0.25", "-o", "small.onnx", "--recalibrate-bn"]), 2);
     code(&bench.prune(&["model.onnx", "--min-agreement", "0.9", "-o", "small.onnx"]), 2);
+    for other in [["--speedup", "2x"], ["--max-drop", "1%"]] {
+        let keep = ["model.onnx", "--data", "x.npy", "--min-agreement", "0.9", "-o", "small.onnx"];
+        let refused = bench.prune(&[&keep[..], &other].concat());
+        code(&refused, 2);
+        let said = text(&refused.stderr);
+        assert!(
+            said.contains("--min-agreement") && said.contains(other[0]) && said.contains("cannot be used"),
+            "{said}"
+        );
+    }
     // Numbers stand in for data that no picture can stand in for.
     let made_up = bench.prune(&["model.onnx", "--ratio", "0.25", "-o", "small.onnx", "--refit"]);
     code(&made_up, 0);

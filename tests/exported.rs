@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Axes, Options, Target};
+use onnx_prune::planning::targets::{Speedup, Targets};
+use onnx_prune::planning::{self, Axes, Options};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
 use onnx_prune::runtime::{self, Choice, Dim, Selected, Session, SessionOptions, Tensor};
 use rayon::prelude::*;
@@ -77,7 +78,7 @@ fn every_model_becomes_twice_as_fast() {
     let options = SessionOptions { threads: Some(1), ..Default::default() };
     let request = Request {
         scheme: planning::find_scheme("protected-global").unwrap(),
-        target: Target::Speedup(2.0),
+        targets: Targets::one(&Speedup, 2.0),
         options: Options::default(),
         ..common::request::request()
     };

@@ -10,7 +10,8 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
 use onnx_prune::data::{Batch, Target as Label};
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Keep, Options, Target};
+use onnx_prune::planning::targets::{Params, Size, Speedup, Targets};
+use onnx_prune::planning::{self, Keep, Options};
 use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{StandIn, text};
@@ -74,12 +75,12 @@ fn data() -> Arc<dyn Source> {
     Arc::new(InMemory((0..3).map(batch).collect()))
 }
 
-fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> Request {
+fn request(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> Request {
     Request {
         criterion,
         scheme: planning::find_scheme(scheme).unwrap(),
         score: Default::default(),
-        target,
+        targets,
         options: Options { steps: 20, ..Default::default() },
         kinds: Vec::new(),
         shapes: Vec::new(),
@@ -103,8 +104,8 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> R
     }
 }
 
-fn pruned(criterion: &'static dyn Criterion, scheme: &str, target: Target) -> (Outcome, Vec<u8>) {
-    run(&request(criterion, scheme, target))
+fn pruned(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> (Outcome, Vec<u8>) {
+    run(&request(criterion, scheme, targets))
 }
 
 fn run(request: &Request) -> (Outcome, Vec<u8>) {
@@ -144,7 +145,7 @@ fn shared_biases_couple_no_groups() {
 #[test]
 fn every_criterion_reaches_twice_the_speed_and_no_more() {
     for c in criteria::criteria() {
-        let (outcome, bytes) = pruned(*c, "protected-global", Target::Speedup(2.0));
+        let (outcome, bytes) = pruned(*c, "protected-global", Targets::one(&Speedup, 2.0));
         let r = &outcome.report;
         assert!((2.0..2.02).contains(&r.speedup), "{}: {}", c.name(), r.speedup);
         let verdict = r.verification.as_ref().unwrap();
@@ -160,7 +161,7 @@ fn every_criterion_reaches_twice_the_speed_and_no_more() {
 #[test]
 fn every_scheme_reaches_twice_the_speed() {
     for s in planning::schemes() {
-        let (outcome, bytes) = pruned(criteria::find("lamp").unwrap(), s.name(), Target::Speedup(2.0));
+        let (outcome, bytes) = pruned(criteria::find("lamp").unwrap(), s.name(), Targets::one(&Speedup, 2.0));
         let r = &outcome.report;
         assert!((2.0..2.02).contains(&r.speedup), "{}: {}", s.name(), r.speedup);
         logits(&bytes);
@@ -171,7 +172,7 @@ fn every_scheme_reaches_twice_the_speed() {
 #[test]
 fn a_light_pruning_keeps_most_of_the_accuracy() {
     for name in ["l1", "l2", "lamp"] {
-        let (_, bytes) = pruned(criteria::find(name).unwrap(), "protected-global", Target::Speedup(1.1));
+        let (_, bytes) = pruned(criteria::find(name).unwrap(), "protected-global", Targets::one(&Speedup, 1.1));
         let n = right(&logits(&bytes));
         assert!(n >= 445, "{name}: {n} of 500");
     }
@@ -180,17 +181,17 @@ fn a_light_pruning_keeps_most_of_the_accuracy() {
 #[test]
 fn targets_of_parameters_and_size_are_met_closely() {
     let l2 = criteria::find("l2").unwrap();
-    let (outcome, _) = pruned(l2, "protected-global", Target::Params(0.5));
+    let (outcome, _) = pruned(l2, "protected-global", Targets::one(&Params, 0.5));
     let share = outcome.report.after.params / outcome.report.before.params;
     assert!((0.49..=0.5).contains(&share), "{share}");
-    let (_, bytes) = pruned(l2, "protected-global", Target::Size(800_000));
+    let (_, bytes) = pruned(l2, "protected-global", Targets::one(&Size, 800_000.0));
     assert!((780_000..=800_000).contains(&bytes.len()), "{}", bytes.len());
 }
 
 /// What the command line does where data is given.
 #[test]
 fn widths_by_error_curves_and_least_squares_keep_the_accuracy_at_twice_the_speed() {
-    let request = request(criteria::find("obs").unwrap(), "allocate", Target::Speedup(2.0));
+    let request = request(criteria::find("obs").unwrap(), "allocate", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
     let (outcome, bytes) = run(&Request { recover, ..request });
     let r = &outcome.report;
@@ -204,7 +205,7 @@ fn widths_by_error_curves_and_least_squares_keep_the_accuracy_at_twice_the_speed
 
 #[test]
 fn data_wins_accuracy_back() {
-    let request = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(2.0));
+    let request = request(criteria::find("l2").unwrap(), "protected-global", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
     let (plain, plain_bytes) = run(&request);
     let (better, better_bytes) = run(&Request { recover, ..request });
@@ -224,7 +225,7 @@ fn data_wins_accuracy_back() {
 /// What the command line does where nothing but the file is given.
 #[test]
 fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
-    let request = request(criteria::find("obs").unwrap(), "allocate", Target::Speedup(2.0));
+    let request = request(criteria::find("obs").unwrap(), "allocate", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
     let (outcome, bytes) = run(&Request { recover, data: None, ..request });
     let n = right(&logits(&bytes));
@@ -236,7 +237,7 @@ fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
 
 #[test]
 fn the_smallest_model_that_keeps_enough_is_found() {
-    let plain = request(criteria::find("l2").unwrap(), "protected-global", Target::Speedup(1.0));
+    let plain = request(criteria::find("l2").unwrap(), "protected-global", Targets::one(&Speedup, 1.0));
     let kept = |o: &Outcome| o.report.recovery.unwrap().last().unwrap();
     let (half, _) = run(&Request { keep: Some(Keep::Agreement(0.5)), ..plain.clone() });
     assert!(half.written && kept(&half).same_answer >= Some(0.5));
@@ -245,8 +246,8 @@ fn the_smallest_model_that_keeps_enough_is_found() {
     assert!(recovery.original.unwrap() - kept(&most).accuracy.unwrap() <= 0.1 + 1e-9);
     assert!(1.04 < most.report.speedup && most.report.speedup < half.report.speedup);
     // A little smaller, and it no longer does.
-    let further = Target::Speedup(1.1 * half.report.speedup);
-    let (far, _) = run(&Request { target: further, ..plain.clone() });
+    let further = Targets::one(&Speedup, 1.1 * half.report.speedup);
+    let (far, _) = run(&Request { targets: further, ..plain.clone() });
     assert!(kept(&far).same_answer < Some(0.5), "{:?}", kept(&far));
 
     let stem = Options { only: vec!["conv.weight".to_owned()], ..plain.options.clone() };

@@ -9,7 +9,10 @@ mod small;
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::targets::{
+    ActivationBytes, ActivationShare, Goal, Milliseconds, Params, Ratio, Size, Speedup, Targets, TimeFactor,
+};
+use onnx_prune::planning::{self, Options};
 use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
 use onnx_prune::report::{
     self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityPoint, SensitivityReport, TimeReport,
@@ -63,17 +66,18 @@ fn a_report_fits_its_schema() {
     let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
     report.sensitivity = Some(SensitivityReport { of: "accuracy", original: Some(0.9), groups });
     let targets = [
-        Target::Speedup(2.0),
-        Target::Params(0.5),
-        Target::Size(1000),
-        Target::Ratio(0.5),
-        Target::Latency(2.0),
-        Target::Milliseconds(0.5),
-        Target::Activations(1000),
-        Target::ActivationShare(0.5),
+        Targets::one(&Speedup, 2.0),
+        Targets::one(&Params, 0.5),
+        Targets::one(&Size, 1000.0),
+        Targets::one(&Ratio, 0.5),
+        Targets::one(&TimeFactor, 2.0),
+        Targets::one(&Milliseconds, 0.5),
+        Targets::one(&ActivationBytes, 1000.0),
+        Targets::one(&ActivationShare, 0.5),
     ];
-    for target in targets {
-        report.settings.target = target;
+    let both = Targets::one(&Speedup, 2.0).and(Goal::new(&Size, 1000.0));
+    for targets in targets.into_iter().chain([both]) {
+        report.settings.targets = targets;
         assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
     }
 }

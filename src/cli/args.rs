@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
-use onnx_prune::planning::{Axes, Keep, Rescore, Scheme, Target};
+use onnx_prune::planning::{Axes, Rescore, Scheme};
 use onnx_prune::prune::Preset;
 use onnx_prune::runtime::{Choice, Device, Fill, Log};
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
 use super::eval_args::Eval;
+use super::target_args::TargetArgs;
 use super::values;
 
 const AFTER_HELP: &str = "\
@@ -145,7 +146,7 @@ pub struct Prune {
     /// Where the pruned model goes; - writes to standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    #[command(flatten, next_help_heading = "Target (exactly one, unless --recipe)")]
+    #[command(flatten, next_help_heading = "Targets (one or more, unless --recipe; all must hold)")]
     pub target: TargetArgs,
     #[command(flatten, next_help_heading = "What goes")]
     pub what: WhatArgs,
@@ -158,56 +159,6 @@ pub struct Prune {
     pub check: CheckArgs,
     #[command(flatten, next_help_heading = "Output")]
     pub out: OutArgs,
-}
-
-#[derive(Args)]
-pub struct TargetArgs {
-    /// MACs before / MACs after is at least this
-    #[arg(long, group = "target", value_name = "FACTOR", value_parser = Target::speedup, allow_negative_numbers = true)]
-    pub speedup: Option<Target>,
-    /// At most this share of the parameters stays, as in 50% or 0.5
-    #[arg(long, group = "target", value_name = "SHARE", value_parser = Target::params, allow_negative_numbers = true)]
-    pub params: Option<Target>,
-    /// The file takes at most this, as in 10MB or 1.5GiB
-    #[arg(long, group = "target", value_name = "SIZE", value_parser = Target::size, allow_negative_numbers = true)]
-    pub size: Option<Target>,
-    /// At least this share of the prunable channels goes, as in 50% or 0.5
-    #[arg(long, group = "target", value_name = "SHARE", value_parser = Target::ratio, allow_negative_numbers = true)]
-    pub ratio: Option<Target>,
-    /// A run takes at most this, as in 5ms, or is so many times faster, as in 2x: measured
-    #[arg(long, group = "target", value_name = "TIME|FACTOR", value_parser = Target::latency, allow_negative_numbers = true)]
-    pub latency: Option<Target>,
-    /// Live activations take at most this, as in 10MB or 50%
-    #[arg(long, group = "target", value_name = "SIZE|SHARE", value_parser = Target::activations, allow_negative_numbers = true)]
-    pub activation_memory: Option<Target>,
-    /// The smallest model that still gives this share of the original's answers (or this cosine of its outputs) on part
-    /// of --data, as in 0.9 or 90%
-    #[cfg(feature = "data")]
-    #[arg(long, group = "target", requires = "data", value_name = "SHARE", value_parser = Keep::agreement, allow_negative_numbers = true)]
-    pub min_agreement: Option<Keep>,
-    /// The smallest model that loses at most this much accuracy on part of --data, which needs labels, as in 1%
-    #[cfg(feature = "data")]
-    #[arg(long, group = "target", requires = "data", value_name = "SHARE", value_parser = Keep::drop, allow_negative_numbers = true)]
-    pub max_drop: Option<Keep>,
-}
-
-impl TargetArgs {
-    /// The figure to reach; where something is to be kept, any.
-    pub fn given(&self) -> Option<Target> {
-        let any = self.keep().map(|_| Target::Speedup(1.0));
-        self.speedup.or(self.params).or(self.size).or(self.ratio).or(self.latency).or(self.activation_memory).or(any)
-    }
-
-    /// What is to be kept.
-    #[cfg(feature = "data")]
-    pub fn keep(&self) -> Option<Keep> {
-        self.min_agreement.or(self.max_drop)
-    }
-
-    #[cfg(not(feature = "data"))]
-    pub fn keep(&self) -> Option<Keep> {
-        None
-    }
 }
 
 #[derive(Args)]

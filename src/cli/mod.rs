@@ -24,6 +24,7 @@ mod schemes;
 mod shell;
 mod signals;
 mod summary;
+mod target_args;
 mod terminal;
 mod values;
 

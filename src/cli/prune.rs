@@ -10,7 +10,8 @@ use onnx_prune::criteria::{self, ScoreOptions};
 use onnx_prune::data::Origin;
 use onnx_prune::files::{Place, open_through};
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::{Axes, Options, Target, find_scheme};
+use onnx_prune::planning::targets::{Ratio, Targets, TimeFactor};
+use onnx_prune::planning::{Axes, Options, find_scheme};
 use onnx_prune::prune::{Defaults, Outcome, Output, Preset, Progress, Request, measure_only, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
@@ -25,6 +26,7 @@ use super::input;
 use super::output::{self, Written, is_stdout};
 use super::progress::Shown;
 use super::summary::{self, summary};
+use super::target_args::choices;
 use super::terminal::{self, Stream};
 
 const NO_REPORT: &str = "cannot write the report";
@@ -35,10 +37,10 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     }
     let model_path = check(args)?;
     let recipe = args.what.recipe.as_deref().map(read_recipe).transpose()?;
-    let Some(target) = args.target.given().or(recipe.as_ref().map(|r| r.settings.target)) else {
-        let choices = "--speedup, --latency, --params, --size, --activation-memory, --ratio, --min-agreement or \
-                       --max-drop (or --recipe, which brings its own)";
-        return Err(Failure::Usage(format!("a target is missing: give exactly one of {choices}")));
+    let Some(targets) = args.target.given().or(recipe.as_ref().map(|r| r.settings.targets.clone())) else {
+        let choices = choices();
+        let why = format!("a target is missing: give {choices} (or --recipe, which brings its own)");
+        return Err(Failure::Usage(why));
     };
     threads(args)?;
     // Reserved first: a report that cannot be written should not cost a run.
@@ -51,7 +53,7 @@ pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let data: Vec<&Path> = model.maps.files().skip(1).collect();
     output::check(&outputs(args), &data)?;
 
-    let request = request(args, target, recipe, &model)?;
+    let request = request(args, targets, recipe, &model)?;
     let mut progress = Shown::new(args.out.quiet);
     progress.stage("load");
     let output = match (&mut stream, target_file) {
@@ -146,7 +148,7 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     let model = input::load(path)?;
     output::check(&outputs(args), &model.maps.files().collect::<Vec<_>>())?;
     // Nothing is aimed at.
-    let request = request(args, Target::Ratio(0.5), None, &model)?;
+    let request = request(args, Targets::one(&Ratio, 0.5), None, &model)?;
     let mut progress = Shown::new(args.out.quiet);
     let found = measure_only(&model, &request, &mut progress);
     drop(progress);
@@ -242,7 +244,7 @@ fn given(_: &Prune, _: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
     Ok(Vec::new())
 }
 
-fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) -> Result<Request, Failure> {
+fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model) -> Result<Request, Failure> {
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
@@ -266,14 +268,14 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
     };
     let (fills, shapes) = fills(args, model)?;
     // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
-    let everywhere = what.round_to.is_some() || args.target.latency.is_some();
-    let round_to = what.round_to.unwrap_or(if args.target.ratio.is_some() { 1 } else { usual.round_to });
+    let everywhere = what.round_to.is_some() || args.target.has(&TimeFactor);
+    let round_to = what.round_to.unwrap_or(if args.target.has(&Ratio) { 1 } else { usual.round_to });
     let round_from = what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from });
     Ok(Request {
         criterion: what.criterion.map_or_else(|| criteria::find(usual.criterion), Ok)?,
         scheme: what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
-        target,
+        targets,
         keep: args.target.keep(),
         options: Options {
             steps: what.steps.unwrap_or(usual.steps),

@@ -33,6 +33,9 @@ pub fn summary(r: &Report, verbose: bool) -> Result<String, std::fmt::Error> {
     if let Some(untested) = text::untested(r) {
         writeln!(out, "{untested}")?;
     }
+    for target in text::targets(r) {
+        writeln!(out, "{target}")?;
+    }
     writeln!(out, "{}", text::reached(r))?;
     if verbose {
         writeln!(out, "{}", seconds(&r.seconds))?;

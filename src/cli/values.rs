@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use onnx_prune::analysis::{Given, Shapes};
 use onnx_prune::criteria::{self, Criterion};
-use onnx_prune::planning::{self, Scheme, Target};
+use onnx_prune::planning::{self, Scheme, targets};
 use onnx_prune::prune::Preset;
 use onnx_prune::runtime::Fill;
 
@@ -54,10 +54,8 @@ pub fn glob(text: &str) -> Result<String, String> {
 
 pub fn ratio_for(text: &str) -> Result<(String, f64), String> {
     let (pattern, share) = text.rsplit_once('=').ok_or("give a pattern and a share, as in 'head.*=0.5'")?;
-    match Target::ratio(share).map_err(|e| e.to_string())? {
-        Target::Ratio(r) => Ok((glob(pattern)?, r)),
-        _ => Err("give a share between 0 and 1".to_owned()),
-    }
+    let ratio = targets::parse("ratio", share).map_err(|e| e.to_string())?;
+    Ok((glob(pattern)?, ratio.wanted))
 }
 
 /// A file for confusion matrices, whose name says in which form.

@@ -17,5 +17,5 @@ mod signature;
 mod table;
 
 pub use error::{Error, Result};
-pub use search::{Found, figure, search};
+pub use search::{Found, measured, search};
 pub use table::{Setting, Table};

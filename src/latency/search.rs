@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::{Error, Result};
 use super::table::{Setting, Table};
 use crate::analysis::Analysis;
-use crate::planning::{Measured, Plan, Target};
+use crate::planning::{Goal, Plan, Reached, Targets};
 use crate::rewriting::{self, Inputs};
 use crate::runtime::latency::{LatencyOptions, Pair, measure, measure_pair};
 
@@ -33,17 +33,17 @@ pub struct Found {
 /// Searches a plan that reaches a time, as run with the first of `inputs` that the original runs on: plans under the table, runs the result in turn with the
 /// original, and aims further or nearer by what was missing or too much.
 ///
-/// `plan` makes a plan for a target under the table.
+/// `plan` makes a plan for targets under the table.
 ///
 /// # Errors
 /// When the original or a candidate cannot be run, or planning fails.
 pub fn search(
     a: &Analysis,
-    target: Target,
+    targets: &Targets,
     mut table: Table,
     setting: &Setting,
     inputs: &[Inputs],
-    plan: &mut dyn FnMut(Target, &Table) -> Result<Plan>,
+    plan: &mut dyn FnMut(&Targets, &Table) -> Result<Plan>,
 ) -> Result<Found> {
     let mut original = rewriting::open_original(a, setting.runtime, setting.session)?;
     // The fastest run, as for excerpts.
@@ -65,13 +65,19 @@ pub fn search(
     let mut bracket = Bracket::default();
     let mut best: Option<Found> = None;
     for rounds in 1..=ROUNDS {
-        let candidate = plan(scaled(target, aim), &table)?;
+        let candidate = plan(&targets.scaled(aim), &table)?;
+        // Aimed nearer, and still the same: other targets hold it down.
+        if targets.only().is_none()
+            && best.as_ref().is_some_and(|b| is_enough(b, targets) && b.plan.kept == candidate.kept)
+        {
+            break;
+        }
         let proto = rewriting::prune(a, &candidate.kept_atoms(a))?;
         let mut session = rewriting::open(a, proto, setting.runtime, setting.session)?;
         let pair = measure_pair((&mut *original, inputs), (&mut *session, inputs), &BUDGET)?;
-        let surplus = spare(target, &pair);
-        let exhausted = candidate.missed.is_some();
-        let better = best.as_ref().is_none_or(|b| preferred(surplus, spare(target, &b.pair)));
+        let surplus = spare(targets, &pair);
+        let exhausted = candidate.is_missed();
+        let better = best.as_ref().is_none_or(|b| preferred(surplus, spare(targets, &b.pair)));
         if better {
             best = Some(Found { plan: candidate, pair, rounds, explained });
         }
@@ -86,10 +92,13 @@ pub fn search(
     }
     // One round is always made.
     let mut found = best.ok_or(crate::planning::Error::Interrupted)?;
-    let reached = spare(target, &found.pair) >= 1.0;
-    found.plan.reached = figure(target, &found.pair);
-    found.plan.missed = (!reached).then_some(Measured(target));
-    if reached {
+    let measured = measured(targets, &found.pair, is_enough(&found, targets));
+    for reached in &mut found.plan.reached {
+        if let Some(measured) = measured.iter().find(|m| m.goal.target.key() == reached.goal.target.key()) {
+            *reached = *measured;
+        }
+    }
+    if !found.plan.is_missed() {
         found.plan.why.clear();
     } else if found.plan.why.is_empty() {
         found.plan.why = format!("no plan of {ROUNDS} that were run came nearer");
@@ -123,30 +132,19 @@ impl Bracket {
     }
 }
 
-/// The target, so many times harder.
-fn scaled(target: Target, factor: f64) -> Target {
-    match target {
-        Target::Latency(x) => Target::Latency((x * factor).max(1.0)),
-        Target::Milliseconds(ms) => Target::Milliseconds(ms / factor),
-        other => other,
-    }
-}
-
 /// How much faster a candidate is than it need be: 1 is just fast enough.
-fn spare(target: Target, pair: &Pair) -> f64 {
-    match target {
-        Target::Latency(x) => pair.ratio / x,
-        Target::Milliseconds(ms) => ms / pair.b.median.max(f64::MIN_POSITIVE),
-        _ => 1.0,
-    }
+fn spare(targets: &Targets, pair: &Pair) -> f64 {
+    targets.timed().map(|(t, wanted)| t.spare(wanted, pair)).fold(f64::INFINITY, f64::min)
 }
 
-/// The measured figure in the unit of the target.
-pub fn figure(target: Target, pair: &Pair) -> Measured {
-    Measured(match target {
-        Target::Milliseconds(_) => Target::Milliseconds(pair.b.median),
-        _ => Target::Latency(pair.ratio),
-    })
+fn is_enough(found: &Found, targets: &Targets) -> bool {
+    spare(targets, &found.pair) >= 1.0
+}
+
+/// The measured figure of each target that a clock decides.
+pub fn measured(targets: &Targets, pair: &Pair, met: bool) -> Vec<Reached> {
+    let of = |goal: Goal| Some(Reached { goal, figure: goal.target.timed()?.measured(pair), met });
+    targets.iter().filter_map(of).collect()
 }
 
 /// Enough with least to spare, else the most.
@@ -183,7 +181,5 @@ mod tests {
                 assert!(preferred(*a, *b) && !preferred(*b, *a), "{a} {b}");
             }
         }
-        assert_eq!(scaled(Target::Milliseconds(5.0), 2.0), Target::Milliseconds(2.5));
-        assert_eq!(scaled(Target::Latency(1.2), 0.5), Target::Latency(1.0));
     }
 }

@@ -1,7 +1,5 @@
 //! Why no plan could be made.
 
-use super::target::Measured;
-
 /// Result of planning.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -60,16 +58,6 @@ pub enum Error {
         /// As given.
         target: String,
         /// What is wrong with it.
-        why: String,
-    },
-    /// All that may go is gone and the target is not reached.
-    #[error("target not reached: the best reachable is {best}, wanted {wanted}; {why}")]
-    Unreachable {
-        /// The figure with everything removed that may be.
-        best: Measured,
-        /// The figure wanted.
-        wanted: Measured,
-        /// What stands in the way.
         why: String,
     },
     /// The caller asked to stop.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use super::allocate::{Curve, Wanted, allocate};
 use super::eligible::{Limit, may_shrink};
 use super::error::{Error, Result};
-use super::gauge::{Gauge, Latency};
+use super::gauge::Gauge;
 use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
 use super::scoring;
 use super::select::{Asides, State, Unit, give_back, ranking, shortest};
-use super::target::{Measured, Target};
+use super::targets::{Basis, Latency, Reached, Targets};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::criteria::{Criterion, ScoreOptions};
+use crate::criteria::{Criterion, ScoreOptions, Scoreboard};
 use crate::statistics::GroupStatistics;
 
 /// Progress of a plan after one step.
@@ -39,8 +39,8 @@ pub struct Aim<'o> {
     pub scheme: &'static dyn Scheme,
     /// Options of scoring.
     pub score: ScoreOptions,
-    /// The figure to reach.
-    pub target: Target,
+    /// The figures to reach.
+    pub targets: &'o Targets,
     /// Options of planning.
     pub options: &'o Options,
     /// Bytes that the file takes beside weights.
@@ -64,10 +64,8 @@ pub struct Plan {
     pub kept: Vec<Vec<u32>>,
     /// Steps taken.
     pub steps: usize,
-    /// The figure reached, in the unit of the target.
-    pub reached: Measured,
-    /// The target, if it was missed.
-    pub missed: Option<Measured>,
+    /// The figure reached for each target.
+    pub reached: Vec<Reached>,
     /// What stands in the way of a missed target.
     pub why: String,
     /// What the criterion has to say.
@@ -81,18 +79,29 @@ impl Plan {
         shrinks.map(|(g, k)| (g.atom, Arc::from(k.as_slice()))).collect()
     }
 
+    /// Whether a target was missed.
+    pub fn is_missed(&self) -> bool {
+        self.reached.iter().any(|r| !r.met)
+    }
+
+    /// What was missed, and why; `None` where all targets hold.
+    pub fn missed(&self) -> Option<String> {
+        let missed: Vec<String> = self.reached.iter().filter(|r| !r.met).map(Reached::to_string).collect();
+        (!missed.is_empty()).then(|| format!("{}; {}", missed.join("; "), self.why))
+    }
+
     /// Channel counts, for every group.
     pub fn counts(&self) -> Vec<usize> {
         self.kept.iter().map(Vec::len).collect()
     }
 }
 
-/// Plans a run. A target that cannot be reached gives the plan that comes nearest, with `missed` set.
+/// Plans a run. A target that cannot be reached gives the plan that comes nearest, with [`Plan::is_missed`].
 ///
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
 pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
-    let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
+    let Aim { criterion, scheme, score, targets, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
         *aim;
     if scheme.needs_losses() && losses.is_empty() {
         return Err(Error::NoLosses { scheme: scheme.name() });
@@ -103,74 +112,95 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let limits = may_shrink(a, scheme, o)?;
     let full = a.full_counts();
     let mut board = scoring::board(a, criterion, score, statistics)?;
-    let structures: Vec<&str> = a.groups.iter().map(|g| g.structure.as_str()).collect();
-    let prunable: usize = limits.iter().zip(&full).filter(|(l, n)| l.least < **n).map(|(_, n)| n).sum();
-    let steps = o.steps.max(1);
+    let channels = limits.iter().zip(&full).filter(|(l, n)| l.least < **n).map(|(_, n)| n).sum();
+    let gauge = Gauge::new(Basis { channels, fixed_bytes, latency, ..Basis::new(a) }, targets);
     // A ratio is a share of what may shrink, and the schedule ends there instead of at nothing.
-    let (end, ratio) = match target {
-        Target::Ratio(r) => (r, Some(r)),
-        _ => (1.0, None),
-    };
-    let gauge = Gauge::new(a, target, fixed_bytes, latency).of(prunable);
-    let reached = |c: &[usize]| gauge.reached(c);
-    let base = a.costs.macs.eval(&full).max(1.0);
+    let ratio = targets.only().and_then(|g| g.target.ends_at(g.wanted));
     let mut state = State::new(&full);
-    let mut taken = 0;
-    if scheme.follows_curves() {
-        taken = by_curves(&mut state, &gauge, &limits, aim);
-        let step = Step {
-            step: taken,
-            of: taken,
-            macs: a.costs.macs.eval(&state.counts) / base,
-            way: gauge.way(&state.counts),
-        };
-        if !progress(step) {
-            return Err(Error::Interrupted);
-        }
-    }
-    for t in 1..=steps {
-        if reached(&state.counts) || scheme.follows_curves() {
-            break;
-        }
-        if o.rescore.due(t - 1) {
-            board.refresh();
-        }
-        let gains = gauge.gains(&state.counts, &limits);
-        let units = ranking(&state, &limits, scheme, &Asides { structures: &structures, gains: &gains, losses }, |g| {
-            board.scores(g)
-        });
-        let share = end * t as f64 / steps as f64;
-        let gone: usize = full.iter().zip(&state.counts).map(|(n, k)| n - k).sum();
-        let quota = quota(&units, scheme, share, gone, prunable, t == steps && ratio.is_none());
-        let mut go: Vec<Unit> = units.into_iter().take(quota).collect();
-        // The same ratio in every group is met group by group, not in the sum over groups.
-        let by_group = ratio.is_some() && scheme.by_share();
-        let enough = if by_group { go.len() } else { shortest(&go, &state.counts, reached) };
-        let done = !by_group && enough < go.len() || reached_after(&go, &state, reached);
-        go.truncate(enough);
-        for unit in go {
-            board.remove(unit.group, &unit.channels);
-            state.remove(unit);
-        }
-        taken = t;
-        let (macs, way) = (a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts));
-        if !progress(Step { step: t, of: steps, macs, way }) {
-            return Err(Error::Interrupted);
-        }
-        if done {
-            break;
-        }
-    }
+    let base = a.costs.macs.eval(&full).max(1.0);
+    let mut tell = |step: usize, of: usize, counts: &[usize]| {
+        let (macs, way) = (a.costs.macs.eval(counts) / base, gauge.way(counts));
+        if progress(Step { step, of, macs, way }) { Ok(()) } else { Err(Error::Interrupted) }
+    };
+    let steps = if scheme.follows_curves() {
+        let steps = by_curves(&mut state, &gauge, &limits, aim);
+        tell(steps, steps, &state.counts)?;
+        steps
+    } else {
+        Schedule { a, aim, limits: &limits, gauge: &gauge, channels, ratio }.run(&mut state, &mut board, &mut tell)?
+    };
     if ratio.is_none() {
-        give_back(&mut state, &limits, reached);
+        give_back(&mut state, &limits, |c| gauge.reached(c));
     }
-    let got = gauge.measure(&state.counts);
-    // A ratio met group by group is met, whatever the sum over groups says.
-    let met = reached(&state.counts) || ratio.is_some() && scheme.by_share();
-    let missed = (!met).then_some(Measured(target));
-    let more = || obstacle::other_axes(a, scheme, o, |c| gauge.reached(c));
-    let why = if missed.is_some() { obstacle::missed(a, &limits, &state.counts, more) } else { String::new() };
-    Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
+    let mut reached = gauge.measure(&state.counts);
+    if ratio.is_some() && scheme.by_share() {
+        // A ratio met group by group is met, whatever the sum over groups says.
+        reached.iter_mut().for_each(|r| r.met = true);
+    }
+    let mut plan = Plan { kept: kept(&state), steps, reached, why: String::new(), notes: board.notes().to_vec() };
+    if plan.is_missed() {
+        let more = || obstacle::other_axes(a, scheme, o, |c| gauge.reached(c));
+        plan.why = obstacle::missed(a, &limits, &state.counts, more);
+    }
+    Ok(plan)
+}
+
+/// Linear steps from the whole model on, scores renewed between them.
+struct Schedule<'s> {
+    a: &'s Analysis,
+    aim: &'s Aim<'s>,
+    limits: &'s [Limit],
+    gauge: &'s Gauge<'s>,
+    /// Channels of groups that may shrink.
+    channels: usize,
+    /// The share of them at which the schedule ends, where that is the target.
+    ratio: Option<f64>,
+}
+
+impl Schedule<'_> {
+    /// Takes steps until the targets are reached; returns their number.
+    fn run(
+        &self,
+        state: &mut State,
+        board: &mut Scoreboard,
+        tell: &mut dyn FnMut(usize, usize, &[usize]) -> Result<()>,
+    ) -> Result<usize> {
+        let Aim { scheme, options: o, losses, .. } = *self.aim;
+        let structures: Vec<&str> = self.a.groups.iter().map(|g| g.structure.as_str()).collect();
+        let reached = |c: &[usize]| self.gauge.reached(c);
+        let steps = o.steps.max(1);
+        let mut taken = 0;
+        for t in 1..=steps {
+            if reached(&state.counts) {
+                break;
+            }
+            if o.rescore.due(t - 1) {
+                board.refresh();
+            }
+            let gains = self.gauge.gains(&state.counts, self.limits);
+            let asides = Asides { structures: &structures, gains: &gains, losses };
+            let units = ranking(state, self.limits, scheme, &asides, |g| board.scores(g));
+            let share = self.ratio.unwrap_or(1.0) * t as f64 / steps as f64;
+            let gone = state.removed.iter().map(|u| u.channels.len()).sum();
+            let quota = quota(&units, scheme, share, gone, self.channels, t == steps && self.ratio.is_none());
+            let mut go: Vec<Unit> = units.into_iter().take(quota).collect();
+            // The same ratio in every group is met group by group, not in the sum over groups.
+            let by_group = self.ratio.is_some() && scheme.by_share();
+            let enough = if by_group { go.len() } else { shortest(&go, &state.counts, reached) };
+            let done = !by_group && enough < go.len() || reached_after(&go, state, reached);
+            go.truncate(enough);
+            for unit in go {
+                board.remove(unit.group, &unit.channels);
+                state.remove(unit);
+            }
+            taken = t;
+            tell(t, steps, &state.counts)?;
+            if done {
+                break;
+            }
+        }
+        Ok(taken)
+    }
 }
 
 /// Widths where the least is lost for what is saved; returns the number of steps.
@@ -240,7 +270,7 @@ fn kept(state: &State) -> Vec<Vec<u32>> {
 ///
 /// # Errors
 /// [`Error::Recipe`] when the groups are not this model's.
-pub fn replay(a: &Analysis, target: Target, recorded: &[(String, usize, Vec<u32>)]) -> Result<Plan> {
+pub fn replay(a: &Analysis, targets: &Targets, recorded: &[(String, usize, Vec<u32>)]) -> Result<Plan> {
     if recorded.len() != a.groups.len() {
         return Err(Error::Recipe(format!("it has {} groups, the model has {}", recorded.len(), a.groups.len())));
     }
@@ -259,6 +289,8 @@ pub fn replay(a: &Analysis, target: Target, recorded: &[(String, usize, Vec<u32>
         out.push(kept.clone());
     }
     let counts: Vec<usize> = out.iter().map(Vec::len).collect();
-    let reached = Gauge::new(a, target, 0.0, None).measure(&counts);
-    Ok(Plan { kept: out, steps: 0, reached, missed: None, why: String::new(), notes: Vec::new() })
+    // Nothing is missed: the same channels go, whatever they come to.
+    let mut reached = Gauge::new(Basis::new(a), targets).measure(&counts);
+    reached.iter_mut().for_each(|r| r.met = true);
+    Ok(Plan { kept: out, steps: 0, reached, why: String::new(), notes: Vec::new() })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::timed::{is_time, unconfirmed};
+use super::timed::{unconfirmed, why_unconfirmed};
 use super::{Error, Progress, Request, begin};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
@@ -77,14 +77,21 @@ impl Trial<'_> {
         begin(progress, "measure")?;
         let clock = Instant::now();
         // A time that was aimed at deserves a longer look.
-        let aimed = is_time(request.target) && request.recipe.is_none();
+        let aimed = request.targets.is_time() && request.recipe.is_none();
         let options = match aimed {
             true => LatencyOptions { budget: budget.max(CONFIRM.budget), ..CONFIRM },
             false => LatencyOptions { budget, ..LatencyOptions::default() },
         };
         report.latency = measure(&mut check, runtime, request.session.device, &options, warnings);
         if aimed && report.missed.is_none() {
-            report.missed = unconfirmed(request.target, report.latency.as_ref());
+            for reached in unconfirmed(&request.targets, report.latency.as_ref()) {
+                report.missed.get_or_insert_with(|| why_unconfirmed(&reached));
+                report
+                    .targets
+                    .iter_mut()
+                    .filter(|t| t.name == reached.goal.target.key())
+                    .for_each(|t| *t = reached.into());
+            }
         }
         seconds.latency = clock.elapsed().as_secs_f64();
         Ok(())

@@ -40,7 +40,7 @@ pub(super) fn start_report(
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
         settings: match &request.recipe {
             Some(r) => Settings {
-                target: request.target,
+                targets: request.targets.clone(),
                 seed: request.score.seed,
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,
@@ -54,7 +54,7 @@ pub(super) fn start_report(
             None => Settings {
                 criterion: request.criterion.name().to_owned(),
                 scheme: request.scheme.name().to_owned(),
-                target: request.target,
+                targets: request.targets.clone(),
                 keep: request.keep,
                 seed: request.score.seed,
                 reduction: format!("{:?}", request.score.reduction).to_lowercase(),
@@ -76,6 +76,7 @@ pub(super) fn start_report(
         // A model without MACs is as fast as it was.
         speedup: if before.macs > 0.0 && after.macs > 0.0 { before.macs / after.macs } else { 1.0 },
         steps: plan.steps,
+        targets: plan.reached.iter().copied().map(Into::into).collect(),
         missed,
         groups: all.groups,
         frozen: all.frozen,

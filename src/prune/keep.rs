@@ -4,7 +4,8 @@ use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
 use super::{Error, Progress, Request, Silent, begin, with_layout};
 use crate::analysis::Analysis;
-use crate::planning::{self, Keep, Target};
+use crate::planning::targets::Speedup;
+use crate::planning::{self, Keep, Targets};
 use crate::recovery::recover;
 use crate::recovery::samples::Samples;
 use crate::report::Recovery;
@@ -84,9 +85,9 @@ fn candidate(
     samples: &Samples,
     measured: &Measured,
 ) -> Result<Option<Recovery>, Error> {
-    let request = &Request { target: Target::Speedup(speedup), ..request.clone() };
+    let request = &Request { targets: Targets::one(&Speedup, speedup), ..request.clone() };
     let (plan, _) = make_plan(a, request, measured, &mut Silent)?;
-    if plan.missed.is_some() {
+    if plan.is_missed() {
         return Ok(None);
     }
     let kept = plan.kept_atoms(a);

@@ -17,7 +17,8 @@ use std::time::Instant;
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, count};
 use crate::onnx::{self, Model, SaveOptions, save};
-use crate::planning::{self, Plan, Target};
+use crate::planning::targets::Speedup;
+use crate::planning::{self, Plan, Targets};
 use crate::recovery::recover;
 use crate::report::{SensitivityReport, TimeReport, Timings, text};
 use crate::rewriting;
@@ -77,7 +78,7 @@ pub fn prune(
         (samples, _) => samples?,
     };
     if settled.keep.is_some() {
-        settled.target = Target::Speedup(keep::FIRST);
+        settled.targets = Targets::one(&Speedup, keep::FIRST);
     }
     let request = &settled;
     let mut measured = Measured { statistics: calibrate(&a, request, progress, &mut seconds)?, ..Measured::default() };
@@ -97,7 +98,7 @@ pub fn prune(
     let (searched, not_kept) = match (request.keep, &samples) {
         (Some(keep), Some(samples)) if request.recipe.is_none() => {
             let found = largest_speedup(&a, request, keep, samples, &measured, progress)?;
-            (Request { target: Target::Speedup(found.speedup), ..request.clone() }, found.missed)
+            (Request { targets: Targets::one(&Speedup, found.speedup), ..request.clone() }, found.missed)
         }
         (Some(_), None) => return Err(Error::NoData),
         _ => (request.clone(), None),
@@ -109,8 +110,7 @@ pub fn prune(
     drop(measured);
     warnings.append(&mut plan.notes);
 
-    let missed = plan.missed.map(|m| format!("the best reachable is {}, wanted {m}; {}", plan.reached, plan.why));
-    let missed = missed.or(not_kept);
+    let missed = plan.missed().or(not_kept);
     let wanted = missed.is_none() || request.force;
     let mut report = start_report(&a, request, &plan, missed, &pruned);
     (report.times, report.sensitivity) = (times, sensitivity);
@@ -289,7 +289,10 @@ fn limited(a: &Analysis, request: &Request) -> Request {
 /// A target in MACs needs some to begin with.
 fn counts_macs(a: &Analysis, request: &Request) -> Result<(), Error> {
     let macs = a.costs.macs.eval(&a.full_counts());
-    if !matches!(request.target, Target::Speedup(_)) || request.recipe.is_some() || macs > 0.0 && macs.is_finite() {
+    if !request.targets.iter().any(|g| g.target.needs_macs())
+        || request.recipe.is_some()
+        || macs > 0.0 && macs.is_finite()
+    {
         return Ok(());
     }
     let mut sizes: Vec<String> = a.facts.bindings.iter().map(|(name, n)| format!("{name} = {n}")).collect();

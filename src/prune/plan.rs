@@ -1,11 +1,12 @@
 //! Which channels stay.
 
 use super::calibrate::Measured;
-use super::timed::{is_time, plan_for_time};
+use super::timed::plan_for_time;
 use super::{Error, Progress, Request, with_layout};
 use crate::analysis::Analysis;
 use crate::onnx;
-use crate::planning::{self, Aim, Plan, Target};
+use crate::planning::targets::Size;
+use crate::planning::{self, Aim, Latency, Plan, Targets};
 use crate::report::TimeReport;
 use crate::rewriting;
 
@@ -17,13 +18,25 @@ pub(super) fn make_plan(
 ) -> Result<(Plan, Option<TimeReport>), Error> {
     if let Some(recipe) = &request.recipe {
         let recorded: Vec<_> = recipe.groups.iter().map(|g| (g.name.clone(), g.before, g.kept.clone())).collect();
-        return Ok((planning::replay(a, request.target, &recorded)?, None));
+        return Ok((planning::replay(a, &request.targets, &recorded)?, None));
     }
-    if is_time(request.target) {
+    if request.targets.is_time() {
         let (plan, times) = plan_for_time(a, request, measured, progress)?;
         return Ok((plan, Some(times)));
     }
-    // What a file takes beside its weights hardly changes; a size target that is missed by it is aimed at again.
+    Ok((plan_within(a, request, &request.targets, measured, None, progress)?, None))
+}
+
+/// A plan for some targets. What a file takes beside its weights hardly changes; a size that is missed by it is aimed
+/// at again.
+pub(super) fn plan_within(
+    a: &Analysis,
+    request: &Request,
+    targets: &Targets,
+    measured: &Measured,
+    latency: Option<&dyn Latency>,
+    progress: &mut dyn Progress,
+) -> Result<Plan, planning::Error> {
     let full = a.full_counts();
     let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes(&full);
     for _ in 0..4 {
@@ -31,31 +44,24 @@ pub(super) fn make_plan(
             criterion: request.criterion,
             scheme: request.scheme,
             score: request.score,
-            target: request.target,
+            targets,
             options: &request.options,
             fixed_bytes: beside,
             statistics: &measured.statistics,
             losses: &measured.losses,
             curves: &measured.curves,
             tilt: measured.tilt,
-            latency: None,
+            latency,
         };
         let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
-        let Target::Size(limit) = request.target else { return Ok((plan, None)) };
-        if plan.missed.is_some() {
-            return Ok((plan, None));
-        }
-        let proto = match rewriting::prune(a, &plan.kept_atoms(a)) {
-            Ok(proto) => proto,
-            // Whoever rewrites it makes another plan, without what cannot follow.
-            Err(rewriting::Error::Node { .. }) => return Ok((plan, None)),
-            Err(e) => return Err(e.into()),
-        };
-        let bytes = onnx::write_to(&with_layout(&a.graph.model, proto), &mut std::io::sink())?;
+        let Some(limit) = targets.wanted(&Size).filter(|_| !plan.is_missed()) else { return Ok(plan) };
+        // Whoever rewrites what cannot follow makes another plan, without it.
+        let Ok(proto) = rewriting::prune(a, &plan.kept_atoms(a)) else { return Ok(plan) };
+        let bytes = onnx::write_to(&with_layout(&a.graph.model, proto), &mut std::io::sink())? as f64;
         if bytes <= limit {
-            return Ok((plan, None));
+            return Ok(plan);
         }
-        beside += (bytes - limit) as f64;
+        beside += bytes - limit;
     }
-    Err(planning::Error::NothingPrunable { why: "its size does not follow its weights".to_owned() }.into())
+    Err(planning::Error::NothingPrunable { why: "its size does not follow its weights".to_owned() })
 }

@@ -9,7 +9,7 @@ use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::latency;
 use crate::onnx;
-use crate::planning::{self, Keep, Options, Scheme, Step, Target};
+use crate::planning::{self, Keep, Options, Scheme, Step, Targets};
 use crate::recovery::Means;
 use crate::report::{Recipe, Report};
 use crate::rewriting;
@@ -90,8 +90,8 @@ pub struct Request {
     /// Options of scoring.
     pub score: ScoreOptions,
     /// What to aim at.
-    pub target: Target,
-    /// What the result must keep: then the target is not looked at, and the smallest model that keeps it is made.
+    pub targets: Targets,
+    /// What the result must keep: then the targets are not looked at, and the smallest model that keeps it is made.
     pub keep: Option<Keep>,
     /// Options of planning.
     pub options: Options,

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
-use super::timed::is_time;
 use super::{Error, Progress, Request, Silent, begin, with_layout};
 use crate::analysis::Analysis;
 use crate::recovery::refit::Options;
@@ -40,7 +39,10 @@ pub(super) fn choose_tilt(
     measured.tilt = USUAL;
     let enough = |s: &&Samples| s.has_aside() && s.count(s.told()) >= ENOUGH;
     let Some(samples) = samples.filter(enough).filter(|_| {
-        request.scheme.follows_curves() && request.recover.refit && request.recipe.is_none() && !is_time(request.target)
+        request.scheme.follows_curves()
+            && request.recover.refit
+            && request.recipe.is_none()
+            && !request.targets.is_time()
     }) else {
         return Ok(());
     };

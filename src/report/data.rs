@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
 use crate::data::Origin;
-use crate::planning::{Keep, Options, Target};
+use crate::planning::{Keep, Options, Reached, Targets};
 use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
 
@@ -105,6 +105,26 @@ pub struct LatencyReport {
     pub inputs: BTreeMap<String, Vec<usize>>,
     /// Times before (a) and after (b), alternating, in milliseconds.
     pub pair: Pair,
+}
+
+/// What came of one target.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TargetReport {
+    /// The target's key, as in the settings.
+    pub name: &'static str,
+    /// What was wanted.
+    pub wanted: f64,
+    /// What was reached; `None` where that is not known, as for times in a replay.
+    pub reached: Option<f64>,
+    /// Whether that does.
+    pub met: bool,
+}
+
+impl From<Reached> for TargetReport {
+    fn from(r: Reached) -> Self {
+        let reached = r.figure.is_finite().then_some(r.figure);
+        TargetReport { name: r.goal.target.key(), wanted: r.goal.wanted, reached, met: r.met }
+    }
 }
 
 /// What one group costs when part of it goes and all others stay.
@@ -244,8 +264,9 @@ pub struct Settings {
     pub criterion: String,
     /// Scheme.
     pub scheme: String,
-    /// Target; where something was to be kept, what was found.
-    pub target: Target,
+    /// Targets, all of which must hold; where something was to be kept, what was found.
+    #[serde(rename = "target")]
+    pub targets: Targets,
     /// What the result had to keep.
     #[serde(default)]
     pub keep: Option<Keep>,
@@ -302,7 +323,9 @@ pub struct Report {
     pub speedup: f64,
     /// Steps taken.
     pub steps: usize,
-    /// Set when the target was not reached: why.
+    /// What came of each target.
+    pub targets: Vec<TargetReport>,
+    /// Set when a target was not reached: why.
     pub missed: Option<String>,
     /// Every group.
     pub groups: Vec<GroupChange>,

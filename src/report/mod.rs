@@ -10,8 +10,8 @@ pub mod text;
 
 pub use data::{
     FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
-    Report, SensitivityPoint, SensitivityReport, Settings, StandIn, TimeReport, Timings, UnreadableRecipe, VERSION,
-    Verification, overview, recipe,
+    Report, SensitivityPoint, SensitivityReport, Settings, StandIn, TargetReport, TimeReport, Timings,
+    UnreadableRecipe, VERSION, Verification, overview, recipe,
 };
 pub use dot::{OtherModel, dot};
 pub use evaluation::{

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::data::{
-    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, StandIn, TimeReport, Verification,
+    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, StandIn, TargetReport, TimeReport,
+    Verification,
 };
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::escape;
-use crate::planning::Measured;
+use crate::planning::targets::find;
 use crate::runtime::LoadedLibrary;
 
 /// `1.82 G`, `11.7 M`, `640`: three digits and a decimal prefix.
@@ -295,6 +296,20 @@ fn likeness(l: &Likeness) -> String {
     }
 }
 
+/// A line for each of several targets: what was wanted and what was reached.
+pub fn targets(r: &Report) -> Vec<String> {
+    if r.targets.len() < 2 {
+        return Vec::new();
+    }
+    let line = |t: &TargetReport| {
+        let target = find(t.name)?;
+        let reached = t.reached.map_or_else(|| "not known".to_owned(), |x| target.show(x));
+        let missed = if t.met { "" } else { ": missed" };
+        Some(format!("wanted {}, reached {reached}{missed}", target.show(t.wanted)))
+    };
+    r.targets.iter().filter_map(line).collect()
+}
+
 /// The figure that was reached.
 pub fn reached(r: &Report) -> String {
     let steps = match r.steps {
@@ -302,10 +317,11 @@ pub fn reached(r: &Report) -> String {
         n => format!("{n} {}", plural(n, "step", "steps")),
     };
     let channels = r.before.channels - r.after.channels.min(r.before.channels);
-    let target = match (r.settings.keep, r.settings.target) {
+    let targets = &r.settings.targets;
+    let target = match (r.settings.keep, targets.only()) {
         (Some(keep), _) => format!("target: {keep}"),
-        (None, crate::planning::Target::Speedup(x)) => format!("target {x}x"),
-        (None, other) => format!("target: {}", Measured(other)),
+        (None, Some(goal)) => goal.target.show_wanted(goal.wanted),
+        (None, None) => format!("targets: {targets}"),
     };
     format!(
         "speed-up {:.3}x in MACs ({target}; {steps}; {channels} of {} channels removed)",

@@ -1,7 +1,8 @@
 //! What tests ask of the whole job.
 
 use onnx_prune::criteria;
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::targets::{Ratio, Targets};
+use onnx_prune::planning::{self, Options};
 use onnx_prune::prune::Request;
 use onnx_prune::runtime::{Choice, SessionOptions};
 
@@ -11,7 +12,7 @@ pub fn request() -> Request {
         criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         score: Default::default(),
-        target: Target::Ratio(0.5),
+        targets: Targets::one(&Ratio, 0.5),
         options: Options { steps: 3, ..Default::default() },
         kinds: Vec::new(),
         shapes: Vec::new(),

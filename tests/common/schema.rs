@@ -74,7 +74,7 @@ fn violations(value: &Value, schema: &Value, root: &Value, at: &str, out: &mut V
 }
 
 fn named(schema: &Value, at: &str) {
-    if let (Some(properties), None) = (schema["properties"].as_object(), schema.get("maxProperties")) {
+    if let (Some(properties), None) = (schema["properties"].as_object(), schema.get("minProperties")) {
         let required: Vec<&str> = schema["required"].as_array().unwrap().iter().map(|k| k.as_str().unwrap()).collect();
         let keys: Vec<&str> = properties.keys().map(String::as_str).collect();
         assert_eq!(required, keys, "{at}");

@@ -2,7 +2,8 @@
 
 use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::onnx::proto::ModelProto;
-use onnx_prune::planning::{self, Axes, Options, Target};
+use onnx_prune::planning::targets::{Speedup, Targets};
+use onnx_prune::planning::{self, Axes, Options};
 
 use crate::zoo::{attention, branches, channels, kinds};
 use crate::{groups, load};
@@ -114,7 +115,7 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             criterion: onnx_prune::criteria::find("l2").unwrap(),
             scheme: planning::find_scheme("protected-global").unwrap(),
             score: Default::default(),
-            target: Target::Speedup(speedup),
+            targets: &Targets::one(&Speedup, speedup),
             options: &options,
             fixed_bytes: 0.0,
             statistics: &[],
@@ -126,8 +127,8 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
         planning::plan(&a, &aim, &mut |_| true)
     };
     let missed = plan(6.0, Axes::default()).unwrap();
-    assert!(missed.missed.is_some() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);
-    assert!(plan(6.0, Axes::default().with([Kind::Residual])).unwrap().missed.is_none());
+    assert!(missed.is_missed() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);
+    assert!(!plan(6.0, Axes::default().with([Kind::Residual])).unwrap().is_missed());
     let hopeless = plan(1e6, Axes::default()).unwrap();
     assert!(!hopeless.why.contains("--axes"), "{}", hopeless.why);
     let Err(e) = plan(1.1, "heads".parse().unwrap()) else { panic!("a plan without groups") };

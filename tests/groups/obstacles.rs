@@ -4,7 +4,8 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::ModelProto;
-use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::planning::targets::{Speedup, Targets};
+use onnx_prune::planning::{self, Options};
 
 use crate::common::builder::*;
 use crate::load;
@@ -17,7 +18,7 @@ fn why(m: ModelProto) -> String {
         criterion: onnx_prune::criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("protected-global").unwrap(),
         score: Default::default(),
-        target: Target::Speedup(2.0),
+        targets: &Targets::one(&Speedup, 2.0),
         options: &Options::default(),
         fixed_bytes: 0.0,
         statistics: &[],

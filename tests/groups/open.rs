@@ -190,7 +190,10 @@ fn squeeze_without_axes_leaves_what_shrank_to_one() {
         b.op("Squeeze", &[&a], vec![])
     });
     let model = load(m);
-    let request = onnx_prune::prune::Request { target: onnx_prune::planning::Target::Ratio(0.92), ..request() };
+    let request = onnx_prune::prune::Request {
+        targets: onnx_prune::planning::targets::Targets::one(&onnx_prune::planning::targets::Ratio, 0.92),
+        ..request()
+    };
     let (plan, small) = shrink(&model, &request, &mut Silent).unwrap();
     assert_eq!(plan.counts(), [1]);
     let graph = small.proto.graph.as_ref().unwrap();

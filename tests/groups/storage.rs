@@ -118,7 +118,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         score: Default::default(),
-        target: planning::Target::Ratio(0.5),
+        targets: &planning::targets::Targets::one(&planning::targets::Ratio, 0.5),
         options: &options,
         fixed_bytes: 0.0,
         statistics: &[],

@@ -6,7 +6,8 @@ use onnx_prune::analysis::Kind;
 use onnx_prune::criteria;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{DType, Model};
-use onnx_prune::planning::{self, Axes, Options, Target};
+use onnx_prune::planning::targets::{Params, Ratio, Targets};
+use onnx_prune::planning::{self, Axes, Options};
 use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
 use onnx_prune::report;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
@@ -46,7 +47,11 @@ fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
         criterion: criteria::find(pick(1, &["random", "l2", "fpgm", "lamp"])).unwrap(),
         scheme: planning::find_scheme(pick(4, &["local", "global", "protected-global", "isomorphic"])).unwrap(),
         score: criteria::ScoreOptions { seed, ..Default::default() },
-        target: if how.is_multiple_of(7) { Target::Params(1.0 - 0.6 * ratio) } else { Target::Ratio(ratio) },
+        targets: if how.is_multiple_of(7) {
+            Targets::one(&Params, 1.0 - 0.6 * ratio)
+        } else {
+            Targets::one(&Ratio, ratio)
+        },
         options: Options {
             steps: 1 + usize::from(how / 16) % 3,
             round_to: [1, 1, 2, 4][usize::from(how / 48) % 4],

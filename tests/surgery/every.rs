@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::criteria;
-use onnx_prune::planning::{self, Axes, Options, Target};
+use onnx_prune::planning::targets::{Ratio, Speedup, Targets};
+use onnx_prune::planning::{self, Axes, Options};
 use onnx_prune::prune::{Error, Request};
 use onnx_prune::recovery::Means;
 use onnx_prune::statistics::Source;
@@ -29,7 +30,7 @@ fn random_channels() {
             let mut request = half();
             request.criterion = criteria::find("random").unwrap();
             request.score.seed = seed;
-            request.target = Target::Ratio(0.3 + 0.2 * seed as f64);
+            request.targets = Targets::one(&Ratio, 0.3 + 0.2 * seed as f64);
             pruned(z.name, &(z.build)(), &request);
         }
     }
@@ -42,7 +43,7 @@ fn one_ranking_over_all_groups() {
         for scheme in ["global", "protected-global", "isomorphic"] {
             let mut request = half();
             request.scheme = planning::find_scheme(scheme).unwrap();
-            request.target = Target::Speedup(1.4);
+            request.targets = Targets::one(&Speedup, 1.4);
             let (outcome, _) = pruned(z.name, &(z.build)(), &request);
             let r = &outcome.report;
             match &r.missed {
@@ -62,7 +63,7 @@ fn one_ranking_over_all_groups() {
 fn multiples_of_four() {
     for z in zoo::ALL {
         let options = Options { round_to: 4, ..half().options };
-        let request = Request { options, target: Target::Ratio(0.4), ..half() };
+        let request = Request { options, targets: Targets::one(&Ratio, 0.4), ..half() };
         let (outcome, _) = match try_prune(&(z.build)(), &request) {
             Ok(done) => done,
             Err(e) => {
@@ -155,7 +156,7 @@ fn every_criterion_scores_every_network() {
 fn the_same_bytes_again_and_on_any_number_of_threads() {
     for z in zoo::ALL {
         let m = (z.build)();
-        let request = Request { verify: false, target: Target::Speedup(1.5), ..half() };
+        let request = Request { verify: false, targets: Targets::one(&Speedup, 1.5), ..half() };
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| try_prune(&m, &request).unwrap().1)

@@ -226,7 +226,10 @@ fn parted_weights_are_counted_twice() {
 /// Some runtimes' optimizers go wrong where copies of a single channel meet a convolution.
 #[test]
 fn a_single_channel_may_be_tiled() {
-    let request = onnx_prune::prune::Request { target: onnx_prune::planning::Target::Ratio(0.99), ..half() };
+    let request = onnx_prune::prune::Request {
+        targets: onnx_prune::planning::targets::Targets::one(&onnx_prune::planning::targets::Ratio, 0.99),
+        ..half()
+    };
     let (outcome, bytes) = crate::try_prune(&shaping::tiled(), &request).unwrap();
     assert!(outcome.report.groups.iter().all(|g| g.after == 1));
     assert_eq!(dims(&load(&bytes).proto, "after.weight"), [1, 2, 1, 1]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use onnx_prune::criteria;
 use onnx_prune::onnx::proto::ModelProto;
-use onnx_prune::planning::Target;
+use onnx_prune::planning::targets::{Params, Targets};
 use onnx_prune::prune::Request;
 use onnx_prune::recovery::Means;
 use onnx_prune::report;
@@ -42,7 +42,7 @@ fn towers_stay_alike() {
 #[test]
 fn a_share_of_the_parameters_is_a_share_of_the_file() {
     for (name, m) in [("siamese", shared::siamese()), ("recursive", shared::recursive())] {
-        let request = Request { target: Target::Params(0.5), ..half() };
+        let request = Request { targets: Targets::one(&Params, 0.5), ..half() };
         let (outcome, after) = pruned(name, &m, &request);
         assert!(outcome.report.missed.is_none());
         assert!(2 * elements(&after) <= elements(&m), "{name}: {} of {}", elements(&after), elements(&m));

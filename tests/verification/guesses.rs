@@ -3,7 +3,7 @@
 use onnx_prune::analysis::{Analysis, Error, Given, Shapes};
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{DType, Model};
-use onnx_prune::planning::Target;
+use onnx_prune::planning::targets::{Ratio, Speedup, Targets};
 use onnx_prune::prune::{self, Request};
 
 use crate::common::builder::{A, Builder, Window, same};
@@ -39,7 +39,7 @@ fn colours_last() -> ModelProto {
 fn the_last_axis_may_be_the_colours() {
     let m = colours_last();
     assert_eq!(sizes(&m, &Vec::new()).unwrap(), named(&[("H", 224), ("N", 1), ("W", 224)]));
-    let (outcome, _) = pruned(&m, &Request { target: Target::Speedup(1.5), ..request() }).unwrap();
+    let (outcome, _) = pruned(&m, &Request { targets: Targets::one(&Speedup, 1.5), ..request() }).unwrap();
     assert!(outcome.report.before.macs > 0.0 && outcome.report.speedup >= 1.5);
     assert!(outcome.report.verification.is_some());
 }
@@ -145,9 +145,9 @@ fn a_model_without_macs_is_no_model_for_a_speedup() {
     let g = m.graph.as_mut().unwrap();
     g.input[0] = crate::common::builder::declared("x", DType::Float, "0 8");
     g.output[0] = crate::common::builder::declared(&y, DType::Float, "0 4");
-    let speedup = Request { target: Target::Speedup(2.0), ..request() };
+    let speedup = Request { targets: Targets::one(&Speedup, 2.0), ..request() };
     let e = pruned(&m, &speedup).err().unwrap();
     assert!(matches!(e, prune::Error::NoMacs { macs, .. } if macs == 0.0), "{e}");
-    let half = Request { target: Target::Ratio(0.5), ..request() };
+    let half = Request { targets: Targets::one(&Ratio, 0.5), ..request() };
     assert!(pruned(&m, &half).is_ok());
 }
