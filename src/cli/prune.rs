@@ -264,14 +264,16 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
         (given, _) => given,
     };
+    let scheme = what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?;
+    let criterion = usual.criterion(scheme, data.is_some() || recover.any());
     let (fills, shapes) = fills(args, model)?;
     // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
     let everywhere = what.round_to.is_some() || args.target.latency.is_some();
     let round_to = what.round_to.unwrap_or(if args.target.ratio.is_some() { 1 } else { usual.round_to });
     let round_from = what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from });
     Ok(Request {
-        criterion: what.criterion.map_or_else(|| criteria::find(usual.criterion), Ok)?,
-        scheme: what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?,
+        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
+        scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         keep: args.target.keep(),
