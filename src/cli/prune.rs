@@ -18,6 +18,7 @@ use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 use onnx_prune::statistics::Source;
 
 use super::args::Prune;
+use super::command::{Run, Talk};
 #[cfg(feature = "data")]
 use super::data::DataArgs;
 use super::failure::{Failure, FileError, exit};
@@ -29,7 +30,17 @@ use super::terminal::{self, Stream};
 
 const NO_REPORT: &str = "cannot write the report";
 
-pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
+impl Run for Prune {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        run(self)
+    }
+
+    fn talk(&self) -> Talk {
+        Talk::of(self.out.quiet, self.out.verbose)
+    }
+}
+
+fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if args.what.sensitivity && args.target.given().is_none() {
         return only_sensitivity(args);
     }
