@@ -10,14 +10,17 @@ mod small;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::{self, Options, Target};
-use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::Request;
 use onnx_prune::report::{
-    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityPoint, SensitivityReport, TimeReport,
-    Verification,
+    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityMeasure, SensitivityPoint, SensitivityReport,
+    TimeReport, Verification,
 };
-use onnx_prune::runtime::LoadedLibrary;
 use onnx_prune::runtime::latency::{Latency, Pair};
+use onnx_prune::runtime::library::Origin;
+use onnx_prune::runtime::{Device, LoadedLibrary};
 use serde_json::Value;
+
+use common::request::{Done, pruned};
 
 fn loaded() -> Model {
     Model::from_bytes(common::bytes(&small::classifier())).unwrap()
@@ -33,9 +36,7 @@ fn request() -> Request {
 }
 
 fn run(request: &Request) -> (Report, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let Outcome { report, written, .. } =
-        prune(&mut loaded(), request, Output::Stream(&mut bytes), &mut Silent).unwrap();
+    let (Done { report, written, .. }, bytes) = pruned(loaded(), request).unwrap();
     assert!(written && report.missed.is_none(), "{:?}", report.missed);
     (report, bytes)
 }
@@ -54,14 +55,14 @@ fn a_report_fits_its_schema() {
     let times = || Latency::of(vec![1.0, 2.0, 3.0]);
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
-    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: "cpu".into(), inputs, pair });
+    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: Device::Cpu, inputs, pair });
     let (path, version) = ("/lib/libonnxruntime.so".into(), "1.20.0".into());
-    report.library = Some(LoadedLibrary { path, version, origin: "ORT_DYLIB_PATH" });
+    report.library = Some(LoadedLibrary { path, version, origin: Origin::Variable });
     report.missed = Some("why".into());
     report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
     let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];
     let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
-    report.sensitivity = Some(SensitivityReport { of: "accuracy", original: Some(0.9), groups });
+    report.sensitivity = Some(SensitivityReport { of: SensitivityMeasure::Accuracy, original: Some(0.9), groups });
     let targets = [
         Target::Speedup(2.0),
         Target::Params(0.5),

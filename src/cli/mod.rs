@@ -14,6 +14,7 @@ mod eval;
 mod eval_args;
 mod explain;
 mod failure;
+mod hints;
 mod input;
 mod inspect;
 mod output;
@@ -29,7 +30,7 @@ mod values;
 
 use std::process::ExitCode;
 
-use onnx_prune::runtime;
+use onnx_prune::{hint, runtime};
 
 use args::Command;
 
@@ -37,6 +38,7 @@ use args::Command;
 pub fn main() -> ExitCode {
     let cli = parse::parse();
     runtime::set_log(cli.log());
+    hint::set_words(hints::words);
     if let Err(e) = signals::listen() {
         terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
     }

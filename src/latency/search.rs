@@ -85,7 +85,7 @@ pub fn search(
         aim = bracket.next(aim, surplus);
     }
     // One round is always made.
-    let mut found = best.ok_or(crate::planning::Error::Interrupted)?;
+    let mut found = best.ok_or(crate::job::Cancelled)?;
     let reached = spare(target, &found.pair) >= 1.0;
     found.plan.reached = figure(target, &found.pair);
     found.plan.missed = (!reached).then_some(Measured(target));

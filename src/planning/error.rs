@@ -74,5 +74,5 @@ pub enum Error {
     },
     /// The caller asked to stop.
     #[error("interrupted")]
-    Interrupted,
+    Cancelled(#[from] crate::job::Cancelled),
 }

@@ -15,20 +15,8 @@ use super::target::{Measured, Target};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::criteria::{Criterion, ScoreOptions};
+use crate::job::{self, FigureName, Job};
 use crate::statistics::GroupStatistics;
-
-/// Progress of a plan after one step.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// Steps done.
-    pub step: usize,
-    /// Steps at most.
-    pub of: usize,
-    /// MACs left, as a share of the model's.
-    pub macs: f64,
-    /// Share of the way to the target, 0 to 1.
-    pub way: f64,
-}
 
 /// What to aim at and by which means.
 #[derive(Clone, Copy)]
@@ -90,8 +78,8 @@ impl Plan {
 /// Plans a run. A target that cannot be reached gives the plan that comes nearest, with `missed` set.
 ///
 /// # Errors
-/// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
-pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
+/// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or the job is to stop.
+pub fn plan(a: &Analysis, aim: &Aim, job: Job) -> Result<Plan> {
     let Aim { criterion, scheme, score, target, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
         *aim;
     if scheme.needs_losses() && losses.is_empty() {
@@ -118,15 +106,7 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let mut taken = 0;
     if scheme.follows_curves() {
         taken = by_curves(&mut state, &gauge, &limits, aim);
-        let step = Step {
-            step: taken,
-            of: taken,
-            macs: a.costs.macs.eval(&state.counts) / base,
-            way: gauge.way(&state.counts),
-        };
-        if !progress(step) {
-            return Err(Error::Interrupted);
-        }
+        tell(job, a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts))?;
     }
     for t in 1..=steps {
         if reached(&state.counts) || scheme.follows_curves() {
@@ -153,10 +133,7 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
             state.remove(unit);
         }
         taken = t;
-        let (macs, way) = (a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts));
-        if !progress(Step { step: t, of: steps, macs, way }) {
-            return Err(Error::Interrupted);
-        }
+        tell(job, a.costs.macs.eval(&state.counts) / base, gauge.way(&state.counts))?;
         if done {
             break;
         }
@@ -171,6 +148,13 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let more = || obstacle::other_axes(a, scheme, o, |c| gauge.reached(c));
     let why = if missed.is_some() { obstacle::missed(a, &limits, &state.counts, more) } else { String::new() };
     Ok(Plan { kept: kept(&state), steps: taken, reached: got, missed, why, notes: board.notes().to_vec() })
+}
+
+/// Tells what a step came to: the MACs that are left, as a share of the model's, and how much of the way to the target
+/// is done, from 0 to 1. Steps are counted to an empty model; the target comes earlier.
+fn tell(job: Job, macs: f64, way: f64) -> Result<()> {
+    job.figure(FigureName::Macs, macs);
+    Ok(job.progress((100.0 * way).floor() as usize, Some(100), job::Unit::Percent)?)
 }
 
 /// Widths where the least is lost for what is saved; returns the number of steps.

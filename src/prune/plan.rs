@@ -2,25 +2,21 @@
 
 use super::calibrate::Measured;
 use super::timed::{is_time, plan_for_time};
-use super::{Error, Progress, Request, with_layout};
+use super::{Context, Error, with_layout};
 use crate::analysis::Analysis;
 use crate::onnx;
 use crate::planning::{self, Aim, Plan, Target};
 use crate::report::TimeReport;
 use crate::rewriting;
 
-pub(super) fn make_plan(
-    a: &Analysis,
-    request: &Request,
-    measured: &Measured,
-    progress: &mut dyn Progress,
-) -> Result<(Plan, Option<TimeReport>), Error> {
+pub(super) fn make_plan(a: &Analysis, cx: Context, measured: &Measured) -> Result<(Plan, Option<TimeReport>), Error> {
+    let request = cx.request;
     if let Some(recipe) = &request.recipe {
         let recorded: Vec<_> = recipe.groups.iter().map(|g| (g.name.clone(), g.before, g.kept.clone())).collect();
         return Ok((planning::replay(a, request.target, &recorded)?, None));
     }
     if is_time(request.target) {
-        let (plan, times) = plan_for_time(a, request, measured, progress)?;
+        let (plan, times) = plan_for_time(a, cx, measured)?;
         return Ok((plan, Some(times)));
     }
     // What a file takes beside its weights hardly changes; a size target that is missed by it is aimed at again.
@@ -40,7 +36,7 @@ pub(super) fn make_plan(
             tilt: measured.tilt,
             latency: None,
         };
-        let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
+        let plan = planning::plan(a, &aim, cx.job)?;
         let Target::Size(limit) = request.target else { return Ok((plan, None)) };
         if plan.missed.is_some() {
             return Ok((plan, None));

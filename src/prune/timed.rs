@@ -1,15 +1,13 @@
 //! Plans for a time: measured before they count.
 
-use std::cell::RefCell;
-
 use super::calibrate::Measured;
-use super::{Error, Progress, Request, begin};
+use super::{Context, Error};
 use crate::analysis::Analysis;
-use crate::latency::{self, Setting, Table, figure, search};
+use crate::job::Stage;
+use crate::latency::{Setting, Table, figure, search};
 use crate::planning::{self, Aim, Plan, Target};
 use crate::report::{LatencyReport, TimeReport};
 use crate::rewriting;
-use crate::runtime;
 
 /// A measured ratio this far below the target still confirms it, if the interval around it reaches the target.
 const DOUBT: f64 = 0.98;
@@ -19,27 +17,23 @@ pub(super) fn is_time(target: Target) -> bool {
     matches!(target, Target::Latency(_) | Target::Milliseconds(_))
 }
 
-pub(super) fn plan_for_time(
-    a: &Analysis,
-    request: &Request,
-    measured: &Measured,
-    progress: &mut dyn Progress,
-) -> Result<(Plan, TimeReport), Error> {
+pub(super) fn plan_for_time(a: &Analysis, cx: Context, measured: &Measured) -> Result<(Plan, TimeReport), Error> {
+    let Context { request, job, .. } = cx;
     let o = &request.options;
     let limits = planning::may_shrink(a, request.scheme, o)?;
-    let selected = runtime::select(request.runtime, request.library.as_deref())?;
+    let selected = cx.runtime.selected()?;
     let setting = Setting {
         runtime: &*selected.runtime,
         session: &request.session,
         folder: request.times.as_ref(),
         seed: request.score.seed,
+        job,
     };
-    let mut notes = selected.warnings;
-    begin(progress, "time")?;
-    let table = Table::measure(a, &limits, &setting, &mut |w| notes.push(w), &mut |done, of| progress.parts(done, of))?;
+    let mut notes = selected.warnings.clone();
+    job.stage(Stage::Time)?;
+    let table = Table::measure(a, &limits, &setting, &mut |w| notes.push(w))?;
     let (timed, known, left_out) = (table.timed, table.known, table.left_out);
     let inputs = rewriting::likely_inputs(a, request.score.seed, &request.fills)?;
-    let progress = RefCell::new(progress);
     let found = search(a, request.target, table, &setting, &inputs, &mut |target, table| {
         let aim = Aim {
             criterion: request.criterion,
@@ -54,18 +48,13 @@ pub(super) fn plan_for_time(
             tilt: measured.tilt,
             latency: Some(table),
         };
-        let mut progress = progress.borrow_mut();
-        begin_search(&mut **progress)?;
-        Ok(planning::plan(a, &aim, &mut |s| progress.step(s))?)
+        job.stage(Stage::Search)?;
+        Ok(planning::plan(a, &aim, job)?)
     })?;
     let report = TimeReport { timed, known, left_out, explained: found.explained, plans: found.rounds };
     let mut plan = found.plan;
     plan.notes.splice(0..0, notes);
     Ok((plan, report))
-}
-
-fn begin_search(progress: &mut dyn Progress) -> latency::Result<()> {
-    if progress.stage("search") { Ok(()) } else { Err(planning::Error::Interrupted.into()) }
 }
 
 /// Why a final measurement does not confirm that a time was reached.

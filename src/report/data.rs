@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
+use crate::criteria::{Normalization, Reduction};
 use crate::data::Origin;
 use crate::planning::{Keep, Options, Target};
-use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
+use crate::runtime::{Choice, Device, LoadedLibrary};
 
 /// Writes a count without a fraction, as long as it is exact.
 pub(super) fn whole<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
@@ -95,12 +96,12 @@ pub struct Verification {
 }
 
 /// Measured latency.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LatencyReport {
     /// Runtime and version.
     pub runtime: String,
     /// Where it ran.
-    pub device: String,
+    pub device: Device,
     /// Shape of each input.
     pub inputs: BTreeMap<String, Vec<usize>>,
     /// Times before (a) and after (b), alternating, in milliseconds.
@@ -127,11 +128,21 @@ pub struct SensitivityPoint {
     pub loss: f64,
 }
 
+/// What sensitivity is a loss of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SensitivityMeasure {
+    /// The share of samples with the right class.
+    Accuracy,
+    /// The mean cosine with the original's outputs.
+    Agreement,
+}
+
 /// What each group costs when part of it goes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SensitivityReport {
-    /// What is lost: `accuracy` (a share of right answers) or `agreement` (mean cosine with the original's outputs).
-    pub of: &'static str,
+    /// What is lost.
+    pub of: SensitivityMeasure,
     /// Right answers of the original, where the data has classes.
     pub original: Option<f64>,
     /// Every group that may shrink.
@@ -252,9 +263,9 @@ pub struct Settings {
     /// Seed of everything random.
     pub seed: u64,
     /// Reduction over items.
-    pub reduction: String,
+    pub reduction: Reduction,
     /// Normalisation over channels.
-    pub normalization: String,
+    pub normalization: Normalization,
     /// Options of planning.
     pub options: Options,
     /// Whether debug metadata was removed.
@@ -273,19 +284,19 @@ pub struct Settings {
     pub data: Option<Origin>,
     /// The runtime asked for.
     #[serde(default)]
-    pub runtime: String,
+    pub runtime: Choice,
     /// Where models ran.
     #[serde(default)]
-    pub device: String,
+    pub device: Device,
 }
 
 /// The whole report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Layout version of the report.
     pub report: u32,
     /// Version of the program.
-    pub version: &'static str,
+    pub version: String,
     /// File name of the model.
     pub model: String,
     /// What was asked.

@@ -1,6 +1,6 @@
 //! What an evaluation has to tell. `schemas/evaluation.schema.json` describes the JSON.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::data::whole;
 use crate::data::Origin;
@@ -24,7 +24,7 @@ pub struct EvaluationReport {
     /// Layout version.
     pub evaluation: u32,
     /// Version of the program.
-    pub version: &'static str,
+    pub version: String,
     /// Runtime and version.
     pub runtime: String,
     /// The onnxruntime library that was loaded, and why that one; `null` where none was.
@@ -43,6 +43,21 @@ pub struct EvaluationReport {
     pub warnings: Vec<String>,
 }
 
+/// What is asked of a model's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Task {
+    /// One class for each sample.
+    Classification,
+    /// Boxes around objects.
+    Detection,
+    /// The outputs that the data gives.
+    Outputs,
+    /// Nothing: the data has no labels.
+    Nothing,
+}
+
 /// The data of an evaluation.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluatedData {
@@ -54,8 +69,8 @@ pub struct EvaluatedData {
     pub samples: u64,
     /// Samples that could not be used.
     pub left_out: u64,
-    /// What was judged: `classification`, `detection`, `outputs`, or `nothing` without right answers.
-    pub task: &'static str,
+    /// What was evaluated.
+    pub task: Task,
     /// Names of the classes, where the data set gives them.
     pub classes: Vec<String>,
 }
@@ -95,17 +110,13 @@ pub struct FigureRow {
     pub name: String,
     /// Value; `null` where nothing was there to judge, or it is not finite.
     pub value: Option<f64>,
-    /// `share` of 1, or `number`.
-    pub unit: &'static str,
+    /// What it is a number of.
+    pub unit: Unit,
 }
 
 impl From<Figure> for FigureRow {
     fn from(f: Figure) -> Self {
-        let unit = match f.unit {
-            Unit::Share => "share",
-            Unit::Number => "number",
-        };
-        FigureRow { name: f.name.to_owned(), value: f.value, unit }
+        FigureRow { name: f.name.to_owned(), value: f.value, unit: f.unit }
     }
 }
 

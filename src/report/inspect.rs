@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
 use crate::analysis::{Analysis, Group, Kind};
+use crate::hint::Hint;
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self};
 use crate::planning::Axes;
@@ -148,8 +149,10 @@ pub fn inspect(a: &Analysis) -> Inspection {
     let mut warnings = model.warnings.clone();
     warnings.extend(a.warnings.iter().cloned());
     if let Some(example) = onnx::debug_info(&model.proto).example {
-        warnings
-            .push(format!("metadata names files of the exporting machine, as {example} (--strip-debug removes it)"));
+        warnings.push(format!(
+            "metadata names files of the exporting machine, as {example} ({} removes it)",
+            Hint::StripDebug
+        ));
     }
     Inspection {
         model: facts(a),

@@ -31,6 +31,7 @@ pub mod library;
 mod limit;
 mod log;
 mod memory;
+mod on_demand;
 #[cfg(feature = "ort")]
 pub mod ort;
 #[cfg(feature = "ort")]
@@ -65,6 +66,7 @@ pub use fill::{Fill, UnknownFill};
 pub use limit::generous_limit;
 pub use log::{Log, Quiet, set_log};
 pub use memory::open_model;
+pub use on_demand::OnDemand;
 pub use quiet::quietly;
 pub use random::random_inputs;
 pub use ready::ready;

@@ -1,6 +1,7 @@
 //! What the axes of networks are for.
 
 use onnx_prune::analysis::{Analysis, Kind};
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::{self, Axes, Options, Target};
 
@@ -123,7 +124,7 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             tilt: 0.0,
             latency: None,
         };
-        planning::plan(&a, &aim, &mut |_| true)
+        planning::plan(&a, &aim, Job::default())
     };
     let missed = plan(6.0, Axes::default()).unwrap();
     assert!(missed.missed.is_some() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);

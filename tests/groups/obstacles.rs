@@ -1,6 +1,7 @@
 //! What is said of models of which nothing can shrink.
 
 use onnx_prune::analysis::Analysis;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::ModelProto;
@@ -26,7 +27,7 @@ fn why(m: ModelProto) -> String {
         tilt: 0.0,
         latency: None,
     };
-    let Err(e) = planning::plan(&a, &aim, &mut |_| true) else { panic!("a plan without groups") };
+    let Err(e) = planning::plan(&a, &aim, Job::default()) else { panic!("a plan without groups") };
     e.to_string()
 }
 

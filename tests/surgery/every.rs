@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::criteria;
+use onnx_prune::data::BatchSource;
 use onnx_prune::planning::{self, Axes, Options, Target};
 use onnx_prune::prune::{Error, Request};
 use onnx_prune::recovery::Means;
-use onnx_prune::statistics::Source;
 
 use crate::{RUNTIME, common, half, load, pruned, run, try_prune, zoo};
 
@@ -116,7 +116,7 @@ fn whole_heads() {
 #[test]
 fn every_network_is_recovered() {
     for z in zoo::ALL {
-        let data: Option<Arc<dyn Source>> = Some(Arc::new(common::noise::Noise(3)));
+        let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
         let recover = Means { refit: true, recalibrate: true };
         let request = Request { data, recover, ..half() };
         // tract does not run every network.
@@ -135,7 +135,7 @@ fn every_network_is_recovered() {
 fn every_criterion_scores_every_network() {
     for z in zoo::ALL {
         for c in criteria::criteria().iter().filter(|c| c.name() != "bnscale") {
-            let data: Option<Arc<dyn Source>> = Some(Arc::new(common::noise::Noise(3)));
+            let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
             let request = Request { criterion: *c, verify: false, data, ..half() };
             let m = (z.build)();
             let (outcome, _) = match try_prune(&m, &request) {
