@@ -167,7 +167,9 @@ class Bench:
         self.put("out.onnx", FIXTURE.read_bytes())
 
     def command(self, *more: str) -> list[str]:
+        # Short runs, with everything that happens to files in them.
         how = ["--speedup", "2x", "--no-latency", "--runtime", "tract"]
+        how += ["--criterion", "l2", "--scheme", "protected-global", "--no-refit"]
         return [str(self.binary), "in.onnx", *how, "-o", "out.onnx", *more]
 
     def run(self, *more: str) -> None:

@@ -1,9 +1,9 @@
-"""Reference values of Pillow and torchvision for tests/data/reference.json.
+"""Reference values of Pillow and torchvision for tests/evaluation/data/reference.json.
 
 The picture is a formula, so that the test can make it too: value(x, y, c) = (x*x*7 + y*y*3 + x*y*(5 + c) + c*85) % 256.
 Each entry holds what a pipeline makes of it: a digest of all values and the first and last eight of them.
 
-    tools/.venv/bin/python tools/data_reference.py > tests/data/reference.json
+    tools/.venv/bin/python tools/data_reference.py > tests/evaluation/data/reference.json
 """
 
 import base64

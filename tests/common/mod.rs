@@ -2,8 +2,12 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod builder;
+#[cfg(feature = "data")]
+pub mod made;
 pub mod noise;
 pub mod request;
+pub mod schema;
+pub mod small;
 
 use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::*;

@@ -3,7 +3,7 @@
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType};
 
-use super::common::{model, node, value};
+use super::{model, node, value};
 
 fn weight(name: &str, dims: &[usize]) -> TensorProto {
     // A fixed sequence without ties, a different one for each name.

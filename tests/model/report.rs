@@ -1,0 +1,130 @@
+//! The report is what its schema says.
+
+use crate::common;
+use crate::common::schema;
+use crate::common::small;
+use onnx_prune::analysis::Analysis;
+use onnx_prune::onnx::Model;
+use onnx_prune::planning::{self, Options, Target};
+use onnx_prune::prune::Request;
+use onnx_prune::report::{
+    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityMeasure, SensitivityPoint, SensitivityReport,
+    TimeReport, Verification,
+};
+use onnx_prune::runtime::latency::{Latency, Pair};
+use onnx_prune::runtime::library::Origin;
+use onnx_prune::runtime::{Device, LoadedLibrary};
+use serde_json::Value;
+
+use crate::common::request::{Done, pruned};
+
+fn loaded() -> Model {
+    Model::from_bytes(common::bytes(&small::classifier())).unwrap()
+}
+
+fn request() -> Request {
+    Request {
+        scheme: planning::find_scheme("protected-global").unwrap(),
+        options: Options { ratio_for: vec![("first.*".into(), 0.25)], ..Options::default() },
+        force: false,
+        ..common::request::request()
+    }
+}
+
+fn run(request: &Request) -> (Report, Vec<u8>) {
+    let (Done { report, written, .. }, bytes) = pruned(loaded(), request).unwrap();
+    assert!(written && report.missed.is_none(), "{:?}", report.missed);
+    (report, bytes)
+}
+
+fn check(value: &Value) -> Vec<String> {
+    schema::check(value, "report.schema.json")
+}
+
+#[test]
+fn a_report_fits_its_schema() {
+    let (mut report, _) = run(&request());
+    schema::all_required("report.schema.json");
+    assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
+
+    report.verification = Some(Verification { difference: 1e-7, compared: 2, outputs: 1, ..Verification::default() });
+    let times = || Latency::of(vec![1.0, 2.0, 3.0]);
+    let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
+    let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
+    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: Device::Cpu, inputs, pair });
+    let (path, version) = ("/lib/libonnxruntime.so".into(), "1.20.0".into());
+    report.library = Some(LoadedLibrary { path, version, origin: Origin::Variable });
+    report.missed = Some("why".into());
+    report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
+    let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];
+    let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
+    report.sensitivity = Some(SensitivityReport { of: SensitivityMeasure::Accuracy, original: Some(0.9), groups });
+    let targets = [
+        Target::Speedup(2.0),
+        Target::Params(0.5),
+        Target::Size(1000),
+        Target::Ratio(0.5),
+        Target::Latency(2.0),
+        Target::Milliseconds(0.5),
+        Target::Activations(1000),
+        Target::ActivationShare(0.5),
+    ];
+    for target in targets {
+        report.settings.target = target;
+        assert_eq!(check(&serde_json::to_value(&report).unwrap()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_walker_finds_what_is_wrong() {
+    let mut value = serde_json::to_value(run(&request()).0).unwrap();
+    value["speedup"] = Value::Null;
+    value["groups"][0]["extra"] = Value::Bool(true);
+    value["settings"].as_object_mut().unwrap().remove("seed");
+    value["groups"][1]["kind"] = "other".into();
+    assert_eq!(check(&value).len(), 4, "{:?}", check(&value));
+}
+
+#[test]
+fn a_report_replays_to_the_same_bytes() {
+    let (report, bytes) = run(&request());
+    let recipe = report::recipe(&serde_json::to_string(&report).unwrap()).unwrap();
+    let (again, same) = run(&Request { recipe: Some(recipe), ..request() });
+    assert!(bytes == same);
+    assert_eq!((again.settings, again.groups), (report.settings, report.groups));
+}
+
+#[test]
+fn a_pending_report_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let entries = || std::fs::read_dir(folder.path()).unwrap().count();
+    drop(Pending::new(&path).unwrap());
+    assert_eq!(entries(), 0);
+    let (report, _) = run(&request());
+    Pending::new(&path).unwrap().write(&report).unwrap();
+    assert_eq!(entries(), 1);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), serde_json::to_value(&report).unwrap());
+    assert!(Pending::new(folder.path()).is_err());
+    assert!(Pending::new(&folder.path().join("missing/report.json")).is_err());
+}
+
+#[test]
+fn a_picture_has_every_group_and_both_ends() {
+    let model = loaded();
+    let dot = report::dot(&Analysis::new(&model, &Vec::new()).unwrap(), None).unwrap();
+    let lines: Vec<&str> = dot.lines().map(str::trim).collect();
+    assert_eq!((lines[0], lines[lines.len() - 1]), ("digraph groups {", "}"));
+    for start in [
+        "g0 [label=\"first\\n16 conv\"",
+        "g1 [label=\"second\\n24 conv\"",
+        "\"frozen graph input\" [label=\"input\", fillcolor=grey85",
+        "\"frozen graph output\" [label=\"output\", fillcolor=grey85",
+        "\"frozen graph input\" -> g0 [label=\"",
+        "g0 -> g1 [label=\"",
+        "g1 -> \"frozen graph output\" [label=\"head\\n",
+    ] {
+        assert!(lines.iter().any(|l| l.starts_with(start)), "{start} is not in\n{dot}");
+    }
+}

@@ -1,0 +1,157 @@
+//! What the axes of networks are for.
+
+use onnx_prune::analysis::{Analysis, Kind};
+use onnx_prune::job::Job;
+use onnx_prune::onnx::proto::ModelProto;
+use onnx_prune::planning::{self, Axes, Options, Target};
+
+use super::{groups, load};
+use crate::zoo::{attention, branches, channels, kinds};
+
+/// Name, kind and size of each group.
+fn kinds(m: ModelProto) -> Vec<(String, Kind, usize)> {
+    let model = load(m);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    a.groups.iter().map(|g| (g.name.clone(), g.kind, g.size)).collect()
+}
+
+#[track_caller]
+fn assert_kinds(m: ModelProto, expected: &[(&str, Kind, usize)]) {
+    let found = kinds(m);
+    let found: Vec<_> = found.iter().map(|(name, kind, size)| (name.as_str(), *kind, *size)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn residual_channels_of_convolutions_are_channels() {
+    assert_kinds(channels::residual(), &[("stem.weight", Kind::Conv, 8), ("inner.weight", Kind::Conv, 6)]);
+    assert_kinds(kinds::spatial_attention(), &[("stem.weight", Kind::Conv, 8), ("inner.weight", Kind::Conv, 6)]);
+}
+
+#[test]
+fn what_a_normalised_stream_carries_is_its_width() {
+    let expected =
+        [("embed.weight", Kind::Residual, 16), ("gate0.weight", Kind::Ffn, 24), ("gate1.weight", Kind::Ffn, 24)];
+    assert_kinds(kinds::gated_layers(), &expected);
+    let expected = [("stem.weight", Kind::Residual, 8), ("up0.weight", Kind::Ffn, 24), ("up1.weight", Kind::Ffn, 24)];
+    assert_kinds(kinds::normed_convolutions(), &expected);
+}
+
+#[test]
+fn an_embedding_has_a_width_without_any_normalisation() {
+    assert_kinds(attention::tied_embedding(), &[("table", Kind::Residual, 16), ("up.weight", Kind::Ffn, 24)]);
+}
+
+#[test]
+fn a_normalisation_without_addition_makes_no_stream() {
+    let expected = [("embed.weight", Kind::Ffn, 16), ("up.weight", Kind::Ffn, 24), ("down.weight", Kind::Ffn, 16)];
+    assert_kinds(attention::decomposed_layer_norm(), &expected);
+}
+
+#[test]
+fn layers_after_convolutions_are_layers() {
+    assert_kinds(channels::flatten_to_gemm(), &[("conv.weight", Kind::Conv, 8), ("fc1.weight", Kind::Ffn, 12)]);
+    assert_kinds(branches::shared_conv(), &[("left.weight", Kind::Conv, 8), ("shared.weight", Kind::Conv, 6)]);
+}
+
+#[test]
+fn one_head_of_keys_leaves_query_heads_to_go() {
+    let expected = [
+        ("table", Kind::Residual, 16),
+        ("q.weight", Kind::Heads, 4),
+        ("q.weight#2", Kind::HeadDim, 4),
+        ("v.weight", Kind::HeadDim, 4),
+    ];
+    assert_kinds(kinds::multi_query(), &expected);
+}
+
+#[test]
+fn shared_keys_make_heads_of_two_kinds() {
+    let expected = [
+        ("embed.weight", Kind::Residual, 16),
+        ("q.weight", Kind::HeadDim, 4),
+        ("q.weight#2", Kind::Heads, 2),
+        ("q.weight#3", Kind::QueryHeads, 2),
+        ("v.weight", Kind::HeadDim, 4),
+    ];
+    assert_kinds(attention::grouped_query(), &expected);
+}
+
+#[test]
+fn normalised_heads_are_heads() {
+    let expected = [
+        ("table", Kind::Residual, 16),
+        ("q.weight", Kind::Heads, 2),
+        ("q.weight#2", Kind::HeadDim, 4),
+        ("v.weight", Kind::HeadDim, 8),
+    ];
+    assert_kinds(kinds::normed_heads(), &expected);
+}
+
+#[test]
+fn the_inside_of_a_single_head_is_what_is_compared() {
+    let expected = [("table", Kind::Residual, 16), ("q.weight", Kind::HeadDim, 8), ("v.weight", Kind::Ffn, 12)];
+    assert_kinds(kinds::single_head(), &expected);
+}
+
+#[test]
+fn experts_are_what_weights_hold_apart() {
+    let expected = [("table", Kind::Residual, 16), ("router.weight", Kind::Experts, 4), ("up", Kind::Ffn, 24)];
+    assert_kinds(kinds::mixture(), &expected);
+    assert_kinds(kinds::einsum_mixture(), &expected);
+    let whole = groups(kinds::mixture());
+    let expected = "router.weight experts 4 mixed: router.weight@1 router.bias@0 up@0 down@0";
+    assert!(whole.contains(&expected.to_owned()), "{whole:?}");
+}
+
+/// What the planner says of a model that the default kinds leave whole, and which kinds it names.
+#[test]
+fn a_target_out_of_reach_names_the_axes_that_reach_it() {
+    let model = load(kinds::single_head());
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let plan = |speedup: f64, axes: Axes| {
+        let options = Options { axes, ..Options::default() };
+        let aim = planning::Aim {
+            criterion: onnx_prune::criteria::find("l2").unwrap(),
+            scheme: planning::find_scheme("protected-global").unwrap(),
+            score: Default::default(),
+            target: Target::Speedup(speedup),
+            options: &options,
+            fixed_bytes: 0.0,
+            statistics: &[],
+            losses: &[],
+            curves: &[],
+            tilt: 0.0,
+            latency: None,
+        };
+        planning::plan(&a, &aim, Job::default())
+    };
+    let missed = plan(6.0, Axes::default()).unwrap();
+    assert!(missed.missed.is_some() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);
+    assert!(plan(6.0, Axes::default().with([Kind::Residual])).unwrap().missed.is_none());
+    let hopeless = plan(1e6, Axes::default()).unwrap();
+    assert!(!hopeless.why.contains("--axes"), "{}", hopeless.why);
+    let Err(e) = plan(1.1, "heads".parse().unwrap()) else { panic!("a plan without groups") };
+    assert!(
+        e.to_string().contains("ffn, head-dim, residual, which shrink with --axes ffn,head-dim,heads,residual"),
+        "{e}"
+    );
+}
+
+#[test]
+fn sums_of_functions_of_one_input_are_no_stream() {
+    let expected =
+        [("embed.weight", Kind::Ffn, 16), ("one.base.weight", Kind::Ffn, 24), ("two.base.weight", Kind::Ffn, 20)];
+    assert_kinds(kinds::sums_of_one_input(), &expected);
+}
+
+#[test]
+fn a_projected_shortcut_begins_a_stream() {
+    let expected = [
+        ("table", Kind::Residual, 16),
+        ("inner0.weight", Kind::Ffn, 24),
+        ("outer0.weight", Kind::Residual, 20),
+        ("inner1.weight", Kind::Ffn, 24),
+    ];
+    assert_kinds(kinds::projected_shortcut(), &expected);
+}

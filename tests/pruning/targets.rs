@@ -1,0 +1,171 @@
+//! Targets beside MACs: memory of activations, time, and groups that shrink by what they cost.
+
+use crate::common;
+use crate::common::small;
+use std::path::Path;
+use std::time::Duration;
+
+use onnx_prune::analysis::Analysis;
+use onnx_prune::job::{Cancel, Event, Job, is_cancelled};
+use onnx_prune::latency::{Setting, Table};
+use onnx_prune::onnx::Model;
+use onnx_prune::planning::{self, Latency, Options, Target};
+use onnx_prune::prune::{Request, measure_only, prune, prune_to};
+use onnx_prune::report::SensitivityMeasure;
+use onnx_prune::runtime::{self, Choice, SessionOptions};
+
+fn fixture() -> Model {
+    Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx")).unwrap()
+}
+
+fn classifier() -> Model {
+    Model::from_bytes(common::bytes(&small::classifier())).unwrap()
+}
+
+fn request(target: Target) -> Request {
+    let options = Options { steps: 20, ..Default::default() };
+    let scheme = planning::find_scheme("protected-global").unwrap();
+    Request { target, scheme, options, force: false, ..common::request::request() }
+}
+
+#[test]
+fn the_peak_of_a_chain_is_its_widest_pair_of_tensors() {
+    let model = classifier();
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let peak = |counts: &[usize]| a.costs.activations.peak(counts);
+    let bytes = |name: &str| {
+        let id = a.graph.id(name).unwrap();
+        4.0 * a.facts.concrete(id, &a.facts.bindings).unwrap().iter().product::<usize>() as f64
+    };
+    // Every node of this chain reads one activation and writes one.
+    let pairs = a.graph.nodes().map(|n| bytes(&n.input[0]) + bytes(&n.output[0]));
+    assert_eq!(peak(&a.full_counts()), pairs.fold(0.0, f64::max));
+    let half: Vec<usize> = a.full_counts().iter().map(|n| n / 2).collect();
+    assert!(peak(&half) < peak(&a.full_counts()));
+}
+
+#[test]
+fn a_memory_target_takes_only_what_is_alive_at_the_peak() {
+    let model = fixture();
+    let done = prune(&model, &request(Target::ActivationShare(0.8)), Job::default()).unwrap();
+    let r = done.report;
+    assert_eq!(r.missed, None);
+    assert!(r.after.activation_bytes <= 0.8 * r.before.activation_bytes);
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let counts: Vec<usize> = r.groups.iter().map(|g| g.after).collect();
+    assert!(r.groups.iter().any(|g| g.after == g.before), "all groups shrank");
+    for g in (0..counts.len()).filter(|g| counts[*g] < r.groups[*g].before) {
+        let mut more = counts.clone();
+        more[g] += 1;
+        let name = &r.groups[g].name;
+        assert!(a.costs.activations.peak(&more) > 0.8 * r.before.activation_bytes, "{name} shrank for nothing");
+    }
+    let bytes = Target::Activations(r.after.activation_bytes as u64);
+    let again = prune(&model, &request(bytes), Job::default()).unwrap().report;
+    assert!(again.missed.is_none() && again.after.activation_bytes <= r.after.activation_bytes);
+}
+
+#[test]
+fn memory_that_inputs_take_cannot_go() {
+    let done = prune(fixture(), &request(Target::Activations(16)), Job::default()).unwrap();
+    assert!(!done.is_as_asked() && done.report.missed.unwrap().contains("of activations"));
+}
+
+#[test]
+fn times_are_taken_once_and_kept() {
+    let (model, folder) = (fixture(), tempfile::tempdir().unwrap());
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let selected = runtime::select(Choice::Auto, None).unwrap();
+    let session = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+    let path = folder.path().to_path_buf();
+    let setting = |job| Setting { runtime: &*selected.runtime, session: &session, folder: Some(&path), seed: 0, job };
+    let o = Options { round_to: 8, ..Options::default() };
+    let limits = planning::may_shrink(&a, planning::find_scheme("protected-global").unwrap(), &o).unwrap();
+    let mut warnings = Vec::new();
+    let mut measure = |job| Table::measure(&a, &limits, &setting(job), &mut |w| warnings.push(w));
+    // Stopped after a few parts, what was timed is kept.
+    let cancel = Cancel::new();
+    let after_three = |event: &Event| {
+        if matches!(event, Event::Progress(p) if p.done == 3) {
+            cancel.cancel();
+        }
+    };
+    let error = measure(Job::observed_by(&after_three).cancelled_by(&cancel)).unwrap_err();
+    assert!(is_cancelled(&error), "{error}");
+    let first = measure(Job::default()).unwrap();
+    assert!(first.timed > 0 && first.known > 0 && first.left_out == 0, "{} {}", first.timed, first.known);
+    let second = measure(Job::default()).unwrap();
+    assert_eq!((second.timed, second.known), (0, first.timed + first.known));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let full = a.full_counts();
+    assert_eq!(first.milliseconds(&full), second.milliseconds(&full));
+    // What is narrower is never slower in the table.
+    for share in [0.9, 0.7, 0.5, 0.3] {
+        let narrow: Vec<usize> = full.iter().map(|n| (*n as f64 * share) as usize).collect();
+        assert!(second.milliseconds(&narrow) <= second.milliseconds(&full));
+    }
+}
+
+#[test]
+fn a_time_out_of_reach_is_missed_with_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.onnx");
+    let times = Some(folder.path().join("times"));
+    for (target, unit) in [(Target::Latency(1e6), "less time"), (Target::Milliseconds(1e-6), "ms")] {
+        let mut wanted = request(target);
+        (wanted.times, wanted.verify, wanted.latency) = (times.clone(), true, Some(Duration::from_millis(50)));
+        let done = prune_to(classifier(), &wanted, &out, Job::default()).unwrap().commit(Job::default()).unwrap();
+        let report = done.pruned.report;
+        let missed = report.missed.unwrap();
+        assert!(missed.contains("the best reachable is") && missed.contains(unit), "{missed}");
+        assert!(!done.written && !out.exists());
+        assert!(report.times.is_some_and(|t| t.timed + t.known > 1 && t.plans == 1));
+    }
+}
+
+#[test]
+fn every_group_is_made_smaller_by_itself() {
+    let (model, wanted) = (fixture(), request(Target::Speedup(2.0)));
+    let found = measure_only(&model, &wanted, Job::default()).unwrap();
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    assert_eq!((found.of, found.original, found.groups.len()), (SensitivityMeasure::Agreement, None, a.groups.len()));
+    for g in &found.groups {
+        let kept: Vec<usize> = g.points.iter().map(|p| p.kept).collect();
+        assert_eq!(kept, [0.75, 0.5, 0.25].map(|s| (g.before as f64 * s).round() as usize));
+        assert!(g.points.iter().all(|p| (0.0..=2.0).contains(&p.loss)), "{g:?}");
+    }
+}
+
+#[test]
+fn the_scheme_sensitivity_spares_what_costs_most() {
+    let wanted = Request { scheme: planning::find_scheme("sensitivity").unwrap(), ..request(Target::Speedup(1.3)) };
+    let r = prune(fixture(), &wanted, Job::default()).unwrap().report;
+    let s = r.sensitivity.unwrap();
+    assert!(r.missed.is_none() && (1.3..1.35).contains(&r.speedup), "{}", r.speedup);
+    let loss = |i: &usize| s.groups[*i].points[0].loss;
+    let mut order: Vec<usize> = (0..s.groups.len()).collect();
+    order.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
+    let stays = |i: usize| r.groups[i].after as f64 / r.groups[i].before as f64;
+    assert!(stays(order[order.len() - 1]) > stays(order[0]), "{s:?}");
+}
+
+#[test]
+fn a_scheme_that_follows_losses_wants_some() {
+    let (model, wanted) = (fixture(), request(Target::Speedup(1.3)));
+    let a = Analysis::new(&model, &Vec::new()).unwrap();
+    let aim = planning::Aim {
+        criterion: wanted.criterion,
+        scheme: planning::find_scheme("sensitivity").unwrap(),
+        score: wanted.score,
+        target: wanted.target,
+        options: &wanted.options,
+        fixed_bytes: 0.0,
+        statistics: &[],
+        losses: &[],
+        latency: None,
+        curves: &[],
+        tilt: 0.0,
+    };
+    let refused = planning::plan(&a, &aim, Job::default());
+    assert!(matches!(refused, Err(planning::Error::NoLosses { scheme: "sensitivity" })));
+}
