@@ -98,6 +98,7 @@ pub fn sensitivity(
         }
         groups.push(GroupSensitivity { name: g.name.clone(), before: g.size, points });
     }
+    calibration.job.progress(done, Some(candidates), Unit::Candidates).map_err(statistics::Error::from)?;
     let of = if original.is_some() { SensitivityMeasure::Accuracy } else { SensitivityMeasure::Agreement };
     Ok(SensitivityReport { of, original, groups })
 }

@@ -88,14 +88,14 @@ pub struct LatencyRequest {
 /// use onnx_prune::evaluation::{NoPredictions, Request, evaluate};
 /// use onnx_prune::{Batch, InMemory, Job, Label, Model, Tensor};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/classifier.onnx");
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
 /// // Two samples that are there already; `data::open` reads data sets from disk.
 /// let data = InMemory(vec![Batch {
-///     inputs: vec![("x".to_owned(), Tensor::new([2, 3, 8, 8], vec![0.5f32; 2 * 3 * 64])?)],
+///     inputs: vec![("input".to_owned(), Tensor::new([2, 3, 32, 32], vec![0.5f32; 2 * 3 * 32 * 32])?)],
 ///     targets: vec![Label::Class(0), Label::Class(1)],
 ///     ..Batch::default()
 /// }]);
-/// let request = Request::new([Model::load(path.as_ref())?]);
+/// let request = Request::new([Model::load(path)?]);
 /// let report = evaluate(&request, Some(&data), &mut NoPredictions, Job::default())?;
 /// assert_eq!(report.data.map(|d| d.samples), Some(2));
 /// assert!(report.models[0].figures.iter().any(|f| f.name == "top-1"));

@@ -144,6 +144,7 @@ impl Table {
                 Err(e) => return Err(e),
             }
         }
+        setting.job.progress(wanted.len(), Some(wanted.len()), Unit::Parts)?;
         let other = (0..parts.parts.len()).filter(|i| parts.parts[*i].axes.is_empty());
         for part in other {
             let timed = match excerpt(a, &parts, part, &Kept::new())? {

@@ -43,8 +43,8 @@ use run::{limited, rewrite};
 /// ```
 /// use onnx_prune::{Job, Model, Request, Target, prune};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/classifier.onnx");
-/// let model = Model::load(path.as_ref())?;
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
+/// let model = Model::load(path)?;
 /// let pruned = prune(&model, &Request::new(Target::Ratio(0.5)), Job::default())?;
 /// assert!(pruned.report.verification.is_some());
 /// assert!(pruned.report.after.params < pruned.report.before.params);
@@ -67,10 +67,15 @@ pub fn prune(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Resul
 ///
 /// # Errors
 /// As [`prune`], and when `target` cannot be written.
-pub fn prune_to(model: impl Into<Arc<Model>>, request: &Request, target: &Path, job: Job) -> Result<Prepared, Error> {
+pub fn prune_to(
+    model: impl Into<Arc<Model>>,
+    request: &Request,
+    target: impl AsRef<Path>,
+    job: Job,
+) -> Result<Prepared, Error> {
     let model = model.into();
     let maps = model.maps.clone();
-    let (pruned, staged) = run::run(model, request, Some(target), job)?;
+    let (pruned, staged) = run::run(model, request, Some(target.as_ref()), job)?;
     Ok(Prepared { pruned, staged, maps, force: request.force })
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::Error;
 use crate::job::{Job, Stage};
-use crate::onnx::{self, Maps, Model, SaveOptions, Staged, save};
+use crate::onnx::{self, Maps, Model, Staged};
 use crate::planning::Plan;
 use crate::report::Report;
 
@@ -33,8 +33,8 @@ impl Pruned {
     ///
     /// # Errors
     /// When it cannot be written; what was there before is then still there.
-    pub fn save(&self, path: &Path) -> onnx::Result<u64> {
-        save::save(&self.model, path, &SaveOptions::default())
+    pub fn save(&self, path: impl AsRef<Path>) -> onnx::Result<u64> {
+        self.model.save(path)
     }
 }
 

@@ -66,6 +66,7 @@ pub(super) fn choose_tilt(
             best = Some((lost, tilt));
         }
     }
+    cx.job.progress(TILTS.len(), Some(TILTS.len()), Unit::Candidates)?;
     measured.tilt = best.map_or(USUAL, |b| b.1);
     Ok(())
 }

@@ -101,6 +101,7 @@ pub fn output_losses(
         }
         out[g] = Curve::new(order, &errors, &measured, is_stream(a, g));
     }
+    runner.job.progress(of, Some(of), Unit::Candidates).map_err(statistics::Error::from)?;
     Ok(out)
 }
 

@@ -144,6 +144,7 @@ pub fn refit<'r>(
         walked.refitted.layers += usize::from(done);
         walked.refitted.left += usize::from(!done);
     }
+    runner.job.progress(of, Some(of), Unit::Layers).map_err(statistics::Error::from)?;
     pruned.proto.graph = Some(walked.pruned.graph.clone());
     Ok(walked)
 }

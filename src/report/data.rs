@@ -373,7 +373,7 @@ pub fn recipe(json: &str) -> Result<Recipe, UnreadableRecipe> {
 }
 
 /// Groups and frozen axes of a model that nothing has been removed from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overview {
     /// What can shrink.
     pub groups: Vec<GroupChange>,

@@ -19,7 +19,7 @@ fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> 
 pub const EVALUATION_VERSION: u32 = 1;
 
 /// An evaluation of one or several models.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationReport {
     /// Layout version.
     pub evaluation: u32,
@@ -59,7 +59,7 @@ pub enum Task {
 }
 
 /// The data of an evaluation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluatedData {
     /// Its name: the path.
     pub name: String,
@@ -76,7 +76,7 @@ pub struct EvaluatedData {
 }
 
 /// One model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluatedModel {
     /// File name.
     pub model: String,
@@ -104,7 +104,7 @@ pub struct EvaluatedModel {
 }
 
 /// One figure.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FigureRow {
     /// Name.
     pub name: String,
@@ -122,7 +122,7 @@ impl From<Figure> for FigureRow {
 
 /// The figures of one class: of a classifier precision, recall and F1, of a detector the average precisions; `null`
 /// where there are none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassRow {
     /// Name, or number.
     pub class: String,
@@ -155,7 +155,7 @@ impl ClassRow {
 }
 
 /// Wall times at one batch size.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BatchLatency {
     /// Samples in a run.
     pub batch: usize,
@@ -164,22 +164,22 @@ pub struct BatchLatency {
 }
 
 /// What a model says about one sample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prediction {
     /// File name of the model.
     pub model: String,
     /// Name of the sample in its data set.
     pub sample: String,
     /// The most likely classes, the likeliest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassScore>,
     /// What was found in the picture, the surest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<Vec<FoundBox>>,
 }
 
 /// A class and how likely it is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassScore {
     /// Name, or number.
     pub class: String,
@@ -188,7 +188,7 @@ pub struct ClassScore {
 }
 
 /// A box that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FoundBox {
     /// Name of the class, or number.
     pub class: String,

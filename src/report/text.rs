@@ -344,7 +344,7 @@ pub fn member_rows(groups: &[InspectedGroup]) -> Vec<[String; 5]> {
     let rows = groups.iter().flat_map(|g| {
         g.members.iter().enumerate().map(|(i, m)| {
             let name = if i == 0 { one_line(&g.name) } else { String::new() };
-            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.to_owned()]
+            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.name().to_owned()]
         })
     });
     rows.collect()

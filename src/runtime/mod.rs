@@ -33,7 +33,7 @@ mod log;
 mod memory;
 mod on_demand;
 #[cfg(feature = "ort")]
-pub mod ort;
+mod ort;
 #[cfg(feature = "ort")]
 mod ort_bound;
 #[cfg(feature = "ort")]
@@ -48,7 +48,7 @@ mod samples;
 mod select;
 mod session;
 #[cfg(feature = "tract")]
-pub mod tract;
+pub(crate) mod tract;
 #[cfg(feature = "tract")]
 mod tract_branches;
 #[cfg(feature = "tract")]

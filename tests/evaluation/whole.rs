@@ -121,6 +121,9 @@ fn the_report_fits_its_schema() {
     let value = serde_json::to_value(&alone).unwrap();
     assert_eq!(schema::check(&value, "evaluation.schema.json"), Vec::<String>::new());
 
+    let again: EvaluationReport = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(serde_json::to_value(again).unwrap(), value);
+
     assert_eq!(report.models.len(), 2);
     assert_eq!(report.models[0].latency.iter().map(|l| l.batch).collect::<Vec<_>>(), [1, 4]);
     assert_eq!((figure(&report, "mse"), figure(&report, "same answer")), (0.0, 1.0));

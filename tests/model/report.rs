@@ -5,6 +5,7 @@ use crate::common::schema;
 use crate::common::small;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
+use onnx_prune::ops::Role;
 use onnx_prune::planning::{self, Options, Target};
 use onnx_prune::prune::Request;
 use onnx_prune::report::{
@@ -13,7 +14,7 @@ use onnx_prune::report::{
 };
 use onnx_prune::runtime::latency::{Latency, Pair};
 use onnx_prune::runtime::library::Origin;
-use onnx_prune::runtime::{Device, LoadedLibrary};
+use onnx_prune::runtime::{Choice, Device, LoadedLibrary};
 use serde_json::Value;
 
 use crate::common::request::{Done, pruned};
@@ -126,5 +127,63 @@ fn a_picture_has_every_group_and_both_ends() {
         "g1 -> \"frozen graph output\" [label=\"head\\n",
     ] {
         assert!(lines.iter().any(|l| l.starts_with(start)), "{start} is not in\n{dot}");
+    }
+}
+
+/// What is written is read as the same.
+#[track_caller]
+fn read_back<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) {
+    let json = serde_json::to_value(value).unwrap();
+    let again: T = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(again).unwrap(), json);
+}
+
+#[test]
+fn reports_are_read_back_as_they_were_written() {
+    let (mut report, _) = run(&Request { verify: true, sensitivity: true, ..request() });
+    report.library =
+        Some(LoadedLibrary { path: "/lib/x.so".into(), version: "1.20.0".into(), origin: Origin::VirtualEnv });
+    report.settings.device = Device::Cuda(1);
+    read_back(&report);
+    read_back(&report::inspect(&Analysis::new(loaded(), &Vec::new()).unwrap()));
+    // Names in the JSON are those in tables.
+    for role in [Role::Out, Role::In, Role::BatchNorm, Role::Carried, Role::Quantization] {
+        assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+    }
+    for choice in [Choice::Auto, Choice::Tract, Choice::Ort] {
+        assert_eq!(serde_json::to_value(choice).unwrap(), choice.to_string());
+    }
+    assert!(serde_json::from_value::<Device>("gpu".into()).is_err());
+}
+
+/// The library has no command line: what messages point to are hints, which the command line words.
+#[test]
+fn no_message_of_the_library_names_an_option() {
+    fn sources(folder: &std::path::Path, out: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            match entry.is_dir() {
+                true if !entry.ends_with("cli") => sources(&entry, out),
+                true => {}
+                false => out.push(entry),
+            }
+        }
+    }
+    let mut files = Vec::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    assert!(files.len() > 100, "{}", files.len());
+    let names_an_option = |line: &str| {
+        line.match_indices("--").any(|(i, _)| {
+            let (before, after) = (line[..i].chars().next_back(), line[i + 2..].chars().next());
+            before != Some('-') && after.is_some_and(|c| c.is_ascii_lowercase())
+        })
+    };
+    assert!(names_an_option("give some with --data") && !names_an_option("a -- b"));
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // Comments are nobody's messages, but for the manual pages of criteria, which the command line shows.
+        let comment = |line: &str| line.trim_start().starts_with("//") && !file.parent().unwrap().ends_with("criteria");
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !comment(line)) {
+            assert!(!names_an_option(line), "{}:{}: {line}", file.display(), i + 1);
+        }
     }
 }

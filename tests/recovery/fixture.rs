@@ -209,7 +209,7 @@ fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
     assert!(n >= 400, "{n} of 500");
     let recovery = outcome.report.recovery.unwrap();
     assert_eq!((recovery.stand_in, recovery.original), (Some(StandIn::DrawnPictures), None));
-    assert!(text::untested(&outcome.report).unwrap().contains("--data"));
+    assert!(text::untested(&outcome.report).unwrap().contains("`data`"));
 }
 
 #[test]

@@ -127,13 +127,13 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
         planning::plan(&a, &aim, Job::default())
     };
     let missed = plan(6.0, Axes::default()).unwrap();
-    assert!(missed.missed.is_some() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);
+    assert!(missed.missed.is_some() && missed.why.contains("`axes` default,residual would reach it"), "{}", missed.why);
     assert!(plan(6.0, Axes::default().with([Kind::Residual])).unwrap().missed.is_none());
     let hopeless = plan(1e6, Axes::default()).unwrap();
-    assert!(!hopeless.why.contains("--axes"), "{}", hopeless.why);
+    assert!(!hopeless.why.contains("`axes`"), "{}", hopeless.why);
     let Err(e) = plan(1.1, "heads".parse().unwrap()) else { panic!("a plan without groups") };
     assert!(
-        e.to_string().contains("ffn, head-dim, residual, which shrink with --axes ffn,head-dim,heads,residual"),
+        e.to_string().contains("ffn, head-dim, residual, which shrink with `axes` ffn,head-dim,heads,residual"),
         "{e}"
     );
 }

@@ -56,7 +56,7 @@ fn behind_custom(declares: bool) -> ModelProto {
 #[test]
 fn the_first_operator_without_a_shape_is_named() {
     let why = why(behind_custom(false));
-    assert!(why.contains("shapes are unknown behind node Twist_1 (lab.Twist)") && why.contains("--shapes"), "{why}");
+    assert!(why.contains("shapes are unknown behind node Twist_1 (lab.Twist)") && why.contains("`shapes`"), "{why}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn multiples_of_four() {
                 let model = load(&common::bytes(&(z.build)()));
                 let a = Analysis::new(&model, &Vec::new()).unwrap();
                 assert!(a.groups.iter().all(|g| g.size <= 4), "{}: {e}", z.name);
-                assert!(e.to_string().contains("--round-to 4"), "{e}");
+                assert!(e.to_string().contains("`round_to` 4"), "{e}");
                 continue;
             }
         };
