@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use onnx_prune::criteria::{Criterion, Normalization, Reduction};
 use onnx_prune::planning::{Axes, Keep, Rescore, Scheme, Target};
 use onnx_prune::prune::Preset;
-use onnx_prune::runtime::{Choice, Device, Fill, Log};
+use onnx_prune::runtime::{Choice, Device, Fill};
 
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
-use super::eval_args::Eval;
+use super::command::{Command, Run};
 use super::progress::ProgressArg;
 use super::values;
 
@@ -56,85 +56,10 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What onnxruntime may say of its own accord.
-    pub fn log(&self) -> Log {
-        let (quiet, verbose) = match &self.command {
-            None => (self.prune.out.quiet, self.prune.out.verbose),
-            Some(Command::Prune(args)) => (args.out.quiet, args.out.verbose),
-            Some(Command::Eval(args)) => (args.out.quiet, args.out.verbose),
-            #[cfg(feature = "data")]
-            Some(Command::CheckData(args)) => (false, args.verbose),
-            #[cfg(feature = "data")]
-            Some(Command::InsertBn(args)) => (args.quiet, false),
-            Some(_) => (false, false),
-        };
-        match (quiet, verbose) {
-            (true, _) => Log::Nothing,
-            (_, true) => Log::Warnings,
-            _ => Log::Errors,
-        }
+    /// What is to be done: without a command, pruning.
+    pub fn job(&self) -> &dyn Run {
+        self.command.as_ref().map_or(&self.prune, Command::get)
     }
-}
-
-#[derive(Subcommand)]
-pub enum Command {
-    /// Prune a model, as a MODEL without a command does
-    Prune(Box<Prune>),
-    /// Show what of a model can shrink, what cannot, and why
-    Inspect(Inspect),
-    /// Tell how good, how fast and how large models are
-    Eval(Box<Eval>),
-    /// List the importance criteria
-    Criteria,
-    /// List the schemes
-    Schemes,
-    /// List the kinds of axes
-    Axes,
-    /// Read a data set as a model would be given it, and say what is in it and what is wrong with it
-    #[cfg(feature = "data")]
-    CheckData(Box<super::data::CheckData>),
-    /// Put batch normalisations back that an exporter folded away
-    #[cfg(feature = "data")]
-    InsertBn(Box<super::calibration::InsertBn>),
-    /// Print the manual page of a criterion, scheme or kind of axis
-    Explain {
-        /// Name of a criterion, scheme or kind of axis
-        name: String,
-    },
-    /// Print a completion script
-    Completions {
-        /// The shell that it is for
-        shell: clap_complete::Shell,
-    },
-    /// Print a manual page in roff, of this program or of one of its commands
-    Man {
-        /// The command
-        command: Option<String>,
-    },
-}
-
-#[derive(Args)]
-pub struct Inspect {
-    /// Model to look at; - reads standard input
-    pub model: PathBuf,
-    /// Print as JSON
-    #[arg(long, conflicts_with = "dot")]
-    pub json: bool,
-    /// Print the groups as a Graphviz digraph
-    #[arg(long)]
-    pub dot: bool,
-    /// With --dot: show each group's channels before and after, as a report of pruning this model tells
-    #[arg(long, value_name = "JSON", requires = "dot")]
-    pub report: Option<PathBuf>,
-    /// Sizes of open input dimensions, by input or by name [default: batch 1, guesses that are told]
-    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
-    pub shapes: Option<values::ShapeList>,
-    /// Let layers that share a weight keep different channels, as --untie of pruning does
-    #[arg(long)]
-    pub untie: bool,
-    /// Show every group, and its members: which axis of which initializer, at which node, in which role
-    #[arg(short, long)]
-    pub verbose: bool,
 }
 
 // No doc comments on flattened structs: they would replace the description of the program.

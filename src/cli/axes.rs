@@ -1,14 +1,24 @@
 //! `onnx-prune axes`.
 
-use onnx_prune::analysis::Kind;
-use onnx_prune::planning::Axes;
+use std::process::ExitCode;
 
+use clap::Args;
+use onnx_prune::analysis::Kind;
+use onnx_prune::planning;
+
+use super::command::Run;
 use super::failure::Failure;
 use super::terminal::{Stream, print, table};
 
-pub fn run() -> Result<(), Failure> {
-    let default = Axes::default();
-    let shrinks = |k: Kind| if default.contains(k) { "by default" } else { "on request" }.to_owned();
-    let rows = Kind::ALL.into_iter().map(|k| [k.name().to_owned(), shrinks(k), k.summary().to_owned()]).collect();
-    Ok(print(Stream::Stdout, &table(["kind", "shrinks", "what it is"], rows, &[]))?)
+#[derive(Args)]
+pub struct Axes {}
+
+impl Run for Axes {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        let default = planning::Axes::default();
+        let shrinks = |k: Kind| if default.contains(k) { "by default" } else { "on request" }.to_owned();
+        let rows = Kind::ALL.into_iter().map(|k| [k.name().to_owned(), shrinks(k), k.summary().to_owned()]).collect();
+        print(Stream::Stdout, &table(["kind", "shrinks", "what it is"], rows, &[]))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }

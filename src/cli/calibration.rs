@@ -11,6 +11,7 @@ use onnx_prune::runtime::{self, SessionOptions};
 use onnx_prune::statistics::Calibration;
 
 use super::args::RuntimeArg;
+use super::command::{Run, Talk};
 use super::data::DataArgs;
 use super::failure::Failure;
 use super::input;
@@ -81,7 +82,17 @@ pub struct InsertBn {
     pub quiet: bool,
 }
 
-pub fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
+impl Run for InsertBn {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        run(self)
+    }
+
+    fn talk(&self) -> Talk {
+        Talk::of(self.quiet, false)
+    }
+}
+
+fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     if is_stdout(&args.output) {
         return Err(Failure::Usage("insert-bn writes a file: give -o a name".to_owned()));
     }

@@ -11,6 +11,7 @@ use onnx_prune::data::{
 use onnx_prune::runtime::{self, IoInfo, SessionOptions};
 
 use super::args::RuntimeArg;
+use super::command::{Run, Talk};
 use super::failure::Failure;
 use super::terminal::{Stream, limit, one_line, print, table, warn};
 use super::values;
@@ -119,7 +120,17 @@ pub struct CheckData {
 }
 
 /// Reads the data as the model would be given it, and says what it is.
-pub fn check(args: &CheckData) -> Result<ExitCode, Failure> {
+impl Run for CheckData {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        check(self)
+    }
+
+    fn talk(&self) -> Talk {
+        Talk::of(false, self.verbose)
+    }
+}
+
+fn check(args: &CheckData) -> Result<ExitCode, Failure> {
     let Some(path) = &args.data.data else {
         return Err(Failure::Usage("--data is missing: the data set that is to be read for the model".to_owned()));
     };

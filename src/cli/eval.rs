@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use onnx_prune::data::BatchSource;
@@ -16,13 +17,25 @@ use onnx_prune::onnx::data_files;
 use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction, Task};
 use onnx_prune::runtime::{OnDemand, SessionOptions};
 
+use super::command::{Run, Talk};
 use super::eval_args::Eval;
 use super::failure::{Failure, FileError};
 use super::output::{self, Written, is_stdout};
 use super::progress::Shown;
 use super::terminal::{self, Stream, columns, limit, one_line};
 
-pub fn run(args: &Eval) -> Result<(), Failure> {
+impl Run for Eval {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        run(self)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn talk(&self) -> Talk {
+        Talk::of(self.out.quiet, self.out.verbose)
+    }
+}
+
+fn run(args: &Eval) -> Result<(), Failure> {
     let dataset = dataset(args)?;
     if dataset.is_none() && (args.against.is_some() || args.out.confusion.is_some() || args.out.predictions.is_some()) {
         let text = "--against, --confusion and --predictions need --data: samples to run the models on";

@@ -1,14 +1,30 @@
 //! `onnx-prune explain NAME`.
 
+use std::process::ExitCode;
+
+use clap::Args;
 use onnx_prune::analysis::Kind;
 use onnx_prune::{criteria, planning};
 
+use super::command::Run;
 use super::failure::Failure;
 use super::terminal::{Stream, print};
 
-pub fn run(name: &str) -> Result<(), Failure> {
-    let name = &*name.to_lowercase();
-    let page = if let Ok(criterion) = criteria::find(name) {
+#[derive(Args)]
+pub struct Explain {
+    /// Name of a criterion, scheme or kind of axis
+    name: String,
+}
+
+impl Run for Explain {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        print(Stream::Stdout, &page(&self.name.to_lowercase())?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn page(name: &str) -> Result<String, Failure> {
+    Ok(if let Ok(criterion) = criteria::find(name) {
         format!("{name}\n\n{}", criterion.manual())
     } else if let Ok(scheme) = planning::find_scheme(name) {
         format!("{name}\n\n{}\n", super::schemes::summary(scheme))
@@ -20,6 +36,5 @@ pub fn run(name: &str) -> Result<(), Failure> {
         let (known, schemes, kinds) = (known.join(", "), schemes.join(", "), Kind::ALL.map(Kind::name).join(", "));
         let text = format!("no manual page '{name}'; criteria are {known}; schemes are {schemes}; kinds are {kinds}");
         return Err(Failure::Usage(text));
-    };
-    Ok(print(Stream::Stdout, &page)?)
+    })
 }

@@ -1,18 +1,53 @@
 //! `onnx-prune inspect MODEL`.
 
 use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::Args;
 use onnx_prune::analysis::Sharing;
 use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
 use onnx_prune::rewriting;
 
-use super::args::Inspect;
+use super::command::Run;
 use super::failure::Failure;
 use super::input;
 use super::prune::read_recipe;
 use super::terminal::{self, Stream, limit, one_line, table};
+use super::values;
 
-pub fn run(args: &Inspect) -> Result<(), Failure> {
+#[derive(Args)]
+pub struct Inspect {
+    /// Model to look at; - reads standard input
+    pub model: PathBuf,
+    /// Print as JSON
+    #[arg(long, conflicts_with = "dot")]
+    pub json: bool,
+    /// Print the groups as a Graphviz digraph
+    #[arg(long)]
+    pub dot: bool,
+    /// With --dot: show each group's channels before and after, as a report of pruning this model tells
+    #[arg(long, value_name = "JSON", requires = "dot")]
+    pub report: Option<PathBuf>,
+    /// Sizes of open input dimensions, by input or by name [default: batch 1, guesses that are told]
+    #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
+    pub shapes: Option<values::ShapeList>,
+    /// Let layers that share a weight keep different channels, as --untie of pruning does
+    #[arg(long)]
+    pub untie: bool,
+    /// Show every group, and its members: which axis of which initializer, at which node, in which role
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+impl Run for Inspect {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        run(self)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn run(args: &Inspect) -> Result<(), Failure> {
     let model = input::load(&args.model)?;
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
     let sharing = if args.untie { Sharing::Apart } else { Sharing::Tied };

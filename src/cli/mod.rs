@@ -7,6 +7,7 @@ mod args;
 mod axes;
 #[cfg(feature = "data")]
 mod calibration;
+mod command;
 mod criteria;
 #[cfg(feature = "data")]
 mod data;
@@ -30,34 +31,23 @@ mod values;
 
 use std::process::ExitCode;
 
-use onnx_prune::{hint, runtime};
+use onnx_prune::hint;
+use onnx_prune::runtime::{self, Log};
 
-use args::Command;
+use command::Talk;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let cli = parse::parse();
-    runtime::set_log(cli.log());
+    let job = cli.job();
+    runtime::set_log(match job.talk() {
+        Talk::Quiet => Log::Nothing,
+        Talk::Normal => Log::Errors,
+        Talk::Verbose => Log::Warnings,
+    });
     hint::set_words(hints::words);
     if let Err(e) = signals::listen() {
         terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
     }
-    let done = |()| ExitCode::SUCCESS;
-    let result = match cli.command {
-        Some(Command::Inspect(args)) => inspect::run(&args).map(done),
-        Some(Command::Eval(args)) => eval::run(&args).map(done),
-        Some(Command::Criteria) => criteria::run().map(done),
-        Some(Command::Axes) => axes::run().map(done),
-        Some(Command::Schemes) => schemes::run().map(done),
-        #[cfg(feature = "data")]
-        Some(Command::CheckData(args)) => data::check(&args),
-        #[cfg(feature = "data")]
-        Some(Command::InsertBn(args)) => calibration::run(&args),
-        Some(Command::Explain { name }) => explain::run(&name).map(done),
-        Some(Command::Completions { shell }) => shell::completions(shell).map(done),
-        Some(Command::Man { command }) => shell::man(command.as_deref()).map(done),
-        Some(Command::Prune(args)) => prune::run(&args),
-        None => prune::run(&cli.prune),
-    };
-    result.unwrap_or_else(failure::Failure::report)
+    job.run().unwrap_or_else(failure::Failure::report)
 }

@@ -18,6 +18,7 @@ use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
 
 use super::args::Prune;
+use super::command::{Run, Talk};
 #[cfg(feature = "data")]
 use super::data::DataArgs;
 use super::failure::{Failure, FileError, exit};
@@ -29,7 +30,17 @@ use super::terminal::{self, Stream};
 
 const NO_REPORT: &str = "cannot write the report";
 
-pub fn run(args: &Prune) -> Result<ExitCode, Failure> {
+impl Run for Prune {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        run(self)
+    }
+
+    fn talk(&self) -> Talk {
+        Talk::of(self.out.quiet, self.out.verbose)
+    }
+}
+
+fn run(args: &Prune) -> Result<ExitCode, Failure> {
     if args.what.sensitivity && args.target.given().is_none() {
         return only_sensitivity(args);
     }
@@ -292,14 +303,16 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         (None, Some(origin)) if recover.any() => again(origin, seed, check.threads)?,
         (given, _) => given,
     };
+    let scheme = what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?;
+    let criterion = usual.criterion(scheme, data.is_some() || recover.any());
     let (fills, shapes) = fills(args, model)?;
     // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
     let everywhere = what.round_to.is_some() || args.target.latency.is_some();
     let round_to = what.round_to.unwrap_or(if args.target.ratio.is_some() { 1 } else { usual.round_to });
     let round_from = what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from });
     Ok(Request {
-        criterion: what.criterion.map_or_else(|| criteria::find(usual.criterion), Ok)?,
-        scheme: what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?,
+        criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
+        scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         target,
         keep: args.target.keep(),

@@ -3,7 +3,7 @@
 use super::{Error, Request};
 use crate::criteria;
 use crate::onnx::Model;
-use crate::planning;
+use crate::planning::{self, Scheme};
 use crate::recovery::drawn;
 
 /// Settings by name.
@@ -56,6 +56,12 @@ impl Defaults {
     /// What is done where nothing can stand in for data after all.
     pub fn otherwise(model: &Model, data: bool) -> Option<Defaults> {
         (!data && Defaults::of(model, data) != Defaults::WEIGHTS).then_some(Defaults::WEIGHTS)
+    }
+
+    /// The criterion where a scheme was asked for, or solving layers anew was not wanted: without samples, one that
+    /// looks at weights alone.
+    pub fn criterion(self, scheme: &dyn Scheme, samples: bool) -> &'static str {
+        if samples || scheme.follows_curves() { self.criterion } else { Defaults::WEIGHTS.criterion }
     }
 
     /// Makes a request follow these.

@@ -418,6 +418,24 @@ fn data_is_read_as_the_model_would_be_given_it() {
     }
 }
 
+/// What cannot be kept is a missed target; what can be is one that is met.
+#[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
+#[test]
+fn what_must_be_kept_decides_the_exit_code() {
+    let b = Bench::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+    let model = format!("{fixtures}/fashion_resnet.onnx");
+    let data = ["--data", fixtures, "--preprocess", "unit", "--samples", "16"];
+    let how = ["--criterion", "random", "--scheme", "local", "--no-refit", "--runtime", "tract", "-o", "small.onnx"];
+    let keep = |least: &str| b.prune(&[&[&model, "--min-agreement", least][..], &data, &how].concat());
+    let output = keep("99.9%");
+    code(&output, 3);
+    assert!(text(&output.stderr).contains("leaves an agreement of at least 99.9 %"), "{}", text(&output.stderr));
+    assert_eq!(b.names(), ["model.onnx"]);
+    code(&keep("1%"), 0);
+    assert_eq!(b.names(), ["model.onnx", "small.onnx"]);
+}
+
 #[cfg(all(feature = "data", any(feature = "tract", feature = "ort")))]
 /// Eight inputs as NumPy writes them.
 fn numbers(bench: &Bench) {
@@ -438,6 +456,8 @@ fn numbers(bench: &Bench) {
 fn data_decides_and_makes_up() {
     let bench = Bench::new();
     numbers(&bench);
+    // With a scheme that looks at no data and nothing solved anew, the criterion does not, either.
+    code(&bench.prune(&["model.onnx", "--scheme", "global", "--no-refit", "--ratio", "0.25", "--dry-run"]), 0);
     let thinet = ["model.onnx", "--criterion", "thinet", "--ratio", "0.25", "-o", "small.onnx"];
     let without = bench.prune(&thinet);
     code(&without, 1);
