@@ -24,6 +24,7 @@ pub(super) fn time(
     request: &LatencyRequest,
     given: Option<&[(String, Tensor)]>,
 ) -> Result<Timed> {
+    memory::give_back();
     let before = memory::resident();
     let fresh = memory::forget_peak();
     let mut session = model.open(runtime, &asked.session)?;

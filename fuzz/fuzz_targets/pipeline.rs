@@ -1,0 +1,19 @@
+//! A model file all the way: analyzed, planned, rewritten, and read again with the shapes that it had.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+/// What `cargo test --test fuzz` does with its mutated models.
+#[path = "../../tests/fuzz/case.rs"]
+mod case;
+
+mod common {
+    #[path = "../../../tests/common/request.rs"]
+    pub mod request;
+}
+
+fuzz_target!(|data: &[u8]| {
+    if let Err(why) = case::run(data) {
+        panic!("{why}");
+    }
+});
