@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use builder::{Builder, same};
 use onnx_prune::analysis::Analysis;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::{Model, SaveOptions, save};
 use onnx_prune::planning::targets::{Speedup, Targets};
 use onnx_prune::planning::{self, Aim, Options, Plan};
@@ -87,7 +88,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         tilt: 0.0,
         latency: None,
     };
-    planning::plan(a, &aim, &mut |_| true).unwrap()
+    planning::plan(a, &aim, Job::default()).unwrap()
 }
 
 /// What a model is, and the time of each of its stages.

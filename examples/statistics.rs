@@ -13,12 +13,13 @@ use std::time::Instant;
 use onnx_prune::algebra::NOT_HERE;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Measure};
-use onnx_prune::data::{Batch, Target};
+use onnx_prune::data::{Batch, BatchSource, Pass, SourceError, Target};
+use onnx_prune::job::Job;
 use onnx_prune::matrix::Ranks;
 use onnx_prune::onnx::Model;
 use onnx_prune::ops::Role;
 use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
-use onnx_prune::statistics::{Batches, Calibration, Source, SourceError, Tap, Wanted, collect, consumers, tapped};
+use onnx_prune::statistics::{Calibration, Tap, Wanted, collect, consumers, tapped};
 use serde_json::json;
 
 /// Batches read from a file of raw values as they are asked for.
@@ -27,8 +28,8 @@ struct Raw {
     batch: usize,
 }
 
-impl Source for Raw {
-    fn batches(&self, inputs: &[IoInfo]) -> Result<Batches<'_>, SourceError> {
+impl BatchSource for Raw {
+    fn pass(&self, inputs: &[IoInfo]) -> Result<Pass<'_>, SourceError> {
         let [input] = inputs else { return Err("the model has several inputs".into()) };
         let shape = input.shape(&|_, _| 1).ok_or("the input has no rank")?;
         let each: usize = shape.iter().skip(1).product();
@@ -49,7 +50,7 @@ impl Source for Raw {
                 frames: Vec::new(),
             })
         };
-        Ok(Box::new((0..samples).step_by(self.batch).map(batch)))
+        Ok(Pass::new((0..samples).step_by(self.batch).map(batch)))
     }
 }
 
@@ -82,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         session: SessionOptions::default(),
         seed: 0,
         positions,
-        progress: &|_| true,
+        job: Job::default(),
     };
     let forward = || Tap::open(&model, &calibration)?.run(&mut |_, _, _| Ok(()));
     forward()?;

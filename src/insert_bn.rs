@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use crate::analysis::{self, Analysis, Shapes};
+use crate::evaluation::{self, Answers, Evaluator, Predictions, TaskEvaluator};
+use crate::job::Stage;
 use crate::onnx::{self, Model, SaveOptions, save};
 use crate::rewriting;
-use crate::runtime;
-use crate::statistics::{self, Calibration, Tap};
+use crate::runtime::{self, Session, run_samples};
+use crate::statistics::{self, Calibration};
 
 /// Largest difference allowed between the outputs with and without, as a share of the largest output.
 const TOLERANCE: f64 = 1e-3;
@@ -72,6 +74,7 @@ pub fn insert_bn(
     if let Some(path) = output {
         onnx::check_place(path)?;
     }
+    calibration.job.stage(Stage::Calibrate).map_err(statistics::Error::from)?;
     let a = Analysis::new(model, shapes)?;
     let (proto, layers) = rewriting::insert_batch_norm(&a, calibration)?;
     if layers == 0 {
@@ -92,21 +95,35 @@ pub fn insert_bn(
 
 /// Largest relative difference of the outputs on all samples, and the number of samples.
 fn compare(before: &Model, after: &Model, calibration: &Calibration) -> Result<(f64, usize), Error> {
-    let mut session = runtime::open_model(calibration.runtime, before.clone(), &calibration.session)
+    let original = runtime::open_model(calibration.runtime, before.clone(), &calibration.session)
         .map_err(|e| Error::Rewriting(e.into()))?;
-    let (mut worst, mut differs) = (0.0f64, None);
-    let samples = Tap::open(after, calibration)?.run(&mut |batch, got, _| {
-        for ((name, expected), (_, got)) in session.run(&batch.inputs)?.iter().zip(got) {
-            let difference = expected.max_abs_diff(&got.to_tensor()?)? / expected.max_abs().max(1e-12);
+    let mut found = Differs { original, worst: 0.0, first: None };
+    let seen = Evaluator::from(calibration).run(after, &mut found).map_err(statistics::Error::from)?;
+    match found.first {
+        Some((output, difference)) => Err(Error::Differs { output, difference }),
+        None => Ok((found.worst, seen.samples)),
+    }
+}
+
+/// Compares with what another model gives.
+struct Differs {
+    original: Box<dyn Session>,
+    /// Largest difference, as a share of the largest element of its output.
+    worst: f64,
+    /// The first output that differs by more than it may.
+    first: Option<(String, f64)>,
+}
+
+impl TaskEvaluator for Differs {
+    fn add(&mut self, answers: &Answers, _: &mut dyn Predictions) -> evaluation::Result<()> {
+        let expected = run_samples(&mut *self.original, &answers.batch.inputs)?;
+        for ((name, expected), (_, got)) in expected.iter().zip(answers.outputs) {
+            let difference = expected.max_abs_diff(got)? / expected.max_abs().max(1e-12);
             if difference.is_nan() || difference > TOLERANCE {
-                differs.get_or_insert((name.clone(), difference));
+                self.first.get_or_insert_with(|| (name.clone(), difference));
             }
-            worst = worst.max(difference);
+            self.worst = self.worst.max(difference);
         }
         Ok(())
-    })?;
-    match differs {
-        Some((output, difference)) => Err(Error::Differs { output, difference }),
-        None => Ok((worst, samples)),
     }
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
+use crate::evaluation::{self, Accuracy, Answers, Evaluator, Predictions, TaskEvaluator};
+use crate::job::Unit;
 use crate::metrics::Agreement;
 use crate::onnx::Model;
 use crate::planning::{self, Limit};
-use crate::recovery::accuracy;
-use crate::report::{GroupSensitivity, SensitivityPoint, SensitivityReport};
+use crate::report::{GroupSensitivity, SensitivityMeasure, SensitivityPoint, SensitivityReport};
 use crate::rewriting;
-use crate::runtime::{Tensor, View};
-use crate::statistics::{self, Calibration, Tap};
+use crate::runtime::Tensor;
+use crate::statistics::{self, Calibration};
 
 /// Shares of a group that are taken away.
 pub const SHARES: [f64; 3] = [0.25, 0.5, 0.75];
@@ -35,24 +36,37 @@ pub enum Error {
     Metrics(#[from] crate::metrics::Error),
 }
 
+impl From<evaluation::Error> for Error {
+    fn from(e: evaluation::Error) -> Self {
+        match e {
+            evaluation::Error::Metric { source, .. } => Error::Metrics(source),
+            other => Error::Statistics(other.into()),
+        }
+    }
+}
+
 /// Takes [`SHARES`] of each group that `limits` lets shrink away, lowest scores first, and tells what is lost: of the
 /// share of right answers where the data has classes, else of the agreement with the original (mean cosine of the
 /// outputs, sample by sample).
 ///
-/// `scores` has one list per group. `progress` is told how many of how many candidates are done.
+/// `scores` has one list per group. The job of `calibration` is told how many of how many candidates are done.
 ///
 /// # Errors
-/// When a candidate cannot be cut or run, or `progress` says stop.
+/// When a candidate cannot be cut or run, or the job is to stop.
 pub fn sensitivity(
     a: &Analysis,
     limits: &[Limit],
     scores: &[Vec<f64>],
     calibration: &Calibration,
-    progress: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<SensitivityReport, Error> {
-    let original = accuracy(&a.graph.model, calibration)?;
-    // Only where there are no right answers are outputs kept.
-    let reference = if original.is_none() { outputs(&a.graph.model, calibration)? } else { Vec::new() };
+    // What is counted are candidates.
+    let evaluator = Evaluator { job: calibration.job.quiet(), ..Evaluator::from(calibration) };
+    let original = accuracy(&evaluator, &a.graph.model)?;
+    // Only where there are no labels are outputs kept.
+    let mut reference = Recorded::default();
+    if original.is_none() {
+        evaluator.run(&a.graph.model, &mut reference)?;
+    }
     let candidates =
         limits.iter().zip(&a.groups).map(|(l, g)| usize::from(l.least < g.size)).sum::<usize>() * SHARES.len();
     let mut done = 0;
@@ -63,9 +77,7 @@ pub fn sensitivity(
         }
         let mut points = Vec::new();
         for share in SHARES {
-            if !progress(done, candidates) {
-                return Err(planning::Error::Interrupted.into());
-            }
+            calibration.job.progress(done, Some(candidates), Unit::Candidates).map_err(statistics::Error::from)?;
             done += 1;
             let stay = ((g.size as f64 * (1.0 - share)).round() as usize).max(1);
             let kept = Kept::from([(g.atom, best(scores, stay))]);
@@ -75,14 +87,20 @@ pub fn sensitivity(
                 ..Model::default()
             };
             let loss = match original {
-                Some(before) => before - accuracy(&model, calibration)?.unwrap_or(0.0),
-                None => 1.0 - agreement(&outputs(&model, calibration)?, &reference)?,
+                Some(before) => before - accuracy(&evaluator, &model)?.unwrap_or(0.0),
+                None => {
+                    let mut agrees = Agrees { reference: &reference.0, next: 0, found: Agreement::default() };
+                    evaluator.run(&model, &mut agrees)?;
+                    1.0 - agrees.found.cosine()
+                }
             };
             points.push(SensitivityPoint { kept: stay, loss });
         }
         groups.push(GroupSensitivity { name: g.name.clone(), before: g.size, points });
     }
-    Ok(SensitivityReport { of: if original.is_some() { "accuracy" } else { "agreement" }, original, groups })
+    calibration.job.progress(done, Some(candidates), Unit::Candidates).map_err(statistics::Error::from)?;
+    let of = if original.is_some() { SensitivityMeasure::Accuracy } else { SensitivityMeasure::Agreement };
+    Ok(SensitivityReport { of, original, groups })
 }
 
 /// Losses by share gone, for each group; empty for groups that were not measured.
@@ -104,25 +122,35 @@ fn best(scores: &[f64], n: usize) -> Arc<[u32]> {
     order.into()
 }
 
-/// The outputs of one batch.
-type Outputs = Vec<(String, Tensor)>;
-
-/// All outputs of a model, batch by batch.
-fn outputs(model: &Model, calibration: &Calibration) -> Result<Vec<Outputs>, Error> {
-    let mut all = Vec::new();
-    Tap::open(model, calibration)?.run(&mut |_, given, _| {
-        let own = |(name, view): &(&str, View)| Ok(((*name).to_owned(), view.to_tensor()?));
-        all.push(given.iter().map(own).collect::<statistics::Result<_>>()?);
-        Ok(())
-    })?;
-    Ok(all)
+/// The share of right classes; `None` where the data has no classes.
+fn accuracy(evaluator: &Evaluator, model: &Model) -> Result<Option<f64>, Error> {
+    let mut found = Accuracy::default();
+    evaluator.run(model, &mut found)?;
+    Ok(found.value())
 }
 
-/// Mean cosine of the outputs, sample by sample.
-fn agreement(outputs: &[Outputs], reference: &[Outputs]) -> Result<f64, Error> {
-    let mut found = Agreement::default();
-    for (outputs, reference) in outputs.iter().zip(reference) {
-        found.add(outputs, reference)?;
+/// Keeps all outputs, batch by batch.
+#[derive(Default)]
+struct Recorded(Vec<Vec<(String, Tensor)>>);
+
+impl TaskEvaluator for Recorded {
+    fn add(&mut self, answers: &Answers, _: &mut dyn Predictions) -> evaluation::Result<()> {
+        self.0.push(answers.outputs.to_vec());
+        Ok(())
     }
-    Ok(found.cosine())
+}
+
+/// Compares with outputs that were kept: the mean cosine, sample by sample.
+struct Agrees<'r> {
+    reference: &'r [Vec<(String, Tensor)>],
+    next: usize,
+    found: Agreement,
+}
+
+impl TaskEvaluator for Agrees<'_> {
+    fn add(&mut self, answers: &Answers, _: &mut dyn Predictions) -> evaluation::Result<()> {
+        let Some(reference) = self.reference.get(self.next) else { return Ok(()) };
+        self.next += 1;
+        self.found.add(answers.outputs, reference).map_err(|e| answers.metric(e))
+    }
 }

@@ -11,6 +11,6 @@ pub enum Error {
     #[error(transparent)]
     Onnx(#[from] crate::onnx::Error),
     /// The user's shapes do not fit the model.
-    #[error("--shapes: {0}")]
+    #[error("{shapes}: {0}", shapes = crate::hint::Hint::Shapes)]
     Shapes(String),
 }

@@ -9,6 +9,7 @@ use super::facts::Facts;
 use super::graph::Graph;
 use super::ladder;
 use crate::algebra::Bindings;
+use crate::hint::Hint;
 use crate::onnx;
 
 /// A size as the user gave it.
@@ -155,8 +156,9 @@ pub fn bind(graph: &Graph, facts: &Facts, shapes: &Shapes) -> Result<(Bindings, 
         let what = if found.flaws.negative > 0 { "negative" } else { "empty" };
         let first = guessed.iter().find(|o| o.axis > 0).unwrap_or(&guessed[0]);
         return Err(Error::Shapes(format!(
-            "the file leaves sizes open, and every guess makes an axis {what} (as {}); give them, as in --shapes {}={}",
+            "the file leaves sizes open, and every guess makes an axis {what} (as {}); give them, as in {} {}={}",
             tried.join(", "),
+            Hint::Shapes,
             first.name,
             first.usual
         )));
@@ -167,7 +169,11 @@ pub fn bind(graph: &Graph, facts: &Facts, shapes: &Shapes) -> Result<(Bindings, 
             guessed.iter().filter(told).map(|o| format!("{} = {}", o.name, bindings[&o.name])).collect();
         if !list.is_empty() {
             let list = list.join(", ");
-            warnings.push(format!("input '{}' leaves sizes open; guessed {list} (--shapes sets them)", v.name()));
+            warnings.push(format!(
+                "input '{}' leaves sizes open; guessed {list} ({} sets them)",
+                v.name(),
+                Hint::Shapes
+            ));
         }
     }
     Ok((bindings, warnings))

@@ -13,6 +13,7 @@ use onnx_prune::runtime::{Choice, Device, Fill};
 #[cfg(feature = "data")]
 use super::calibration::CalibrationArgs;
 use super::command::{Command, Run};
+use super::progress::ProgressArg;
 use super::target_args::TargetArgs;
 use super::values;
 
@@ -229,6 +230,9 @@ pub struct OutArgs {
     /// Write the best that can be reached even if the target is missed
     #[arg(long)]
     pub force: bool,
+    /// How progress is shown on standard error; json is one event a line
+    #[arg(long, value_name = "HOW", default_value = "auto", ignore_case = true)]
+    pub progress: ProgressArg,
     /// Print nothing but errors, and with --json the report
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use onnx_prune::data::Purpose;
+use onnx_prune::data::{BatchSource, Purpose, Stored};
 use onnx_prune::insert_bn::{Inserted, insert_bn};
 use onnx_prune::runtime::{self, SessionOptions};
-use onnx_prune::statistics::{Calibration, Source, Stored};
+use onnx_prune::statistics::Calibration;
 
 use super::args::RuntimeArg;
 use super::command::{Run, Talk};
@@ -16,7 +16,7 @@ use super::data::DataArgs;
 use super::failure::Failure;
 use super::input;
 use super::output::{self, Written, is_stdout};
-use super::progress::Shown;
+use super::progress::{ProgressArg, Shown};
 use super::terminal::{Stream, print, warn};
 use super::values;
 
@@ -40,7 +40,7 @@ pub struct CalibrationArgs {
 const SAMPLES: usize = 1024;
 
 /// The data set that was given.
-pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
     let Some(path) = &args.data else { return Ok(None) };
     let dataset = args.open(path, Purpose::Calibrate, seed)?.into();
     let (preprocess, mut options) = (args.preprocess.clone(), args.options(seed, threads));
@@ -74,6 +74,9 @@ pub struct InsertBn {
     /// Threads of the runtime and of decoding [default: all cores]
     #[arg(long, value_name = "N", value_parser = values::positive)]
     pub threads: Option<usize>,
+    /// How progress is shown on standard error; json is one event a line
+    #[arg(long, value_name = "HOW", default_value = "auto", ignore_case = true)]
+    pub progress: ProgressArg,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -104,19 +107,19 @@ fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     if !args.quiet {
         warn(&selected.warnings);
     }
-    let progress = std::cell::RefCell::new(Shown::new(args.quiet));
-    progress.borrow_mut().begin("calibrate");
+    let progress = Shown::new(args.progress, args.quiet);
     let calibration = Calibration {
         source: &*source,
         runtime: &*selected.runtime,
         session: SessionOptions { threads: args.threads, ..SessionOptions::default() },
         seed: args.seed,
         positions: Calibration::POSITIONS,
-        progress: &|done| progress.borrow_mut().samples(done, None),
+        job: progress.job(),
     };
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let done = insert_bn(&model, &shapes, &calibration, Some(&args.output))?;
+    let done = insert_bn(&model, &shapes, &calibration, Some(&args.output));
     drop(progress);
+    let done = done?;
     if !args.quiet {
         warn(&done.notes);
     }

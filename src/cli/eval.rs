@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use onnx_prune::data::BatchSource;
 #[cfg(feature = "data")]
-use onnx_prune::data::Purpose;
-#[cfg(feature = "data")]
-use onnx_prune::evaluation::Files;
-use onnx_prune::evaluation::{LatencyRequest, Progress, Request, Source, evaluate};
+use onnx_prune::data::{Dataset, Purpose, Stored};
+use onnx_prune::evaluation::{self, LatencyRequest, NoPredictions, Request, evaluate};
 use onnx_prune::files::Sink;
 use onnx_prune::metrics::detection::DecodeOptions;
 use onnx_prune::metrics::{Panel, confusion_picture};
 use onnx_prune::onnx::data_files;
-use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction};
-use onnx_prune::runtime::SessionOptions;
+use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction, Task};
+use onnx_prune::runtime::{OnDemand, SessionOptions};
 
 use super::command::{Run, Talk};
 use super::eval_args::Eval;
@@ -37,8 +36,8 @@ impl Run for Eval {
 }
 
 fn run(args: &Eval) -> Result<(), Failure> {
-    let mut source = source(args)?;
-    if source.is_none() && (args.against.is_some() || args.out.confusion.is_some() || args.out.predictions.is_some()) {
+    let dataset = dataset(args)?;
+    if dataset.is_none() && (args.against.is_some() || args.out.confusion.is_some() || args.out.predictions.is_some()) {
         let text = "--against, --confusion and --predictions need --data: samples to run the models on";
         return Err(Failure::Usage(text.to_owned()));
     }
@@ -55,17 +54,21 @@ fn run(args: &Eval) -> Result<(), Failure> {
     // Reserved first: what cannot be written should not cost an evaluation.
     let pending = |path: &Option<PathBuf>| path.as_deref().map(|p| output::reserve("cannot write", p)).transpose();
     let (report, confusion) = (pending(&args.out.report)?, pending(&args.out.confusion)?);
-    let predictions = args.out.predictions.as_deref().map(Predictions::new).transpose()?;
-    let mut progress = Watched { shown: Shown::new(args.out.quiet), predictions };
-    let data = source.as_mut().map(|s| &mut **s as &mut dyn Source);
-    let found = evaluate(&request(args)?, data, &mut progress)?;
-    let Watched { shown: bar, predictions } = progress;
-    drop(bar);
+    let mut predictions = args.out.predictions.as_deref().map(Predictions::new).transpose()?;
+    let progress = Shown::new(args.out.progress, args.out.quiet);
+    let request = request(args)?;
+    let source = dataset.map(|d| source(args, d, &request)).transpose()?;
+    let found = match &mut predictions {
+        Some(predictions) => evaluate(&request, source.as_deref(), predictions, progress.job()),
+        None => evaluate(&request, source.as_deref(), &mut NoPredictions, progress.job()),
+    };
+    drop(progress);
+    let found = found?;
     let text = if args.out.json { terminal::json(&found)? } else { human(&found, args.out.verbose)? };
     let mut written = Written::default();
     written.printed(terminal::print(if to_stdout.is_some() { Stream::Stderr } else { Stream::Stdout }, &text));
     // In JSON they are part of it.
-    if !args.out.json && !args.out.quiet {
+    if !args.out.json && !args.out.quiet && !args.out.progress.tells_warnings() {
         terminal::warn(&found.warnings);
     }
     if let (Some(predictions), Some(path)) = (predictions, &args.out.predictions) {
@@ -99,19 +102,32 @@ fn read_files(args: &Eval) -> Vec<PathBuf> {
 
 /// The data, opened first: what is wrong with it should not cost opening models.
 #[cfg(feature = "data")]
-fn source(args: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+fn dataset(args: &Eval) -> Result<Option<Box<dyn Dataset>>, Failure> {
     let Some(path) = &args.data.data else { return Ok(None) };
-    let dataset = args.data.open(path, Purpose::Evaluate, args.seed)?;
-    let (name, how) = (path.display().to_string(), args.data.preprocess.clone());
-    let options = args.data.options(args.seed, args.run.threads);
-    let origin = args.data.origin(path, &options);
-    Ok(Some(Box::new(Files::new(name, dataset, how, options, args.data.batch).with_origin(origin))))
+    Ok(Some(args.data.open(path, Purpose::Evaluate, args.seed)?))
+}
+
+/// How the data is read, in batches that the runtime is fast with.
+#[cfg(feature = "data")]
+fn source(args: &Eval, dataset: Box<dyn Dataset>, request: &Request) -> Result<Box<dyn BatchSource>, Failure> {
+    let mut options = args.data.options(args.seed, args.run.threads);
+    if args.data.batch.is_none() {
+        options.batch = request.runtime.get()?.batch();
+    }
+    let path = args.data.data.as_deref().unwrap_or(Path::new(""));
+    let origin = Some(args.data.origin(path, &options));
+    Ok(Box::new(Stored { dataset: dataset.into(), preprocess: args.data.preprocess.clone(), options, origin }))
 }
 
 /// A program without data sets.
 #[cfg(not(feature = "data"))]
-fn source(_: &Eval) -> Result<Option<Box<dyn Source>>, Failure> {
+fn dataset(_: &Eval) -> Result<Option<std::convert::Infallible>, Failure> {
     Ok(None)
+}
+
+#[cfg(not(feature = "data"))]
+fn source(_: &Eval, none: std::convert::Infallible, _: &Request) -> Result<Box<dyn BatchSource>, Failure> {
+    match none {}
 }
 
 fn request(args: &Eval) -> Result<Request, FileError> {
@@ -126,14 +142,12 @@ fn request(args: &Eval) -> Result<Request, FileError> {
         None => Vec::new(),
     };
     Ok(Request {
-        models: args.models.clone(),
-        against: args.against.clone(),
+        against: args.against.clone().map(Into::into),
         output: judge.output.clone(),
         class_names,
         decode: DecodeOptions { confidence: judge.confidence, overlap: judge.nms, most: judge.max_detections },
         latency: (!run.no_latency).then_some(latency),
-        runtime: run.runtime.into(),
-        library: run.ort_library.clone(),
+        runtime: OnDemand::new(run.runtime.into(), run.ort_library.clone()).into(),
         session: SessionOptions {
             threads: run.threads,
             device: run.device,
@@ -141,6 +155,7 @@ fn request(args: &Eval) -> Result<Request, FileError> {
             ..SessionOptions::default()
         },
         shapes: run.shapes.clone().map(|s| s.0).unwrap_or_default(),
+        ..Request::new(args.models.iter().cloned())
     })
 }
 
@@ -150,7 +165,7 @@ const WIDTH: usize = 100;
 /// The tables.
 fn human(r: &EvaluationReport, verbose: bool) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
-    let task = r.data.as_ref().map_or("", |d| d.task);
+    let task = r.data.as_ref().map_or(Task::Nothing, |d| d.task);
     if let Some(data) = &r.data {
         writeln!(out, "{}: {} samples{}\n", one_line(&data.name), data.samples, classes(data.classes.len()))?;
     }
@@ -199,26 +214,6 @@ fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Resul
     Ok(())
 }
 
-/// Progress on the terminal, and predictions into a file.
-struct Watched {
-    shown: Shown,
-    predictions: Option<Predictions>,
-}
-
-impl Progress for Watched {
-    fn stage(&mut self, name: &'static str) -> bool {
-        self.shown.begin(name)
-    }
-
-    fn samples(&mut self, done: usize, of: Option<usize>) -> bool {
-        self.shown.samples(done, of)
-    }
-
-    fn prediction(&mut self, tell: &dyn Fn() -> Prediction) -> std::io::Result<()> {
-        self.predictions.as_mut().map_or(Ok(()), |p| p.write(&tell()))
-    }
-}
-
 /// Predictions as they come; put in place when all are there.
 struct Predictions {
     out: Sink,
@@ -232,12 +227,14 @@ impl Predictions {
         Ok(Predictions { out, path: path.to_owned() })
     }
 
-    fn write(&mut self, one: &Prediction) -> std::io::Result<()> {
-        serde_json::to_writer(&mut self.out, one)?;
-        self.out.write_all(b"\n")
-    }
-
     fn finish(self) -> Result<(), FileError> {
         self.out.finish().map_err(|e| FileError::new("cannot write predictions", &self.path, e))
+    }
+}
+
+impl evaluation::Predictions for Predictions {
+    fn prediction(&mut self, tell: &dyn Fn() -> Prediction) -> std::io::Result<()> {
+        serde_json::to_writer(&mut self.out, &tell())?;
+        self.out.write_all(b"\n")
     }
 }

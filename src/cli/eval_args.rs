@@ -8,6 +8,7 @@ use clap::Args;
 use onnx_prune::runtime::Device;
 
 use super::args::RuntimeArg;
+use super::progress::ProgressArg;
 use super::values;
 
 #[derive(Args)]
@@ -98,6 +99,9 @@ pub struct EvalOutArgs {
     /// Write what each model says about each sample, one JSON object a line
     #[arg(long, value_name = "JSONL")]
     pub predictions: Option<PathBuf>,
+    /// How progress is shown on standard error; json is one event a line
+    #[arg(long, value_name = "HOW", default_value = "auto", ignore_case = true)]
+    pub progress: ProgressArg,
     /// Print nothing but the result and errors
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,

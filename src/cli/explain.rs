@@ -27,7 +27,7 @@ fn page(name: &str) -> Result<String, Failure> {
     Ok(if let Ok(criterion) = criteria::find(name) {
         format!("{name}\n\n{}", criterion.manual())
     } else if let Ok(scheme) = planning::find_scheme(name) {
-        format!("{name}\n\n{}\n", scheme.summary())
+        format!("{name}\n\n{}\n", super::schemes::summary(scheme))
     } else if let Ok(kind) = name.parse::<Kind>() {
         format!("{name}\n\n{}\n", kind.summary())
     } else {

@@ -7,13 +7,9 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap::error::ErrorKind;
-use onnx_prune::evaluation;
-use onnx_prune::insert_bn;
-use onnx_prune::planning;
+use onnx_prune::job::is_cancelled;
 use onnx_prune::prune;
-use onnx_prune::rewriting;
 use onnx_prune::runtime;
-use onnx_prune::statistics;
 
 use super::args::Cli;
 use super::{signals, terminal};
@@ -51,20 +47,7 @@ pub enum Failure {
 
 impl<E: Error + 'static> From<E> for Failure {
     fn from(e: E) -> Self {
-        use prune::Error::{Planning, Rewriting, Statistics};
-        let any: &(dyn Error + 'static) = &e;
-        let stopped = |e: &statistics::Error| matches!(e, statistics::Error::Interrupted);
-        let rewriting = |e: &rewriting::Error| matches!(e, rewriting::Error::Statistics(e) if stopped(e));
-        let pruning = any.downcast_ref::<prune::Error>().is_some_and(|e| match e {
-            Planning(e) => matches!(e, planning::Error::Interrupted),
-            Statistics(e) => stopped(e),
-            Rewriting(e) => rewriting(e),
-            _ => false,
-        });
-        let inserting = any.downcast_ref::<insert_bn::Error>();
-        let inserting = matches!(inserting, Some(insert_bn::Error::Rewriting(e)) if rewriting(e));
-        let evaluating = matches!(any.downcast_ref(), Some(evaluation::Error::Interrupted));
-        match pruning || inserting || evaluating {
+        match is_cancelled(&e) {
             true => Failure::Interrupted,
             false => Failure::Error(Box::new(e)),
         }

@@ -15,6 +15,7 @@ mod eval;
 mod eval_args;
 mod explain;
 mod failure;
+mod hints;
 mod input;
 mod inspect;
 mod output;
@@ -31,6 +32,7 @@ mod values;
 
 use std::process::ExitCode;
 
+use onnx_prune::hint;
 use onnx_prune::runtime::{self, Log};
 
 use command::Talk;
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Talk::Normal => Log::Errors,
         Talk::Verbose => Log::Warnings,
     });
+    hint::set_words(hints::words);
     if let Err(e) = signals::listen() {
         terminal::say(&format!("warning: signals end the program without cleaning up: {e}"));
     }

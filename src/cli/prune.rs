@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 
 use onnx_prune::analysis::{Given, Kind, Shapes};
 use onnx_prune::criteria::{self, ScoreOptions};
-use onnx_prune::data::Origin;
+use onnx_prune::data::{BatchSource, Origin};
 use onnx_prune::files::{Place, open_through};
-use onnx_prune::onnx::Model;
+use onnx_prune::job::{Job, Stage};
+use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::targets::{Ratio, Targets, TimeFactor};
 use onnx_prune::planning::{Axes, Options, find_scheme};
-use onnx_prune::prune::{Defaults, Outcome, Output, Preset, Progress, Request, measure_only, prune};
+use onnx_prune::prune::{Defaults, Outcome, Preset, Request, measure_only, prune, prune_to};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
-use onnx_prune::statistics::Source;
 
 use super::args::Prune;
 use super::command::{Run, Talk};
@@ -59,24 +59,23 @@ fn run(args: &Prune) -> Result<ExitCode, Failure> {
     let target_file = args.output.as_deref().filter(|_| !args.out.dry_run);
     let mut stream = target_file.map(open_stream).transpose()?.flatten();
     let clock = Instant::now();
-    let mut model = input::load(model_path)?;
+    let model = input::load(model_path)?;
     let load = clock.elapsed().as_secs_f64();
     let data: Vec<&Path> = model.maps.files().skip(1).collect();
     output::check(&outputs(args), &data)?;
 
     let request = request(args, targets, recipe, &model)?;
-    let mut progress = Shown::new(args.out.quiet);
-    progress.stage("load");
-    let output = match (&mut stream, target_file) {
-        (Some(stream), _) => Output::Stream(stream),
-        (None, Some(path)) => Output::File(path),
-        (None, None) => Output::None,
+    let progress = Shown::new(args.out.progress, args.out.quiet);
+    let goes_to = match (&mut stream, target_file) {
+        (Some(stream), _) => GoesTo::Stream(stream),
+        (None, Some(path)) => GoesTo::File(path),
+        (None, None) => GoesTo::Nowhere,
     };
-    let result = prune(&mut model, &request, output, &mut progress);
+    let result = pruned(model, &request, goes_to, progress.job());
     drop(progress);
     let mut outcome = result?;
-    outcome.report.seconds.load = load;
-    let report = &outcome.report;
+    outcome.pruned.report.seconds.load = load;
+    let report = &outcome.pruned.report;
     let mut written = Written::default();
     if let Some(path) = target_file.filter(|path| outcome.written && !is_stdout(path)) {
         written.file(path);
@@ -85,7 +84,9 @@ fn run(args: &Prune) -> Result<ExitCode, Failure> {
         written.printed(terminal::print(Stream::Stdout, &terminal::json(report)?));
     } else if !args.out.quiet {
         written.printed(terminal::print(summary_goes_to(args), &summary(report, args.out.verbose)?));
-        terminal::warn(&report.warnings);
+        if !args.out.progress.tells_warnings() {
+            terminal::warn(&report.warnings);
+        }
     }
     if let (Some(pending), Some(path)) = (pending, &args.out.report) {
         written.add(path, pending.write(report).map_err(|e| FileError::new(NO_REPORT, path, e)));
@@ -107,10 +108,37 @@ fn run(args: &Prune) -> Result<ExitCode, Failure> {
     })
 }
 
+/// Where the model goes.
+enum GoesTo<'a> {
+    File(&'a Path),
+    Stream(&'a mut dyn std::io::Write),
+    Nowhere,
+}
+
+/// Prunes, and puts the result in place if it is as asked or forced.
+fn pruned(model: Model, request: &Request, goes_to: GoesTo, job: Job) -> Result<Outcome, Failure> {
+    job.stage(Stage::Load)?;
+    match goes_to {
+        GoesTo::File(path) => Ok(prune_to(model, request, path, job)?.commit(job)?),
+        GoesTo::Nowhere => Ok(Outcome { pruned: prune(model, request, job)?, written: false }),
+        GoesTo::Stream(out) => {
+            let mut pruned = prune(model, request, job)?;
+            let written = pruned.is_as_asked() || request.force;
+            if written {
+                job.stage(Stage::Commit)?;
+                let clock = Instant::now();
+                onnx::write_to(&pruned.model, out)?;
+                pruned.report.seconds.write += clock.elapsed().as_secs_f64();
+            }
+            Ok(Outcome { pruned, written })
+        }
+    }
+}
+
 /// What could not be verified is said on standard error where nothing else says it; whether the exit code tells.
 fn unverified(args: &Prune, outcome: &Outcome) -> bool {
-    let Some(why) = text::unverified(&outcome.report) else { return false };
-    let strict = outcome.unverified.is_some();
+    let Some(why) = text::unverified(&outcome.pruned.report) else { return false };
+    let strict = outcome.pruned.unverified.is_some();
     if args.out.quiet || strict {
         let fate = match (strict, outcome.written) {
             (true, true) => "; written all the same (--force)",
@@ -160,8 +188,8 @@ fn only_sensitivity(args: &Prune) -> Result<ExitCode, Failure> {
     output::check(&outputs(args), &model.maps.files().collect::<Vec<_>>())?;
     // Nothing is aimed at.
     let request = request(args, Targets::one(&Ratio, 0.5), None, &model)?;
-    let mut progress = Shown::new(args.out.quiet);
-    let found = measure_only(&model, &request, &mut progress);
+    let progress = Shown::new(args.out.progress, args.out.quiet);
+    let found = measure_only(model, &request, progress.job());
     drop(progress);
     let found = found?;
     let mut written = Written::default();
@@ -288,7 +316,6 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
         criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
         scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
-        targets,
         keep: args.target.keep(),
         options: Options {
             steps: what.steps.unwrap_or(usual.steps),
@@ -326,6 +353,7 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
         recover,
         otherwise,
         recipe,
+        ..Request::new(targets)
     })
 }
 
@@ -338,7 +366,7 @@ struct Asked {
 
 /// Calibration data, and what is done with it after pruning.
 #[cfg(feature = "data")]
-fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
+fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn BatchSource>>, Asked), Failure> {
     let given = &args.calibration;
     let source = super::calibration::source(&given.data, seed, args.check.threads)?;
     let refit = (given.refit || given.no_refit).then_some(given.refit);
@@ -347,16 +375,16 @@ fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn Source>>, Aske
 
 /// The data of a recipe.
 #[cfg(feature = "data")]
-fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
     super::calibration::source(&DataArgs::recorded(origin)?, seed, threads)
 }
 
 #[cfg(not(feature = "data"))]
-fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn Source>>, Failure> {
+fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
     Ok(None)
 }
 
 #[cfg(not(feature = "data"))]
-fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn Source>>, Asked), Failure> {
+fn calibration(_: &Prune, _: u64) -> Result<(Option<Arc<dyn BatchSource>>, Asked), Failure> {
     Ok((None, Asked::default()))
 }

@@ -4,15 +4,19 @@
 //! remove what is not yet in place. Where nobody asks between steps whether to go on (reading standard input, waiting
 //! for the reader of a pipe), the first is as good as the second.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use onnx_prune::files;
+use onnx_prune::job::Cancel;
 
 use super::failure::exit;
 use super::terminal;
 
 /// The first signal; 0 before it.
 static RECEIVED: AtomicI32 = AtomicI32::new(0);
+/// What it stops.
+static CANCEL: LazyLock<Cancel> = LazyLock::new(Cancel::new);
 /// Whether somebody asks for it.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
@@ -21,9 +25,9 @@ pub fn set_asked(asked: bool) {
     ASKED.store(asked, Ordering::SeqCst);
 }
 
-/// Whether the run goes on.
-pub fn goes_on() -> bool {
-    RECEIVED.load(Ordering::SeqCst) == 0
+/// What the first signal cancels.
+pub fn cancel() -> &'static Cancel {
+    &CANCEL
 }
 
 /// The exit code of a run that a signal ended.
@@ -39,6 +43,7 @@ fn code(signal: i32) -> u8 {
 /// On a thread of its own, so that anything may be called.
 fn on(signal: i32) {
     let first = RECEIVED.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+    CANCEL.cancel();
     if first && ASKED.load(Ordering::SeqCst) {
         return;
     }

@@ -26,7 +26,7 @@ pub enum Error {
     )]
     NoBatchNorm,
     /// The criterion looks at activations, and there is no data to make some.
-    #[error("{criterion} looks at activations: give calibration data with --data")]
+    #[error("{criterion} looks at activations: give calibration data with {}", crate::hint::Hint::Data)]
     NoData {
         /// The criterion's name.
         criterion: &'static str,

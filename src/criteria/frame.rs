@@ -1,7 +1,10 @@
 //! The common frame: from item scores to comparable group scores.
 
+use serde::{Deserialize, Serialize};
+
 /// How the items of a group make one score per channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reduction {
     /// Sum over items divided by their number.
     #[default]
@@ -19,7 +22,8 @@ pub enum Reduction {
 /// How a group's scores are made comparable with other groups'; statistics run over surviving channels.
 ///
 /// Where the divisor would be 0 (all scores 0, or all equal for the last two), the result is 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Normalization {
     /// s / mean(s).
     #[default]

@@ -26,6 +26,41 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.targets.is_empty()
     }
+
+    /// Its samples as batches of one; `None` where they do not stand along the first axis of every input.
+    pub fn singles(&self) -> Option<Vec<Batch>> {
+        let n = self.len();
+        if self.inputs.is_empty() || self.inputs.iter().any(|(_, t)| t.shape().first() != Some(&n)) {
+            return None;
+        }
+        let one = |i: usize| {
+            let row = |(name, t): &(String, Tensor)| Some((name.clone(), t.rows(i..i + 1).ok()?));
+            Some(Batch {
+                inputs: self.inputs.iter().map(row).collect::<Option<_>>()?,
+                targets: vec![self.targets[i].clone()],
+                names: self.names.get(i).cloned().into_iter().collect(),
+                frames: self.frames.get(i).copied().into_iter().collect(),
+            })
+        };
+        (0..n).map(one).collect()
+    }
+
+    /// Batches of the same inputs as one; `None` where their shapes do not fit together, or there is none.
+    pub fn joined(mut parts: Vec<Batch>) -> Option<Batch> {
+        if parts.len() <= 1 {
+            return parts.pop();
+        }
+        let inputs = (0..parts[0].inputs.len()).map(|i| {
+            let tensors: Vec<&Tensor> = parts.iter().map(|p| Some(&p.inputs.get(i)?.1)).collect::<Option<_>>()?;
+            Some((parts[0].inputs[i].0.clone(), Tensor::stacked(&tensors)?))
+        });
+        Some(Batch {
+            inputs: inputs.collect::<Option<_>>()?,
+            targets: parts.iter().flat_map(|p| p.targets.iter().cloned()).collect(),
+            names: parts.iter().flat_map(|p| p.names.iter().cloned()).collect(),
+            frames: parts.iter().flat_map(|p| p.frames.iter().copied()).collect(),
+        })
+    }
 }
 
 /// The right answer for one sample.

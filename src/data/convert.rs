@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 
+use crate::hint::Hint;
 use crate::onnx::DType;
 use crate::runtime::{Data, Tensor};
 
@@ -109,7 +110,7 @@ pub(super) fn stack(tensors: Vec<Tensor>, rows: usize) -> Result<Tensor, String>
     let (row, dtype) = (first.shape().to_vec(), first.dtype());
     if let Some(other) = tensors.iter().find(|t| t.shape() != row || t.dtype() != dtype) {
         let why = format!("samples of shapes {row:?} and {:?} cannot go into one batch", other.shape());
-        return Err(format!("{why}: a resize, crop or letterbox step makes them equal, or --batch 1"));
+        return Err(format!("{why}: a resize, crop or letterbox step makes them equal, or {} 1", Hint::Batch));
     }
     let count = rows.max(tensors.len());
     let shape: Vec<usize> = std::iter::once(count).chain(row).collect();

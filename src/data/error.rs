@@ -2,6 +2,8 @@
 use std::path::Path;
 use std::path::PathBuf;
 
+use crate::hint::Hint;
+
 /// Why data cannot be read or does not fit. Every message names the data set, the file or the sample.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,7 +83,10 @@ pub enum Error {
         why: String,
     },
     /// More samples are bad than was allowed.
-    #[error("{bad} of {seen} samples are bad, more than the {allowed} allowed (--max-bad); the first is {first}")]
+    #[error(
+        "{bad} of {seen} samples are bad, more than the {allowed} allowed ({}); the first is {first}",
+        Hint::MaxBad
+    )]
     TooManyBad {
         /// Bad samples so far.
         bad: usize,

@@ -7,6 +7,7 @@ use super::fit::fixed_batch;
 use super::guard::guarded;
 use super::pipeline::Preprocess;
 use super::prepare::{Prepared, Preparer, assemble};
+use super::source::Epoch;
 use super::split::shuffled;
 use super::{Batch, Error, Limits, Result};
 use crate::runtime::IoInfo;
@@ -67,6 +68,8 @@ pub struct Loader {
     preparer: Arc<Preparer>,
     inputs: Vec<IoInfo>,
     options: LoaderOptions,
+    /// Seed of the order in which they come, where that changes.
+    order_seed: u64,
     /// The samples used, in the order of the data set.
     chosen: Arc<[usize]>,
     /// Samples in a batch, and whether the model wants exactly as many.
@@ -111,7 +114,8 @@ impl Loader {
                 Err(e) => last = e,
                 Ok(_) => {
                     let (preparer, inputs, chosen) = (Arc::new(preparer), inputs.to_vec(), chosen.into());
-                    return Ok(Loader { dataset, preparer, inputs, options, chosen, batch });
+                    let order_seed = options.seed;
+                    return Ok(Loader { dataset, preparer, inputs, options, order_seed, chosen, batch });
                 }
             }
         }
@@ -138,6 +142,12 @@ impl Loader {
         self.dataset.classes()
     }
 
+    /// From now on epochs come in another order each, which depends on `seed`; which samples they have stays.
+    pub fn reshuffle(&mut self, seed: u64) {
+        self.options.shuffle = true;
+        self.order_seed = seed;
+    }
+
     /// Reads all batches from the start.
     pub fn batches(&self) -> Batches {
         self.epoch(0)
@@ -148,7 +158,7 @@ impl Loader {
         let order: Arc<[usize]> = match self.options.shuffle {
             false => Arc::clone(&self.chosen),
             true => {
-                let order = shuffled(self.chosen.len(), self.options.seed ^ epoch.rotate_left(32));
+                let order = Epoch { seed: self.order_seed, number: epoch }.order(self.chosen.len());
                 order.iter().filter_map(|i| self.chosen.get(*i).copied()).collect()
             }
         };

@@ -54,10 +54,13 @@ mod pipeline;
 mod prepare;
 #[cfg(feature = "data")]
 mod resample;
+mod source;
 #[cfg(feature = "data")]
 mod split;
 #[cfg(feature = "data")]
 pub mod steps;
+#[cfg(feature = "data")]
+mod stored;
 #[cfg(feature = "data")]
 mod tokens;
 #[cfg(feature = "data")]
@@ -66,6 +69,7 @@ mod tree;
 pub use error::{Error, Result};
 pub use leaves::dead_leaves;
 pub use origin::Origin;
+pub use source::{BatchSource, Epoch, InMemory, LeftOut, Pass, SourceError};
 #[cfg(feature = "data")]
 pub use {
     dataset::{Content, Dataset, Sample},
@@ -79,4 +83,5 @@ pub use {
     pipeline::{Layout, Pipeline, Preprocess, Tokens},
     resample::{Interpolation, resize},
     split::{Purpose, Split},
+    stored::Stored,
 };

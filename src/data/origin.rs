@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub struct Origin {
     /// Where it lies, as it was given.
     pub path: String,
-    /// The split, as `--split` takes it; `null` for the usual one.
+    /// The split, as [`super::Split`] reads it; `null` for the usual one.
     pub split: Option<String>,
     /// Samples that were used, `null` for all.
     pub samples: Option<usize>,

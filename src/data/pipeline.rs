@@ -48,7 +48,7 @@ pub struct Tokens {
     pub pad: i64,
 }
 
-/// A pipeline by name, by file, or in words: what `--preprocess` takes.
+/// A pipeline by name, by file, or in words.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Preprocess {

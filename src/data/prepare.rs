@@ -11,6 +11,7 @@ use super::picture::Picture;
 use super::pipeline::{Layout, Pipeline, Preprocess};
 use super::steps::{Numbers, Shot, Work, repeated};
 use super::{Batch, Error, Frame, Limits, Result, Target, tokens};
+use crate::hint::Hint;
 use crate::onnx::DType;
 use crate::runtime::{Dim, IoInfo, Tensor};
 
@@ -65,7 +66,10 @@ impl Preparer {
             Some(_) => true,
         };
         if !pictures && steps {
-            let why = "it holds no pictures, which the steps of --preprocess are for: leave it out, or give none";
+            let why = format!(
+                "it holds no pictures, which the steps of {} are for: leave it out, or give none",
+                Hint::Preprocess
+            );
             return Err(Error::fit(why));
         }
         let declared = match preprocess {
@@ -76,7 +80,7 @@ impl Preparer {
         let size = picture.as_ref().and_then(|p| Some([p.size[0]?, p.size[1]?]));
         let Some(preprocess) = preprocess.or((!pictures).then_some(&Preprocess::None)) else {
             let presets = Preprocess::PRESETS.join(", ");
-            return Err(Error::fit(format!("pictures need --preprocess: {presets}, or a file")));
+            return Err(Error::fit(format!("pictures need {}: {presets}, or a file", Hint::Preprocess)));
         };
         let pipeline = preprocess.pipeline(size)?;
         for input in inputs {

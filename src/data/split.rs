@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::dataset::{Dataset, Subset};
 use super::{Error, Result};
+use crate::hint::Hint;
 
 /// Part of a data set, as `test`, `train[:80%]`, `train[80%:]` or `[10%:20%]`. A share is taken after shuffling with
 /// the seed, so that `[:80%]` and `[80%:]` share no sample.
@@ -139,7 +140,7 @@ impl Wanted<'_> {
         };
         let mut wanted = order.iter().flat_map(|names| names.iter());
         let at = wanted.find_map(|w| found.iter().position(|f| plain(f) == **w));
-        at.ok_or_else(|| fail(format!("it has the splits {}; choose one with --split", list())))
+        at.ok_or_else(|| fail(format!("it has the splits {}; choose one with {}", list(), Hint::Split)))
     }
 }
 

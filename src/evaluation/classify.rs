@@ -1,10 +1,10 @@
-//! Judging classifiers.
+//! Evaluating classifiers.
 
-use super::judge::{Answers, Judge, class_name};
-use super::{Error, Progress, Request, Result};
+use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator, class_name};
+use super::{Error, Request, Result};
 use crate::data::Target;
 use crate::metrics::{Classification, Scores};
-use crate::report::{ClassRow, ClassScore, EvaluatedModel, Prediction};
+use crate::report::{ClassRow, ClassScore, EvaluatedModel, Prediction, Task};
 
 /// Classes of a prediction.
 const SHOWN: usize = 5;
@@ -21,12 +21,8 @@ impl Classify {
     }
 }
 
-impl Judge for Classify {
-    fn task(&self) -> &'static str {
-        "classification"
-    }
-
-    fn add(&mut self, answers: &Answers, progress: &mut dyn Progress) -> Result<()> {
+impl TaskEvaluator for Classify {
+    fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
         let scores = answers.output(self.output.as_deref(), Scores::of)?;
         let label = |(i, target): (usize, &Target)| match target {
             Target::Class(class) if *class < scores.classes() => Ok(*class),
@@ -43,8 +39,14 @@ impl Judge for Classify {
         }
         let labels = answers.batch.targets.iter().enumerate().map(label).collect::<Result<Vec<_>>>()?;
         let found = self.found.get_or_insert_with(|| Classification::new(scores.classes()));
-        found.add(&scores, &labels).map_err(|e| answers.judge(e))?;
-        predictions(answers, &scores, &self.names, progress)
+        found.add(&scores, &labels).map_err(|e| answers.metric(e))?;
+        told(answers, &scores, &self.names, predictions)
+    }
+}
+
+impl ReportedTask for Classify {
+    fn task(&self) -> Task {
+        Task::Classification
     }
 
     fn finish(self: Box<Self>, report: &mut EvaluatedModel, warn: &mut dyn FnMut(String)) {
@@ -61,11 +63,11 @@ impl Judge for Classify {
 }
 
 /// Tells the likeliest classes of each sample.
-pub(super) fn predictions(
+pub(super) fn told(
     answers: &Answers,
     scores: &Scores,
     names: &[String],
-    progress: &mut dyn Progress,
+    predictions: &mut dyn Predictions,
 ) -> Result<()> {
     let probabilities = scores.are_probabilities();
     for (row, sample) in scores.rows().zip(&answers.batch.names) {
@@ -78,7 +80,7 @@ pub(super) fn predictions(
                 .collect(),
             boxes: None,
         };
-        progress.prediction(&tell).map_err(Error::Predictions)?;
+        predictions.prediction(&tell).map_err(Error::Predictions)?;
     }
     Ok(())
 }

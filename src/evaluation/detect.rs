@@ -1,10 +1,10 @@
-//! Judging detectors.
+//! Evaluating detectors.
 
-use super::judge::{Answers, Judge, class_name};
-use super::{Error, Progress, Request, Result};
+use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator, class_name};
+use super::{Error, Request, Result};
 use crate::data::{BoundingBox, Frame, Target};
 use crate::metrics::detection::{Coco, DecodeOptions, Detection, Truth, decode};
-use crate::report::{ClassRow, EvaluatedModel, FoundBox, Prediction};
+use crate::report::{ClassRow, EvaluatedModel, FoundBox, Prediction, Task};
 
 pub(super) struct Detect {
     names: Vec<String>,
@@ -24,12 +24,8 @@ impl Detect {
     }
 }
 
-impl Judge for Detect {
-    fn task(&self) -> &'static str {
-        "detection"
-    }
-
-    fn add(&mut self, answers: &Answers, progress: &mut dyn Progress) -> Result<()> {
+impl TaskEvaluator for Detect {
+    fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
         let pictures = answers.output(self.output.as_deref(), |t| decode(t, self.names.len(), &self.options))?;
         for (i, (target, found)) in answers.batch.targets.iter().zip(pictures).enumerate() {
             let Target::Boxes(boxes) = target else {
@@ -40,9 +36,15 @@ impl Judge for Detect {
             let found: Vec<Detection> = found.iter().map(|d| undo(frame, d)).collect();
             self.found.add(&boxes.iter().map(truth).collect::<Vec<_>>(), &found);
             let tell = || self.told(answers, i, &found);
-            progress.prediction(&tell).map_err(Error::Predictions)?;
+            predictions.prediction(&tell).map_err(Error::Predictions)?;
         }
         Ok(())
+    }
+}
+
+impl ReportedTask for Detect {
+    fn task(&self) -> Task {
+        Task::Detection
     }
 
     fn finish(self: Box<Self>, report: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {

@@ -1,3 +1,4 @@
+use crate::data::SourceError;
 use crate::{analysis, data, metrics, onnx, runtime};
 
 /// Why an evaluation failed.
@@ -16,9 +17,12 @@ pub enum Error {
     /// The data.
     #[error(transparent)]
     Data(#[from] data::Error),
-    /// A model's answers cannot be judged.
+    /// Data of another make.
+    #[error("{0}")]
+    Source(SourceError),
+    /// A model's answers cannot be evaluated.
     #[error("{model}: {source}")]
-    Judge {
+    Metric {
         /// The model.
         model: String,
         /// What does not fit.
@@ -48,11 +52,37 @@ pub enum Error {
     Predictions(#[source] std::io::Error),
     /// The caller asked to stop.
     #[error("interrupted")]
-    Interrupted,
+    Cancelled(#[from] crate::job::Cancelled),
 }
 
 /// Result of an evaluation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// What a source of batches says.
+    pub(super) fn data(e: SourceError) -> Error {
+        match e.downcast::<data::Error>() {
+            Ok(e) => Error::Data(*e),
+            Err(e) => Error::Source(e),
+        }
+    }
+}
+
+/// Of an evaluation on calibration data.
+impl From<Error> for crate::statistics::Error {
+    fn from(e: Error) -> Self {
+        use crate::statistics::Error as Statistics;
+        match e {
+            Error::Onnx(e) => Statistics::Onnx(e),
+            Error::Runtime(e) => Statistics::Runtime(e),
+            Error::Data(e) => Statistics::Data(e.into()),
+            Error::Source(e) => Statistics::Data(e),
+            Error::Empty => Statistics::Empty,
+            Error::Cancelled(e) => Statistics::Cancelled(e),
+            other => Statistics::Data(other.into()),
+        }
+    }
+}
 
 impl From<crate::tensor::Error> for Error {
     fn from(e: crate::tensor::Error) -> Error {

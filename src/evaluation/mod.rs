@@ -1,41 +1,45 @@
 //! How good models are: the whole job. Samples go through every model once; then each is timed alone.
 
+mod accuracy;
 mod classify;
-
 mod detect;
 mod error;
-mod judge;
+mod forward;
 mod model;
 mod outputs;
-#[cfg(feature = "data")]
-mod source;
 mod speed;
+mod subject;
+mod task;
 mod unlabelled;
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::analysis::Shapes;
-use crate::data::{self, Batch, Origin};
+use crate::data::{self, Batch, BatchSource};
+use crate::hint::Hint;
+use crate::job::{Job, Stage};
 use crate::metrics::detection::DecodeOptions;
-use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Prediction};
-use crate::runtime::{self, Choice, IoInfo, Runtime, Session, SessionOptions, Tensor, run_samples};
+use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Task};
+use crate::runtime::{self, OnDemand, Runtime, Session, SessionOptions, Tensor, run_samples};
 
+pub use accuracy::Accuracy;
 pub use error::{Error, Result};
-#[cfg(feature = "data")]
-pub use source::Files;
+pub use forward::{Evaluator, Seen, each_batch};
+pub use subject::Subject;
+pub use task::{Answers, NoPredictions, Predictions, TaskEvaluator};
 
-use judge::{Answers, Judge};
 use model::Candidate;
+use task::ReportedTask;
 
-/// What to do.
+/// What to do. [`Request::new`] fills everything in but the models.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The models.
-    pub models: Vec<PathBuf>,
+    pub models: Vec<Subject>,
     /// A model whose outputs the others are compared with.
-    pub against: Option<PathBuf>,
-    /// The output that is judged; else the first that fits.
+    pub against: Option<Subject>,
+    /// The output that is evaluated; else the first that fits.
     pub output: Option<String>,
     /// Names of classes, where the data has none.
     pub class_names: Vec<String>,
@@ -43,14 +47,29 @@ pub struct Request {
     pub decode: DecodeOptions,
     /// How to time the models; `None` does not.
     pub latency: Option<LatencyRequest>,
-    /// Which runtime.
-    pub runtime: Choice,
-    /// Where onnxruntime is looked for first.
-    pub library: Option<PathBuf>,
+    /// The runtime of the whole evaluation.
+    pub runtime: Arc<OnDemand>,
     /// Device and threads.
     pub session: SessionOptions,
     /// Sizes of open input dimensions.
     pub shapes: Shapes,
+}
+
+impl Request {
+    /// These models, on the processor; they are not timed.
+    pub fn new(models: impl IntoIterator<Item = impl Into<Subject>>) -> Self {
+        Request {
+            models: models.into_iter().map(Into::into).collect(),
+            against: None,
+            output: None,
+            class_names: Vec::new(),
+            decode: DecodeOptions::default(),
+            latency: None,
+            runtime: Arc::default(),
+            session: SessionOptions::default(),
+            shapes: Shapes::new(),
+        }
+    }
 }
 
 /// How to time models.
@@ -62,79 +81,51 @@ pub struct LatencyRequest {
     pub budget: Duration,
 }
 
-/// Where samples come from.
-pub trait Source {
-    /// What it is called.
-    fn name(&self) -> String;
-
-    /// Names of its classes; empty where it has none.
-    fn classes(&self) -> Vec<String>;
-
-    /// How it is read, for reports.
-    fn origin(&self) -> Option<Origin> {
-        None
-    }
-
-    /// Number of samples, if it is known.
-    fn count(&self) -> Option<usize>;
-
-    /// Starts from the first sample, with batches for a model with these inputs; the runtime is fast with `batch`
-    /// samples at a time.
-    ///
-    /// # Errors
-    /// When the data does not fit the inputs.
-    fn start(&mut self, inputs: &[IoInfo], batch: usize) -> data::Result<()>;
-
-    /// The next batch; `None` after the last.
-    fn next(&mut self) -> Option<data::Result<Batch>>;
-
-    /// Samples that were left out so far, and why.
-    fn left_out(&self) -> Vec<(String, String)> {
-        Vec::new()
-    }
-}
-
-/// Told what happens; answering `false` stops the evaluation.
-pub trait Progress {
-    /// A stage begins.
-    fn stage(&mut self, name: &'static str) -> bool;
-
-    /// So many samples went through all models, of so many if that is known.
-    fn samples(&mut self, done: usize, of: Option<usize>) -> bool;
-
-    /// What a model says about a sample.
-    ///
-    /// # Errors
-    /// When it cannot be written down.
-    fn prediction(&mut self, _: &dyn Fn() -> Prediction) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Evaluates models. Without a source, only their size and speed are told.
+/// Evaluates models. Without a source, only their size and speed are told. `predictions` is given what each model says
+/// about each sample.
+///
+/// ```
+/// use onnx_prune::evaluation::{NoPredictions, Request, evaluate};
+/// use onnx_prune::{Batch, InMemory, Job, Label, Model, Tensor};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
+/// // Two samples that are there already; `data::open` reads data sets from disk.
+/// let data = InMemory(vec![Batch {
+///     inputs: vec![("input".to_owned(), Tensor::new([2, 3, 32, 32], vec![0.5f32; 2 * 3 * 32 * 32])?)],
+///     targets: vec![Label::Class(0), Label::Class(1)],
+///     ..Batch::default()
+/// }]);
+/// let request = Request::new([Model::load(path)?]);
+/// let report = evaluate(&request, Some(&data), &mut NoPredictions, Job::default())?;
+/// assert_eq!(report.data.map(|d| d.samples), Some(2));
+/// assert!(report.models[0].figures.iter().any(|f| f.name == "top-1"));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// When a model cannot be run, data cannot be read, or one does not fit the other.
+/// When a model cannot be run, data cannot be read, one does not fit the other, or the job is to stop.
 pub fn evaluate(
     request: &Request,
-    source: Option<&mut dyn Source>,
-    progress: &mut dyn Progress,
+    source: Option<&dyn BatchSource>,
+    predictions: &mut dyn Predictions,
+    job: Job,
 ) -> Result<EvaluationReport> {
-    begin(progress, "open")?;
-    let selected = runtime::select(request.runtime, request.library.as_deref())?;
+    job.stage(Stage::Open)?;
+    let selected = request.runtime.selected()?;
     let runtime = &*selected.runtime;
     runtime::ready(runtime, &request.session)?;
-    let mut warnings = selected.warnings;
-    let candidates = request.models.iter().map(|path| Candidate::new(path, &request.shapes, &mut warnings));
+    let mut warnings = selected.warnings.clone();
+    let candidates = request.models.iter().map(|model| Candidate::new(model, &request.shapes, &mut warnings));
     let mut models = candidates.collect::<Result<Vec<_>>>()?;
     let limit = request.session.limit.or_else(|| models.iter().map(|m| m.limit).max());
     let request = &Request { session: SessionOptions { limit, ..request.session.clone() }, ..request.clone() };
     // Opened even if nothing runs here: what a runtime or device cannot do is told.
-    let mut pass = Pass::new(request, runtime, &mut models)?;
+    let mut pass = Comparison::new(request, runtime, &mut models)?;
     let data = match source {
         Some(source) => {
-            begin(progress, "evaluate")?;
-            Some(pass.run(source, progress, &mut warnings)?)
+            job.stage(Stage::Evaluate)?;
+            Some(pass.run(source, predictions, job, &mut warnings)?)
         }
         None => None,
     };
@@ -142,100 +133,86 @@ pub fn evaluate(
     // Each model is timed alone.
     drop(pass);
     if let Some(latency) = &request.latency {
-        begin(progress, "measure")?;
+        job.stage(Stage::Measure)?;
         for model in &mut models {
             model.time(runtime, request, latency, first_inputs.as_deref(), &mut warnings)?;
-            begin(progress, "measure")?;
+            job.stage(Stage::Measure)?;
         }
     }
+    warnings.iter().for_each(|w| job.warn(w));
     Ok(EvaluationReport {
         evaluation: EVALUATION_VERSION,
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         runtime: format!("{} {}", runtime.name(), runtime.version()),
         library: runtime.library().and_then(|_| runtime::loaded_library()),
         device: request.session.device.to_string(),
         threads: request.session.threads,
         data,
-        against: request.against.as_deref().map(model::file_name),
+        against: request.against.as_ref().map(Subject::name),
         models: models.into_iter().map(|m| m.report).collect(),
         warnings,
     })
 }
 
-fn begin(progress: &mut dyn Progress, stage: &'static str) -> Result<()> {
-    if progress.stage(stage) { Ok(()) } else { Err(Error::Interrupted) }
-}
-
 /// All samples through all models.
-struct Pass<'a> {
+struct Comparison<'a> {
     request: &'a Request,
     models: &'a mut [Candidate],
     sessions: Vec<Box<dyn Session>>,
     reference: Option<Box<dyn Session>>,
-    /// Samples at a time.
-    batch: usize,
-    /// One for each model, once the first batch has told what is judged.
-    judges: Vec<Box<dyn Judge>>,
+    /// One for each model, once the first batch has told what is evaluated.
+    tasks: Vec<Box<dyn ReportedTask>>,
     /// What the first batch gave the models, for timing them on something real.
     first_inputs: Option<Vec<(String, Tensor)>>,
 }
 
-impl<'a> Pass<'a> {
+impl<'a> Comparison<'a> {
     fn new(request: &'a Request, runtime: &dyn Runtime, models: &'a mut [Candidate]) -> Result<Self> {
-        let open = |path: &PathBuf| runtime.open(path, &request.session);
+        let open = |model: &Subject| model.open(runtime, &request.session);
         let sessions = request.models.iter().map(open).collect::<runtime::Result<_>>()?;
         let reference = request.against.as_ref().map(open).transpose()?;
-        let batch = runtime.batch();
-        Ok(Pass { request, models, sessions, reference, batch, judges: Vec::new(), first_inputs: None })
+        Ok(Comparison { request, models, sessions, reference, tasks: Vec::new(), first_inputs: None })
     }
 
     fn run(
         &mut self,
-        source: &mut dyn Source,
-        progress: &mut dyn Progress,
+        source: &dyn BatchSource,
+        predictions: &mut dyn Predictions,
+        job: Job,
         warnings: &mut Vec<String>,
     ) -> Result<EvaluatedData> {
-        let (name, mut classes, of) = (source.name(), source.classes(), source.count());
+        let (name, mut classes) = (source.name(), source.classes().to_vec());
         if classes.is_empty() {
             classes.clone_from(&self.request.class_names);
         }
         let inputs = self.sessions.first().map(|s| s.inputs().to_vec()).unwrap_or_default();
-        let mut done = 0;
-        source.start(&inputs, self.batch)?;
-        while let Some(batch) = source.next() {
-            let batch = batch?;
-            if batch.is_empty() {
-                continue;
-            }
+        let Seen { samples, left_out } = each_batch(source, &inputs, job, &mut |batch| {
             if self.first_inputs.is_none() {
-                self.check_classes(&batch, &classes)?;
-                let judge = |_: &Candidate| judge::of(&batch, &classes, self.request);
-                self.judges = self.models.iter().map(judge).collect::<Result<_>>()?;
+                self.check_classes(batch, &classes)?;
+                let task = |_: &Candidate| task::of(batch, &classes, self.request);
+                self.tasks = self.models.iter().map(task).collect::<Result<_>>()?;
                 self.first_inputs = Some(batch.inputs.clone());
             }
-            self.batch(&batch, progress)?;
-            done += batch.len();
-            if !progress.samples(done, of) {
-                return Err(Error::Interrupted);
-            }
-        }
-        let task = self.judges.first().ok_or(Error::Empty)?.task();
-        for (model, judge) in self.models.iter_mut().zip(self.judges.drain(..)) {
+            self.batch(batch, predictions)
+        })?;
+        let task = self.tasks.first().ok_or(Error::Empty)?.task();
+        for (model, task) in self.models.iter_mut().zip(self.tasks.drain(..)) {
             let name = model.name.clone();
-            judge.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
+            task.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
             model.finish();
         }
-        if task == "nothing" && self.reference.is_none() {
-            warnings
-                .push(format!("{name} has no labels, so no accuracy is told; --against compares with another model"));
+        if task == Task::Nothing && self.reference.is_none() {
+            warnings.push(format!(
+                "{name} has no labels, so no accuracy is told; {} compares with another model",
+                Hint::Against
+            ));
         }
-        let left_out = source.left_out();
-        if let Some((sample, why)) = left_out.first() {
-            let n = left_out.len();
+        if let Some(first) = left_out.first() {
+            let (n, sample, why) = (left_out.len(), &first.name, &first.why);
             warnings.push(format!("{n} samples cannot be used and were left out; the first is {sample}: {why}"));
         }
-        let (samples, left_out) = (done as u64, left_out.len() as u64);
-        Ok(EvaluatedData { name, origin: source.origin(), samples, left_out, task, classes })
+        let (samples, left_out) = (samples as u64, left_out.len() as u64);
+        Ok(EvaluatedData { name, origin: source.origin().cloned(), samples, left_out, task, classes })
     }
 
     /// Labels beyond what a model declares to tell apart are told before it runs.
@@ -260,13 +237,13 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn batch(&mut self, batch: &Batch, progress: &mut dyn Progress) -> Result<()> {
+    fn batch(&mut self, batch: &Batch, predictions: &mut dyn Predictions) -> Result<()> {
         let expected = match &mut self.reference {
             Some(session) => Some(answered(run_samples(&mut **session, &batch.inputs)?, batch.len())?),
             None => None,
         };
-        let sessions = self.sessions.iter_mut().zip(&mut self.judges);
-        for (model, (session, judge)) in self.models.iter_mut().zip(sessions) {
+        let sessions = self.sessions.iter_mut().zip(&mut self.tasks);
+        for (model, (session, task)) in self.models.iter_mut().zip(sessions) {
             let clock = Instant::now();
             let outputs = run_samples(&mut **session, &batch.inputs)?;
             model.seconds += clock.elapsed().as_secs_f64();
@@ -275,7 +252,7 @@ impl<'a> Pass<'a> {
             if let Some(expected) = &expected {
                 model.compare(&outputs, expected)?;
             }
-            judge.add(&Answers { model: &model.name, batch, outputs: &outputs }, progress)?;
+            task.add(&Answers { model: &model.name, batch, outputs: &outputs }, predictions)?;
         }
         Ok(())
     }

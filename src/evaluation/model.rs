@@ -1,12 +1,10 @@
 //! One model under evaluation.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Error, LatencyRequest, Request, Result, speed};
+use super::{Error, LatencyRequest, Request, Result, Subject, speed};
 use crate::analysis::{Analysis, Shapes};
 use crate::metrics::Agreement;
-use crate::onnx::Model;
 use crate::report::EvaluatedModel;
 use crate::runtime::{Runtime, Tensor, generous_limit};
 
@@ -19,16 +17,16 @@ pub(super) struct Candidate {
     pub samples: u64,
     /// How long opening it and its first run may take.
     pub limit: Duration,
-    path: PathBuf,
+    subject: Subject,
     agreement: Option<Agreement>,
 }
 
 impl Candidate {
     /// What the file itself tells.
-    pub fn new(path: &Path, shapes: &Shapes, warnings: &mut Vec<String>) -> Result<Self> {
-        let name = file_name(path);
-        let model = Model::load(path)?;
-        let analysis = Analysis::new(&model, shapes)?;
+    pub fn new(subject: &Subject, shapes: &Shapes, warnings: &mut Vec<String>) -> Result<Self> {
+        let name = subject.name();
+        let model = subject.load()?;
+        let analysis = Analysis::new(&*model, shapes)?;
         let full = analysis.full_counts();
         warnings.extend(model.warnings.iter().chain(&analysis.warnings).map(|w| format!("{name}: {w}")));
         let (macs, nodes) = (analysis.costs.macs.eval(&full), analysis.graph.count());
@@ -49,7 +47,7 @@ impl Candidate {
             name,
             seconds: 0.0,
             samples: 0,
-            path: path.to_owned(),
+            subject: subject.clone(),
             agreement: None,
         })
     }
@@ -57,7 +55,7 @@ impl Candidate {
     /// Adds what the reference gives for the same samples.
     pub fn compare(&mut self, outputs: &[(String, Tensor)], expected: &[(String, Tensor)]) -> Result<()> {
         let agreement = self.agreement.get_or_insert_default();
-        agreement.add(outputs, expected).map_err(|source| Error::Judge { model: self.name.clone(), source })
+        agreement.add(outputs, expected).map_err(|source| Error::Metric { model: self.name.clone(), source })
     }
 
     /// Writes down what all samples gave.
@@ -77,7 +75,7 @@ impl Candidate {
         inputs: Option<&[(String, Tensor)]>,
         warnings: &mut Vec<String>,
     ) -> Result<()> {
-        let timed = speed::time(&self.path, runtime, asked, request, inputs)?;
+        let timed = speed::time(&self.subject, runtime, asked, request, inputs)?;
         for one in &timed.latency {
             if let Some(doubt) = one.times.doubt() {
                 warnings.push(format!("{}: latency at batch {}: {doubt}", self.name, one.batch));
@@ -86,9 +84,4 @@ impl Candidate {
         (self.report.latency, self.report.memory) = (timed.latency, timed.memory);
         Ok(())
     }
-}
-
-/// The last part of a path.
-pub(super) fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -1,31 +1,33 @@
 //! Data that says what the outputs ought to be.
 
-use super::judge::{Answers, Judge};
-use super::{Progress, Result};
+use super::Result;
+use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator};
 use crate::data::Target;
 use crate::metrics::Agreement;
-use crate::report::EvaluatedModel;
+use crate::report::{EvaluatedModel, Task};
 
 #[derive(Default)]
 pub(super) struct Expected {
     found: Agreement,
 }
 
-impl Judge for Expected {
-    fn task(&self) -> &'static str {
-        "outputs"
-    }
-
-    fn add(&mut self, answers: &Answers, _: &mut dyn Progress) -> Result<()> {
+impl TaskEvaluator for Expected {
+    fn add(&mut self, answers: &Answers, _: &mut dyn Predictions) -> Result<()> {
         for (i, target) in answers.batch.targets.iter().enumerate() {
             let Target::Outputs(expected) = target else {
                 return Err(answers.sample(i, "has no outputs to compare with, as others have"));
             };
             let own = |(name, tensor): &(String, crate::runtime::Tensor)| Ok((name.clone(), tensor.rows(i..i + 1)?));
             let outputs = answers.outputs.iter().map(own).collect::<Result<Vec<_>>>()?;
-            self.found.add(&outputs, expected).map_err(|e| answers.judge(e))?;
+            self.found.add(&outputs, expected).map_err(|e| answers.metric(e))?;
         }
         Ok(())
+    }
+}
+
+impl ReportedTask for Expected {
+    fn task(&self) -> Task {
+        Task::Outputs
     }
 
     fn finish(self: Box<Self>, report: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {

@@ -1,11 +1,8 @@
 //! How fast a model is, and how much memory it takes.
 
-use std::path::Path;
-
-use super::{LatencyRequest, Request, Result};
+use super::{LatencyRequest, Request, Result, Subject};
 use crate::analysis::{Analysis, Shapes};
 use crate::metrics::memory;
-use crate::onnx::Model;
 use crate::report::BatchLatency;
 use crate::rewriting;
 use crate::runtime::latency::{LatencyOptions, measure};
@@ -19,9 +16,9 @@ pub(super) struct Timed {
 /// Size of an open axis other than the batch, where no sample says better.
 const OPEN_AXIS: usize = 64;
 
-/// Times the model at `path` on `given`, the inputs of some batch, or on noise.
+/// Times the model on `given`, the inputs of some batch, or on noise.
 pub(super) fn time(
-    path: &Path,
+    model: &Subject,
     runtime: &dyn Runtime,
     asked: &Request,
     request: &LatencyRequest,
@@ -30,7 +27,7 @@ pub(super) fn time(
     memory::give_back();
     let before = memory::resident();
     let fresh = memory::forget_peak();
-    let mut session = runtime.open(path, &asked.session)?;
+    let mut session = model.open(runtime, &asked.session)?;
     let mut batches = request.batches.clone();
     if let Some(fixed) = fixed_batch(session.inputs()) {
         batches = vec![fixed];
@@ -40,7 +37,7 @@ pub(super) fn time(
     for batch in batches {
         let inputs = match given {
             Some(given) => resized(given, batch)?,
-            None => noise(&mut *session, path, &asked.shapes, batch)?,
+            None => noise(&mut *session, model, &asked.shapes, batch)?,
         };
         latency.push(BatchLatency { batch, times: measure(&mut *session, &inputs, &options)? });
     }
@@ -49,9 +46,9 @@ pub(super) fn time(
 }
 
 /// Random inputs at the given or guessed sizes that the model runs on.
-fn noise(session: &mut dyn Session, path: &Path, shapes: &Shapes, batch: usize) -> Result<Vec<(String, Tensor)>> {
-    let model = Model::load(path)?;
-    let analysis = Analysis::new(&model, shapes)?;
+fn noise(session: &mut dyn Session, model: &Subject, shapes: &Shapes, batch: usize) -> Result<Vec<(String, Tensor)>> {
+    let model = model.load()?;
+    let analysis = Analysis::new(&*model, shapes)?;
     for inputs in rewriting::inputs_for_batch(&analysis, batch) {
         if session.run(&inputs).is_ok() {
             return Ok(inputs);

@@ -1,10 +1,10 @@
 //! Data without right answers: only predictions are told.
 
-use super::classify::predictions;
-use super::judge::{Answers, Judge};
-use super::{Progress, Request, Result};
+use super::classify::told;
+use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator};
+use super::{Request, Result};
 use crate::metrics::Scores;
-use crate::report::EvaluatedModel;
+use crate::report::{EvaluatedModel, Task};
 
 pub(super) struct Unlabelled {
     names: Vec<String>,
@@ -17,17 +17,19 @@ impl Unlabelled {
     }
 }
 
-impl Judge for Unlabelled {
-    fn task(&self) -> &'static str {
-        "nothing"
-    }
-
-    fn add(&mut self, answers: &Answers, progress: &mut dyn Progress) -> Result<()> {
+impl TaskEvaluator for Unlabelled {
+    fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
         // What is no classifier has nothing to say here.
         match answers.output(self.output.as_deref(), Scores::of) {
-            Ok(scores) => predictions(answers, &scores, &self.names, progress),
+            Ok(scores) => told(answers, &scores, &self.names, predictions),
             Err(_) => Ok(()),
         }
+    }
+}
+
+impl ReportedTask for Unlabelled {
+    fn task(&self) -> Task {
+        Task::Nothing
     }
 
     fn finish(self: Box<Self>, _: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {}

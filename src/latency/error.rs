@@ -7,6 +7,9 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The job was asked to stop.
+    #[error("interrupted")]
+    Cancelled(#[from] crate::job::Cancelled),
     /// The plan.
     #[error(transparent)]
     Planning(#[from] crate::planning::Error),
@@ -19,7 +22,8 @@ pub enum Error {
     /// The parts of the model, timed alone, have little to do with its own time.
     #[error(
         "the parts of this model, timed alone, take {percent:.0} % of its own time, so that no plan can be made of their \
-         times: {runtime} runs it as a whole in another way, or other programs disturb; --speedup aims at MACs"
+         times: {runtime} runs it as a whole in another way, or other programs disturb; {} aims at MACs",
+        crate::hint::Hint::Speedup
     )]
     Unexplained {
         /// Name of the runtime.

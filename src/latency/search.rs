@@ -91,7 +91,7 @@ pub fn search(
         aim = bracket.next(aim, surplus);
     }
     // One round is always made.
-    let mut found = best.ok_or(crate::planning::Error::Interrupted)?;
+    let mut found = best.ok_or(crate::job::Cancelled)?;
     let measured = measured(targets, &found.pair, is_enough(&found, targets));
     for reached in &mut found.plan.reached {
         if let Some(measured) = measured.iter().find(|m| m.goal.target.key() == reached.goal.target.key()) {

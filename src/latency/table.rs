@@ -13,10 +13,11 @@ use super::parts::{Parts, computes};
 use super::signature::signature;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
+use crate::job::{Job, Unit};
 use crate::onnx::edit::{Editor, Emit, NewNode, stand_alone};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType, Model};
-use crate::planning::{self, Latency, Limit};
+use crate::planning::{Latency, Limit};
 use crate::rewriting;
 use crate::runtime::{self, Bound, Runtime, SessionOptions, open_model};
 
@@ -31,6 +32,8 @@ pub struct Setting<'a> {
     pub folder: Option<&'a PathBuf>,
     /// Seed of random inputs.
     pub seed: u64,
+    /// Is told how far it is.
+    pub job: Job<'a>,
 }
 
 /// Runs of one excerpt at most and at least, and the time after which no more are made. The fastest counts, so few are
@@ -66,18 +69,12 @@ impl Latency for Table {
 }
 
 impl Table {
-    /// Times the parts of a model that depend on groups, or reads their times from disk. `progress` is told how many
-    /// of how many parts are done, and may say stop; times taken so far are kept.
+    /// Times the parts of a model that depend on groups, or reads their times from disk. The job is told how many of
+    /// how many parts are done; times taken before it is stopped are kept.
     ///
     /// # Errors
-    /// When nothing can be timed, the model cannot be cut, or `progress` says stop.
-    pub fn measure(
-        a: &Analysis,
-        limits: &[Limit],
-        setting: &Setting,
-        warn: &mut dyn FnMut(String),
-        progress: &mut dyn FnMut(usize, usize) -> bool,
-    ) -> Result<Table> {
+    /// When nothing can be timed, the model cannot be cut, or the job is to stop.
+    pub fn measure(a: &Analysis, limits: &[Limit], setting: &Setting, warn: &mut dyn FnMut(String)) -> Result<Table> {
         let Setting { runtime, session, folder, .. } = *setting;
         let machine = machine(runtime.name(), &runtime.version(), &session.device.to_string(), session.threads);
         let mut costs = Costs::open(folder.map(PathBuf::as_path), machine);
@@ -91,21 +88,14 @@ impl Table {
             known: 0,
             left_out: 0,
         };
-        let done = table.fill(a, limits, setting, &mut costs, progress);
+        let done = table.fill(a, limits, setting, &mut costs);
         if let Err(e) = costs.save() {
             warn(format!("times of operators are not kept for the next run: {e}"));
         }
         done.map(|()| table)
     }
 
-    fn fill(
-        &mut self,
-        a: &Analysis,
-        limits: &[Limit],
-        setting: &Setting,
-        costs: &mut Costs,
-        progress: &mut dyn FnMut(usize, usize) -> bool,
-    ) -> Result<()> {
+    fn fill(&mut self, a: &Analysis, limits: &[Limit], setting: &Setting, costs: &mut Costs) -> Result<()> {
         let (parts, full) = (Parts::of(a, limits), a.full_counts());
         let idle = self.time(idle(), setting, costs)?;
         self.fixed = idle;
@@ -116,9 +106,7 @@ impl Table {
         let mut alike: HashMap<(String, Vec<Vec<usize>>), Vec<f64>> = HashMap::new();
         let mut first_failure = None;
         for (done, part) in wanted.iter().copied().enumerate() {
-            if !progress(done, wanted.len()) {
-                return Err(planning::Error::Interrupted.into());
-            }
+            setting.job.progress(done, Some(wanted.len()), Unit::Parts)?;
             let mut grid = Grid::new(&parts.parts[part].axes, &full, limits);
             let widths: Vec<Vec<(usize, usize)>> = (0..grid.len()).map(|i| grid.widths(i)).collect();
             let cut = |w: &[(usize, usize)]| -> rewriting::Result<Option<ModelProto>> {
@@ -156,6 +144,7 @@ impl Table {
                 Err(e) => return Err(e),
             }
         }
+        setting.job.progress(wanted.len(), Some(wanted.len()), Unit::Parts)?;
         let other = (0..parts.parts.len()).filter(|i| parts.parts[*i].axes.is_empty());
         for part in other {
             let timed = match excerpt(a, &parts, part, &Kept::new())? {

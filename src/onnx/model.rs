@@ -8,6 +8,7 @@ use prost::Message;
 
 use super::external::{self, ExternalLayout};
 use super::proto::{GraphProto, ModelProto};
+use super::save::{self, SaveOptions};
 use super::source::{self, Maps};
 use super::wire::{self, Scan, UnknownFields};
 use super::{Error, Result, check};
@@ -35,19 +36,56 @@ impl Model {
     /// Reads and checks a model file and its external data. Weights of large files are not copied: the files are
     /// mapped, and must not be changed in place while the model lives (replacing them by a rename is fine);
     /// [`Maps::unchanged`] tells whether they were.
-    pub fn load(path: &Path) -> Result<Self> {
-        let mut maps = Maps::default();
+    ///
+    /// ```
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
+    /// let model = onnx_prune::Model::load(path)?;
+    /// assert!(model.graph()?.node.len() > 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no model that this crate understands; likewise below.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let (path, mut maps) = (path.as_ref(), Maps::default());
         Self::decode(source::map_model(path, &mut maps)?, Some(path), maps)
     }
 
-    /// Reads and checks a model in memory, which cannot have external data.
+    /// Reads and checks a model in memory, which cannot have external data. Weights are slices of the bytes.
+    ///
+    /// # Errors
+    /// See [`load`](Self::load).
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
         Self::decode(bytes, None, Maps::default())
+    }
+
+    /// Checks a model that was built in memory, as a file is checked; it cannot have external data.
+    ///
+    /// # Errors
+    /// See [`load`](Self::load).
+    pub fn from_proto(mut proto: ModelProto) -> Result<Self> {
+        if proto.graph.is_none() {
+            return Err(no_graph(None));
+        }
+        let mut maps = Maps::default();
+        let (external, _) = external::resolve(&mut proto, None, &mut maps)?;
+        let file_bytes = proto.encoded_len() as u64;
+        let warnings = check::check(&mut proto)?;
+        Ok(Model { proto, external, warnings, file_bytes, maps, ..Model::default() })
     }
 
     /// A model built in memory, unchecked.
     pub fn new(proto: ModelProto) -> Self {
         Model { proto, ..Model::default() }
+    }
+
+    /// Writes the model, whole or not at all: as it was read, in one file or with its weights beside it. Gives the bytes
+    /// written.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was there before is then still there.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<u64> {
+        save::save(self, path.as_ref(), &SaveOptions::default())
     }
 
     /// The main graph. Errors when there is none.

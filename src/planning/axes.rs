@@ -45,7 +45,7 @@ impl Default for Axes {
     }
 }
 
-/// As `--axes` takes it.
+/// As [`FromStr`] reads it.
 impl fmt::Display for Axes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |kinds: &mut dyn Iterator<Item = &Kind>| kinds.map(|k| k.name()).collect::<Vec<_>>();

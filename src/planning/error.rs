@@ -62,5 +62,5 @@ pub enum Error {
     },
     /// The caller asked to stop.
     #[error("interrupted")]
-    Interrupted,
+    Cancelled(#[from] crate::job::Cancelled),
 }

@@ -8,6 +8,7 @@ use super::error::{Error, Result};
 use super::options::Options;
 use super::schemes::Scheme;
 use crate::analysis::{Analysis, Kind};
+use crate::hint::Hint;
 use crate::ops::Work;
 
 /// Why no group may shrink.
@@ -17,11 +18,11 @@ pub fn nothing(a: &Analysis, o: &Options) -> Error {
         let open = o.only.is_empty() && o.protect.is_empty();
         if !left.iter().any(|k| o.axes.contains(*k)) {
             let names = left.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
-            format!("the kinds of its groups are {names}, which shrink with --axes {}", o.axes.with(left))
+            format!("the kinds of its groups are {names}, which shrink with {} {}", Hint::Axes, o.axes.with(left))
         } else if open {
-            format!("no group that may shrink has more channels than must stay (--round-to {})", o.round_to)
+            format!("no group that may shrink has more channels than must stay ({} {})", Hint::RoundTo, o.round_to)
         } else {
-            "--only, --protect and --axes leave no group".to_owned()
+            format!("{}, {} and {} leave no group", Hint::Only, Hint::Protect, Hint::Axes)
         }
     } else {
         stuck(a)
@@ -36,7 +37,8 @@ fn stuck(a: &Analysis) -> String {
         let (label, op) = (a.graph.label(node), a.graph.operator_name(node));
         parts.push(format!(
             "shapes are unknown behind node {label} ({op}); have the file declare them (by the shape inference of the \
-             exporter or of onnx), or give the sizes of inputs by --shapes"
+             exporter or of onnx), or give the sizes of inputs by {}",
+            Hint::Shapes
         ));
     } else if let Some(input) = without_shape(a) {
         parts.push(format!("input '{input}' has no declared shape: declare one in the file"));
@@ -140,7 +142,7 @@ pub fn missed(a: &Analysis, limits: &[Limit], counts: &[usize], more: impl FnOnc
     let mut text =
         format!("what is left is mostly {}; {held} of {} groups may not shrink", list.join(", "), limits.len());
     if let Ok(Some(axes)) = more() {
-        text += &format!("; --axes {axes} would reach it");
+        text += &format!("; {} {axes} would reach it", Hint::Axes);
     }
     text
 }

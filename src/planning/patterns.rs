@@ -5,6 +5,7 @@ use globset::{Glob, GlobMatcher};
 use super::error::{Error, Result};
 use super::options::Options;
 use crate::analysis::{Analysis, Group, Kind};
+use crate::hint::Hint;
 
 /// A compiled pattern.
 pub fn glob(pattern: &str) -> Result<GlobMatcher> {
@@ -29,10 +30,10 @@ pub fn check(a: &Analysis, o: &Options) -> Result<()> {
     for pattern in &o.protect {
         let matcher = glob(pattern)?;
         if !everything(a).any(|n| matcher.is_match(n)) {
-            return Err(unmatched(a, "--protect", pattern));
+            return Err(unmatched(a, Hint::Protect, pattern));
         }
     }
-    let named = o.only.iter().map(|p| ("--only", p)).chain(o.ratio_for.iter().map(|(p, _)| ("--ratio-for", p)));
+    let named = o.only.iter().map(|p| (Hint::Only, p)).chain(o.ratio_for.iter().map(|(p, _)| (Hint::RatioFor, p)));
     for (option, pattern) in named {
         let matcher = glob(pattern)?;
         let hit: Vec<&Group> = a.groups.iter().filter(|g| names(a, g).any(|n| matcher.is_match(n))).collect();
@@ -42,7 +43,8 @@ pub fn check(a: &Analysis, o: &Options) -> Result<()> {
         if !hit.iter().any(|g| o.axes.contains(g.kind)) {
             let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| hit.iter().any(|g| g.kind == *k)).collect();
             let names = kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
-            let why = format!("matches only groups of kind {names}, which shrink with --axes {}", o.axes.with(kinds));
+            let why =
+                format!("matches only groups of kind {names}, which shrink with {} {}", Hint::Axes, o.axes.with(kinds));
             return Err(Error::Unmatched { pattern: format!("{option} '{pattern}'"), why });
         }
     }
@@ -59,7 +61,7 @@ pub fn check_kinds(a: &Analysis, o: &Options, kinds: &[Kind]) -> Result<()> {
     let list = known.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
     let alike = known.iter().find(|k| *missing == Kind::Heads && **k == Kind::QueryHeads);
     let why = match alike {
-        Some(k) => format!("its heads are of kind {k}, which shrink with --axes {}", o.axes.with([*k])),
+        Some(k) => format!("its heads are of kind {k}, which shrink with {} {}", Hint::Axes, o.axes.with([*k])),
         None if known.is_empty() => "it has no groups that can shrink".to_owned(),
         None => format!("the kinds of its groups are {list}"),
     };
@@ -75,7 +77,7 @@ pub fn absent(a: &Analysis, o: &Options) -> Option<String> {
         o.axes.contains(*k) && !super::Axes::default().contains(*k) && !a.groups.iter().any(|g| g.kind == *k)
     };
     let names: Vec<&str> = Kind::ALL.into_iter().filter(absent).map(Kind::name).collect();
-    (!names.is_empty()).then(|| format!("--axes: no group of this model is of kind {}", names.join(" or ")))
+    (!names.is_empty()).then(|| format!("{}: no group of this model is of kind {}", Hint::Axes, names.join(" or ")))
 }
 
 /// Groups, initializers and nodes by name.
@@ -87,7 +89,7 @@ fn everything(a: &Analysis) -> impl Iterator<Item = &str> {
     groups.chain(weights).chain(initializers).chain(nodes).filter(|n| !n.is_empty())
 }
 
-fn unmatched(a: &Analysis, option: &str, pattern: &str) -> Error {
+fn unmatched(a: &Analysis, option: Hint, pattern: &str) -> Error {
     let why = match glob(pattern).ok().and_then(|m| everything(a).find(|n| m.is_match(n))) {
         Some(found) => {
             let frozen = a.frozen.iter().find(|f| f.places.iter().any(|(weight, _)| weight == found));
@@ -97,7 +99,7 @@ fn unmatched(a: &Analysis, option: &str, pattern: &str) -> Error {
         None => {
             let near = nearest(pattern, everything(a));
             let list = near.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
-            format!("matches no node, group or initializer; the nearest names are {list} (inspect -v lists all)")
+            format!("matches no node, group or initializer; the nearest names are {list} ({} lists all)", Hint::Inspect)
         }
     };
     Error::Unmatched { pattern: format!("{option} '{pattern}'"), why }

@@ -15,20 +15,8 @@ use super::targets::{Basis, Latency, Reached, Targets};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::criteria::{Criterion, ScoreOptions, Scoreboard};
+use crate::job::{self, FigureName, Job};
 use crate::statistics::GroupStatistics;
-
-/// Progress of a plan after one step.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// Steps done.
-    pub step: usize,
-    /// Steps at most.
-    pub of: usize,
-    /// MACs left, as a share of the model's.
-    pub macs: f64,
-    /// Share of the way to the target, 0 to 1.
-    pub way: f64,
-}
 
 /// What to aim at and by which means.
 #[derive(Clone, Copy)]
@@ -99,8 +87,8 @@ impl Plan {
 /// Plans a run. A target that cannot be reached gives the plan that comes nearest, with [`Plan::is_missed`].
 ///
 /// # Errors
-/// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or `progress` says stop.
-pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> Result<Plan> {
+/// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or the job is to stop.
+pub fn plan(a: &Analysis, aim: &Aim, job: Job) -> Result<Plan> {
     let Aim { criterion, scheme, score, targets, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
         *aim;
     if scheme.needs_losses() && losses.is_empty() {
@@ -118,16 +106,13 @@ pub fn plan(a: &Analysis, aim: &Aim, progress: &mut dyn FnMut(Step) -> bool) -> 
     let ratio = targets.only().and_then(|g| g.target.ends_at(g.wanted));
     let mut state = State::new(&full);
     let base = a.costs.macs.eval(&full).max(1.0);
-    let mut tell = |step: usize, of: usize, counts: &[usize]| {
-        let (macs, way) = (a.costs.macs.eval(counts) / base, gauge.way(counts));
-        if progress(Step { step, of, macs, way }) { Ok(()) } else { Err(Error::Interrupted) }
-    };
+    let tell = |counts: &[usize]| tell(job, a.costs.macs.eval(counts) / base, gauge.way(counts));
     let steps = if scheme.follows_curves() {
         let steps = by_curves(&mut state, &gauge, &limits, aim);
-        tell(steps, steps, &state.counts)?;
+        tell(&state.counts)?;
         steps
     } else {
-        Schedule { a, aim, limits: &limits, gauge: &gauge, channels, ratio }.run(&mut state, &mut board, &mut tell)?
+        Schedule { a, aim, limits: &limits, gauge: &gauge, channels, ratio }.run(&mut state, &mut board, &tell)?
     };
     if ratio.is_none() {
         give_back(&mut state, &limits, |c| gauge.reached(c));
@@ -159,12 +144,7 @@ struct Schedule<'s> {
 
 impl Schedule<'_> {
     /// Takes steps until the targets are reached; returns their number.
-    fn run(
-        &self,
-        state: &mut State,
-        board: &mut Scoreboard,
-        tell: &mut dyn FnMut(usize, usize, &[usize]) -> Result<()>,
-    ) -> Result<usize> {
+    fn run(&self, state: &mut State, board: &mut Scoreboard, tell: &dyn Fn(&[usize]) -> Result<()>) -> Result<usize> {
         let Aim { scheme, options: o, losses, .. } = *self.aim;
         let structures: Vec<&str> = self.a.groups.iter().map(|g| g.structure.as_str()).collect();
         let reached = |c: &[usize]| self.gauge.reached(c);
@@ -194,13 +174,20 @@ impl Schedule<'_> {
                 state.remove(unit);
             }
             taken = t;
-            tell(t, steps, &state.counts)?;
+            tell(&state.counts)?;
             if done {
                 break;
             }
         }
         Ok(taken)
     }
+}
+
+/// Tells what a step came to: the MACs that are left, as a share of the model's, and how much of the way to the target
+/// is done, from 0 to 1. Steps are counted to an empty model; the target comes earlier.
+fn tell(job: Job, macs: f64, way: f64) -> Result<()> {
+    job.figure(FigureName::Macs, macs);
+    Ok(job.progress((100.0 * way).floor() as usize, Some(100), job::Unit::Percent)?)
 }
 
 /// Widths where the least is lost for what is saved; returns the number of steps.

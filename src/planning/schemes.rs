@@ -1,6 +1,7 @@
 //! Schemes: in which order channels of different groups go.
 
 use super::error::Error;
+use crate::hint::Hint;
 
 /// What a scheme sees of a group at one step.
 pub struct GroupView<'a> {
@@ -27,6 +28,11 @@ pub trait Scheme: Sync {
 
     /// One line for lists.
     fn summary(&self) -> &'static str;
+
+    /// The setting that it follows, and what that is unless set.
+    fn setting(&self) -> Option<(Hint, &'static str)> {
+        None
+    }
 
     /// Keys of the units of each group. Within a group keys must not fall.
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>>;
@@ -68,6 +74,11 @@ struct Allocate;
 /// All schemes, the default first.
 pub fn schemes() -> &'static [&'static dyn Scheme] {
     &[&ProtectedGlobal, &Global, &Local, &Isomorphic, &Sensitivity, &Allocate]
+}
+
+/// The scheme that needs nothing but scores and keeps every layer alive.
+pub fn default_scheme() -> &'static dyn Scheme {
+    &ProtectedGlobal
 }
 
 /// The scheme of that name.
@@ -154,7 +165,11 @@ impl Scheme for ProtectedGlobal {
     }
 
     fn summary(&self) -> &'static str {
-        "one ranking over all groups, but a floor of each group stays (--floor, 10 %)"
+        "one ranking over all groups, but a floor of each group stays"
+    }
+
+    fn setting(&self) -> Option<(Hint, &'static str)> {
+        Some((Hint::Floor, "10 %"))
     }
 
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {

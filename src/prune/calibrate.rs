@@ -1,11 +1,12 @@
 //! What data says before a plan is made.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
-use super::{Error, Progress, Request, begin};
+use super::{Context, Error, Request};
 use crate::analysis::Analysis;
 use crate::criteria::Measure;
+use crate::data::BatchSource;
+use crate::job::{Job, Stage};
 use crate::planning::{self, Curve};
 use crate::recovery::costs::{self, output_losses};
 use crate::recovery::drawn::{self, stand_in};
@@ -13,9 +14,9 @@ use crate::recovery::samples::Samples;
 use crate::recovery::segments::Runner;
 use crate::recovery::store::Room;
 use crate::report::{SensitivityReport, Timings};
-use crate::runtime::{self, Runtime};
+use crate::runtime::Runtime;
 use crate::sensitivity::sensitivity;
-use crate::statistics::{self, Calibration, GroupStatistics, Source, Wanted, curves, layers};
+use crate::statistics::{self, Calibration, GroupStatistics, Wanted, curves, layers};
 
 /// Random inputs that sensitivity is measured on where there is no data.
 const RANDOM: u64 = 8;
@@ -27,26 +28,21 @@ const POSITIONS: usize = 8192;
 const WORK: f64 = 2e13;
 
 /// The calibration data, or what stands in for it, read once; `None` where nothing asks for it.
-pub(super) fn samples(
-    a: &Analysis,
-    request: &Request,
-    progress: &mut dyn Progress,
-    seconds: &mut Timings,
-) -> Result<Option<Samples>, Error> {
+pub(super) fn samples(a: &Analysis, cx: Context, seconds: &mut Timings) -> Result<Option<Samples>, Error> {
+    let request = cx.request;
     if (request.recover.recalibrate || request.keep.is_some()) && request.data.is_none() {
         return Err(Error::NoData);
     }
     if request.data.is_none() && !request.needs_samples() {
         return Ok(None);
     }
-    begin(progress, "data")?;
+    cx.job.stage(Stage::Data)?;
     let clock = Instant::now();
     let (seed, room) = (request.score.seed, Room::default());
     let read = match request.data.as_deref() {
         Some(source) => Samples::read(source, a.graph.proto(), seed, &room)?,
         None => {
-            let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
-            let runner = Runner { runtime: &*runtime, session: &request.session, goes_on: &|| true };
+            let runner = Runner { runtime: cx.runtime.get()?, session: &request.session, job: cx.job.quiet() };
             let work = a.costs.macs.eval(&a.full_counts()) * (a.groups.len() * costs::SAMPLES) as f64;
             if request.otherwise.is_some() && work > WORK {
                 return Err(Error::Work { macs: work });
@@ -59,12 +55,8 @@ pub(super) fn samples(
 }
 
 /// What the criterion wants to know of the data.
-pub(super) fn calibrate(
-    a: &Analysis,
-    request: &Request,
-    progress: &mut dyn Progress,
-    seconds: &mut Timings,
-) -> Result<Vec<GroupStatistics>, Error> {
+pub(super) fn calibrate(a: &Analysis, cx: Context, seconds: &mut Timings) -> Result<Vec<GroupStatistics>, Error> {
+    let request = cx.request;
     let measure = request.criterion.plan().measure;
     let wanted =
         Wanted { grams: matches!(measure, Measure::Shares | Measure::Variances), ranks: measure == Measure::Ranks };
@@ -72,12 +64,9 @@ pub(super) fn calibrate(
     else {
         return Ok(Vec::new());
     };
-    begin(progress, "calibrate")?;
+    cx.job.stage(Stage::Calibrate)?;
     let clock = Instant::now();
-    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
-    let progress = RefCell::new(progress);
-    let told = |n| progress.borrow_mut().samples(n);
-    let statistics = statistics::collect(a, wanted, &calibration(source, &*runtime, request, &told))?;
+    let statistics = statistics::collect(a, wanted, &calibration(source, cx.runtime.get()?, request, cx.job))?;
     seconds.calibrate += clock.elapsed().as_secs_f64();
     Ok(statistics)
 }
@@ -86,16 +75,16 @@ pub(super) fn calibrate(
 /// the scheme that goes by it.
 pub(super) fn measure_curves(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     samples: Option<&Samples>,
     measured: &mut Measured,
-    progress: &mut dyn Progress,
 ) -> Result<(), Error> {
+    let Context { request, job, .. } = cx;
     let own = request.criterion.plan().measure == Measure::Errors;
     let follows = request.scheme.follows_curves();
     let Some(samples) = samples.filter(|_| request.recipe.is_none() && (follows || own)) else { return Ok(()) };
-    begin(progress, "calibrate")?;
-    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
+    job.stage(Stage::Calibrate)?;
+    let runtime = cx.runtime.get()?;
     let layers = layers(a);
     let scored = |statistics: &[GroupStatistics]| -> Result<Vec<Vec<f64>>, Error> {
         Ok(planning::first_scores(a, request.criterion, request.score, statistics)?)
@@ -104,12 +93,10 @@ pub(super) fn measure_curves(
         true => None,
         false => Some(scored(&measured.statistics)?.iter().map(|s| ascending(s)).collect::<Vec<_>>()),
     };
-    let progress = RefCell::new(progress);
-    let read = |n| progress.borrow_mut().samples(n);
     let part = samples.part(samples.solved());
     let found = {
         let positions = POSITIONS.div_ceil(samples.count(samples.solved()).max(1));
-        let calibration = Calibration { positions, ..calibration(&part, &*runtime, request, &read) };
+        let calibration = Calibration { positions, ..calibration(&part, runtime, request, job) };
         curves(a, &layers, orders.as_deref(), &calibration)?
     };
     if own {
@@ -119,12 +106,11 @@ pub(super) fn measure_curves(
         }
     }
     if follows {
-        begin(&mut **progress.borrow_mut(), "allocate")?;
+        job.stage(Stage::Allocate)?;
         let limits = planning::may_shrink(a, request.scheme, &request.options)?;
         let scores = scored(&measured.statistics)?;
-        let runner = Runner { runtime: &*runtime, session: &request.session, goes_on: &|| true };
-        let mut told = |done, of| progress.borrow_mut().candidates(done, of);
-        measured.curves = output_losses(a, &limits, &layers, &found, &scores, samples, runner, &mut told)?;
+        let runner = Runner { runtime, session: &request.session, job };
+        measured.curves = output_losses(a, &limits, &layers, &found, &scores, samples, runner)?;
     }
     Ok(())
 }
@@ -137,10 +123,10 @@ fn ascending(scores: &[f64]) -> Vec<u32> {
 }
 
 pub(super) fn calibration<'a>(
-    source: &'a dyn Source,
+    source: &'a dyn BatchSource,
     runtime: &'a dyn Runtime,
     request: &Request,
-    progress: &'a dyn Fn(usize) -> bool,
+    job: Job<'a>,
 ) -> Calibration<'a> {
     Calibration {
         source,
@@ -148,7 +134,7 @@ pub(super) fn calibration<'a>(
         session: request.session.clone(),
         seed: request.score.seed,
         positions: Calibration::POSITIONS,
-        progress,
+        job,
     }
 }
 
@@ -181,10 +167,10 @@ impl Measured {
 /// What each group costs when part of it goes; on random inputs where there is no data.
 pub(super) fn measure_sensitivity(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     statistics: &[GroupStatistics],
-    progress: &mut dyn Progress,
 ) -> Result<SensitivityReport, Error> {
+    let request = cx.request;
     let limits = planning::may_shrink(a, request.scheme, &request.options)?;
     let scores = planning::first_scores(a, request.criterion, request.score, statistics)?;
     let random;
@@ -195,10 +181,7 @@ pub(super) fn measure_sensitivity(
             &random
         }
     };
-    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
-    let goes_on = |_| true;
-    let calibration = calibration(source, &*runtime, request, &goes_on);
-    begin(progress, "sensitivity")?;
-    let mut told = |done, of| progress.candidates(done, of);
-    Ok(sensitivity(a, &limits, &scores, &calibration, &mut told)?)
+    let calibration = calibration(source, cx.runtime.get()?, request, cx.job);
+    cx.job.stage(Stage::Sensitivity)?;
+    Ok(sensitivity(a, &limits, &scores, &calibration)?)
 }

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::timed::{unconfirmed, why_unconfirmed};
-use super::{Error, Progress, Request, begin};
+use super::{Context, Error, Ledger, Request};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::report::{LatencyReport, Report, Timings, Verification};
+use crate::hint::Hint;
+use crate::job::Stage;
+use crate::report::{LatencyReport, Report, Verification};
 use crate::rewriting::{self, Check, CheckOptions, Found};
 use crate::runtime::latency::{LatencyOptions, measure_pair};
 use crate::runtime::{self, Device, Dim, IoInfo, Runtime, SessionOptions, Tensor};
@@ -26,25 +28,20 @@ pub(super) struct Trial<'a> {
     /// The file.
     pub staged: &'a Path,
     /// What was asked for.
-    pub request: &'a Request,
+    pub cx: Context<'a>,
 }
 
 impl Trial<'_> {
     /// Verifies the file and times it, as far as that was asked for, and writes down what was found.
-    pub fn run(
-        &self,
-        report: &mut Report,
-        seconds: &mut Timings,
-        warnings: &mut Vec<String>,
-        progress: &mut dyn Progress,
-    ) -> Result<(), Error> {
-        let request = self.request;
+    pub fn run(&self, report: &mut Report, ledger: &mut Ledger) -> Result<(), Error> {
+        let Context { request, job, .. } = self.cx;
+        let Ledger { seconds, warnings, .. } = ledger;
         if !request.verify && request.latency.is_none() {
             return Ok(());
         }
-        begin(progress, "verify")?;
+        job.stage(Stage::Verify)?;
         let clock = Instant::now();
-        let selected = match runtime::select(request.runtime, request.library.as_deref()) {
+        let selected = match self.cx.runtime.selected() {
             Ok(selected) => selected,
             // Without a check, a runtime is only a wish.
             Err(e) if !request.verify => {
@@ -53,7 +50,7 @@ impl Trial<'_> {
             }
             Err(e) => return Err(e.into()),
         };
-        warnings.extend(selected.warnings);
+        warnings.extend(selected.warnings.iter().cloned());
         let runtime = &*selected.runtime;
         let mut check = match self.check(runtime, warnings)? {
             Checked::Done(check) => check,
@@ -74,7 +71,7 @@ impl Trial<'_> {
             }
         }
         let Some(budget) = request.latency else { return Ok(()) };
-        begin(progress, "measure")?;
+        job.stage(Stage::Measure)?;
         let clock = Instant::now();
         // A time that was aimed at deserves a longer look.
         let aimed = request.targets.is_time() && request.recipe.is_none();
@@ -99,7 +96,7 @@ impl Trial<'_> {
 
     /// Runs the file against the silenced original.
     fn check(&self, runtime: &dyn Runtime, warnings: &mut Vec<String>) -> Result<Checked, Error> {
-        let Trial { a, kept, staged, request } = *self;
+        let Trial { a, kept, staged, cx: Context { request, .. } } = *self;
         let session = request.session.clone();
         let _quiet = runtime::Quiet::begin();
         let options = CheckOptions {
@@ -109,18 +106,22 @@ impl Trial<'_> {
             samples: self.samples(warnings),
             ..CheckOptions::default()
         };
-        let other = if runtime.name() == "tract" { "; onnxruntime may, see --ort-library" } else { "" };
+        let other = match runtime.name() {
+            "tract" => format!("; onnxruntime may, see {}", Hint::OrtLibrary),
+            _ => String::new(),
+        };
         match rewriting::verify(a, kept, staged, runtime, &options) {
             Ok(mut check) => {
                 if let (Found::Nothing(why), None) = (&mut check.found, &check.sessions) {
-                    why.push_str(other);
+                    why.push_str(&other);
                 }
                 Ok(Checked::Done(Box::new(check)))
             }
             Err(rewriting::Error::Runtime(e @ runtime::Error::Device { .. })) => Err(e.into()),
             // A runtime that cannot run the original, or does not end, says nothing about the pruned model.
             Err(rewriting::Error::Runtime(runtime::Error::Timeout { runtime, seconds, .. })) => {
-                let why = format!("{runtime} did not finish within {seconds} s (--run-timeout allows more){other}");
+                let why =
+                    format!("{runtime} did not finish within {seconds} s ({} allows more){other}", Hint::RunTimeout);
                 Ok(Checked::Not(why))
             }
             Err(rewriting::Error::Runtime(e)) => {
@@ -146,7 +147,7 @@ impl Trial<'_> {
     /// The first samples of the data, as many as the figures are given for.
     fn samples(&self, warnings: &mut Vec<String>) -> Option<rewriting::Inputs> {
         let a = self.a;
-        let source = self.request.data.as_deref()?;
+        let source = self.cx.request.data.as_deref()?;
         let size = |d: &crate::algebra::Dim| match d.known().and_then(|n| usize::try_from(n).ok()) {
             Some(n) => Dim::Fixed(n),
             None => Dim::Symbol(a.facts.symbols.show(d)),
@@ -157,7 +158,7 @@ impl Trial<'_> {
             Some(IoInfo { name: v.name().to_owned(), dtype: fact.dtype, dims })
         };
         let infos: Vec<IoInfo> = a.graph.free_inputs().iter().filter_map(info).collect();
-        let first = source.batches(&infos).and_then(|mut all| all.next().transpose());
+        let first = source.pass(&infos).and_then(|mut all| all.next().transpose());
         let inputs = match first {
             Ok(batch) => batch?.inputs,
             Err(e) => {
@@ -207,7 +208,7 @@ fn measure(
             let shapes: BTreeMap<String, Vec<usize>> =
                 inputs.iter().map(|(n, t)| (n.clone(), t.shape().to_vec())).collect();
             let runtime = format!("{} {}", runtime.name(), runtime.version());
-            Some(LatencyReport { runtime, device: device.to_string(), inputs: shapes, pair })
+            Some(LatencyReport { runtime, device, inputs: shapes, pair })
         }
         Err(e) => {
             warnings.push(format!("latency not measured: {e}"));
@@ -239,7 +240,7 @@ pub(super) fn latency_advice(report: &Report, request: &Request, warnings: &mut 
     let ratio = l.pair.ratio;
     let mut text = format!("{:.2}x fewer MACs, but only {ratio:.2}x less time", report.speedup);
     if request.options.round_to < 8 {
-        text.push_str("; vector units like full registers: try --round-to 8 (16 where AVX-512 is used)");
+        text += &format!("; vector units like full registers: try {} 8 (16 where AVX-512 is used)", Hint::RoundTo);
     } else {
         text.push_str("; what is left is bound by memory or by operators without MACs");
     }

@@ -74,6 +74,6 @@ impl Defaults {
 
     const MEASURED: Defaults =
         Defaults { criterion: "obs", scheme: "allocate", refit: true, round_to: 8, round_from: 24, steps: 100 };
-    const WEIGHTS: Defaults =
+    pub(super) const WEIGHTS: Defaults =
         Defaults { criterion: "l2", scheme: "protected-global", refit: false, ..Defaults::MEASURED };
 }

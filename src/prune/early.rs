@@ -1,23 +1,24 @@
 //! What can be told before any work is done.
 
-use super::{Error, Output, Request};
+use super::{Context, Error, Request};
 use crate::analysis::Analysis;
 use crate::data;
 use crate::onnx;
 use crate::planning;
 use crate::runtime::{self, Choice, Device};
+use std::path::Path;
 
 /// Looks at what a run needs from outside the model.
 ///
 /// # Errors
 /// When the output cannot be written, or the runtime or device that was asked for cannot be used.
-pub(super) fn check_surroundings(request: &Request, output: &Output) -> Result<(), Error> {
-    if let Output::File(path) = output {
+pub(super) fn check_surroundings(cx: Context, target: Option<&Path>) -> Result<(), Error> {
+    let request = cx.request;
+    if let Some(path) = target {
         onnx::check_place(path)?;
     }
     if request.runs_models() && (request.runtime != Choice::Auto || request.session.device != Device::Cpu) {
-        let selected = runtime::select(request.runtime, request.library.as_deref())?;
-        runtime::ready(&*selected.runtime, &request.session)?;
+        runtime::ready(cx.runtime.get()?, &request.session)?;
     }
     Ok(())
 }

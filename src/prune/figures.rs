@@ -33,10 +33,10 @@ pub(super) fn start_report(
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
     let data = request.data.as_deref().and_then(|d| d.origin()).cloned();
-    let (runtime, device) = (request.runtime.to_string(), request.session.device.to_string());
+    let (runtime, device) = (request.runtime, request.session.device);
     Report {
         report: VERSION,
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
         settings: match &request.recipe {
             Some(r) => Settings {
@@ -57,8 +57,8 @@ pub(super) fn start_report(
                 targets: request.targets.clone(),
                 keep: request.keep,
                 seed: request.score.seed,
-                reduction: format!("{:?}", request.score.reduction).to_lowercase(),
-                normalization: format!("{:?}", request.score.normalization).to_lowercase(),
+                reduction: request.score.reduction,
+                normalization: request.score.normalization,
                 options: request.options.clone(),
                 strip_debug: request.strip_debug,
                 refit: request.recover.refit,

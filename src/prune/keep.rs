@@ -2,15 +2,15 @@
 
 use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
-use super::{Error, Progress, Request, Silent, begin, with_layout};
+use super::{Context, Error, Request, with_layout};
 use crate::analysis::Analysis;
+use crate::job::{FigureName, Stage, Unit};
 use crate::planning::targets::Speedup;
-use crate::planning::{self, Keep, Targets};
+use crate::planning::{Keep, Targets};
 use crate::recovery::recover;
 use crate::recovery::samples::Samples;
 use crate::report::Recovery;
 use crate::rewriting;
-use crate::runtime;
 
 /// The first speed-up that is tried, and the one that the rest of the run is tuned for.
 pub(super) const FIRST: f64 = 2.0;
@@ -35,13 +35,12 @@ pub(super) struct Found {
 /// The largest speed-up after which a model keeps what it must, on samples that no layer was solved with.
 pub(super) fn largest_speedup(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     keep: Keep,
     samples: &Samples,
     measured: &Measured,
-    progress: &mut dyn Progress,
 ) -> Result<Found, Error> {
-    begin(progress, "search")?;
+    cx.job.stage(Stage::Search)?;
     let (mut good, mut bad): (Option<f64>, Option<f64>) = (None, None);
     let mut worst = String::new();
     for tried in 0..MOST {
@@ -56,10 +55,9 @@ pub(super) fn largest_speedup(
             (Some(good), Some(bad)) if bad <= NEAR * good => break,
             (Some(good), Some(bad)) => (good * bad).sqrt(),
         };
-        if !progress.candidates(tried, MOST) {
-            return Err(planning::Error::Interrupted.into());
-        }
-        let recovery = candidate(a, request, speedup, samples, measured)?;
+        cx.job.figure(FigureName::Speedup, speedup);
+        cx.job.progress(tried, Some(MOST), Unit::Candidates)?;
+        let recovery = candidate(a, cx.quiet(), speedup, samples, measured)?;
         let kept = recovery.map(|r| kept(&r, keep)).transpose()?;
         match kept {
             Some((true, _)) => good = Some(speedup),
@@ -80,23 +78,22 @@ pub(super) fn largest_speedup(
 /// What becomes of the model at a speed-up; `None` where it cannot be reached.
 fn candidate(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     speedup: f64,
     samples: &Samples,
     measured: &Measured,
 ) -> Result<Option<Recovery>, Error> {
-    let request = &Request { targets: Targets::one(&Speedup, speedup), ..request.clone() };
-    let (plan, _) = make_plan(a, request, measured, &mut Silent)?;
+    let request = &Request { targets: Targets::one(&Speedup, speedup), ..cx.request.clone() };
+    let (plan, _) = make_plan(a, Context { request, ..cx }, measured)?;
     if plan.is_missed() {
         return Ok(None);
     }
     let kept = plan.kept_atoms(a);
     let Ok(proto) = rewriting::prune(a, &kept) else { return Ok(None) };
     let mut pruned = with_layout(&a.graph.model, proto);
-    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
-    let (part, goes_on) = (samples.part(samples.solved()), |_| true);
-    let calibration = calibration(&part, &*runtime, request, &goes_on);
-    Ok(Some(recover(a, &kept, &mut pruned, request.recover, samples, &calibration, &|_, _| true)?))
+    let part = samples.part(samples.solved());
+    let calibration = calibration(&part, cx.runtime.get()?, request, cx.job);
+    Ok(Some(recover(a, &kept, &mut pruned, request.recover, samples, &calibration)?))
 }
 
 /// Whether a result keeps what it must, and what it keeps.

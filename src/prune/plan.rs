@@ -2,7 +2,7 @@
 
 use super::calibrate::Measured;
 use super::timed::plan_for_time;
-use super::{Error, Progress, Request, with_layout};
+use super::{Context, Error, with_layout};
 use crate::analysis::Analysis;
 use crate::onnx;
 use crate::planning::targets::Size;
@@ -10,33 +10,29 @@ use crate::planning::{self, Aim, Latency, Plan, Targets};
 use crate::report::TimeReport;
 use crate::rewriting;
 
-pub(super) fn make_plan(
-    a: &Analysis,
-    request: &Request,
-    measured: &Measured,
-    progress: &mut dyn Progress,
-) -> Result<(Plan, Option<TimeReport>), Error> {
+pub(super) fn make_plan(a: &Analysis, cx: Context, measured: &Measured) -> Result<(Plan, Option<TimeReport>), Error> {
+    let request = cx.request;
     if let Some(recipe) = &request.recipe {
         let recorded: Vec<_> = recipe.groups.iter().map(|g| (g.name.clone(), g.before, g.kept.clone())).collect();
         return Ok((planning::replay(a, &request.targets, &recorded)?, None));
     }
     if request.targets.is_time() {
-        let (plan, times) = plan_for_time(a, request, measured, progress)?;
+        let (plan, times) = plan_for_time(a, cx, measured)?;
         return Ok((plan, Some(times)));
     }
-    Ok((plan_within(a, request, &request.targets, measured, None, progress)?, None))
+    Ok((plan_within(a, cx, &request.targets, measured, None)?, None))
 }
 
 /// A plan for some targets. What a file takes beside its weights hardly changes; a size that is missed by it is aimed
 /// at again.
 pub(super) fn plan_within(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     targets: &Targets,
     measured: &Measured,
     latency: Option<&dyn Latency>,
-    progress: &mut dyn Progress,
 ) -> Result<Plan, planning::Error> {
+    let request = cx.request;
     let full = a.full_counts();
     let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes(&full);
     for _ in 0..4 {
@@ -53,7 +49,7 @@ pub(super) fn plan_within(
             tilt: measured.tilt,
             latency,
         };
-        let plan = planning::plan(a, &aim, &mut |s| progress.step(s))?;
+        let plan = planning::plan(a, &aim, cx.job)?;
         let Some(limit) = targets.wanted(&Size).filter(|_| !plan.is_missed()) else { return Ok(plan) };
         // Whoever rewrites what cannot follow makes another plan, without it.
         let Ok(proto) = rewriting::prune(a, &plan.kept_atoms(a)) else { return Ok(plan) };

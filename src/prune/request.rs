@@ -1,21 +1,25 @@
-//! What a run is asked to do, what it tells on the way, and why it may fail.
+//! What a run is asked to do, and why it may fail.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Defaults;
 use crate::analysis::{Kind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
+use crate::data::BatchSource;
+use crate::hint::Hint;
+use crate::job::Cancelled;
 use crate::latency;
-use crate::onnx;
-use crate::planning::{self, Keep, Options, Scheme, Step, Targets};
+use crate::onnx::{self, Model};
+use crate::planning::targets::{Ratio, Speedup};
+use crate::planning::{self, Keep, Options, Scheme, Targets};
 use crate::recovery::Means;
-use crate::report::{Recipe, Report};
+use crate::report::Recipe;
 use crate::rewriting;
 use crate::runtime::{self, Choice, Fill, SessionOptions};
 use crate::sensitivity;
-use crate::statistics::{self, Source};
+use crate::statistics;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +54,9 @@ pub enum Error {
     Sensitivity(#[from] sensitivity::Error),
     /// The model has no MACs that a target could be reached by.
     #[error(
-        "the model has {macs} MACs at these sizes ({sizes}): other sizes (--shapes), or another target than --speedup"
+        "the model has {macs} MACs at these sizes ({sizes}): other sizes ({}), or another target than {}",
+        Hint::Shapes,
+        Hint::Speedup
     )]
     NoMacs {
         /// What was counted.
@@ -61,8 +67,11 @@ pub enum Error {
     /// The data.
     #[error(transparent)]
     Data(#[from] crate::data::Error),
+    /// The job was asked to stop.
+    #[error("interrupted")]
+    Cancelled(#[from] Cancelled),
     /// Recovery was asked for without data.
-    #[error("what a model must keep, and statistics of normalisations, come from data: give some with --data")]
+    #[error("what a model must keep, and statistics of normalisations, come from data: give some with {}", Hint::Data)]
     NoData,
     /// What must be kept cannot be told.
     #[error(
@@ -80,7 +89,16 @@ pub enum Error {
     },
 }
 
-/// What to do.
+/// What to do. [`Request::new`] fills everything in but the targets; change what should be different:
+///
+/// ```
+/// use onnx_prune::targets::{Goal, Params, Speedup, Targets};
+/// use onnx_prune::Request;
+///
+/// let mut request = Request::new(Targets::one(&Speedup, 2.0).and(Goal::new(&Params, 0.6)));
+/// request.score.seed = 7;
+/// request.options.protect.push("stem.*".to_owned());
+/// ```
 #[derive(Clone)]
 pub struct Request {
     /// Importance criterion.
@@ -89,7 +107,7 @@ pub struct Request {
     pub scheme: &'static dyn Scheme,
     /// Options of scoring.
     pub score: ScoreOptions,
-    /// What to aim at.
+    /// What to aim at: all of it must hold.
     pub targets: Targets,
     /// What the result must keep: then the targets are not looked at, and the smallest model that keeps it is made.
     pub keep: Option<Keep>,
@@ -124,7 +142,7 @@ pub struct Request {
     /// Device and threads of the runtime.
     pub session: SessionOptions,
     /// Calibration data, for criteria that look at activations and for what `recover` asks.
-    pub data: Option<Arc<dyn Source>>,
+    pub data: Option<Arc<dyn BatchSource>>,
     /// Whether to measure what each group costs when part of it goes; a scheme may ask for it, too.
     pub sensitivity: bool,
     /// How accuracy is won back from the data after pruning; without data, from what stands in for it.
@@ -134,6 +152,61 @@ pub struct Request {
 }
 
 impl Request {
+    /// Channels with the smallest weights go, and no data is needed; the result is verified, latency is not measured.
+    /// [`Request::recommended`] keeps more of what a model knows.
+    pub fn new(targets: impl Into<Targets>) -> Self {
+        let targets = targets.into();
+        let Defaults { round_to, round_from, steps, .. } = Defaults::WEIGHTS;
+        let everything = targets.wanted(&Ratio).is_some();
+        Request {
+            criterion: &criteria::L2,
+            scheme: planning::default_scheme(),
+            score: ScoreOptions::default(),
+            targets,
+            keep: None,
+            // A ratio is a number of channels.
+            options: Options {
+                steps,
+                round_to: if everything { 1 } else { round_to },
+                round_from,
+                ..Options::default()
+            },
+            kinds: Vec::new(),
+            shapes: Shapes::new(),
+            recipe: None,
+            strip_debug: false,
+            force: false,
+            verify: true,
+            strict: false,
+            fills: Vec::new(),
+            drop_initializer_inputs: false,
+            latency: None,
+            runtime: Choice::Auto,
+            library: None,
+            times: None,
+            session: SessionOptions::default(),
+            data: None,
+            sensitivity: false,
+            recover: Means::default(),
+            otherwise: None,
+        }
+    }
+
+    /// The settings that measured best for a model, with data or without, as the command line has them by default.
+    ///
+    /// # Errors
+    /// None that a release gives: the names of the defaults are in the tables.
+    pub fn recommended(
+        model: &Model,
+        targets: impl Into<Targets>,
+        data: Option<Arc<dyn BatchSource>>,
+    ) -> Result<Self, Error> {
+        let given = data.is_some();
+        let mut request = Request { data, otherwise: Defaults::otherwise(model, given), ..Request::new(targets) };
+        Defaults::of(model, given).settle(&mut request)?;
+        Ok(request)
+    }
+
     /// What uses of one weight have in common: as asked, or as in the earlier run.
     pub fn sharing(&self) -> Sharing {
         let options = self.recipe.as_ref().map_or(&self.options, |r| &r.settings.options);
@@ -151,58 +224,9 @@ impl Request {
     }
 }
 
-/// Where the result goes.
-pub enum Output<'a> {
-    /// A file.
-    File(&'a Path),
-    /// A stream.
-    Stream(&'a mut dyn std::io::Write),
-    /// Nowhere: only the report is wanted.
-    None,
-}
-
-/// Told what happens; answering `false` stops the run before anything is written.
-pub trait Progress {
-    /// A stage begins.
-    fn stage(&mut self, name: &'static str) -> bool;
-    /// A step of planning is done.
-    fn step(&mut self, step: Step) -> bool;
-    /// So many parts of the model have been timed, of so many.
-    fn parts(&mut self, _done: usize, _of: usize) -> bool {
-        true
+/// Half the MACs, by [`Request::new`].
+impl Default for Request {
+    fn default() -> Self {
+        Request::new(Targets::one(&Speedup, 2.0))
     }
-    /// So many candidates have been run, of so many.
-    fn candidates(&mut self, _done: usize, _of: usize) -> bool {
-        true
-    }
-    /// So many layers have been refitted, of so many.
-    fn layers(&mut self, _done: usize, _of: usize) -> bool {
-        true
-    }
-    /// So many samples of calibration data went through the model.
-    fn samples(&mut self, _done: usize) -> bool {
-        true
-    }
-}
-
-/// Says nothing, never stops.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn stage(&mut self, _: &'static str) -> bool {
-        true
-    }
-    fn step(&mut self, _: Step) -> bool {
-        true
-    }
-}
-
-/// What came out.
-pub struct Outcome {
-    /// The report.
-    pub report: Report,
-    /// Whether a model was written.
-    pub written: bool,
-    /// What could not be verified, where `strict` wanted that.
-    pub unverified: Option<String>,
 }

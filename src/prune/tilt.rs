@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
-use super::{Error, Progress, Request, Silent, begin, with_layout};
+use super::{Context, Error, with_layout};
 use crate::analysis::Analysis;
+use crate::job::{Stage, Unit};
 use crate::recovery::refit::Options;
 use crate::recovery::samples::Samples;
 use crate::recovery::trial;
 use crate::rewriting;
-use crate::runtime;
 
 /// What is tried.
 const TILTS: [f64; 3] = [0.0, 0.5, 1.0];
@@ -31,11 +31,11 @@ const SAMPLES: usize = 64;
 /// Sets the tilt whose widths come nearest to the original after the least squares, on samples that were set aside.
 pub(super) fn choose_tilt(
     a: &Analysis,
-    request: &Request,
+    cx: Context,
     samples: Option<&Samples>,
     measured: &mut Measured,
-    progress: &mut dyn Progress,
 ) -> Result<(), Error> {
+    let request = cx.request;
     measured.tilt = USUAL;
     let enough = |s: &&Samples| s.has_aside() && s.count(s.told()) >= ENOUGH;
     let Some(samples) = samples.filter(enough).filter(|_| {
@@ -46,19 +46,15 @@ pub(super) fn choose_tilt(
     }) else {
         return Ok(());
     };
-    begin(progress, "try")?;
-    let runtime = runtime::select(request.runtime, request.library.as_deref())?.runtime;
-    let goes_on = |_| true;
+    cx.job.stage(Stage::Try)?;
     let part = samples.part(samples.solved());
-    let calibration = calibration(&part, &*runtime, request, &goes_on);
+    let calibration = calibration(&part, cx.runtime.get()?, request, cx.job.quiet());
     let mut best: Option<(f64, f64)> = None;
     let mut seen = BTreeSet::new();
     for (k, tilt) in TILTS.into_iter().enumerate() {
-        if !progress.candidates(k, TILTS.len()) {
-            return Err(crate::planning::Error::Interrupted.into());
-        }
+        cx.job.progress(k, Some(TILTS.len()), Unit::Candidates)?;
         measured.tilt = tilt;
-        let (plan, _) = make_plan(a, request, measured, &mut Silent)?;
+        let (plan, _) = make_plan(a, cx.quiet(), measured)?;
         if !seen.insert(plan.kept.clone()) {
             continue;
         }
@@ -72,6 +68,7 @@ pub(super) fn choose_tilt(
             best = Some((lost, tilt));
         }
     }
+    cx.job.progress(TILTS.len(), Some(TILTS.len()), Unit::Candidates)?;
     measured.tilt = best.map_or(USUAL, |b| b.1);
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::segments::{Network, Runner};
 use super::write::{Addends, Place, write};
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, Kind};
+use crate::job::Unit;
 use crate::onnx::Model;
 use crate::ops::Role;
 use crate::planning::{Curve, Limit};
@@ -25,7 +26,7 @@ const SHARES: [f64; 2] = [0.3, 0.7];
 /// The curve of each group that may shrink. `found` are the errors of its readers; a group without any is taken in the
 /// order of its scores, and its channels are silenced.
 ///
-/// `told` hears how many candidates of how many are done.
+/// The runner's job is told how many candidates of how many are done.
 ///
 /// # Errors
 /// When a candidate cannot be run.
@@ -38,7 +39,6 @@ pub fn output_losses(
     scores: &[Vec<f64>],
     samples: &Samples,
     runner: Runner,
-    told: &mut dyn FnMut(usize, usize) -> bool,
 ) -> Result<Vec<Curve>> {
     let mut end = 1;
     while end < samples.solved().end && samples.count(0..end) < SAMPLES {
@@ -61,7 +61,7 @@ pub fn output_losses(
     let mut done = 0;
     let mut ask = || {
         done += 1;
-        if told(done - 1, of) { Ok(()) } else { Err(statistics::Error::Interrupted) }
+        runner.job.progress(done - 1, Some(of), Unit::Candidates).map_err(statistics::Error::from)
     };
     let mut out = vec![Curve::default(); a.groups.len()];
     for (g, reader, curve) in by_reader {
@@ -101,6 +101,7 @@ pub fn output_losses(
         }
         out[g] = Curve::new(order, &errors, &measured, is_stream(a, g));
     }
+    runner.job.progress(of, Some(of), Unit::Candidates).map_err(statistics::Error::from)?;
     Ok(out)
 }
 

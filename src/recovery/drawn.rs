@@ -9,12 +9,12 @@ use super::samples::{Samples, declared};
 use super::segments::{Network, Runner};
 use super::store::Room;
 use crate::analysis::Analysis;
-use crate::data::{Batch, Target, dead_leaves};
+use crate::data::{Batch, BatchSource, InMemory, Pass, SourceError, Target, dead_leaves};
 use crate::onnx::proto::GraphProto;
 use crate::report::StandIn;
 use crate::rewriting;
 use crate::runtime::{Dim, IoInfo, Tensor};
-use crate::statistics::{Batches, InMemory, Lot, Reading, Sampler, Source, SourceError, layers};
+use crate::statistics::{Lot, Reading, Sampler, layers};
 use crate::tensor::DType;
 
 /// Small pictures that are drawn, and large ones: these have more positions.
@@ -162,9 +162,9 @@ impl Drawn {
     }
 }
 
-impl Source for Drawn {
-    fn batches(&self, _: &[IoInfo]) -> std::result::Result<Batches<'_>, SourceError> {
-        Ok(Box::new((0..self.count.div_ceil(self.batch)).map(|k| self.make(k))))
+impl BatchSource for Drawn {
+    fn pass(&self, _: &[IoInfo]) -> std::result::Result<Pass<'_>, SourceError> {
+        Ok(Pass::new((0..self.count.div_ceil(self.batch)).map(|k| self.make(k))))
     }
 }
 
@@ -185,7 +185,7 @@ pub fn takes_pictures(graph: &GraphProto) -> bool {
 /// # Errors
 /// When an input has no known shape, or the model cannot be run.
 pub fn stand_in(a: &Analysis, seed: u64, room: &Room, runner: Runner) -> rewriting::Result<Samples> {
-    let read = |source: &dyn Source, of: StandIn| -> rewriting::Result<Samples> {
+    let read = |source: &dyn BatchSource, of: StandIn| -> rewriting::Result<Samples> {
         let mut samples = Samples::read(source, a.graph.proto(), seed, room)?;
         samples.stand_in = Some(of);
         Ok(samples)

@@ -17,12 +17,10 @@ mod write;
 
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
-use crate::data::Target;
-use crate::metrics::{Metric, Scores, TopK};
 use crate::onnx::Model;
 use crate::report::Recovery;
 use crate::rewriting;
-use crate::statistics::{self, Calibration, Tap};
+use crate::statistics::{self, Calibration};
 
 use quality::{Outputs, likeness, loss, outputs};
 use refit::{Options, Refitted, floats, refit};
@@ -46,7 +44,7 @@ impl Means {
 }
 
 /// Changes the values of weights of a pruned model, no shape; tells how far it gives what the original gives, along
-/// the way. Least squares that made that worse are undone. `told` hears how many layers of how many are done.
+/// the way. Least squares that made that worse are undone. The job is told how many layers of how many are done.
 ///
 /// # Errors
 /// When the data or the runtime fails.
@@ -57,9 +55,8 @@ pub fn recover(
     means: Means,
     samples: &Samples,
     calibration: &Calibration,
-    told: &dyn Fn(usize, usize) -> bool,
 ) -> rewriting::Result<Recovery> {
-    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, job: calibration.job };
     let batches = samples.told();
     let from = batches.start;
     let run = |model: &Model| -> statistics::Result<Vec<Outputs>> {
@@ -75,7 +72,7 @@ pub fn recover(
     let original = if means.refit {
         let options = Options::new(calibration.seed);
         let weights = pruned.proto.clone();
-        let mut walked = refit(a, kept, pruned, samples, runner, options, told)?;
+        let mut walked = refit(a, kept, pruned, samples, runner, options)?;
         let original = outputs(&mut walked.original, samples, batches.clone())?;
         let refitted = outputs(&mut walked.pruned, samples, batches.clone())?;
         let Refitted { layers, left } = walked.refitted;
@@ -115,30 +112,9 @@ pub fn trial(
     calibration: &Calibration,
     options: Options,
 ) -> rewriting::Result<f64> {
-    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, goes_on: &|| true };
-    let mut walked = refit(a, kept, pruned, samples, runner, options, &|_, _| true)?;
+    let runner = Runner { runtime: calibration.runtime, session: &calibration.session, job: calibration.job.quiet() };
+    let mut walked = refit(a, kept, pruned, samples, runner, options)?;
     let told = samples.told().start..walked.original.batches().end;
     let original = outputs(&mut walked.original, samples, told.clone())?;
     Ok(loss(&outputs(&mut walked.pruned, samples, told)?, &original))
-}
-
-/// Share of right answers in the first output, of the samples with a class; `None` where there is nothing to count.
-///
-/// # Errors
-/// When the data or the runtime fails.
-pub fn accuracy(model: &Model, calibration: &Calibration) -> statistics::Result<Option<f64>> {
-    let mut top = TopK::<1>::default();
-    Tap::open(model, calibration)?.run(&mut |batch, outputs, _| {
-        let scores = outputs.first().and_then(|(_, output)| Scores::of(&output.to_tensor().ok()?).ok());
-        // What fills a batch of fixed size up has rows too, and other outputs have other rows than samples.
-        if let Some(scores) = scores.filter(|s| s.rows().len() >= batch.len()) {
-            for (row, target) in scores.rows().zip(&batch.targets) {
-                if let Target::Class(class) = target {
-                    top.see(row, *class);
-                }
-            }
-        }
-        Ok(())
-    })?;
-    Ok(top.figure().value)
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::samples::Samples;
 use super::segments::Network;
-use crate::data::Target;
-use crate::metrics::{Agreement, Metric, Scores, TopK};
+use crate::evaluation::Accuracy;
+use crate::metrics::{Agreement, Scores};
 use crate::report::Likeness;
 use crate::runtime::Tensor;
 use crate::statistics::{Error, Result};
@@ -44,7 +44,7 @@ pub fn outputs(network: &mut Network, samples: &Samples, batches: Range<usize>) 
 /// When they cannot be compared.
 pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: usize) -> Result<Option<Likeness>> {
     let mut agreement = Agreement::default();
-    let mut top = TopK::<1>::default();
+    let mut accuracy = Accuracy::default();
     let (mut divergence, mut rows) = (0.0, 0usize);
     let mut compared = 0;
     for (k, (given, wanted)) in given.iter().zip(wanted).enumerate() {
@@ -68,16 +68,12 @@ pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: 
                 divergence += kl(w, g, wanted.are_probabilities());
                 rows += 1;
             }
-            for (row, target) in given.rows().zip(targets).filter(|_| given.rows().len() >= targets.len()) {
-                if let Target::Class(class) = target {
-                    top.see(row, *class);
-                }
-            }
+            accuracy.see(&given, targets);
         }
     }
     let finite = |x: f64| Some(x).filter(|x| x.is_finite());
     Ok((compared > 0).then(|| Likeness {
-        accuracy: top.figure().value,
+        accuracy: accuracy.value(),
         same_answer: (rows > 0).then(|| agreement.same_answer()),
         divergence: (rows > 0).then(|| divergence / rows as f64).and_then(finite),
         cosine: finite(agreement.cosine()).unwrap_or(0.0),

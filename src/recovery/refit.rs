@@ -18,6 +18,7 @@ use super::store::Values;
 use super::write::{Addends, Place, write};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
+use crate::job::Unit;
 use crate::matrix::Solution;
 use crate::onnx::Model;
 use crate::rewriting::{Initializers, Result};
@@ -87,8 +88,8 @@ pub struct Walked<'a> {
     pub refitted: Refitted,
 }
 
-/// Gives the layers of `pruned`, which is the model of `a` with only `kept` channels, new weights. `told` hears how
-/// many layers of how many are done.
+/// Gives the layers of `pruned`, which is the model of `a` with only `kept` channels, new weights. The runner's job
+/// is told how many layers of how many are done.
 ///
 /// # Errors
 /// When the data or the runtime fails, or an activation is not finite.
@@ -99,7 +100,6 @@ pub fn refit<'r>(
     samples: &Samples,
     runner: Runner<'r>,
     options: Options,
-    told: &dyn Fn(usize, usize) -> bool,
 ) -> Result<Walked<'r>> {
     let before = Model { proto: pruned.proto.clone(), ..Model::default() };
     let small = Analysis::new(&before, &Vec::new())?;
@@ -128,9 +128,7 @@ pub fn refit<'r>(
     }
     let of = queue.len();
     for (done, layer) in queue.into_iter().enumerate() {
-        if !told(done, of) {
-            return Err(statistics::Error::Interrupted.into());
-        }
+        runner.job.progress(done, Some(of), Unit::Layers).map_err(statistics::Error::from)?;
         let Some(node) = node_of(layer) else { continue };
         let name = a.graph.name(layer.output);
         let known = |r: &str| flow.ancestors(r).iter().zip(&open).all(|(above, open)| !above || !open);
@@ -146,6 +144,7 @@ pub fn refit<'r>(
         walked.refitted.layers += usize::from(done);
         walked.refitted.left += usize::from(!done);
     }
+    runner.job.progress(of, Some(of), Unit::Layers).map_err(statistics::Error::from)?;
     pruned.proto.graph = Some(walked.pruned.graph.clone());
     Ok(walked)
 }

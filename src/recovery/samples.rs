@@ -5,11 +5,11 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::store::{Room, Values};
-use crate::data::{Batch, Target};
+use crate::data::{Batch, BatchSource, Pass, SourceError, Target};
 use crate::onnx::proto::{GraphProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use crate::report::StandIn;
 use crate::runtime::{Dim, IoInfo, Tensor};
-use crate::statistics::{Batches, Error, Result, Source, SourceError};
+use crate::statistics::{Error, Result};
 use crate::tensor::DType;
 
 /// One of so many samples is set aside: not for solving, but for choosing and for telling how good the result is.
@@ -38,18 +38,18 @@ impl Samples {
     ///
     /// # Errors
     /// When the data cannot be read or holds no sample.
-    pub fn read(source: &dyn Source, graph: &GraphProto, seed: u64, room: &Room) -> Result<Samples> {
+    pub fn read(source: &dyn BatchSource, graph: &GraphProto, seed: u64, room: &Room) -> Result<Samples> {
         let infos = declared(graph);
         let fixed = infos.iter().any(|i| i.dims.as_ref().is_some_and(|d| matches!(d.first(), Some(Dim::Fixed(_)))));
         let mut parts: Vec<Batch> = Vec::new();
         let mut largest = 1;
-        for batch in source.batches(&infos).map_err(Error::Data)? {
+        for batch in source.pass(&infos).map_err(Error::Data)? {
             let batch = batch.map_err(Error::Data)?;
             largest = largest.max(batch.len());
             if batch.is_empty() {
                 continue;
             }
-            match (!fixed).then(|| singles(&batch)).flatten() {
+            match (!fixed).then(|| batch.singles()).flatten() {
                 Some(singles) => parts.extend(singles),
                 None => parts.push(batch),
             }
@@ -132,9 +132,9 @@ pub struct Part<'s> {
     batches: std::ops::Range<usize>,
 }
 
-impl Source for Part<'_> {
-    fn batches(&self, _: &[IoInfo]) -> std::result::Result<Batches<'_>, SourceError> {
-        Ok(Box::new(self.batches.clone().map(|k| {
+impl BatchSource for Part<'_> {
+    fn pass(&self, _: &[IoInfo]) -> std::result::Result<Pass<'_>, SourceError> {
+        Ok(Pass::new(self.batches.clone().map(|k| {
             let of = |(name, values): &(String, Values)| Ok((name.clone(), Tensor::clone(&**values.get(k)?)));
             Ok(Batch {
                 inputs: self.samples.inputs.iter().map(of).collect::<std::io::Result<_>>()?,
@@ -143,6 +143,10 @@ impl Source for Part<'_> {
                 frames: Vec::new(),
             })
         })))
+    }
+
+    fn count(&self) -> Option<usize> {
+        Some(self.samples.count(self.batches.clone()))
     }
 }
 
@@ -168,24 +172,6 @@ pub(super) fn declared(graph: &GraphProto) -> Vec<IoInfo> {
     graph.input.iter().filter(given).map(info).collect()
 }
 
-/// The samples of a batch as batches of one; `None` where they do not stand along the first axis of every input.
-fn singles(batch: &Batch) -> Option<Vec<Batch>> {
-    let n = batch.len();
-    if batch.inputs.is_empty() || batch.inputs.iter().any(|(_, t)| t.shape().first() != Some(&n)) {
-        return None;
-    }
-    let one = |i: usize| {
-        let row = |(name, t): &(String, Tensor)| Some((name.clone(), t.rows(i..i + 1).ok()?));
-        Some(Batch {
-            inputs: batch.inputs.iter().map(row).collect::<Option<_>>()?,
-            targets: vec![batch.targets[i].clone()],
-            names: batch.names.get(i).cloned().into_iter().collect(),
-            frames: Vec::new(),
-        })
-    };
-    (0..n).map(one).collect()
-}
-
 /// Neighbours of equal shapes joined to batches of at most `most` samples.
 fn joined(parts: Vec<Batch>, most: usize) -> Vec<Batch> {
     let mut out: Vec<Vec<Batch>> = Vec::new();
@@ -204,21 +190,5 @@ fn joined(parts: Vec<Batch>, most: usize) -> Vec<Batch> {
             _ => out.push(vec![part]),
         }
     }
-    out.into_iter().filter_map(join).collect()
-}
-
-fn join(mut parts: Vec<Batch>) -> Option<Batch> {
-    if parts.len() == 1 {
-        return parts.pop();
-    }
-    let inputs = (0..parts[0].inputs.len()).map(|i| {
-        let tensors: Vec<&Tensor> = parts.iter().map(|p| &p.inputs[i].1).collect();
-        Some((parts[0].inputs[i].0.clone(), Tensor::stacked(&tensors)?))
-    });
-    Some(Batch {
-        inputs: inputs.collect::<Option<_>>()?,
-        targets: parts.iter().flat_map(|p| p.targets.clone()).collect(),
-        names: parts.iter().flat_map(|p| p.names.clone()).collect(),
-        frames: Vec::new(),
-    })
+    out.into_iter().filter_map(Batch::joined).collect()
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::samples::Samples;
 use super::store::{Room, Stored, Values};
+use crate::job::Job;
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::runtime::{self, Runtime, SessionOptions, Tensor};
@@ -24,8 +25,8 @@ pub struct Runner<'a> {
     pub runtime: &'a dyn Runtime,
     /// How it runs.
     pub session: &'a SessionOptions,
-    /// Asked between pieces whether to go on.
-    pub goes_on: &'a dyn Fn() -> bool,
+    /// Is told what is done, and asked between pieces whether to go on.
+    pub job: Job<'a>,
 }
 
 /// A network, the nodes of it that have run, and the tensors that others still need.
@@ -143,9 +144,7 @@ impl<'a> Network<'a> {
     /// # Errors
     /// When the runtime fails, a tensor is gone already, or the caller asks to stop.
     pub fn advance(&mut self, wanted: &[&str]) -> Result<()> {
-        if !(self.runner.goes_on)() {
-            return Err(Error::Interrupted);
-        }
+        self.runner.job.check()?;
         let missing: Vec<&str> = wanted.iter().copied().filter(|n| !self.live.contains_key(*n)).collect();
         if !missing.is_empty() {
             self.run(&missing)?;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::analysis::{Analysis, Kind};
+use crate::criteria::{Normalization, Reduction};
 use crate::data::Origin;
 use crate::planning::{Keep, Options, Reached, Targets};
-use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Pair;
+use crate::runtime::{Choice, Device, LoadedLibrary};
 
 /// Writes a count without a fraction, as long as it is exact.
 pub(super) fn whole<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
@@ -95,12 +96,12 @@ pub struct Verification {
 }
 
 /// Measured latency.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LatencyReport {
     /// Runtime and version.
     pub runtime: String,
     /// Where it ran.
-    pub device: String,
+    pub device: Device,
     /// Shape of each input.
     pub inputs: BTreeMap<String, Vec<usize>>,
     /// Times before (a) and after (b), alternating, in milliseconds.
@@ -108,10 +109,10 @@ pub struct LatencyReport {
 }
 
 /// What came of one target.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetReport {
     /// The target's key, as in the settings.
-    pub name: &'static str,
+    pub name: String,
     /// What was wanted.
     pub wanted: f64,
     /// What was reached; `None` where that is not known, as for times in a replay.
@@ -123,7 +124,7 @@ pub struct TargetReport {
 impl From<Reached> for TargetReport {
     fn from(r: Reached) -> Self {
         let reached = r.figure.is_finite().then_some(r.figure);
-        TargetReport { name: r.goal.target.key(), wanted: r.goal.wanted, reached, met: r.met }
+        TargetReport { name: r.goal.target.key().to_owned(), wanted: r.goal.wanted, reached, met: r.met }
     }
 }
 
@@ -147,11 +148,21 @@ pub struct SensitivityPoint {
     pub loss: f64,
 }
 
+/// What sensitivity is a loss of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SensitivityMeasure {
+    /// The share of samples with the right class.
+    Accuracy,
+    /// The mean cosine with the original's outputs.
+    Agreement,
+}
+
 /// What each group costs when part of it goes.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SensitivityReport {
-    /// What is lost: `accuracy` (a share of right answers) or `agreement` (mean cosine with the original's outputs).
-    pub of: &'static str,
+    /// What is lost.
+    pub of: SensitivityMeasure,
     /// Right answers of the original, where the data has classes.
     pub original: Option<f64>,
     /// Every group that may shrink.
@@ -273,9 +284,9 @@ pub struct Settings {
     /// Seed of everything random.
     pub seed: u64,
     /// Reduction over items.
-    pub reduction: String,
+    pub reduction: Reduction,
     /// Normalisation over channels.
-    pub normalization: String,
+    pub normalization: Normalization,
     /// Options of planning.
     pub options: Options,
     /// Whether debug metadata was removed.
@@ -294,19 +305,19 @@ pub struct Settings {
     pub data: Option<Origin>,
     /// The runtime asked for.
     #[serde(default)]
-    pub runtime: String,
+    pub runtime: Choice,
     /// Where models ran.
     #[serde(default)]
-    pub device: String,
+    pub device: Device,
 }
 
 /// The whole report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Layout version of the report.
     pub report: u32,
     /// Version of the program.
-    pub version: &'static str,
+    pub version: String,
     /// File name of the model.
     pub model: String,
     /// What was asked.
@@ -324,6 +335,7 @@ pub struct Report {
     /// Steps taken.
     pub steps: usize,
     /// What came of each target.
+    #[serde(default)]
     pub targets: Vec<TargetReport>,
     /// Set when a target was not reached: why.
     pub missed: Option<String>,
@@ -385,7 +397,7 @@ pub fn recipe(json: &str) -> Result<Recipe, UnreadableRecipe> {
 }
 
 /// Groups and frozen axes of a model that nothing has been removed from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Overview {
     /// What can shrink.
     pub groups: Vec<GroupChange>,

@@ -1,6 +1,6 @@
 //! What an evaluation has to tell. `schemas/evaluation.schema.json` describes the JSON.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::data::whole;
 use crate::data::Origin;
@@ -19,12 +19,12 @@ fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> 
 pub const EVALUATION_VERSION: u32 = 1;
 
 /// An evaluation of one or several models.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluationReport {
     /// Layout version.
     pub evaluation: u32,
     /// Version of the program.
-    pub version: &'static str,
+    pub version: String,
     /// Runtime and version.
     pub runtime: String,
     /// The onnxruntime library that was loaded, and why that one; `null` where none was.
@@ -43,8 +43,23 @@ pub struct EvaluationReport {
     pub warnings: Vec<String>,
 }
 
+/// What is asked of a model's outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Task {
+    /// One class for each sample.
+    Classification,
+    /// Boxes around objects.
+    Detection,
+    /// The outputs that the data gives.
+    Outputs,
+    /// Nothing: the data has no labels.
+    Nothing,
+}
+
 /// The data of an evaluation.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluatedData {
     /// Its name: the path.
     pub name: String,
@@ -54,14 +69,14 @@ pub struct EvaluatedData {
     pub samples: u64,
     /// Samples that could not be used.
     pub left_out: u64,
-    /// What was judged: `classification`, `detection`, `outputs`, or `nothing` without right answers.
-    pub task: &'static str,
+    /// What was evaluated.
+    pub task: Task,
     /// Names of the classes, where the data set gives them.
     pub classes: Vec<String>,
 }
 
 /// One model.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EvaluatedModel {
     /// File name.
     pub model: String,
@@ -89,29 +104,25 @@ pub struct EvaluatedModel {
 }
 
 /// One figure.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FigureRow {
     /// Name.
     pub name: String,
     /// Value; `null` where nothing was there to judge, or it is not finite.
     pub value: Option<f64>,
-    /// `share` of 1, or `number`.
-    pub unit: &'static str,
+    /// What it is a number of.
+    pub unit: Unit,
 }
 
 impl From<Figure> for FigureRow {
     fn from(f: Figure) -> Self {
-        let unit = match f.unit {
-            Unit::Share => "share",
-            Unit::Number => "number",
-        };
-        FigureRow { name: f.name.to_owned(), value: f.value, unit }
+        FigureRow { name: f.name.to_owned(), value: f.value, unit: f.unit }
     }
 }
 
 /// The figures of one class: of a classifier precision, recall and F1, of a detector the average precisions; `null`
 /// where there are none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassRow {
     /// Name, or number.
     pub class: String,
@@ -144,7 +155,7 @@ impl ClassRow {
 }
 
 /// Wall times at one batch size.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct BatchLatency {
     /// Samples in a run.
     pub batch: usize,
@@ -153,22 +164,22 @@ pub struct BatchLatency {
 }
 
 /// What a model says about one sample.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prediction {
     /// File name of the model.
     pub model: String,
     /// Name of the sample in its data set.
     pub sample: String,
     /// The most likely classes, the likeliest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassScore>,
     /// What was found in the picture, the surest first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<Vec<FoundBox>>,
 }
 
 /// A class and how likely it is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassScore {
     /// Name, or number.
     pub class: String,
@@ -177,7 +188,7 @@ pub struct ClassScore {
 }
 
 /// A box that was found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FoundBox {
     /// Name of the class, or number.
     pub class: String,

@@ -1,8 +1,9 @@
 //! The tables of an evaluation as rows of text; no terminal here.
 
-use super::evaluation::{ClassRow, EvaluatedModel, EvaluationReport, FigureRow};
+use super::evaluation::{ClassRow, EvaluatedModel, EvaluationReport, FigureRow, Task};
 use super::text;
 use crate::escape;
+use crate::metrics::Unit;
 
 /// Of a detector's twelve figures, those that are looked at first.
 const DETECTION_FIRST: [&str; 4] = ["mAP", "mAP50", "mAP75", "AR 100"];
@@ -18,7 +19,7 @@ pub fn evaluation_tables(r: &EvaluationReport, all: bool, width: usize) -> Vec<R
     columns.cost("MACs", &|m| m.macs, text::count);
     columns.cost("parameters", &|m| m.params, text::count);
     columns.cost("file size", &|m| Some(m.bytes as f64), text::bytes);
-    let is_detection = r.data.as_ref().is_some_and(|d| d.task == "detection");
+    let is_detection = r.data.as_ref().is_some_and(|d| d.task == Task::Detection);
     for name in figure_names(&r.models) {
         if all || !is_detection || DETECTION_FIRST.contains(&name.as_str()) || !COCO.contains(&name.as_str()) {
             columns.add(&name, &|m| m.figures.iter().find(|f| f.name == name).and_then(figure), None);
@@ -150,28 +151,28 @@ fn batches(models: &[EvaluatedModel]) -> Vec<usize> {
 fn figure(f: &FigureRow) -> Option<String> {
     let value = f.value?;
     Some(match f.unit {
-        "share" => format!("{:.2} %", 100.0 * value),
+        Unit::Share => format!("{:.2} %", 100.0 * value),
         _ if value != 0.0 && value.abs() < 1e-3 => format!("{value:.1e}"),
         _ => format!("{value:.4}"),
     })
 }
 
 /// Heads of [`class_rows`]: of a classifier, of a detector.
-pub fn class_heads(task: &str) -> Vec<String> {
+pub fn class_heads(task: Task) -> Vec<String> {
     let heads: &[&str] = match task {
-        "detection" => &["class", "objects", "mAP", "mAP50"],
+        Task::Detection => &["class", "objects", "mAP", "mAP50"],
         _ => &["class", "samples", "precision", "recall", "F1"],
     };
     heads.iter().map(|head| (*head).to_owned()).collect()
 }
 
 /// One row per class, at most `limit`; also the number of classes left out.
-pub fn class_rows(task: &str, classes: &[ClassRow], limit: usize) -> (Vec<Vec<String>>, usize) {
+pub fn class_rows(task: Task, classes: &[ClassRow], limit: usize) -> (Vec<Vec<String>>, usize) {
     let share = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| format!("{:.2} %", 100.0 * x));
     let row = |c: &ClassRow| {
         let mut row = vec![escape::line(&c.class).into_owned(), c.samples.to_string()];
         match task {
-            "detection" => row.extend([c.ap, c.ap50].map(share)),
+            Task::Detection => row.extend([c.ap, c.ap50].map(share)),
             _ => row.extend([c.precision, c.recall, c.f1].map(share)),
         }
         row
@@ -188,7 +189,7 @@ mod tests {
     use crate::runtime::latency::Latency;
 
     fn model(name: &str, macs: f64, time: f64) -> EvaluatedModel {
-        let figure = |name: &str| FigureRow { name: name.into(), value: Some(0.5), unit: "share" };
+        let figure = |name: &str| FigureRow { name: name.into(), value: Some(0.5), unit: Unit::Share };
         EvaluatedModel {
             model: name.into(),
             macs: Some(macs),
@@ -206,7 +207,7 @@ mod tests {
     fn report(models: Vec<EvaluatedModel>) -> EvaluationReport {
         EvaluationReport {
             evaluation: EVALUATION_VERSION,
-            version: "0",
+            version: "0".into(),
             runtime: "r".into(),
             library: None,
             device: "cpu".into(),

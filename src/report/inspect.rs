@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
 use crate::analysis::{Analysis, Group, Kind};
+use crate::hint::Hint;
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self};
+use crate::ops::Role;
 use crate::planning::Axes;
 
 /// An input or output of the graph.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Port {
     /// Its name.
     pub name: String,
@@ -24,7 +26,7 @@ pub struct Port {
 }
 
 /// A size as the file gives it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Size {
     /// A number.
@@ -43,7 +45,7 @@ impl fmt::Display for Size {
 }
 
 /// Facts about the file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelFacts {
     /// File name.
     pub file: String,
@@ -83,7 +85,7 @@ pub struct ModelFacts {
 }
 
 /// A group of channels that can only go together.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InspectedGroup {
     /// Name of the weight that produces the channels.
     pub name: String,
@@ -104,7 +106,7 @@ pub struct InspectedGroup {
 }
 
 /// An initializer that carries channels of a group, as one node uses it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The node: its name, or its operator, place and output.
     pub node: String,
@@ -112,13 +114,12 @@ pub struct Member {
     pub initializer: String,
     /// The axis that carries the channels.
     pub axis: usize,
-    /// What the axis does there: `writes` or `reads` the channels, scales them (`batch-norm`, `norm`, `divisor`,
-    /// `quantization`), is a table of vectors (`embedding`) or `follows`.
-    pub role: &'static str,
+    /// What the axis does there.
+    pub role: Role,
 }
 
 /// Weight axes that share an obstacle.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FrozenReason {
     /// The obstacle.
     pub reason: String,
@@ -129,7 +130,7 @@ pub struct FrozenReason {
 }
 
 /// Everything that `inspect` shows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Inspection {
     /// The file.
     pub model: ModelFacts,
@@ -148,8 +149,10 @@ pub fn inspect(a: &Analysis) -> Inspection {
     let mut warnings = model.warnings.clone();
     warnings.extend(a.warnings.iter().cloned());
     if let Some(example) = onnx::debug_info(&model.proto).example {
-        warnings
-            .push(format!("metadata names files of the exporting machine, as {example} (--strip-debug removes it)"));
+        warnings.push(format!(
+            "metadata names files of the exporting machine, as {example} ({} removes it)",
+            Hint::StripDebug
+        ));
     }
     Inspection {
         model: facts(a),
@@ -166,7 +169,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
         let v = &a.variants[item.variant];
         for at in &v.uses {
             let initializer = a.graph.name(v.tensor).to_owned();
-            let (node, role) = (a.graph.label(at.node), item.role.name());
+            let (node, role) = (a.graph.label(at.node), item.role);
             members.push((at.node, Member { node, initializer, axis: item.axis, role }));
         }
     }
@@ -175,7 +178,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
     let members: Vec<Member> = members.into_iter().map(|(_, member)| member).collect();
     let writes =
         |m: &&Member| name.strip_prefix(m.initializer.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('#'));
-    let node = members.iter().filter(writes).min_by_key(|m| !matches!(m.role, "writes" | "embedding"));
+    let node = members.iter().filter(writes).min_by_key(|m| !matches!(m.role, Role::Out | Role::Embedding));
     let node = node.map_or_else(String::new, |m| m.node.clone());
     let by_default = Axes::default().contains(kind);
     InspectedGroup { name, node, kind, by_default, size, macs_share, mixed, members }

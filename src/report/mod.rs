@@ -10,13 +10,13 @@ pub mod text;
 
 pub use data::{
     FrozenAxes, GroupChange, GroupSensitivity, LatencyReport, Likeness, ModelFigures, Overview, Recipe, Recovery,
-    Report, SensitivityPoint, SensitivityReport, Settings, StandIn, TargetReport, TimeReport, Timings,
-    UnreadableRecipe, VERSION, Verification, overview, recipe,
+    Report, SensitivityMeasure, SensitivityPoint, SensitivityReport, Settings, StandIn, TargetReport, TimeReport,
+    Timings, UnreadableRecipe, VERSION, Verification, overview, recipe,
 };
 pub use dot::{OtherModel, dot};
 pub use evaluation::{
     BatchLatency, ClassRow, ClassScore, EVALUATION_VERSION, EvaluatedData, EvaluatedModel, EvaluationReport, FigureRow,
-    FoundBox, Prediction,
+    FoundBox, Prediction, Task,
 };
 pub use evaluation_rows::{Rows, class_heads, class_rows, evaluation_tables};
 pub use file::Pending;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::data::{
-    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityReport, StandIn, TargetReport, TimeReport,
-    Verification,
+    GroupChange, GroupSensitivity, Likeness, Recovery, Report, SensitivityMeasure, SensitivityReport, StandIn,
+    TargetReport, TimeReport, Verification,
 };
 use super::inspect::{FrozenReason, InspectedGroup};
 use crate::escape;
+use crate::hint::Hint;
 use crate::planning::targets::find;
-use crate::runtime::LoadedLibrary;
+use crate::runtime::{Device, LoadedLibrary};
 
 /// `1.82 G`, `11.7 M`, `640`: three digits and a decimal prefix.
 pub fn count(x: f64) -> String {
@@ -129,7 +130,7 @@ pub fn uncounted(operators: &BTreeMap<String, usize>) -> Option<String> {
 pub fn latency_setting(r: &Report) -> Option<String> {
     let l = r.latency.as_ref()?;
     let inputs: Vec<String> = l.inputs.iter().map(|(n, s)| format!("{n} {}", shape(s))).collect();
-    let device = if l.device == "cpu" { String::new() } else { format!(" ({})", l.device) };
+    let device = if l.device == Device::Cpu { String::new() } else { format!(" ({})", l.device) };
     Some(format!("latency on {}{device}, {}; {} rounds", l.runtime, inputs.join(", "), l.pair.a.runs.len()))
 }
 
@@ -147,8 +148,8 @@ pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]
     let loss = |g: &GroupSensitivity, i: usize| g.points.get(i).map_or(0.0, |p| p.loss);
     let show = |g: &GroupSensitivity, i: usize| match s.of {
         // Not -0.0, which would be shown as such.
-        "accuracy" => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
-        _ => format!("{:.4}", 1.0 - loss(g, i)),
+        SensitivityMeasure::Accuracy => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
+        SensitivityMeasure::Agreement => format!("{:.4}", 1.0 - loss(g, i)),
     };
     let row = |g: &GroupSensitivity| [one_line(&g.name), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
     shown(&s.groups, limit, |g| loss(g, 1), row)
@@ -234,19 +235,21 @@ pub fn unverified(r: &Report) -> Option<String> {
 }
 
 /// That nothing is known of how good the result is, and what to do next; `None` where data tells.
-pub fn untested(r: &Report) -> Option<&'static str> {
+pub fn untested(r: &Report) -> Option<String> {
     match r.recovery {
         Some(Recovery { stand_in: None, .. }) => None,
-        Some(_) => Some(
-            "untested: no data was given, so the program made some up; a few hundred samples (--data) keep more and \
+        Some(_) => Some(format!(
+            "untested: no data was given, so the program made some up; a few hundred samples ({}) keep more and \
              tell how much, fine-tuning wins back the rest",
-        ),
+            Hint::Data
+        )),
         // Of what was not made there is nothing to say.
         None if r.missed.is_some() => None,
-        None => Some(
+        None => Some(format!(
             "untested: no data was given, and nothing is known of what the model still gets right; a few hundred \
-             samples (--data) keep most of it and tell how much, fine-tuning wins back the rest",
-        ),
+             samples ({}) keep most of it and tell how much, fine-tuning wins back the rest",
+            Hint::Data
+        )),
     }
 }
 
@@ -302,7 +305,7 @@ pub fn targets(r: &Report) -> Vec<String> {
         return Vec::new();
     }
     let line = |t: &TargetReport| {
-        let target = find(t.name)?;
+        let target = find(&t.name)?;
         let reached = t.reached.map_or_else(|| "not known".to_owned(), |x| target.show(x));
         let missed = if t.met { "" } else { ": missed" };
         Some(format!("wanted {}, reached {reached}{missed}", target.show(t.wanted)))
@@ -340,7 +343,7 @@ pub const INSPECTED_HEADS: [&str; 7] = ["group", "node", "kind", "size", "member
 pub fn inspected_rows(groups: &[InspectedGroup], limit: usize) -> (Vec<[String; 7]>, usize) {
     let row = |g: &InspectedGroup| {
         let (size, members) = (g.size.to_string(), g.members.len().to_string());
-        let kind = if g.by_default { g.kind.to_string() } else { format!("{} (--axes)", g.kind) };
+        let kind = if g.by_default { g.kind.to_string() } else { format!("{} ({})", g.kind, Hint::Axes) };
         [one_line(&g.name), one_line(&g.node), kind, size, members, percent(g.macs_share), mixed(g.mixed)]
     };
     let rows: Vec<_> = groups.iter().take(limit).map(row).collect();
@@ -356,7 +359,7 @@ pub fn member_rows(groups: &[InspectedGroup]) -> Vec<[String; 5]> {
     let rows = groups.iter().flat_map(|g| {
         g.members.iter().enumerate().map(|(i, m)| {
             let name = if i == 0 { one_line(&g.name) } else { String::new() };
-            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.to_owned()]
+            [name, one_line(&m.node), one_line(&m.initializer), m.axis.to_string(), m.role.name().to_owned()]
         })
     });
     rows.collect()

@@ -1,9 +1,11 @@
 //! Where a model runs.
 
 use super::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 /// Where a model runs. All but the processor need onnxruntime, built with the execution provider of that name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 #[non_exhaustive]
 pub enum Device {
     /// The processor.
@@ -26,7 +28,7 @@ pub enum Device {
 /// The device of that number.
 type Numbered = fn(u32) -> Device;
 
-/// Names of devices, as `--device` takes them; those with a number may be followed by `:1`, `:2` and so on.
+/// Names of devices; those with a number may be followed by `:1`, `:2` and so on.
 const NAMES: &[(&str, Numbered)] = &[
     ("cpu", |_| Device::Cpu),
     ("cuda", Device::Cuda),
@@ -60,6 +62,20 @@ impl Device {
         }
         let why = format!("{runtime} runs on the processor only; onnxruntime with this provider is needed");
         Err(Error::Device { device: self.to_string(), why })
+    }
+}
+
+impl From<Device> for String {
+    fn from(device: Device) -> String {
+        device.to_string()
+    }
+}
+
+impl TryFrom<String> for Device {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
     }
 }
 

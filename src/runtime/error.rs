@@ -1,3 +1,4 @@
+use crate::hint::Hint;
 use std::path::PathBuf;
 
 /// Why a model could not be opened or run. Every message names the runtime and the model.
@@ -25,7 +26,7 @@ pub enum Error {
         why: String,
     },
     /// Opening or running the model took longer than it may; the thread that does it was left behind.
-    #[error("{runtime} did not finish {model} within {seconds} s (--run-timeout allows more)")]
+    #[error("{runtime} did not finish {model} within {seconds} s ({} allows more)", Hint::RunTimeout)]
     Timeout {
         /// Name of the runtime.
         runtime: &'static str,
@@ -91,7 +92,7 @@ impl Error {
             Error::Input { input, why, .. } => format!("input `{input}` {why}"),
             Error::Unsupported { what, .. } => format!("{what} is not supported"),
             Error::Timeout { seconds, .. } => {
-                format!("it did not finish within {seconds} s (--run-timeout allows more)")
+                format!("it did not finish within {seconds} s ({} allows more)", Hint::RunTimeout)
             }
             other => other.to_string(),
         }

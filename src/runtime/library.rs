@@ -15,6 +15,8 @@
 
 use super::python;
 use super::trust::open_to_all;
+use crate::hint::Hint;
+use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +30,8 @@ pub struct Candidate {
 }
 
 /// Who named a [`Candidate`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Origin {
     /// The user, by an argument.
@@ -56,11 +59,13 @@ impl Origin {
     pub fn is_explicit(self) -> bool {
         matches!(self, Origin::Given | Origin::Variable)
     }
+}
 
-    /// In words, for reports.
-    pub fn words(self) -> &'static str {
-        match self {
-            Origin::Given => "--ort-library",
+/// In words, for messages.
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Origin::Given => return Hint::OrtLibrary.fmt(f),
             Origin::Variable => "ORT_DYLIB_PATH",
             Origin::Program => "beside this program",
             Origin::VirtualEnv => "VIRTUAL_ENV",
@@ -69,7 +74,7 @@ impl Origin {
             Origin::UserPackages => "the user's Python packages",
             Origin::LoaderPath => LOADER_PATH,
             Origin::System => "the system",
-        }
+        })
     }
 }
 
@@ -143,9 +148,10 @@ impl Search {
             }
             match open_to_all(&path).filter(|_| !origin.is_explicit() && path.is_absolute()) {
                 Some(place) => self.passed_over.push(format!(
-                    "{} is not used: everybody may write to {} (--ort-library uses it all the same)",
+                    "{} is not used: everybody may write to {} ({} uses it all the same)",
                     path.display(),
-                    place.display()
+                    place.display(),
+                    Hint::OrtLibrary
                 )),
                 None => self.candidates.push(Candidate { path, origin }),
             }
@@ -249,7 +255,7 @@ mod tests {
         let found = look(None, &variable, Some(&at("bin/onnx-prune")));
         let bare = PathBuf::from("libonnxruntime.so");
         assert_eq!(paths(&found)[..5], [at("missing.so"), beside, python, loader, bare]);
-        let origins: Vec<_> = found.candidates.iter().map(|c| c.origin.words()).take(5).collect();
+        let origins: Vec<_> = found.candidates.iter().map(|c| c.origin.to_string()).take(5).collect();
         assert_eq!(origins, ["ORT_DYLIB_PATH", "beside this program", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "the system"]);
         // What is given is the only one.
         let found = look(Some(&at("asked.so")), &variable, Some(&at("bin/onnx-prune")));

@@ -31,8 +31,9 @@ pub mod library;
 mod limit;
 mod log;
 mod memory;
+mod on_demand;
 #[cfg(feature = "ort")]
-pub mod ort;
+mod ort;
 #[cfg(feature = "ort")]
 mod ort_bound;
 #[cfg(feature = "ort")]
@@ -47,7 +48,7 @@ mod samples;
 mod select;
 mod session;
 #[cfg(feature = "tract")]
-pub mod tract;
+pub(crate) mod tract;
 #[cfg(feature = "tract")]
 mod tract_branches;
 #[cfg(feature = "tract")]
@@ -65,6 +66,7 @@ pub use fill::{Fill, UnknownFill};
 pub use limit::generous_limit;
 pub use log::{Log, Quiet, set_log};
 pub use memory::open_model;
+pub use on_demand::OnDemand;
 pub use quiet::quietly;
 pub use random::random_inputs;
 pub use ready::ready;

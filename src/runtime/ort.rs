@@ -32,11 +32,6 @@ impl Ort {
         Ok(Self { loaded: load(library, warnings)? })
     }
 
-    /// The environment of this process, for work that needs more of `ort` than [`Runtime`] offers.
-    pub fn environment(&self) -> &::ort::environment::Environment {
-        &self.loaded.environment
-    }
-
     /// A builder, with the execution providers of the device registered: a failure there is not the model's.
     fn builder(&self, label: &str, options: &SessionOptions, folder: Option<&Path>) -> Result<SessionBuilder> {
         let refuse = |e: ::ort::Error| Error::Load { runtime: NAME, model: label.to_owned(), why: e.to_string() };

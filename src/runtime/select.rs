@@ -1,10 +1,11 @@
 use super::limit::Limited;
 use super::{Error, Result, Runtime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Which runtime the user asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Choice {
     /// onnxruntime where a library is found, else tract.
     #[default]
@@ -15,7 +16,7 @@ pub enum Choice {
     Ort,
 }
 
-/// As `--runtime` takes it.
+/// The name that command lines and reports know it by.
 impl std::fmt::Display for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -77,14 +78,14 @@ fn unlimited(choice: Choice, library: Option<&Path>) -> Result<Selected> {
 }
 
 /// The onnxruntime library that this process has loaded, and why that one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedLibrary {
     /// The file, or a bare name that the system's loader found.
     pub path: String,
     /// Its version.
     pub version: String,
     /// Who named it, or where it was found.
-    pub origin: &'static str,
+    pub origin: super::library::Origin,
 }
 
 /// The onnxruntime library that this process has loaded; `None` while it has loaded none.
@@ -93,7 +94,7 @@ pub fn loaded_library() -> Option<LoadedLibrary> {
     let found = super::ort_library::current().map(|loaded| LoadedLibrary {
         path: loaded.path.display().to_string(),
         version: loaded.version,
-        origin: loaded.origin.words(),
+        origin: loaded.origin,
     });
     #[cfg(not(feature = "ort"))]
     let found = None;

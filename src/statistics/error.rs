@@ -1,6 +1,6 @@
 //! Why statistics could not be collected.
 
-use super::source::SourceError;
+use crate::data::SourceError;
 
 /// Result of collecting statistics.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -39,7 +39,7 @@ pub enum Error {
     Storage(#[from] std::io::Error),
     /// The caller asked to stop.
     #[error("interrupted")]
-    Interrupted,
+    Cancelled(#[from] crate::job::Cancelled),
 }
 
 impl From<crate::tensor::Error> for Error {

@@ -13,8 +13,6 @@ mod layers;
 mod maps;
 mod patches;
 mod source;
-#[cfg(feature = "data")]
-mod stored;
 mod tap;
 
 pub use collect::{GroupStatistics, Wanted, collect, moments};
@@ -23,7 +21,5 @@ pub use curves::{ErrorCurve, Point, curves};
 pub use error::{Error, Result};
 pub use layers::{After, Intercept, Layer, layers};
 pub(crate) use patches::{Lot, Reading, Sampler};
-pub use source::{Batches, Calibration, InMemory, Source, SourceError};
-#[cfg(feature = "data")]
-pub use stored::Stored;
+pub use source::Calibration;
 pub use tap::{Tap, Visit, tapped};

@@ -3,6 +3,7 @@
 use super::error::{Error, Result};
 use super::source::Calibration;
 use crate::data::Batch;
+use crate::job::Unit;
 use crate::onnx::{self, Model};
 use crate::runtime::{self, Session, View};
 
@@ -45,7 +46,8 @@ impl<'a> Tap<'a> {
     pub fn run(&mut self, visit: &mut Visit) -> Result<usize> {
         let mut samples = 0;
         let inputs = self.session.inputs().to_vec();
-        for batch in self.calibration.source.batches(&inputs).map_err(Error::Data)? {
+        let source = self.calibration.source;
+        for batch in source.pass(&inputs).map_err(Error::Data)? {
             let batch = batch.map_err(Error::Data)?;
             if batch.is_empty() {
                 continue;
@@ -54,9 +56,7 @@ impl<'a> Tap<'a> {
             self.session.show(&batch.inputs, &mut |outputs| seen = visit(&batch, &outputs, samples))?;
             seen?;
             samples += batch.len();
-            if !(self.calibration.progress)(samples) {
-                return Err(Error::Interrupted);
-            }
+            self.calibration.job.progress(samples, source.count(), Unit::Samples)?;
         }
         if samples == 0 { Err(Error::Empty) } else { Ok(samples) }
     }

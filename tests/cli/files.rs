@@ -9,7 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use onnx_prune::job::{Event, Job, Stage};
 use onnx_prune::onnx::{self, Layout, Model, SaveOptions};
+use onnx_prune::prune::prune_to;
 use tempfile::TempDir;
 
 const OFFLINE: [&str; 2] = ["--no-verify", "--no-latency"];
@@ -332,26 +334,22 @@ fn nobody_has_to_read_what_is_printed() {
 fn an_input_that_changes_meanwhile_is_an_error() {
     let b = Bench::new();
     let path = b.path("model.onnx");
-    struct Change<'a>(&'a Path);
-    impl onnx_prune::prune::Progress for Change<'_> {
-        fn stage(&mut self, name: &'static str) -> bool {
-            if name == "verify" || name == "commit" {
-                let bytes = fs::read(self.0).unwrap();
-                fs::write(self.0, &bytes[..bytes.len() - 1]).unwrap();
-            }
-            true
-        }
-        fn step(&mut self, _: onnx_prune::planning::Step) -> bool {
-            true
-        }
-    }
-    let mut model = Model::load(&path).unwrap();
     let request = common::request::request();
     let out = b.path("small.onnx");
-    let run = onnx_prune::prune::prune(&mut model, &request, onnx_prune::prune::Output::File(&out), &mut Change(&path));
-    let Err(error) = run else { panic!("it was written") };
-    assert!(error.to_string().contains("model.onnx was changed while it was in use"), "{error}");
-    assert_eq!(b.names(), ["model.onnx"]);
+    for at in [Stage::Write, Stage::Commit] {
+        let bytes = fs::read(&path).unwrap();
+        let change = |event: &Event| {
+            if *event == (Event::Stage { stage: at }) {
+                fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            }
+        };
+        let job = Job::observed_by(&change);
+        let run = prune_to(Model::load(&path).unwrap(), &request, &out, job).and_then(|staged| staged.commit(job));
+        let Err(error) = run else { panic!("it was written") };
+        assert!(error.to_string().contains("model.onnx was changed while it was in use"), "{error}");
+        assert_eq!(b.names(), ["model.onnx"]);
+        fs::write(&path, bytes).unwrap();
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,16 +1,15 @@
 //! Calibration data out of a random number generator, for models of any inputs.
 
-use onnx_prune::data::{Batch, Target};
+use onnx_prune::data::{Batch, BatchSource, Pass, SourceError, Target};
 use onnx_prune::runtime::{IoInfo, Tensor};
-use onnx_prune::statistics::{Batches, Source, SourceError};
 
 /// Some batches of two samples.
 pub struct Noise(pub usize);
 
-impl Source for Noise {
-    fn batches(&self, inputs: &[IoInfo]) -> Result<Batches<'_>, SourceError> {
+impl BatchSource for Noise {
+    fn pass(&self, inputs: &[IoInfo]) -> Result<Pass<'_>, SourceError> {
         let inputs = inputs.to_vec();
-        Ok(Box::new((0..self.0).map(move |k| {
+        Ok(Pass::new((0..self.0).map(move |k| {
             let mut samples = 1;
             let mut given = Vec::new();
             for (i, info) in inputs.iter().enumerate() {

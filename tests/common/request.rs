@@ -1,37 +1,43 @@
 //! What tests ask of the whole job.
 
+use std::sync::Arc;
+
 use onnx_prune::criteria;
+use onnx_prune::job::Job;
+use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::targets::{Ratio, Targets};
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::Request;
-use onnx_prune::runtime::{Choice, SessionOptions};
+use onnx_prune::prune::{Error, Request, prune};
+use onnx_prune::report::Report;
+use onnx_prune::runtime::SessionOptions;
 
 /// Half of every group by l2 in three steps, neither checked nor measured.
 pub fn request() -> Request {
     Request {
         criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        targets: Targets::one(&Ratio, 0.5),
         options: Options { steps: 3, ..Default::default() },
-        kinds: Vec::new(),
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
         force: true,
         verify: false,
-        strict: false,
-        fills: Vec::new(),
-        drop_initializer_inputs: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        times: None,
-        sensitivity: false,
         session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
-        data: None,
-        recover: Default::default(),
-        otherwise: None,
-        keep: None,
+        ..Request::new(Targets::one(&Ratio, 0.5))
     }
+}
+
+/// What came out of a job that may be written.
+pub struct Done {
+    pub report: Report,
+    pub unverified: Option<String>,
+    pub written: bool,
+}
+
+/// Prunes a model in memory, and gives its bytes if the command line would write them.
+pub fn pruned(model: impl Into<Arc<Model>>, request: &Request) -> Result<(Done, Vec<u8>), Error> {
+    let done = prune(model, request, Job::default())?;
+    let written = done.is_as_asked() || request.force;
+    let mut bytes = Vec::new();
+    if written {
+        onnx::write_to(&done.model, &mut bytes)?;
+    }
+    Ok((Done { report: done.report, unverified: done.unverified, written }, bytes))
 }

@@ -3,14 +3,16 @@
 use crate::common::schema;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use onnx_prune::data::{self, Batch, BoundingBox, Frame, Target};
-use onnx_prune::evaluation::{Error, LatencyRequest, Progress, Request, Source, evaluate};
+use onnx_prune::data::{Batch, BatchSource, BoundingBox, Frame, InMemory, Pass, SourceError, Target};
+use onnx_prune::evaluation::{Error, LatencyRequest, NoPredictions, Predictions, Request, Subject, evaluate};
+use onnx_prune::job::{Cancel, Event, Job, Progress, Stage, Unit};
 use onnx_prune::onnx::edit::{Editor, Emit, NewNode, stand_alone};
-use onnx_prune::onnx::{self, DType, value_info};
-use onnx_prune::report::{EvaluationReport, Prediction};
-use onnx_prune::runtime::{Choice, IoInfo, SessionOptions, Tensor};
+use onnx_prune::onnx::{self, DType, Model, value_info};
+use onnx_prune::report::{EvaluationReport, Prediction, Task};
+use onnx_prune::runtime::{Choice, IoInfo, OnDemand, SessionOptions, Tensor};
 use prost::Message;
 
 fn path(name: &str) -> PathBuf {
@@ -29,21 +31,18 @@ struct Given {
     batches: Vec<Batch>,
 }
 
-impl Source for Given {
+impl BatchSource for Given {
+    fn pass(&self, _: &[IoInfo]) -> Result<Pass<'_>, SourceError> {
+        Ok(Pass::new(self.batches.iter().cloned().map(Ok)))
+    }
     fn name(&self) -> String {
         "given".to_owned()
     }
-    fn classes(&self) -> Vec<String> {
-        self.classes.clone()
+    fn classes(&self) -> &[String] {
+        &self.classes
     }
     fn count(&self) -> Option<usize> {
-        Some(self.batches.iter().map(Batch::len).sum())
-    }
-    fn start(&mut self, _: &[IoInfo], _: usize) -> data::Result<()> {
-        Ok(())
-    }
-    fn next(&mut self) -> Option<data::Result<Batch>> {
-        (!self.batches.is_empty()).then(|| Ok(self.batches.remove(0)))
+        InMemory(self.batches.clone()).count()
     }
 }
 
@@ -68,47 +67,23 @@ fn pictures(sizes: &[usize], target: fn(usize) -> Target) -> Given {
 }
 
 fn request(models: &[PathBuf]) -> Request {
-    Request {
-        models: models.to_vec(),
-        against: None,
-        output: None,
-        class_names: Vec::new(),
-        decode: Default::default(),
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        session: SessionOptions { threads: Some(1), ..Default::default() },
-        shapes: Vec::new(),
-    }
+    let session = SessionOptions { threads: Some(1), ..Default::default() };
+    Request { session, ..Request::new(models.iter().cloned()) }
 }
 
-/// Notes what it is told, and stops after so many samples.
-struct Notes {
-    stop: usize,
-    predictions: Vec<Prediction>,
-}
+/// Notes predictions.
+#[derive(Default)]
+struct Notes(Vec<Prediction>);
 
-impl Notes {
-    fn new() -> Self {
-        Notes { stop: usize::MAX, predictions: Vec::new() }
-    }
-}
-
-impl Progress for Notes {
-    fn stage(&mut self, _: &'static str) -> bool {
-        true
-    }
-    fn samples(&mut self, done: usize, _: Option<usize>) -> bool {
-        done < self.stop
-    }
+impl Predictions for Notes {
     fn prediction(&mut self, tell: &dyn Fn() -> Prediction) -> std::io::Result<()> {
-        self.predictions.push(tell());
+        self.0.push(tell());
         Ok(())
     }
 }
 
-fn run(request: &Request, mut source: Given) -> Result<EvaluationReport, Error> {
-    evaluate(request, Some(&mut source), &mut Notes::new())
+fn run(request: &Request, source: Given) -> Result<EvaluationReport, Error> {
+    evaluate(request, Some(&source), &mut NoPredictions, Job::default())
 }
 
 fn figure(r: &EvaluationReport, name: &str) -> f64 {
@@ -118,12 +93,13 @@ fn figure(r: &EvaluationReport, name: &str) -> f64 {
 #[test]
 fn the_trained_network_has_its_accuracy_with_every_runtime() {
     for runtime in [Choice::Auto, Choice::Tract] {
+        let runtime = OnDemand::new(runtime, None).into();
         let request = Request { runtime, ..request(&[path("fashion_resnet.onnx")]) };
         let report = run(&request, pictures(&[128, 128, 128, 116], Target::Class)).unwrap();
         assert!((figure(&report, "top-1") - 0.936).abs() < 0.0021, "{:?}", report.models[0].figures);
         assert!(figure(&report, "top-5") > 0.99 && (0.1..0.3).contains(&figure(&report, "loss")));
         let data = report.data.unwrap();
-        assert_eq!((data.samples, data.task, data.classes.len()), (500, "classification", 10));
+        assert_eq!((data.samples, data.task, data.classes.len()), (500, Task::Classification, 10));
         let classes = &report.models[0].classes;
         assert_eq!(classes.iter().map(|c| c.samples).sum::<u64>(), 500);
         assert!(classes.iter().all(|c| c.recall.unwrap() > 0.7), "{classes:?}");
@@ -136,13 +112,17 @@ fn the_report_fits_its_schema() {
     schema::all_required("evaluation.schema.json");
     let latency = LatencyRequest { batches: vec![1, 4], budget: Duration::from_millis(20) };
     let model = path("fashion_resnet.onnx");
-    let request = Request { latency: Some(latency), against: Some(model.clone()), ..request(&[model.clone(), model]) };
+    let request =
+        Request { latency: Some(latency), against: Some(model.clone().into()), ..request(&[model.clone(), model]) };
     let report = run(&request, pictures(&[8], Target::Class)).unwrap();
     let value = serde_json::to_value(&report).unwrap();
     assert_eq!(schema::check(&value, "evaluation.schema.json"), Vec::<String>::new());
-    let alone = evaluate(&request, None, &mut Notes::new()).unwrap();
+    let alone = evaluate(&request, None, &mut NoPredictions, Job::default()).unwrap();
     let value = serde_json::to_value(&alone).unwrap();
     assert_eq!(schema::check(&value, "evaluation.schema.json"), Vec::<String>::new());
+
+    let again: EvaluationReport = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(serde_json::to_value(again).unwrap(), value);
 
     assert_eq!(report.models.len(), 2);
     assert_eq!(report.models[0].latency.iter().map(|l| l.batch).collect::<Vec<_>>(), [1, 4]);
@@ -154,16 +134,16 @@ fn the_report_fits_its_schema() {
 #[test]
 fn agreement_needs_no_labels_and_predictions_are_told() {
     let model = path("fashion_resnet.onnx");
-    let request = Request { against: Some(model.clone()), ..request(&[model]) };
-    let mut notes = Notes::new();
-    let report = evaluate(&request, Some(&mut pictures(&[10], |_| Target::Unknown)), &mut notes).unwrap();
-    assert_eq!(report.data.unwrap().task, "nothing");
+    let request = Request { against: Some(model.clone().into()), ..request(&[model]) };
+    let mut notes = Notes::default();
+    let report = evaluate(&request, Some(&pictures(&[10], |_| Target::Unknown)), &mut notes, Job::default()).unwrap();
+    assert_eq!(report.data.unwrap().task, Task::Nothing);
     assert_eq!(
         report.models[0].figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(),
         ["cosine", "mse", "largest difference", "same answer"]
     );
-    assert_eq!(notes.predictions.len(), 10);
-    let first = &notes.predictions[0];
+    assert_eq!(notes.0.len(), 10);
+    let first = &notes.0[0];
     // The first picture of the test set is an ankle boot, class 9.
     assert_eq!((first.sample.as_str(), first.classes[0].class.as_str()), ("picture 0", "class 9"));
     assert!(first.classes[0].score > 0.5 && first.classes[0].score <= 1.0 && first.classes.len() == 5);
@@ -175,17 +155,46 @@ fn expected_outputs_are_compared() {
     let zeros = || Tensor::new([1, 10], vec![0f32; 10]).unwrap();
     given.batches[0].targets = vec![Target::Outputs(vec![("logits".to_owned(), zeros())]); 2];
     let report = run(&request(&[path("fashion_resnet.onnx")]), given).unwrap();
-    assert_eq!((figure(&report, "cosine"), report.data.as_ref().unwrap().task), (0.0, "outputs"));
+    assert_eq!((figure(&report, "cosine"), report.data.as_ref().unwrap().task), (0.0, Task::Outputs));
     assert!(figure(&report, "mse") > 0.1);
 }
 
 #[test]
 fn an_evaluation_can_be_stopped() {
-    let mut notes = Notes { stop: 8, ..Notes::new() };
+    let (cancel, mut notes) = (Cancel::new(), Notes::default());
+    let after_one = |event: &Event| {
+        if matches!(event, Event::Progress(Progress { done: 8, .. })) {
+            cancel.cancel();
+        }
+    };
+    let job = Job::observed_by(&after_one).cancelled_by(&cancel);
     let request = request(&[path("fashion_resnet.onnx")]);
-    let result = evaluate(&request, Some(&mut pictures(&[8, 8], Target::Class)), &mut notes);
-    assert!(matches!(result, Err(Error::Interrupted)));
-    assert_eq!(notes.predictions.len(), 8);
+    let result = evaluate(&request, Some(&pictures(&[8, 8], Target::Class)), &mut notes, job);
+    assert!(matches!(result, Err(Error::Cancelled(_))));
+    assert_eq!(notes.0.len(), 8);
+}
+
+#[test]
+fn an_evaluation_tells_how_far_it_is() {
+    let seen = Mutex::new(Vec::new());
+    let observer = |event: &Event| seen.lock().unwrap().push(event.clone());
+    let request = request(&[path("fashion_resnet.onnx")]);
+    let source = pictures(&[8, 8, 3], Target::Class);
+    evaluate(&request, Some(&source), &mut NoPredictions, Job::observed_by(&observer)).unwrap();
+    let progress = |done| Event::Progress(Progress { done, total: Some(19), unit: Unit::Samples });
+    let stage = |stage| Event::Stage { stage };
+    let wanted = [stage(Stage::Open), stage(Stage::Evaluate), progress(8), progress(16), progress(19)];
+    assert_eq!(*seen.lock().unwrap(), wanted);
+}
+
+#[test]
+fn a_model_in_memory_is_evaluated_like_its_file() {
+    let (file, model) = (path("fashion_resnet.onnx"), Model::load(&path("fashion_resnet.onnx")).unwrap());
+    let session = || SessionOptions { threads: Some(1), ..Default::default() };
+    let both = Request { session: session(), ..Request::new([Subject::from(file), Subject::from(&model)]) };
+    let report = run(&both, pictures(&[16], Target::Class)).unwrap();
+    let [a, b] = &report.models[..] else { panic!("{}", report.models.len()) };
+    assert_eq!((&a.model, a.bytes, &a.figures), (&b.model, b.bytes, &b.figures));
 }
 
 #[track_caller]
@@ -217,7 +226,7 @@ fn data_that_does_not_fit_is_refused_with_names() {
     assert!(missing.to_string().contains("no.onnx"), "{missing}");
     let card = SessionOptions { device: onnx_prune::runtime::Device::CoreMl, ..SessionOptions::default() };
     let device = Request { session: card, ..request(&[path("fashion_resnet.onnx")]) };
-    if let Err(error) = evaluate(&device, None, &mut Notes::new()) {
+    if let Err(error) = evaluate(&device, None, &mut NoPredictions, Job::default()) {
         assert!(error.to_string().contains("`coreml`"), "{error}");
     }
     let output = Request { output: Some("boxes".into()), ..request(&[path("fashion_resnet.onnx")]) };
@@ -257,12 +266,12 @@ fn boxes_return_to_the_original_before_they_are_judged() {
         names: vec!["a".into(), "b".into()],
         frames: vec![Frame { size: [200, 200], scale: [0.5; 2], offset: [0.0, 10.0] }; 2],
     };
-    let mut given = Given { classes: vec!["cat".into(), "dog".into()], batches: vec![batch] };
-    let mut notes = Notes::new();
-    let report = evaluate(&request(&[model]), Some(&mut given), &mut notes).unwrap();
+    let given = Given { classes: vec!["cat".into(), "dog".into()], batches: vec![batch] };
+    let mut notes = Notes::default();
+    let report = evaluate(&request(&[model]), Some(&given), &mut notes, Job::default()).unwrap();
     assert!((figure(&report, "mAP") - 1.0).abs() < 1e-9, "{:?}", report.models[0].figures);
     assert_eq!(report.models[0].classes[1].ap.map(|x| x.round()), Some(1.0));
-    let boxes = notes.predictions[0].boxes.as_ref().unwrap();
+    let boxes = notes.0[0].boxes.as_ref().unwrap();
     assert_eq!((boxes.len(), boxes[0].class.as_str(), boxes[0].bbox), (1, "dog", [20.0, 20.0, 20.0, 40.0]));
-    assert_eq!(notes.predictions[1].boxes.as_ref().unwrap()[1].bbox, [100.0, 80.0, 20.0, 20.0]);
+    assert_eq!(notes.0[1].boxes.as_ref().unwrap()[1].bbox, [100.0, 80.0, 20.0, 20.0]);
 }

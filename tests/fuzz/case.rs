@@ -1,8 +1,9 @@
 //! One model from its bytes to the bytes of the pruned one, and back.
 
 use onnx_prune::analysis::{Analysis, Given};
+use onnx_prune::job::Job;
 use onnx_prune::onnx::{self, Model};
-use onnx_prune::prune::{Error, Silent, shrink};
+use onnx_prune::prune::{Error, shrink};
 use onnx_prune::rewriting;
 
 use crate::common::request::request;
@@ -24,7 +25,7 @@ pub enum Outcome {
 /// What is wrong with the program, if the case shows it.
 pub fn run(bytes: &[u8]) -> Result<Outcome, String> {
     let Ok(model) = Model::from_bytes(bytes.to_vec().into()) else { return Ok(Outcome::Refused) };
-    let shrunk = match shrink(&model, &request(), &mut Silent) {
+    let shrunk = match shrink(&model, &request(), Job::default()) {
         Ok((_, shrunk)) => shrunk,
         Err(Error::Planning(_)) => return Ok(Outcome::Frozen),
         Err(Error::Rewriting(e @ rewriting::Error::Node { .. })) => return Err(format!("not frozen but refused: {e}")),

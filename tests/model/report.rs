@@ -5,18 +5,22 @@ use crate::common::schema;
 use crate::common::small;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
+use onnx_prune::ops::Role;
 use onnx_prune::planning::targets::{
     ActivationBytes, ActivationShare, Goal, Milliseconds, Params, Ratio, Size, Speedup, Targets, TimeFactor,
 };
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::Request;
 use onnx_prune::report::{
-    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityPoint, SensitivityReport, TimeReport,
-    Verification,
+    self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityMeasure, SensitivityPoint, SensitivityReport,
+    TimeReport, Verification,
 };
-use onnx_prune::runtime::LoadedLibrary;
 use onnx_prune::runtime::latency::{Latency, Pair};
+use onnx_prune::runtime::library::Origin;
+use onnx_prune::runtime::{Choice, Device, LoadedLibrary};
 use serde_json::Value;
+
+use crate::common::request::{Done, pruned};
 
 fn loaded() -> Model {
     Model::from_bytes(common::bytes(&small::classifier())).unwrap()
@@ -32,9 +36,7 @@ fn request() -> Request {
 }
 
 fn run(request: &Request) -> (Report, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let Outcome { report, written, .. } =
-        prune(&mut loaded(), request, Output::Stream(&mut bytes), &mut Silent).unwrap();
+    let (Done { report, written, .. }, bytes) = pruned(loaded(), request).unwrap();
     assert!(written && report.missed.is_none(), "{:?}", report.missed);
     (report, bytes)
 }
@@ -53,14 +55,14 @@ fn a_report_fits_its_schema() {
     let times = || Latency::of(vec![1.0, 2.0, 3.0]);
     let pair = Pair { a: times(), b: times(), ratio: 1.0, ratio_range: (0.9, 1.1) };
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
-    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: "cpu".into(), inputs, pair });
+    report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: Device::Cpu, inputs, pair });
     let (path, version) = ("/lib/libonnxruntime.so".into(), "1.20.0".into());
-    report.library = Some(LoadedLibrary { path, version, origin: "ORT_DYLIB_PATH" });
+    report.library = Some(LoadedLibrary { path, version, origin: Origin::Variable });
     report.missed = Some("why".into());
     report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
     let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];
     let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
-    report.sensitivity = Some(SensitivityReport { of: "accuracy", original: Some(0.9), groups });
+    report.sensitivity = Some(SensitivityReport { of: SensitivityMeasure::Accuracy, original: Some(0.9), groups });
     let targets = [
         Targets::one(&Speedup, 2.0),
         Targets::one(&Params, 0.5),
@@ -129,5 +131,63 @@ fn a_picture_has_every_group_and_both_ends() {
         "g1 -> \"frozen graph output\" [label=\"head\\n",
     ] {
         assert!(lines.iter().any(|l| l.starts_with(start)), "{start} is not in\n{dot}");
+    }
+}
+
+/// What is written is read as the same.
+#[track_caller]
+fn read_back<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) {
+    let json = serde_json::to_value(value).unwrap();
+    let again: T = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(serde_json::to_value(again).unwrap(), json);
+}
+
+#[test]
+fn reports_are_read_back_as_they_were_written() {
+    let (mut report, _) = run(&Request { verify: true, sensitivity: true, ..request() });
+    report.library =
+        Some(LoadedLibrary { path: "/lib/x.so".into(), version: "1.20.0".into(), origin: Origin::VirtualEnv });
+    report.settings.device = Device::Cuda(1);
+    read_back(&report);
+    read_back(&report::inspect(&Analysis::new(loaded(), &Vec::new()).unwrap()));
+    // Names in the JSON are those in tables.
+    for role in [Role::Out, Role::In, Role::BatchNorm, Role::Carried, Role::Quantization] {
+        assert_eq!(serde_json::to_value(role).unwrap(), role.name());
+    }
+    for choice in [Choice::Auto, Choice::Tract, Choice::Ort] {
+        assert_eq!(serde_json::to_value(choice).unwrap(), choice.to_string());
+    }
+    assert!(serde_json::from_value::<Device>("gpu".into()).is_err());
+}
+
+/// The library has no command line: what messages point to are hints, which the command line words.
+#[test]
+fn no_message_of_the_library_names_an_option() {
+    fn sources(folder: &std::path::Path, out: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            match entry.is_dir() {
+                true if !entry.ends_with("cli") => sources(&entry, out),
+                true => {}
+                false => out.push(entry),
+            }
+        }
+    }
+    let mut files = Vec::new();
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    assert!(files.len() > 100, "{}", files.len());
+    let names_an_option = |line: &str| {
+        line.match_indices("--").any(|(i, _)| {
+            let (before, after) = (line[..i].chars().next_back(), line[i + 2..].chars().next());
+            before != Some('-') && after.is_some_and(|c| c.is_ascii_lowercase())
+        })
+    };
+    assert!(names_an_option("give some with --data") && !names_an_option("a -- b"));
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // Comments are nobody's messages.
+        let comment = |line: &str| line.trim_start().starts_with("//");
+        for (i, line) in text.lines().enumerate().filter(|(_, line)| !comment(line)) {
+            assert!(!names_an_option(line), "{}:{}: {line}", file.display(), i + 1);
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use crate::common::request::request;
 use crate::common::*;
 use onnx_prune::analysis::Kind;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::ops;
-use onnx_prune::prune::{Output, Silent, prune};
+use onnx_prune::prune::prune;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -97,8 +98,8 @@ fn zoo() -> ModelProto {
 
 #[test]
 fn the_zoo_itself_is_pruned() {
-    let mut m = Model::from_bytes(bytes(&zoo())).unwrap();
-    let outcome = prune(&mut m, &request(), Output::None, &mut Silent).unwrap();
+    let m = Model::from_bytes(bytes(&zoo())).unwrap();
+    let outcome = prune(m, &request(), Job::default()).unwrap();
     assert!(outcome.report.after.params < 0.6 * outcome.report.before.params);
     assert!(outcome.report.groups.iter().any(|g| g.kind == Kind::Heads), "{:?}", outcome.report.groups);
 }
@@ -152,8 +153,8 @@ fn thousands_of_wrong_graphs_neither_panic_nor_hang() {
             }
         }
         let clock = Instant::now();
-        if let Ok(mut model) = Model::from_bytes(bytes(&m))
-            && prune(&mut model, &request(), Output::None, &mut Silent).is_ok()
+        if let Ok(model) = Model::from_bytes(bytes(&m))
+            && prune(&model, &request(), Job::default()).is_ok()
         {
             done += 1;
         }

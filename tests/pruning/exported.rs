@@ -9,9 +9,11 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::targets::{Speedup, Targets};
 use onnx_prune::planning::{self, Axes, Options};
-use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::Request;
 use onnx_prune::runtime::{self, Choice, Dim, Selected, Session, SessionOptions, Tensor};
 use rayon::prelude::*;
+
+use crate::common::request::Done;
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -42,12 +44,10 @@ fn runnable() -> Vec<((String, String), PathBuf)> {
 }
 
 /// Prunes the file; silencing must have given the same.
-fn pruned(path: &Path, request: Request) -> (Outcome, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let mut model = Model::load(path).unwrap();
-    let outcome = prune(&mut model, &Request { verify: true, ..request }, Output::Stream(&mut bytes), &mut Silent);
+fn pruned(path: &Path, request: Request) -> (Done, Vec<u8>) {
+    let outcome = crate::common::request::pruned(Model::load(path).unwrap(), &Request { verify: true, ..request });
     let name = path.file_name().unwrap().display();
-    let outcome = outcome.unwrap_or_else(|e| panic!("{name}: {e}"));
+    let (outcome, bytes) = outcome.unwrap_or_else(|e| panic!("{name}: {e}"));
     let warnings = &outcome.report.warnings;
     let verdict = outcome.report.verification.as_ref().unwrap_or_else(|| panic!("{name}: {warnings:?}"));
     assert!(verdict.difference < 1e-4 && verdict.compared + verdict.mixed > 0, "{name}: {verdict:?}");

@@ -8,6 +8,7 @@ mod zoo;
 
 mod exported;
 mod groups;
+mod memory;
 mod random;
 mod surgery;
 mod targets;

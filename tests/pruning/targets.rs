@@ -6,15 +6,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use onnx_prune::analysis::Analysis;
+use onnx_prune::job::{Cancel, Event, Job, is_cancelled};
 use onnx_prune::latency::{Setting, Table};
 use onnx_prune::onnx::Model;
-use onnx_prune::planning::targets::Basis;
 use onnx_prune::planning::targets::{
-    ActivationBytes, ActivationShare, Goal, Milliseconds, Params, Ratio, Size, Speedup, Target, Targets, TimeFactor,
+    ActivationBytes, ActivationShare, Basis, Goal, Milliseconds, Params, Ratio, Size, Speedup, Target, Targets,
+    TimeFactor,
 };
 use onnx_prune::planning::{self, Curve, Latency, Options, Plan};
-use onnx_prune::prune::{Output, Request, Silent, measure_only, prune};
-use onnx_prune::report::text;
+use onnx_prune::prune::{Request, measure_only, prune, prune_to};
+use onnx_prune::report::{SensitivityMeasure, text};
 use onnx_prune::runtime::{self, Choice, SessionOptions};
 
 fn fixture() -> Model {
@@ -49,8 +50,8 @@ fn the_peak_of_a_chain_is_its_widest_pair_of_tensors() {
 
 #[test]
 fn a_memory_target_takes_only_what_is_alive_at_the_peak() {
-    let mut model = fixture();
-    let done = prune(&mut model, &request(Targets::one(&ActivationShare, 0.8)), Output::None, &mut Silent).unwrap();
+    let model = fixture();
+    let done = prune(&model, &request(Targets::one(&ActivationShare, 0.8)), Job::default()).unwrap();
     let r = done.report;
     assert_eq!(r.missed, None);
     assert!(r.after.activation_bytes <= 0.8 * r.before.activation_bytes);
@@ -64,15 +65,14 @@ fn a_memory_target_takes_only_what_is_alive_at_the_peak() {
         assert!(a.costs.activations.peak(&more) > 0.8 * r.before.activation_bytes, "{name} shrank for nothing");
     }
     let bytes = Targets::one(&ActivationBytes, r.after.activation_bytes);
-    let again = prune(&mut model, &request(bytes), Output::None, &mut Silent).unwrap().report;
+    let again = prune(&model, &request(bytes), Job::default()).unwrap().report;
     assert!(again.missed.is_none() && again.after.activation_bytes <= r.after.activation_bytes);
 }
 
 #[test]
 fn memory_that_inputs_take_cannot_go() {
-    let done =
-        prune(&mut fixture(), &request(Targets::one(&ActivationBytes, 16.0)), Output::None, &mut Silent).unwrap();
-    assert!(done.report.missed.unwrap().contains("of activations") && !done.written);
+    let done = prune(fixture(), &request(Targets::one(&ActivationBytes, 16.0)), Job::default()).unwrap();
+    assert!(!done.is_as_asked() && done.report.missed.unwrap().contains("of activations"));
 }
 
 #[test]
@@ -82,18 +82,23 @@ fn times_are_taken_once_and_kept() {
     let selected = runtime::select(Choice::Auto, None).unwrap();
     let session = SessionOptions { threads: Some(1), ..SessionOptions::default() };
     let path = folder.path().to_path_buf();
-    let setting = Setting { runtime: &*selected.runtime, session: &session, folder: Some(&path), seed: 0 };
+    let setting = |job| Setting { runtime: &*selected.runtime, session: &session, folder: Some(&path), seed: 0, job };
     let o = Options { round_to: 8, ..Options::default() };
     let limits = planning::may_shrink(&a, planning::find_scheme("protected-global").unwrap(), &o).unwrap();
     let mut warnings = Vec::new();
-    let mut measure = |goes_on: &mut dyn FnMut(usize, usize) -> bool| {
-        Table::measure(&a, &limits, &setting, &mut |w| warnings.push(w), goes_on)
-    };
+    let mut measure = |job| Table::measure(&a, &limits, &setting(job), &mut |w| warnings.push(w));
     // Stopped after a few parts, what was timed is kept.
-    assert!(measure(&mut |done, _| done < 3).is_err());
-    let first = measure(&mut |_, _| true).unwrap();
+    let cancel = Cancel::new();
+    let after_three = |event: &Event| {
+        if matches!(event, Event::Progress(p) if p.done == 3) {
+            cancel.cancel();
+        }
+    };
+    let error = measure(Job::observed_by(&after_three).cancelled_by(&cancel)).unwrap_err();
+    assert!(is_cancelled(&error), "{error}");
+    let first = measure(Job::default()).unwrap();
     assert!(first.timed > 0 && first.known > 0 && first.left_out == 0, "{} {}", first.timed, first.known);
-    let second = measure(&mut |_, _| true).unwrap();
+    let second = measure(Job::default()).unwrap();
     assert_eq!((second.timed, second.known), (0, first.timed + first.known));
     assert!(warnings.is_empty(), "{warnings:?}");
     let full = a.full_counts();
@@ -113,20 +118,21 @@ fn a_time_out_of_reach_is_missed_with_what_was_measured() {
     for (targets, unit) in [(Targets::one(&TimeFactor, 1e6), "less time"), (Targets::one(&Milliseconds, 1e-6), "ms")] {
         let mut wanted = request(targets);
         (wanted.times, wanted.verify, wanted.latency) = (times.clone(), true, Some(Duration::from_millis(50)));
-        let done = prune(&mut classifier(), &wanted, Output::File(&out), &mut Silent).unwrap();
-        let missed = done.report.missed.unwrap();
+        let done = prune_to(classifier(), &wanted, &out, Job::default()).unwrap().commit(Job::default()).unwrap();
+        let report = done.pruned.report;
+        let missed = report.missed.unwrap();
         assert!(missed.contains("the best reachable is") && missed.contains(unit), "{missed}");
         assert!(!done.written && !out.exists());
-        assert!(done.report.times.is_some_and(|t| t.timed + t.known > 1 && t.plans == 1));
+        assert!(report.times.is_some_and(|t| t.timed + t.known > 1 && t.plans == 1));
     }
 }
 
 #[test]
 fn every_group_is_made_smaller_by_itself() {
     let (model, wanted) = (fixture(), request(Targets::one(&Speedup, 2.0)));
-    let found = measure_only(&model, &wanted, &mut Silent).unwrap();
+    let found = measure_only(&model, &wanted, Job::default()).unwrap();
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    assert_eq!((found.of, found.original, found.groups.len()), ("agreement", None, a.groups.len()));
+    assert_eq!((found.of, found.original, found.groups.len()), (SensitivityMeasure::Agreement, None, a.groups.len()));
     for g in &found.groups {
         let kept: Vec<usize> = g.points.iter().map(|p| p.kept).collect();
         assert_eq!(kept, [0.75, 0.5, 0.25].map(|s| (g.before as f64 * s).round() as usize));
@@ -138,7 +144,7 @@ fn every_group_is_made_smaller_by_itself() {
 fn the_scheme_sensitivity_spares_what_costs_most() {
     let wanted =
         Request { scheme: planning::find_scheme("sensitivity").unwrap(), ..request(Targets::one(&Speedup, 1.3)) };
-    let r = prune(&mut fixture(), &wanted, Output::None, &mut Silent).unwrap().report;
+    let r = prune(fixture(), &wanted, Job::default()).unwrap().report;
     let s = r.sensitivity.unwrap();
     assert!(r.missed.is_none() && (1.3..1.35).contains(&r.speedup), "{}", r.speedup);
     let loss = |i: &usize| s.groups[*i].points[0].loss;
@@ -173,7 +179,7 @@ fn planned(a: &Analysis, scheme: &str, targets: &Targets) -> Plan {
         tilt: 0.0,
         latency: None,
     };
-    planning::plan(a, &aim, &mut |_| true).unwrap()
+    planning::plan(a, &aim, Job::default()).unwrap()
 }
 
 /// The figure of a target with these channel counts.
@@ -241,16 +247,15 @@ fn all_that_is_missed_is_named() {
 #[test]
 fn a_report_tells_what_came_of_each_target() {
     let both = Targets::one(&Speedup, 1.5).and(Goal::new(&Params, 0.4)).and(Goal::new(&Size, 600_000.0));
-    let mut bytes = Vec::new();
-    let done = prune(&mut fixture(), &request(both), Output::Stream(&mut bytes), &mut Silent).unwrap();
-    let r = done.report;
-    assert!(done.written && r.missed.is_none() && r.speedup >= 1.5 && bytes.len() <= 600_000);
+    let done = prune(fixture(), &request(both), Job::default()).unwrap();
+    let r = &done.report;
+    assert!(done.is_as_asked() && r.missed.is_none() && r.speedup >= 1.5 && done.model.file_bytes <= 600_000);
     assert!(r.after.params <= 0.4 * r.before.params);
-    let names: Vec<(&str, bool)> = r.targets.iter().map(|t| (t.name, t.met)).collect();
+    let names: Vec<(&str, bool)> = r.targets.iter().map(|t| (t.name.as_str(), t.met)).collect();
     assert_eq!(names, [("speedup", true), ("params", true), ("size", true)]);
-    let lines = text::targets(&r);
+    let lines = text::targets(r);
     assert!(lines[1].starts_with("wanted 40.00 % of the parameters, reached 3"), "{lines:?}");
-    assert!(text::reached(&r).contains("targets: a speed-up of 1.500x and 40.00 % of the parameters and 0.600 MB"));
+    assert!(text::reached(r).contains("targets: a speed-up of 1.500x and 40.00 % of the parameters and 0.600 MB"));
 }
 
 #[test]
@@ -258,8 +263,8 @@ fn a_time_and_parameters_hold_together() {
     let folder = tempfile::tempdir().unwrap();
     let mut wanted = request(Targets::one(&TimeFactor, 1e6).and(Goal::new(&Params, 0.6)));
     (wanted.times, wanted.latency) = (Some(folder.path().join("times")), Some(Duration::from_millis(50)));
-    let r = prune(&mut classifier(), &wanted, Output::None, &mut Silent).unwrap().report;
-    let met: Vec<(&str, bool)> = r.targets.iter().map(|t| (t.name, t.met)).collect();
+    let r = prune(classifier(), &wanted, Job::default()).unwrap().report;
+    let met: Vec<(&str, bool)> = r.targets.iter().map(|t| (t.name.as_str(), t.met)).collect();
     assert_eq!(met, [("params", true), ("latency", false)]);
     assert!(r.missed.unwrap().contains("less time"));
 }
@@ -281,6 +286,6 @@ fn a_scheme_that_follows_losses_wants_some() {
         curves: &[],
         tilt: 0.0,
     };
-    let refused = planning::plan(&a, &aim, &mut |_| true);
+    let refused = planning::plan(&a, &aim, Job::default());
     assert!(matches!(refused, Err(planning::Error::NoLosses { scheme: "sensitivity" })));
 }

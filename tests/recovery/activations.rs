@@ -8,16 +8,18 @@ use crate::common::noise::Noise;
 use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
+use onnx_prune::data::BatchSource;
 use onnx_prune::insert_bn::insert_bn;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::planning::targets::{Ratio, Targets};
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::{Error, Output, Request, Silent, prune};
+use onnx_prune::prune::{Error, Request, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
-use onnx_prune::statistics::{Calibration, Source, Tap, Wanted, collect, tapped};
+use onnx_prune::statistics::{Calibration, Tap, Wanted, collect, tapped};
 
 fn load(proto: &ModelProto) -> Model {
     Model::from_bytes(common::bytes(proto)).unwrap()
@@ -27,14 +29,14 @@ fn selected() -> Selected {
     runtime::select(Choice::Auto, None).unwrap()
 }
 
-fn calibration<'a>(source: &'a dyn Source, runtime: &'a Selected, positions: usize) -> Calibration<'a> {
+fn calibration<'a>(source: &'a dyn BatchSource, runtime: &'a Selected, positions: usize) -> Calibration<'a> {
     Calibration {
         source,
         runtime: &*runtime.runtime,
         session: SessionOptions::default(),
         seed: 1,
         positions,
-        progress: &|_| true,
+        job: Job::default(),
     }
 }
 
@@ -161,28 +163,9 @@ fn request(criterion: &str) -> Request {
     Request {
         criterion: criteria::find(criterion).unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        targets: Targets::one(&Ratio, 0.25),
         options: Options { steps: 2, ..Default::default() },
-        kinds: Vec::new(),
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
-        force: false,
-        verify: true,
-        strict: false,
-        fills: Vec::new(),
-        drop_initializer_inputs: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        times: None,
-        sensitivity: false,
-        session: SessionOptions::default(),
         data: Some(Arc::new(Noise(8))),
-        recover: Means::default(),
-        otherwise: None,
-        keep: None,
+        ..Request::new(Targets::one(&Ratio, 0.25))
     }
 }
 
@@ -190,12 +173,12 @@ fn request(criterion: &str) -> Request {
 fn what_looks_at_activations_asks_for_data() {
     for c in ["hrank", "cp", "thinet"] {
         let without = Request { data: None, ..request(c) };
-        let e = prune(&mut load(&classifier()), &without, Output::None, &mut Silent).err().unwrap();
-        assert!(e.to_string().contains(c) && e.to_string().contains("--data"), "{e}");
-        prune(&mut load(&classifier()), &request(c), Output::None, &mut Silent).unwrap();
+        let e = prune(load(&classifier()), &without, Job::default()).err().unwrap();
+        assert!(e.to_string().contains(c) && e.to_string().contains("`data`"), "{e}");
+        prune(load(&classifier()), &request(c), Job::default()).unwrap();
     }
     let without = Request { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
-    assert!(matches!(prune(&mut load(&classifier()), &without, Output::None, &mut Silent), Err(Error::NoData)));
+    assert!(matches!(prune(load(&classifier()), &without, Job::default()), Err(Error::NoData)));
 }
 
 /// The classifier with a normalisation after its second convolution.
@@ -293,10 +276,10 @@ fn statistics_of_the_models_own_data_are_replaced() {
 
 #[test]
 fn a_folded_model_has_nothing_to_recalibrate() {
-    let data: Option<Arc<dyn Source>> = Some(Arc::new(Noise(3)));
+    let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(Noise(3)));
     let recover = Means { refit: false, recalibrate: true };
     let request = Request { data, recover, ..request("l2") };
-    let outcome = prune(&mut load(&classifier()), &request, Output::None, &mut Silent).unwrap();
+    let outcome = prune(load(&classifier()), &request, Job::default()).unwrap();
     let said = onnx_prune::report::text::recovery(&outcome.report.recovery.unwrap());
     assert!(said.contains("no BatchNormalization to recalibrate") && said.contains("insert-bn"), "{said}");
 }
@@ -311,7 +294,7 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     assert_eq!((done.layers, done.samples), (2, 12));
     assert!(done.difference < 1e-5, "{done:?}");
 
-    let mut new = Model::load(&path).unwrap();
+    let new = Model::load(&path).unwrap();
     // γ is the spread of what the convolution gives; its bias went into the statistics.
     let spread = |name: &str, map: usize, channels: usize| {
         let mut sums = vec![(0.0f64, 0.0f64, 0.0f64); channels];
@@ -328,7 +311,7 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
         assert!(scale.iter().zip(spread).all(|(g, s)| (f64::from(*g) - s).abs() < 1e-3 * s + 1e-4));
     }
     assert!(new.graph().unwrap().initializer.iter().all(|t| t.name() != "first.bias"));
-    let outcome = prune(&mut new, &request("bnscale"), Output::None, &mut Silent).unwrap();
+    let outcome = prune(new, &request("bnscale"), Job::default()).unwrap();
     assert!(outcome.report.warnings.is_empty(), "{:?}", outcome.report.warnings);
     // There is nothing left to insert.
     let again = insert_bn(&Model::load(&path).unwrap(), &Vec::new(), &cal, None);

@@ -6,15 +6,17 @@ use std::sync::{Arc, LazyLock};
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
-use onnx_prune::data::{Batch, Target as Label};
+use onnx_prune::data::{Batch, BatchSource, InMemory, Target as Label};
+use onnx_prune::job::Job;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::targets::{Params, Size, Speedup, Targets};
 use onnx_prune::planning::{self, Keep, Options};
-use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::{Error, Request, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{StandIn, text};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
-use onnx_prune::statistics::{InMemory, Source};
+
+use crate::common::request::Done;
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -58,7 +60,7 @@ fn right(logits: &Tensor) -> usize {
 }
 
 /// The first 192 pictures in batches of 64.
-fn data() -> Arc<dyn Source> {
+fn data() -> Arc<dyn BatchSource> {
     let (pictures, (_, labels)) = (pictures(), idx("fashion-labels-idx1-ubyte.gz", 1));
     let pixels = pictures.as_f32().unwrap();
     let batch = |k: usize| Batch {
@@ -77,40 +79,18 @@ fn request(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) ->
     Request {
         criterion,
         scheme: planning::find_scheme(scheme).unwrap(),
-        score: Default::default(),
-        targets,
         options: Options { steps: 20, ..Default::default() },
-        kinds: Vec::new(),
-        shapes: Vec::new(),
-        recipe: None,
-        strip_debug: false,
-        force: false,
-        verify: true,
-        strict: false,
-        fills: Vec::new(),
-        drop_initializer_inputs: false,
-        latency: None,
-        runtime: Choice::Auto,
-        library: None,
-        times: None,
-        sensitivity: false,
-        session: SessionOptions::default(),
         data: Some(data()),
-        recover: Default::default(),
-        otherwise: None,
-        keep: None,
+        ..Request::new(targets)
     }
 }
 
-fn pruned(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> (Outcome, Vec<u8>) {
+fn pruned(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> (Done, Vec<u8>) {
     run(&request(criterion, scheme, targets))
 }
 
-fn run(request: &Request) -> (Outcome, Vec<u8>) {
-    let mut bytes = Vec::new();
-    let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();
-    let outcome = prune(&mut model, request, Output::Stream(&mut bytes), &mut Silent).unwrap();
-    (outcome, bytes)
+fn run(request: &Request) -> (Done, Vec<u8>) {
+    crate::common::request::pruned(Model::load(&path("fashion_resnet.onnx")).unwrap(), request).unwrap()
 }
 
 #[test]
@@ -210,7 +190,7 @@ fn data_wins_accuracy_back() {
     let (before, after) = (right(&logits(&plain_bytes)), right(&logits(&better_bytes)));
     assert!(after > before + 10, "{before} {after}");
     // The same channels stay, and the report tells what the data says.
-    let kept = |o: &Outcome| o.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>();
+    let kept = |o: &Done| o.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>();
     assert_eq!(kept(&plain), kept(&better));
     let recovery = better.report.recovery.unwrap();
     assert!(recovery.held_out && recovery.samples == 48, "{recovery:?}");
@@ -230,13 +210,13 @@ fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
     assert!(n >= 400, "{n} of 500");
     let recovery = outcome.report.recovery.unwrap();
     assert_eq!((recovery.stand_in, recovery.original), (Some(StandIn::DrawnPictures), None));
-    assert!(text::untested(&outcome.report).unwrap().contains("--data"));
+    assert!(text::untested(&outcome.report).unwrap().contains("`data`"));
 }
 
 #[test]
 fn the_smallest_model_that_keeps_enough_is_found() {
     let plain = request(criteria::find("l2").unwrap(), "protected-global", Targets::one(&Speedup, 1.0));
-    let kept = |o: &Outcome| o.report.recovery.unwrap().last().unwrap();
+    let kept = |o: &Done| o.report.recovery.unwrap().last().unwrap();
     let (half, _) = run(&Request { keep: Some(Keep::Agreement(0.5)), ..plain.clone() });
     assert!(half.written && kept(&half).same_answer >= Some(0.5));
     let (most, _) = run(&Request { keep: Some(Keep::Drop(0.1)), ..plain.clone() });
@@ -254,6 +234,6 @@ fn the_smallest_model_that_keeps_enough_is_found() {
     assert!(!missed.written && bytes.is_empty());
     assert!(missed.report.missed.unwrap().contains("1.05x"));
     let blind = Request { data: None, ..all };
-    let mut model = Model::load(&path("fashion_resnet.onnx")).unwrap();
-    assert!(matches!(prune(&mut model, &blind, Output::None, &mut Silent), Err(Error::NoData)));
+    let model = Model::load(&path("fashion_resnet.onnx")).unwrap();
+    assert!(matches!(prune(model, &blind, Job::default()), Err(Error::NoData)));
 }

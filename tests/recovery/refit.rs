@@ -8,6 +8,8 @@ use crate::common::builder::*;
 use crate::common::noise::Noise;
 use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
+use onnx_prune::data::BatchSource;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::recovery::refit::{Options, Refitted, refit};
@@ -16,7 +18,7 @@ use onnx_prune::recovery::segments::{Network, Runner};
 use onnx_prune::recovery::store::Room;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Runtime, SessionOptions, Tensor};
-use onnx_prune::statistics::{Error, Source};
+use onnx_prune::statistics::Error;
 
 fn runtimes() -> Vec<Box<dyn Runtime>> {
     let choose = |c| runtime::select(c, None).ok().map(|s| s.runtime);
@@ -24,7 +26,7 @@ fn runtimes() -> Vec<Box<dyn Runtime>> {
 }
 
 fn runner<'a>(runtime: &'a dyn Runtime, session: &'a SessionOptions) -> Runner<'a> {
-    Runner { runtime, session, goes_on: &|| true }
+    Runner { runtime, session, job: Job::default() }
 }
 
 fn load(proto: &ModelProto) -> Model {
@@ -39,7 +41,7 @@ fn samples(model: &Model, batches: usize, room: &Room) -> Samples {
 fn whole(model: &Model, samples: &Samples, runner: Runner) -> Result<Vec<Vec<(String, Tensor)>>, runtime::Error> {
     let mut session = runtime::open_model(runner.runtime, model.clone(), runner.session)?;
     let part = samples.part(0..samples.batches());
-    part.batches(session.inputs()).unwrap().map(|b| session.run(&b.unwrap().inputs)).collect()
+    part.pass(session.inputs()).unwrap().map(|b| session.run(&b.unwrap().inputs)).collect()
 }
 
 /// The same, computed in pieces that end at every `step`th node.
@@ -173,7 +175,7 @@ fn refitted(model: &Model, edit: impl Fn(&mut Model)) -> Case {
         pairs.map(|(w, g)| g.1.max_abs_diff(&w.1).unwrap()).fold(0.0, f64::max) / scale
     };
     let before = far(&pruned);
-    let done = refit(&a, &kept, &mut pruned, &samples, runner, Options::new(3), &|_, _| true).unwrap();
+    let done = refit(&a, &kept, &mut pruned, &samples, runner, Options::new(3)).unwrap();
     Case { before, after: far(&pruned), refitted: done.refitted, weights: pruned.proto }
 }
 

@@ -1,14 +1,19 @@
 //! What the axes of weights do, and how quantized numbers stand for real ones.
 
+use serde::{Deserialize, Serialize};
+
 /// What a weight's axis does in the operator that uses it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Scale or zero point of quantized numbers: follows, and says nothing of their size. It comes first because it
     /// holds whatever else is said of the numbers.
     Quantization,
     /// Writes the channel: rows of a contraction weight.
+    #[serde(rename = "writes")]
     Out,
     /// Reads the channel: columns of a contraction weight.
+    #[serde(rename = "reads")]
     In,
     /// Scale of a BatchNormalization.
     BatchNorm,
@@ -19,6 +24,7 @@ pub enum Role {
     /// Divides the channel: follows along unscored, and may not become zero.
     Divisor,
     /// Follows along unscored: bias, running statistics, element-wise constants.
+    #[serde(rename = "follows")]
     Carried,
 }
 

@@ -48,7 +48,7 @@ pub fn likely_inputs(a: &Analysis, seed: u64, wishes: &[(String, Fill)]) -> Resu
 }
 
 fn no_shape(input: &str) -> Error {
-    Error::Verification(format!("input '{input}' has no known shape (--shapes gives it one)"))
+    Error::Verification(format!("input '{input}' has no known shape ({} gives it one)", crate::hint::Hint::Shapes))
 }
 
 /// A kind of inputs. What one hides (a logarithm below 0, a branch not taken, a mask of zeros) another may show.

@@ -189,7 +189,7 @@ fn unfit(files: &[(&str, Vec<u8>)], how: &str, inputs: &[IoInfo]) -> String {
 fn data_that_does_not_fit_the_model() {
     let picture = [("cat/1.jpg", jpeg(1))];
     let image = |c, h, w| [io("image", DType::Float, &[-1, c, h, w])];
-    says(&unfit(&picture, "", &image(3, 6, 8)), &["--preprocess", "imagenet"]);
+    says(&unfit(&picture, "", &image(3, 6, 8)), &["`preprocess`", "imagenet"]);
     says(&unfit(&picture, "unit", &image(3, 224, 224)), &["6 x 8", "224 x 224", "resize", "`image`"]);
     says(&unfit(&picture, "unit", &image(1, 6, 8)), &["3 channels", "takes 1", "grey"]);
     says(&unfit(&picture, "cifar", &image(1, 6, 8)), &["normalize has 3", "takes 1"]);

@@ -1,6 +1,7 @@
 //! What the axes of networks are for.
 
 use onnx_prune::analysis::{Analysis, Kind};
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::targets::{Speedup, Targets};
 use onnx_prune::planning::{self, Axes, Options};
@@ -124,16 +125,16 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             tilt: 0.0,
             latency: None,
         };
-        planning::plan(&a, &aim, &mut |_| true)
+        planning::plan(&a, &aim, Job::default())
     };
     let missed = plan(6.0, Axes::default()).unwrap();
-    assert!(missed.is_missed() && missed.why.contains("--axes default,residual would reach it"), "{}", missed.why);
+    assert!(missed.is_missed() && missed.why.contains("`axes` default,residual would reach it"), "{}", missed.why);
     assert!(!plan(6.0, Axes::default().with([Kind::Residual])).unwrap().is_missed());
     let hopeless = plan(1e6, Axes::default()).unwrap();
-    assert!(!hopeless.why.contains("--axes"), "{}", hopeless.why);
+    assert!(!hopeless.why.contains("`axes`"), "{}", hopeless.why);
     let Err(e) = plan(1.1, "heads".parse().unwrap()) else { panic!("a plan without groups") };
     assert!(
-        e.to_string().contains("ffn, head-dim, residual, which shrink with --axes ffn,head-dim,heads,residual"),
+        e.to_string().contains("ffn, head-dim, residual, which shrink with `axes` ffn,head-dim,heads,residual"),
         "{e}"
     );
 }

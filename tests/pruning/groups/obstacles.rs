@@ -1,6 +1,7 @@
 //! What is said of models of which nothing can shrink.
 
 use onnx_prune::analysis::Analysis;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::edit::NewNode;
 use onnx_prune::onnx::proto::ModelProto;
@@ -27,7 +28,7 @@ fn why(m: ModelProto) -> String {
         tilt: 0.0,
         latency: None,
     };
-    let Err(e) = planning::plan(&a, &aim, &mut |_| true) else { panic!("a plan without groups") };
+    let Err(e) = planning::plan(&a, &aim, Job::default()) else { panic!("a plan without groups") };
     e.to_string()
 }
 
@@ -56,7 +57,7 @@ fn behind_custom(declares: bool) -> ModelProto {
 #[test]
 fn the_first_operator_without_a_shape_is_named() {
     let why = why(behind_custom(false));
-    assert!(why.contains("shapes are unknown behind node Twist_1 (lab.Twist)") && why.contains("--shapes"), "{why}");
+    assert!(why.contains("shapes are unknown behind node Twist_1 (lab.Twist)") && why.contains("`shapes`"), "{why}");
 }
 
 #[test]

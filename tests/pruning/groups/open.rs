@@ -2,9 +2,10 @@
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::analysis::Sharing;
+use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::{FunctionProto, ModelProto, NodeProto, OperatorSetIdProto};
 use onnx_prune::onnx::{DType, Error, Model};
-use onnx_prune::prune::{Silent, shrink};
+use onnx_prune::prune::shrink;
 use onnx_prune::rewriting;
 
 use super::{frozen, groups, load};
@@ -142,7 +143,7 @@ fn repeated(opset: i64) -> ModelProto {
 #[test]
 fn expand_to_a_partly_open_shape_follows() {
     let model = load(repeated(17));
-    let (plan, small) = shrink(&model, &request(), &mut Silent).unwrap();
+    let (plan, small) = shrink(&model, &request(), Job::default()).unwrap();
     assert_eq!(plan.counts(), [6]);
     let mut out = Vec::new();
     onnx_prune::onnx::write_to(&small, &mut out).unwrap();
@@ -179,7 +180,7 @@ fn what_cannot_follow_is_frozen_and_the_rest_goes() {
     assert_eq!(a.groups.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(), ["beside"]);
     let f = a.frozen.iter().find(|f| f.size == 12).unwrap();
     assert_eq!((f.kind, f.at.starts_with("Expand ")), ("node that cannot follow when it shrinks", true));
-    let (plan, _) = shrink(&model, &request(), &mut Silent).unwrap();
+    let (plan, _) = shrink(&model, &request(), Job::default()).unwrap();
     assert_eq!(plan.counts(), [4]);
 }
 
@@ -194,7 +195,7 @@ fn squeeze_without_axes_leaves_what_shrank_to_one() {
         targets: onnx_prune::planning::targets::Targets::one(&onnx_prune::planning::targets::Ratio, 0.92),
         ..request()
     };
-    let (plan, small) = shrink(&model, &request, &mut Silent).unwrap();
+    let (plan, small) = shrink(&model, &request, Job::default()).unwrap();
     assert_eq!(plan.counts(), [1]);
     let graph = small.proto.graph.as_ref().unwrap();
     let squeeze = graph.node.iter().find(|n| n.op_type() == "Squeeze").unwrap();

@@ -3,6 +3,7 @@
 use super::{groups, load};
 use crate::zoo::{branches, channels, shaping, storage};
 use onnx_prune::analysis::Analysis;
+use onnx_prune::job::Job;
 use onnx_prune::ops::Role;
 use onnx_prune::{criteria, planning};
 
@@ -127,7 +128,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         tilt: 0.0,
         latency: None,
     };
-    let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, &mut |_| true) else {
+    let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, Job::default()) else {
         panic!("a plan for nothing")
     };
     assert!(why.contains("graph input"), "{why}");

@@ -8,13 +8,14 @@ use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{DType, Model};
 use onnx_prune::planning::targets::{Params, Ratio, Targets};
 use onnx_prune::planning::{self, Axes, Options};
-use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::{Error, Request};
 use onnx_prune::report;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use proptest::prelude::*;
 
 use super::network::network;
 use crate::common;
+use crate::common::request::Done;
 
 /// The runtimes that are here: tract, and onnxruntime where a library is found.
 static RUNTIMES: LazyLock<Vec<(Choice, Selected)>> = LazyLock::new(|| {
@@ -92,11 +93,8 @@ fn run(runtime: &Selected, bytes: &[u8], m: &ModelProto, batches: &[usize]) -> R
     batches.iter().map(one).collect()
 }
 
-fn pruned(m: &ModelProto, request: &Request) -> Result<(Outcome, Vec<u8>), Error> {
-    let mut bytes = Vec::new();
-    let mut model = Model::from_bytes(common::bytes(m)).unwrap();
-    let outcome = prune(&mut model, request, Output::Stream(&mut bytes), &mut Silent)?;
-    Ok((outcome, bytes))
+fn pruned(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), Error> {
+    crate::common::request::pruned(Model::from_bytes(common::bytes(m)).unwrap(), request)
 }
 
 /// Whether no runtime could tell anything of the network, by its own fault.
@@ -114,7 +112,7 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
     let original = common::bytes(&m);
     let asked = request(&m, how, ratio, seed);
     let (mut verified, mut vacuous) = (0, false);
-    let mut first: Option<(Outcome, Vec<u8>)> = None;
+    let mut first: Option<(Done, Vec<u8>)> = None;
     for (choice, runtime) in RUNTIMES.iter() {
         let name = runtime.runtime.name();
         let (outcome, bytes) = match pruned(&m, &Request { runtime: *choice, ..asked.clone() }) {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use onnx_prune::analysis::{Analysis, Kind};
 use onnx_prune::criteria;
+use onnx_prune::data::BatchSource;
 use onnx_prune::planning::targets::{Ratio, Speedup, Targets};
 use onnx_prune::planning::{self, Axes, Options};
 use onnx_prune::prune::{Error, Request};
 use onnx_prune::recovery::Means;
-use onnx_prune::statistics::Source;
 
 use super::{RUNTIME, common, half, load, pruned, run, try_prune, zoo};
 
@@ -70,7 +70,7 @@ fn multiples_of_four() {
                 let model = load(&common::bytes(&(z.build)()));
                 let a = Analysis::new(&model, &Vec::new()).unwrap();
                 assert!(a.groups.iter().all(|g| g.size <= 4), "{}: {e}", z.name);
-                assert!(e.to_string().contains("--round-to 4"), "{e}");
+                assert!(e.to_string().contains("`round_to` 4"), "{e}");
                 continue;
             }
         };
@@ -117,7 +117,7 @@ fn whole_heads() {
 #[test]
 fn every_network_is_recovered() {
     for z in zoo::ALL {
-        let data: Option<Arc<dyn Source>> = Some(Arc::new(common::noise::Noise(3)));
+        let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
         let recover = Means { refit: true, recalibrate: true };
         let request = Request { data, recover, ..half() };
         // tract does not run every network.
@@ -136,7 +136,7 @@ fn every_network_is_recovered() {
 fn every_criterion_scores_every_network() {
     for z in zoo::ALL {
         for c in criteria::criteria().iter().filter(|c| c.name() != "bnscale") {
-            let data: Option<Arc<dyn Source>> = Some(Arc::new(common::noise::Noise(3)));
+            let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
             let request = Request { criterion: *c, verify: false, data, ..half() };
             let m = (z.build)();
             let (outcome, _) = match try_prune(&m, &request) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use onnx_prune::analysis::{Analysis, Shapes};
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use onnx_prune::onnx::{self, DType, Model};
-use onnx_prune::prune::{Output, Request, Silent, prune};
+use onnx_prune::prune::Request;
 use onnx_prune::report::ModelFigures;
 
 use super::{bodies, half, load, shapes, untied, zoo};
@@ -166,15 +166,15 @@ fn compare(what: &str, f: &ModelFigures, bytes: &[u8], shapes: &Shapes) -> (bool
 }
 
 fn check(name: &str, bytes: &[u8], request: &Request, shapes: &Shapes) -> (bool, bool) {
-    let mut out = Vec::new();
     let request = Request { verify: false, shapes: shapes.clone(), ..request.clone() };
-    let mut model = Model::from_bytes(bytes.to_vec().into()).unwrap();
+    let model = Model::from_bytes(bytes.to_vec().into()).unwrap();
     // What is written out on loading is counted as it is then.
     let loaded = match model.warnings.iter().any(|w| w.contains("written out")) {
         true => None,
         false => Some(bytes),
     };
-    let r = prune(&mut model, &request, Output::Stream(&mut out), &mut Silent).unwrap().report;
+    let (done, out) = crate::common::request::pruned(model, &request).unwrap();
+    let r = done.report;
     if let Some(bytes) = loaded {
         compare(&format!("{name} before"), &r.before, bytes, shapes);
     }

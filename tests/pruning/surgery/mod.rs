@@ -16,8 +16,10 @@ use onnx_prune::onnx::proto::type_proto::Value as Type;
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::{Axes, Options};
-use onnx_prune::prune::{Error, Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::{Error, Request};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
+
+use crate::common::request::Done;
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
@@ -78,15 +80,13 @@ fn load(bytes: &[u8]) -> Model {
     Model::from_bytes(bytes.to_vec().into()).unwrap()
 }
 
-fn try_prune(m: &ModelProto, request: &Request) -> Result<(Outcome, Vec<u8>), Error> {
-    let mut bytes = Vec::new();
+fn try_prune(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), Error> {
     let request = Request { shapes: shapes(m, 2), ..request.clone() };
-    let outcome = prune(&mut load(&common::bytes(m)), &request, Output::Stream(&mut bytes), &mut Silent)?;
-    Ok((outcome, bytes))
+    crate::common::request::pruned(load(&common::bytes(m)), &request)
 }
 
 /// Prunes, and checks what must hold for every model and every request.
-fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Outcome, ModelProto) {
+fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Done, ModelProto) {
     let (outcome, bytes) = try_prune(m, request).unwrap_or_else(|e| panic!("{name}: {e}"));
     let small = load(&bytes);
     assert!(small.warnings.is_empty(), "{name}: {:?}", small.warnings);

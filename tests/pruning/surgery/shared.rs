@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use onnx_prune::criteria;
+use onnx_prune::data::BatchSource;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::targets::{Params, Targets};
 use onnx_prune::prune::Request;
 use onnx_prune::recovery::Means;
 use onnx_prune::report;
 use onnx_prune::runtime::Tensor;
-use onnx_prune::statistics::Source;
 
 use super::{RUNTIME, common, elements, half, inputs, pruned, try_prune, untied};
 use crate::zoo::{computed, settled, shared};
@@ -117,7 +117,7 @@ fn recovery_keeps_a_layer_one() {
     for (name, m) in
         [("siamese", shared::siamese()), ("recursive", shared::recursive()), ("pyramid_head", shared::pyramid_head())]
     {
-        let data: Option<Arc<dyn Source>> = Some(Arc::new(common::noise::Noise(8)));
+        let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(8)));
         let recover = Means { refit: true, recalibrate: true };
         let (outcome, bytes) = try_prune(&m, &Request { data, recover, ..half() }).unwrap();
         let (_, plain) = try_prune(&m, &half()).unwrap();

@@ -131,7 +131,7 @@ fn where_no_guess_will_do_sizes_are_asked_for() {
     b.output(&y, "batch 16 frames");
     let model = Model::new(b.model());
     let Err(e) = Analysis::new(&model, &Vec::new()) else { panic!("a guess of less than 60000 passed") };
-    assert!(e.to_string().contains("--shapes samples="), "{e}");
+    assert!(e.to_string().contains("`shapes` samples="), "{e}");
 }
 
 #[test]

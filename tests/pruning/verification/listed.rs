@@ -36,7 +36,7 @@ fn they_are_told_and_dropped_on_request() {
     for ir in [3, 4, 8] {
         let m = listed(ir);
         let (outcome, bytes) = pruned(&m, &request()).unwrap();
-        let told = outcome.report.warnings.iter().any(|w| w.contains("--drop-initializer-inputs"));
+        let told = outcome.report.warnings.iter().any(|w| w.contains("`drop_initializer_inputs`"));
         assert_eq!(told, ir >= 4, "onnxruntime takes none of them for inputs before IR 4");
         assert_eq!(inputs(&bytes).1.len(), 5);
         let drop = Request { drop_initializer_inputs: true, ..request() };

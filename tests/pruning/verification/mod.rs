@@ -14,9 +14,11 @@ use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::{Analysis, Shapes};
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{Model, SaveOptions, save};
-use onnx_prune::prune::{Outcome, Output, Request, Silent, prune};
+use onnx_prune::prune::Request;
 use onnx_prune::rewriting::{self, Check, CheckOptions, Found, Verdict};
 use onnx_prune::runtime::{self, Choice, Selected};
+
+use crate::common::request::Done;
 
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 static TRACT: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Tract, None).unwrap());
@@ -92,9 +94,6 @@ fn request() -> Request {
     Request { verify: true, force: false, ..common::request::request() }
 }
 
-fn pruned(m: &ModelProto, request: &Request) -> Result<(Outcome, Vec<u8>), onnx_prune::prune::Error> {
-    let mut bytes = Vec::new();
-    let mut model = Model::from_bytes(common::bytes(m)).unwrap();
-    let outcome = prune(&mut model, request, Output::Stream(&mut bytes), &mut Silent)?;
-    Ok((outcome, bytes))
+fn pruned(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), onnx_prune::prune::Error> {
+    crate::common::request::pruned(Model::from_bytes(common::bytes(m)).unwrap(), request)
 }

@@ -1,0 +1,113 @@
+//! What is asked of a model's outputs.
+
+use super::classify::Classify;
+use super::detect::Detect;
+use super::outputs::Expected;
+use super::unlabelled::Unlabelled;
+use super::{Error, Request, Result};
+use crate::data::{Batch, Target};
+use crate::metrics;
+use crate::report::{EvaluatedModel, Prediction, Task};
+use crate::runtime::Tensor;
+
+/// What a model gives for a batch.
+pub struct Answers<'a> {
+    /// File name of the model.
+    pub model: &'a str,
+    /// The batch.
+    pub batch: &'a Batch,
+    /// The model's outputs, in the order of its graph. Rows behind the batch's samples belong to copies that fill up a
+    /// batch of fixed size.
+    pub outputs: &'a [(String, Tensor)],
+}
+
+/// Evaluates the answers of one model for one task: batch after batch, in the order of the data.
+pub trait TaskEvaluator {
+    /// Adds a batch.
+    ///
+    /// # Errors
+    /// When the answers, or what the data says of the samples, do not fit the task.
+    fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()>;
+}
+
+/// A task that reports know.
+pub(super) trait ReportedTask: TaskEvaluator {
+    /// What reports call it.
+    fn task(&self) -> Task;
+
+    /// Writes the figures down.
+    fn finish(self: Box<Self>, report: &mut EvaluatedModel, warn: &mut dyn FnMut(String));
+}
+
+/// Takes what models say about single samples.
+pub trait Predictions {
+    /// What a model says about a sample; it is made only where it is asked for.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    fn prediction(&mut self, tell: &dyn Fn() -> Prediction) -> std::io::Result<()>;
+}
+
+/// Nobody asks for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoPredictions;
+
+impl Predictions for NoPredictions {
+    fn prediction(&mut self, _: &dyn Fn() -> Prediction) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The evaluator for what the first batch has as labels.
+pub(super) fn of(batch: &Batch, classes: &[String], request: &Request) -> Result<Box<dyn ReportedTask>> {
+    Ok(match batch.targets.first().ok_or(Error::Empty)? {
+        Target::Class(_) => Box::new(Classify::new(classes, request)),
+        Target::Boxes(_) => Box::new(Detect::new(classes, request)),
+        Target::Outputs(_) => Box::new(Expected::default()),
+        Target::Unknown => Box::new(Unlabelled::new(classes, request)),
+    })
+}
+
+impl Answers<'_> {
+    /// An error about the model.
+    pub fn unfit(&self, why: String) -> Error {
+        Error::Unfit { model: self.model.to_owned(), why }
+    }
+
+    /// An error of a metric.
+    pub fn metric(&self, source: metrics::Error) -> Error {
+        Error::Metric { model: self.model.to_owned(), source }
+    }
+
+    /// An error about a sample whose label is of another kind than the first's.
+    pub fn sample(&self, i: usize, why: &str) -> Error {
+        let sample = self.batch.names.get(i).cloned().unwrap_or_else(|| format!("{i} of its batch"));
+        Error::Sample { sample, why: why.to_owned() }
+    }
+
+    /// The output that is evaluated: the one asked for, or the first that `fits`.
+    ///
+    /// # Errors
+    /// When there is no such output, or it does not fit.
+    pub fn output<T>(&self, wanted: Option<&str>, fits: impl Fn(&Tensor) -> metrics::Result<T>) -> Result<T> {
+        if let Some(wanted) = wanted {
+            let found = self.outputs.iter().find(|(name, _)| name == wanted);
+            let names = || self.outputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let (_, tensor) = found.ok_or_else(|| self.unfit(format!("no output `{wanted}`; it has: {}", names())))?;
+            return fits(tensor).map_err(|e| self.metric(e));
+        }
+        let mut first = None;
+        for (_, tensor) in self.outputs {
+            match fits(tensor) {
+                Ok(found) => return Ok(found),
+                Err(e) => first = first.or(Some(e)),
+            }
+        }
+        Err(first.map_or_else(|| self.unfit("it has no output".to_owned()), |e| self.metric(e)))
+    }
+}
+
+/// Name of a class, or its number.
+pub(super) fn class_name(classes: &[String], class: usize) -> String {
+    classes.get(class).cloned().unwrap_or_else(|| class.to_string())
+}

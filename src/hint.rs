@@ -1,0 +1,97 @@
+//! Settings that messages point to. The library has no command line: it names a setting by its type, and whoever shows
+//! the message says what the setting is called there.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+/// A setting that would help, or is at fault. In messages it reads as [`set_words`] says, else as the field of the
+/// library that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Hint {
+    /// A model to compare with.
+    Against,
+    /// Kinds of axes that may shrink.
+    Axes,
+    /// Samples in a batch.
+    Batch,
+    /// Calibration data, or data to evaluate on.
+    Data,
+    /// Initializers stop being graph inputs.
+    DropInitializerInputs,
+    /// The share of each group that stays.
+    Floor,
+    /// A listing of all groups and nodes of a model.
+    Inspect,
+    /// How many samples may be bad.
+    MaxBad,
+    /// Groups that alone may shrink.
+    Only,
+    /// The onnxruntime library.
+    OrtLibrary,
+    /// What happens to images before a model sees them.
+    Preprocess,
+    /// Groups that stay.
+    Protect,
+    /// The share of a group that goes.
+    RatioFor,
+    /// Widths that are multiples of a number.
+    RoundTo,
+    /// How long a run may take.
+    RunTimeout,
+    /// Sizes of open input dimensions.
+    Shapes,
+    /// A target in MACs.
+    Speedup,
+    /// The part of a data set.
+    Split,
+    /// Debug metadata is removed.
+    StripDebug,
+}
+
+impl Hint {
+    /// The field of the library that holds the setting.
+    fn field(self) -> &'static str {
+        match self {
+            Hint::Against => "against",
+            Hint::Axes => "axes",
+            Hint::Batch => "batch",
+            Hint::Data => "data",
+            Hint::DropInitializerInputs => "drop_initializer_inputs",
+            Hint::Floor => "floor",
+            Hint::Inspect => "inspect",
+            Hint::MaxBad => "max_bad",
+            Hint::Only => "only",
+            Hint::OrtLibrary => "library",
+            Hint::Preprocess => "preprocess",
+            Hint::Protect => "protect",
+            Hint::RatioFor => "ratio_for",
+            Hint::RoundTo => "round_to",
+            Hint::RunTimeout => "limit",
+            Hint::Shapes => "shapes",
+            Hint::Speedup => "Target::Speedup",
+            Hint::Split => "split",
+            Hint::StripDebug => "strip_debug",
+        }
+    }
+}
+
+static WORDS: OnceLock<fn(Hint) -> &'static str> = OnceLock::new();
+
+/// Says what settings are called where messages are shown. Only the first call counts: it is for programs, once, before
+/// anything runs.
+pub fn set_words(words: fn(Hint) -> &'static str) {
+    WORDS.get_or_init(|| words);
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match WORDS.get() {
+            Some(words) => f.write_str(words(*self)),
+            None => write!(f, "`{}`", self.field()),
+        }
+    }
+}
