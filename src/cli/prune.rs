@@ -352,7 +352,6 @@ fn request(args: &Prune, target: Target, recipe: Option<Recipe>, model: &Model) 
         recover,
         otherwise,
         recipe,
-        ..Request::new(target)
     })
 }
 
