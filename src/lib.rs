@@ -32,7 +32,7 @@
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
 //! # let folder = tempfile::tempdir()?;
 //! let mut request = Request::new(Targets::one(&Speedup, 1.5));
-//! request.options.protect.push("*head*".to_owned());
+//! request.options.protect.push("features.0.*".to_owned());
 //! let pruned = prune(&Model::load(path)?, &request, Job::default())?;
 //! println!("{:.2}x fewer MACs", pruned.report.speedup);
 //! # assert!(pruned.report.speedup >= 1.5);

@@ -316,6 +316,7 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
         criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
         scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
+        targets,
         keep: args.target.keep(),
         options: Options {
             steps: what.steps.unwrap_or(usual.steps),
@@ -353,7 +354,6 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
         recover,
         otherwise,
         recipe,
-        ..Request::new(targets)
     })
 }
 

@@ -42,7 +42,7 @@ pub struct GroupStatistics {
     /// outputs of the nodes that read the group, summed over these nodes. `None` where no node could be looked at.
     pub gram: Option<Vec<f64>>,
     /// What is lost once a channel has gone after all that go before it, if what is left makes up for it
-    /// ([`super::curves`]). `None` where no node could be looked at.
+    /// (see `curves`). `None` where no node could be looked at.
     pub errors: Option<Vec<f64>>,
     /// Σ of variance · ‖weights‖² over the numbers that a channel gives the nodes that read the group. `None` where
     /// no node could be looked at.

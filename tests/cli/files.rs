@@ -200,7 +200,7 @@ fn a_minus_is_standard_output_for_reports_too() {
 #[test]
 fn what_is_read_is_not_replaced() {
     let b = Bench::new();
-    let model = Model::load(&b.path("model.onnx")).unwrap();
+    let model = Model::load(b.path("model.onnx")).unwrap();
     let external = SaveOptions { layout: Layout::External, ..SaveOptions::default() };
     onnx::save(&model, &b.path("outside.onnx"), &external).unwrap();
     fs::copy(b.path("outside.onnx"), b.path("backup.onnx")).unwrap();
@@ -221,7 +221,7 @@ fn what_is_read_is_not_replaced() {
     // The copy's weights outlive the model that they were written with.
     code(&run(&["-o", "outside.onnx"]), 0);
     assert_eq!(fs::read(b.path("outside.onnx.data")).unwrap(), weights);
-    Model::load(&b.path("backup.onnx")).unwrap();
+    Model::load(b.path("backup.onnx")).unwrap();
     assert!(b.path("outside.onnx.1.data").exists());
 }
 
@@ -300,7 +300,7 @@ fn a_model_that_was_written_is_told_when_its_report_cannot_be() {
         err.contains("cannot write the report full") && err.ends_with("written all the same: small.onnx\n"),
         "{err}"
     );
-    Model::load(&b.path("small.onnx")).unwrap();
+    Model::load(b.path("small.onnx")).unwrap();
     let full = || OpenOptions::new().write(true).open(&full).unwrap();
     let args = [&HALF[..], &["-o", "small.onnx", "--report", "r.json"], &OFFLINE].concat();
     let output = b.command(&args).stdout(full()).output().unwrap();
@@ -357,14 +357,14 @@ fn an_input_that_changes_meanwhile_is_an_error() {
 fn a_large_input_that_is_cut_short_ends_in_words() {
     let b = Bench::new();
     // Large enough to be mapped; most of it is a hole.
-    let mut model = Model::load(&b.path("model.onnx")).unwrap();
+    let mut model = Model::load(b.path("model.onnx")).unwrap();
     let external = SaveOptions { layout: Layout::External, external_from: 1, ..SaveOptions::default() };
     model.external = None;
     onnx::save(&model, &b.path("large.onnx"), &external).unwrap();
     let data = b.path("large.onnx.data");
     let weights = fs::read(&data).unwrap();
     let far = 80u64 << 20;
-    let mut moved = Model::load(&b.path("large.onnx")).unwrap().proto;
+    let mut moved = Model::load(b.path("large.onnx")).unwrap().proto;
     let mut at = 0u64;
     let file = File::create(&data).unwrap();
     for t in &mut moved.graph.as_mut().unwrap().initializer {

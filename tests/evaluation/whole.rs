@@ -189,7 +189,7 @@ fn an_evaluation_tells_how_far_it_is() {
 
 #[test]
 fn a_model_in_memory_is_evaluated_like_its_file() {
-    let (file, model) = (path("fashion_resnet.onnx"), Model::load(&path("fashion_resnet.onnx")).unwrap());
+    let (file, model) = (path("fashion_resnet.onnx"), Model::load(path("fashion_resnet.onnx")).unwrap());
     let session = || SessionOptions { threads: Some(1), ..Default::default() };
     let both = Request { session: session(), ..Request::new([Subject::from(file), Subject::from(&model)]) };
     let report = run(&both, pictures(&[16], Target::Class)).unwrap();

@@ -92,7 +92,7 @@ fn things_that_are_no_model_are_named() {
     assert!(why(&write("page", b"<!DOCTYPE html><html></html>")).contains("HTML"));
     assert!(why(folder.path()).contains("folder"));
     assert!(why(&write("nograph", &bytes(&ModelProto { graph: None, ..sample() }))).contains("no graph"));
-    assert!(matches!(Model::load(&folder.path().join("absent")), Err(Error::Io { .. })));
+    assert!(matches!(Model::load(folder.path().join("absent")), Err(Error::Io { .. })));
     let whole = bytes(&sample());
     let cut = write("cut", &whole[..whole.len() / 2]);
     assert!(matches!(Model::load(&cut), Err(Error::Truncated { .. })), "{:?}", Model::load(&cut));

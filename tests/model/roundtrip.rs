@@ -245,7 +245,7 @@ fn several_data_files_and_attributes_come_together() {
 #[test]
 fn models_beyond_the_limit_go_outside_by_themselves() {
     let folder = tempfile::tempdir().unwrap();
-    let model = Model::load(&write_sample(folder.path())).unwrap();
+    let model = Model::load(write_sample(folder.path())).unwrap();
     let out = folder.path().join("big.onnx");
     let limited = |layout| SaveOptions { layout, inline_limit: 8000, ..SaveOptions::default() };
     assert!(matches!(onnx::save(&model, &out, &limited(Layout::Inline)), Err(Error::Output { .. })));

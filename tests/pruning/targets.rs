@@ -19,7 +19,7 @@ use onnx_prune::report::{SensitivityMeasure, text};
 use onnx_prune::runtime::{self, Choice, SessionOptions};
 
 fn fixture() -> Model {
-    Model::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx")).unwrap()
+    Model::load(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx")).unwrap()
 }
 
 fn classifier() -> Model {

@@ -90,7 +90,7 @@ fn pruned(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> 
 }
 
 fn run(request: &Request) -> (Done, Vec<u8>) {
-    crate::common::request::pruned(Model::load(&path("fashion_resnet.onnx")).unwrap(), request).unwrap()
+    crate::common::request::pruned(Model::load(path("fashion_resnet.onnx")).unwrap(), request).unwrap()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_unpruned_network_recognises_468_of_500() {
 
 #[test]
 fn shared_biases_couple_no_groups() {
-    let model = Model::load(&path("fashion_resnet.onnx")).unwrap();
+    let model = Model::load(path("fashion_resnet.onnx")).unwrap();
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     let groups: Vec<(&str, usize)> = a.groups.iter().map(|g| (g.name.as_str(), g.size)).collect();
     let expected = [
@@ -234,6 +234,6 @@ fn the_smallest_model_that_keeps_enough_is_found() {
     assert!(!missed.written && bytes.is_empty());
     assert!(missed.report.missed.unwrap().contains("1.05x"));
     let blind = Request { data: None, ..all };
-    let model = Model::load(&path("fashion_resnet.onnx")).unwrap();
+    let model = Model::load(path("fashion_resnet.onnx")).unwrap();
     assert!(matches!(prune(model, &blind, Job::default()), Err(Error::NoData)));
 }
