@@ -19,7 +19,7 @@ use onnx_prune::prune::{Error, Request, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
-use onnx_prune::statistics::{Calibration, Tap, Wanted, collect, tapped};
+use onnx_prune::statistics::{AnyKey, Calibration, RANKS, SHARES, Tap, collect, tapped};
 
 fn load(proto: &ModelProto) -> Model {
     Model::from_bytes(common::bytes(proto)).unwrap()
@@ -82,7 +82,7 @@ fn gram_matrices_are_sums_over_all_outputs() {
     let (model, runtime, noise) = (load(&classifier()), selected(), Noise(3));
     let cal = calibration(&noise, &runtime, usize::MAX);
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let found = collect(&a, Wanted { grams: true, ranks: true }, &cal).unwrap();
+    let found = collect(&a, &[&SHARES, &RANKS], &cal).unwrap();
 
     // The second convolution: 3×3, padding 1, 8×8 positions.
     let w = weight(&model, "second.weight");
@@ -109,7 +109,7 @@ fn gram_matrices_are_sums_over_all_outputs() {
             }
         }
     }
-    close(found[0].gram.as_ref().unwrap(), &first);
+    close(found[0].get(SHARES).unwrap(), &first);
 
     // The matrix at the end, whose rows are its outputs.
     let w = weight(&model, "head.weight");
@@ -124,10 +124,10 @@ fn gram_matrices_are_sums_over_all_outputs() {
             }
         }
     }
-    close(found[1].gram.as_ref().unwrap(), &second);
+    close(found[1].get(SHARES).unwrap(), &second);
     // Single numbers have no rank to speak of; 8×8 maps do.
-    assert_eq!(found[1].ranks, None);
-    let ranks = found[0].ranks.as_ref().unwrap();
+    assert_eq!(found[1].get(RANKS), None);
+    let ranks = found[0].get(RANKS).unwrap();
     assert!(ranks.iter().all(|r| (0.0..=8.0).contains(r)) && ranks.iter().any(|r| *r > 4.0), "{ranks:?}");
 }
 
@@ -140,8 +140,8 @@ fn activations_that_are_not_finite_are_told() {
     *bias = onnx::from_f32("first.bias", &[16], &large, DType::Float).unwrap();
     let (model, runtime, noise) = (load(&proto), selected(), Noise(3));
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    for wanted in [Wanted { grams: true, ranks: false }, Wanted { grams: false, ranks: true }] {
-        let message = collect(&a, wanted, &calibration(&noise, &runtime, 10)).unwrap_err().to_string();
+    for wanted in [&SHARES as &dyn AnyKey, &RANKS] {
+        let message = collect(&a, &[wanted], &calibration(&noise, &runtime, 10)).unwrap_err().to_string();
         for word in ["'b'", "sample", "NaN or infinite"] {
             assert!(message.contains(word), "{message}");
         }
@@ -154,7 +154,7 @@ fn statistics_do_not_depend_on_threads() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| collect(&a, Wanted { grams: true, ranks: true }, &calibration(&noise, &runtime, 5)).unwrap())
+        pool.install(|| collect(&a, &[&SHARES, &RANKS], &calibration(&noise, &runtime, 5)).unwrap())
     };
     assert_eq!(with(1), with(3));
 }
