@@ -141,7 +141,7 @@ fn peak_memory() -> String {
 /// The first batch's maps of every tensor that a weight reads, largest first, with their ranks beside them; how many
 /// seconds one thread took for these.
 fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f64, Box<dyn Error>> {
-    let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
+    let mut ids: Vec<_> = consumers(a).iter().map(|c| c.data).collect();
     ids.sort_unstable();
     ids.dedup();
     let names: Vec<&str> = ids.iter().map(|i| a.graph.name(*i)).collect();

@@ -1,7 +1,7 @@
 //! Memory of live activations.
 
 use super::facts::Facts;
-use super::graph::Graph;
+use super::graph::{Graph, TensorId};
 use super::relations::Relations;
 use crate::algebra::{Cost, Monomial};
 
@@ -36,7 +36,7 @@ impl ActivationCost {
     ) -> Self {
         let nodes = graph.count();
         // What nothing reads, and what the graph gives back, stays to the end.
-        let mut last = vec![nodes; graph.tensors()];
+        let mut last = graph.per_tensor(nodes);
         for (i, inputs) in graph.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i + 1);
         }
@@ -44,9 +44,10 @@ impl ActivationCost {
             last[id] = nodes;
         }
         let inputs = graph.free_inputs().into_iter().filter_map(|v| Some((graph.id(v.name())?, 0)));
-        let made = |(i, ids): (usize, &Vec<Option<usize>>)| ids.iter().flatten().map(move |id| (*id, i + 1)).collect();
-        let outputs: Vec<Vec<(usize, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
-        let live = |(id, from): (usize, usize)| {
+        let made =
+            |(i, ids): (usize, &Vec<Option<TensorId>>)| ids.iter().flatten().map(move |id| (*id, i + 1)).collect();
+        let outputs: Vec<Vec<(TensorId, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
+        let live = |(id, from): (TensorId, usize)| {
             let axes = relations.tensors[id].clone().filter(|_| graph.constants[id].is_none())?;
             let unit = facts.tensors[id].dtype.bits() as f64 / 8.0;
             let bytes = compile(&[Monomial { coefficient: unit, axes }])?;

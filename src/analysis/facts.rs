@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, PerTensor, TensorId};
 use crate::algebra::{Bindings, Dim, Symbols};
+use crate::index::Id;
 use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
@@ -15,7 +16,7 @@ use crate::tensor::DType;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// By tensor.
-    pub tensors: Vec<Fact>,
+    pub tensors: PerTensor<Fact>,
     /// The symbols in their shapes.
     pub symbols: Symbols,
     /// Numbers for the symbols, once bound.
@@ -64,7 +65,7 @@ pub fn of_constant(t: &TensorProto) -> Fact {
 impl Facts {
     /// What inputs, constants and value infos of the file say, before any operator is asked.
     pub fn seed(graph: &Graph) -> Facts {
-        let mut facts = Facts { tensors: vec![Fact::default(); graph.tensors()], ..Default::default() };
+        let mut facts = Facts { tensors: graph.per_tensor(Fact::default()), ..Default::default() };
         for scope in 0..graph.scopes.len() {
             let p = graph.graph_of(scope);
             for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
@@ -81,7 +82,7 @@ impl Facts {
                 }
             }
         }
-        for (id, c) in graph.constants.iter().enumerate() {
+        for (id, c) in graph.constants.enumerate() {
             if let Some(c) = c {
                 facts.tensors[id] = of_constant(graph.contents(c));
             }
@@ -144,7 +145,7 @@ impl Facts {
     pub fn loosen(&self, symbols: &mut Symbols, id: TensorId, fact: &mut Fact) {
         for &(_, k) in self.varying.range((id, 0)..=(id, usize::MAX)) {
             if let Some(d) = fact.shape.as_mut().and_then(|s| s.get_mut(k)) {
-                *d = symbols.unknown(format!("round:{id}:{k}"));
+                *d = symbols.unknown(format!("round:{}:{k}", id.place()));
             }
         }
     }

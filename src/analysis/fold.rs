@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
-use super::graph::{Constant, Folded, Graph, Origin, TensorId};
+use super::graph::{Constant, Folded, Graph, Origin, PerTensor, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
@@ -85,19 +85,18 @@ struct Finder<'g> {
     /// By node, where all that it is given follows from the file.
     rules: Vec<Option<&'static Folding>>,
     /// By tensor: floats that are stored or computed from stored ones.
-    known: Vec<bool>,
+    known: PerTensor<bool>,
     /// By tensor: read as it is by something that an input reaches.
-    exposed: Vec<bool>,
+    exposed: PerTensor<bool>,
     /// By tensor: outputs of graphs, and what bodies read that are not walked.
-    held: Vec<bool>,
+    held: PerTensor<bool>,
 }
 
 impl<'g> Finder<'g> {
     fn new(graph: &'g Graph, facts: &'g Facts) -> Self {
-        let tensors = graph.tensors();
         let float = |id: TensorId| facts.tensors[id].dtype.is_real();
-        let mut fixed: Vec<bool> = graph.constants.iter().map(Option::is_some).collect();
-        let mut known: Vec<bool> = (0..tensors).map(|id| fixed[id] && float(id)).collect();
+        let mut fixed: PerTensor<bool> = graph.constants.iter().map(Option::is_some).collect();
+        let mut known: PerTensor<bool> = graph.tensors().map(|id| fixed[id] && float(id)).collect();
         let mut rules = vec![None; graph.count()];
         for (i, slot) in rules.iter_mut().enumerate() {
             let inputs = &graph.inputs[i];
@@ -118,7 +117,7 @@ impl<'g> Finder<'g> {
             *slot = rule;
         }
         let held = held(graph);
-        let mut finder = Finder { graph, facts, rules, known, exposed: vec![false; tensors], held };
+        let mut finder = Finder { graph, facts, rules, known, exposed: graph.per_tensor(false), held };
         finder.expose();
         finder
     }
@@ -151,7 +150,7 @@ impl<'g> Finder<'g> {
     /// far as folding them makes no file larger.
     fn regions(&self) -> Vec<Vec<TensorId>> {
         let graph = self.graph;
-        let mut sets = Sets((0..graph.tensors()).collect());
+        let mut sets = Sets(graph.tensors().collect());
         for i in (0..graph.count()).filter(|i| self.rules[*i].is_some()) {
             let all = graph.inputs[i].iter().chain(&graph.outputs[i]).flatten().filter(|id| self.known[**id]);
             // One number for all says nothing.
@@ -160,7 +159,7 @@ impl<'g> Finder<'g> {
                 all.for_each(|id| sets.join(first, id));
             }
         }
-        let mut regions: BTreeMap<usize, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
+        let mut regions: BTreeMap<TensorId, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
         for i in 0..graph.count() {
             if let Some(id) = self.point(i) {
                 let region = regions.entry(sets.root(id)).or_default();
@@ -168,7 +167,7 @@ impl<'g> Finder<'g> {
                 region.1 += self.bytes(id);
             }
         }
-        for id in 0..graph.tensors() {
+        for id in graph.tensors() {
             let stays = self.exposed[id] || self.held[id] || self.own(id) != id || graph.constants[id].is_none();
             if let Some(region) = regions.get_mut(&sets.root(id)).filter(|_| self.known[id] && !stays) {
                 region.2 += self.bytes(id);
@@ -223,8 +222,8 @@ fn is_plain(graph: &Graph, i: usize) -> bool {
 }
 
 /// Tensors that are outputs of the graph or of a body, or that a body reads that is not walked.
-fn held(graph: &Graph) -> Vec<bool> {
-    let mut held = vec![false; graph.tensors()];
+fn held(graph: &Graph) -> PerTensor<bool> {
+    let mut held = graph.per_tensor(false);
     for scope in 0..graph.scopes.len() {
         let outputs = graph.graph_of(scope).output.iter().filter_map(|v| graph.lookup(scope, v.name()));
         outputs.for_each(|id| held[graph.holder(id).unwrap_or(id)] = true);
@@ -236,17 +235,17 @@ fn held(graph: &Graph) -> Vec<bool> {
 }
 
 /// Disjoint sets of tensors.
-struct Sets(Vec<usize>);
+struct Sets(PerTensor<TensorId>);
 
 impl Sets {
-    fn root(&self, mut id: usize) -> usize {
+    fn root(&self, mut id: TensorId) -> TensorId {
         while self.0[id] != id {
             id = self.0[id];
         }
         id
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    fn join(&mut self, a: TensorId, b: TensorId) {
         let (a, b) = (self.root(a), self.root(b));
         let (low, high) = (a.min(b), a.max(b));
         self.0[high] = low;
@@ -346,7 +345,7 @@ fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
 
 /// Nodes that only compute these tensors.
 fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> Vec<bool> {
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.tensors()];
+    let mut readers: PerTensor<Vec<usize>> = graph.per_tensor(Vec::new());
     for (i, inputs) in graph.inputs.iter().enumerate() {
         inputs.iter().flatten().for_each(|id| readers[*id].push(i));
     }

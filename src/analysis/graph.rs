@@ -6,13 +6,19 @@ use std::sync::{Arc, LazyLock};
 
 use super::error::Result;
 use super::relations::Quantization;
+use crate::index::{IdVec, id};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
 use crate::ops::values::Folding;
 use crate::ops::{self, Description, Fact, NodeView, Operator, Parsed};
 
-/// Index of a tensor in the names of a graph.
-pub type TensorId = usize;
+id! {
+    /// A tensor of a graph.
+    TensorId
+}
+
+/// Something for each tensor of a graph.
+pub type PerTensor<T> = IdVec<TensorId, T>;
 
 /// Where a constant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +85,7 @@ pub struct Scope {
 pub struct Graph {
     /// The model.
     pub model: Arc<Model>,
-    names: Vec<Arc<str>>,
+    names: PerTensor<Arc<str>>,
     /// The main graph, then all bodies that are walked.
     pub scopes: Vec<Scope>,
     /// What is known of each node's operator, and its attributes once they are parsed.
@@ -96,9 +102,9 @@ pub struct Graph {
     /// Outputs of each node.
     pub outputs: Vec<Vec<Option<TensorId>>>,
     /// The node that writes each tensor.
-    pub producer: Vec<Option<usize>>,
+    pub producer: PerTensor<Option<usize>>,
     /// Constants, seen through Identity nodes.
-    pub constants: Vec<Option<Constant>>,
+    pub constants: PerTensor<Option<Constant>>,
     /// Tensors that the bodies of each node read, where those are not walked.
     pub captured: Vec<Vec<TensorId>>,
     /// Constants that nodes compute.
@@ -126,7 +132,7 @@ impl Graph {
             .collect();
         let mut g = Graph {
             model: Arc::clone(&model),
-            names: Vec::new(),
+            names: IdVec::new(),
             scopes: Vec::new(),
             described: Vec::new(),
             parsed: Vec::new(),
@@ -135,8 +141,8 @@ impl Graph {
             bodies: Vec::new(),
             inputs: Vec::new(),
             outputs: Vec::new(),
-            producer: Vec::new(),
-            constants: Vec::new(),
+            producer: IdVec::new(),
+            constants: IdVec::new(),
             captured: Vec::new(),
             folded: BTreeMap::new(),
             passed: Vec::new(),
@@ -181,9 +187,14 @@ impl Graph {
         &self.names[id]
     }
 
-    /// How many tensors there are.
-    pub fn tensors(&self) -> usize {
-        self.names.len()
+    /// All tensors.
+    pub fn tensors(&self) -> impl DoubleEndedIterator<Item = TensorId> + ExactSizeIterator + use<> {
+        self.names.ids()
+    }
+
+    /// The same for each tensor.
+    pub fn per_tensor<T: Clone>(&self, value: T) -> PerTensor<T> {
+        IdVec::of(value, self.names.len())
     }
 
     /// Adds a graph with its inputs and initializers.
@@ -277,16 +288,14 @@ impl Graph {
     }
 
     fn define(&mut self, scope: usize, name: &str) -> TensorId {
-        let next = self.names.len();
-        let known = self.scopes[scope].ids.get(name).copied();
-        let id = known.unwrap_or(next);
-        if known.is_none() {
-            let name: Arc<str> = name.into();
-            self.scopes[scope].ids.insert(Arc::clone(&name), id);
-            self.names.push(name);
-            self.producer.push(None);
-            self.constants.push(None);
+        if let Some(known) = self.scopes[scope].ids.get(name) {
+            return *known;
         }
+        let name: Arc<str> = name.into();
+        let id = self.names.push(Arc::clone(&name));
+        self.scopes[scope].ids.insert(name, id);
+        self.producer.push(None);
+        self.constants.push(None);
         id
     }
 
@@ -344,7 +353,7 @@ impl Graph {
     }
 
     /// A node as its rules see it, with what is known of its inputs.
-    pub fn view<'v>(&'v self, node: usize, facts: &'v [Fact]) -> NodeView<'v> {
+    pub fn view<'v>(&'v self, node: usize, facts: &'v PerTensor<Fact>) -> NodeView<'v> {
         NodeView {
             node: self.node(node),
             opset: self.opset_of(self.node(node)),

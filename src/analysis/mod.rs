@@ -22,7 +22,7 @@ pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, infer_one, of_constant};
-pub use graph::{Constant, Folded, Graph, Origin, Scope, TensorId};
+pub use graph::{Constant, Folded, Graph, Origin, PerTensor, Scope, TensorId};
 pub use groups::{Frozen, Group, Item, Variant};
 pub use kinds::{Kind, UnknownKind};
 pub use ladder::{is_derived, others as other_sizes, settled};

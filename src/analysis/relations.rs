@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Sharing;
 use super::facts::Facts;
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, PerTensor, TensorId};
 use super::scales::{Readers, dequantized, scale_after};
 use super::streams;
 use crate::algebra::{Reason, Term, Terms};
@@ -49,7 +49,7 @@ pub struct Relations {
     /// The arena.
     pub terms: Terms,
     /// Axis terms of tensors that nodes write or a caller gives.
-    pub tensors: Vec<Option<Axes>>,
+    pub tensors: PerTensor<Option<Axes>>,
     /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
     /// that share a weight have been made one.
     pub uses: Vec<Vec<Option<Axes>>>,
@@ -58,7 +58,7 @@ pub struct Relations {
     /// Constants of whole numbers that rules take for real ones, by use.
     pub quantized: BTreeMap<Use, Quantization>,
     /// Tensors that nodes compute from constants only.
-    pub derived: Vec<bool>,
+    pub derived: PerTensor<bool>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -71,15 +71,15 @@ impl Relations {
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
-            picked: vec![false; graph.tensors()],
+            picked: graph.per_tensor(false),
             inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
-                tensors: vec![None; graph.tensors()],
+                tensors: graph.per_tensor(None),
                 uses: Vec::with_capacity(graph.count()),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
-                derived: vec![false; graph.tensors()],
+                derived: graph.per_tensor(false),
                 without_rule: BTreeMap::new(),
             },
         };
@@ -130,11 +130,11 @@ struct Walker<'a> {
     graph: &'a Graph,
     facts: &'a Facts,
     /// Tensors that no input decides: constants, sizes, and what is computed from these only.
-    settled: Vec<bool>,
+    settled: PerTensor<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
-    picked: Vec<bool>,
+    picked: PerTensor<bool>,
     /// Axes of stored weights in the arithmetic that weights are computed with: there they are one at all uses, as
     /// copies would take more room.
     inside: HashMap<TensorId, Axes>,
@@ -148,7 +148,7 @@ impl Walker<'_> {
     }
 
     fn inputs(&mut self) {
-        for id in 0..self.graph.tensors() {
+        for id in self.graph.tensors() {
             if self.graph.producer[id].is_none() && self.graph.constants[id].is_none() {
                 let reason = Reason { kind: "graph input", at: self.graph.name(id).into() };
                 self.out.tensors[id] = self.frozen_axes(id, &reason);

@@ -46,7 +46,7 @@ impl Parts {
             };
         }
         let mut parts = vec![Part { outputs: Vec::new(), axes: Vec::new() }; n];
-        let mut read = vec![false; g.tensors()];
+        let mut read = g.per_tensor(false);
         for (i, inputs) in g.inputs.iter().enumerate() {
             let foreign = |id: &&TensorId| g.producer[**id].is_none_or(|p| of[p] != of[i]);
             inputs.iter().flatten().filter(foreign).chain(&g.captured[i]).for_each(|id| read[*id] = true);

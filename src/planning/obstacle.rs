@@ -7,7 +7,7 @@ use super::eligible::{Limit, limits};
 use super::error::{Error, Result};
 use super::options::Options;
 use super::schemes::Scheme;
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::{Analysis, Kind, TensorId};
 use crate::hint::Hint;
 use crate::ops::Work;
 
@@ -61,7 +61,7 @@ fn stuck(a: &Analysis) -> String {
     parts.join("; ")
 }
 
-fn unknown(a: &Analysis, id: &Option<usize>) -> bool {
+fn unknown(a: &Analysis, id: &Option<TensorId>) -> bool {
     id.is_some_and(|id| a.facts.tensors[id].shape.is_none())
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::clean;
 use super::error::{Error, Result};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, TensorId};
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
@@ -124,7 +124,7 @@ impl Layer {
 fn layers(a: &Analysis) -> Vec<Layer> {
     let g = &a.graph;
     let graph_outputs: Vec<&str> = g.proto().output.iter().map(|v| v.name()).collect();
-    let normalized: Vec<usize> = g
+    let normalized: Vec<TensorId> = g
         .nodes()
         .zip(&g.inputs)
         .filter(|(n, _)| n.op_type() == "BatchNormalization")

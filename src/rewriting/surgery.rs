@@ -7,7 +7,7 @@ use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, NewWeights, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
-use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
+use crate::analysis::{Analysis, Graph, PerTensor, TensorId, Use, infer_one, of_constant};
 use crate::onnx::edit::{Emit, Names};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::onnx::{self, DType};
@@ -57,7 +57,7 @@ pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
 }
 
 /// Facts before any node is asked: inputs and constants; what nodes write is left open.
-fn seed(a: &Analysis) -> Vec<Fact> {
+fn seed(a: &Analysis) -> PerTensor<Fact> {
     let mut facts = a.facts.tensors.clone();
     for outputs in &a.graph.outputs {
         for id in outputs.iter().flatten().filter(|id| a.graph.constants[**id].is_none()) {
@@ -69,7 +69,7 @@ fn seed(a: &Analysis) -> Vec<Fact> {
 
 /// Facts of a node's inputs, by name in its scope, and of the ends of its bodies.
 fn inputs<'f>(
-    facts: &'f [Fact],
+    facts: &'f PerTensor<Fact>,
     new_facts: &'f HashMap<String, Fact>,
     graph: &Graph,
     scope: usize,
@@ -102,7 +102,7 @@ struct Walker<'a> {
     a: &'a Analysis,
     kept: &'a Kept,
     /// By tensor of the old graph, as it is in the new one.
-    facts: Vec<Fact>,
+    facts: PerTensor<Fact>,
     /// Of tensors that only the new graph has.
     new_facts: HashMap<String, Fact>,
     symbols: Symbols,
@@ -268,7 +268,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The inferred shape must be the one that the axis terms predict.
-    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
+    fn check(&self, i: usize, id: TensorId, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
         let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
         let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
         // Run-time sizes may be spelled in another way; numbers may not differ.
@@ -342,7 +342,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The old contents of a tensor as a constant, where all of them are known.
-    fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
+    fn constant(&mut self, id: TensorId, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
         let name = self.made.edit.fresh(self.a.graph.name(id));
         let dtype = old.dtype;

@@ -145,7 +145,7 @@ fn activation_bytes(a: &Analysis, id: TensorId) -> u64 {
 fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> Result<Vec<Vec<Moments>>> {
     let mut sums: Vec<Vec<Moments>> = readings.iter().map(|r| vec![Moments::new(r.width()); r.groups()]).collect();
     let sampler = Sampler { seed: calibration.seed, positions: calibration.positions };
-    let data: Vec<usize> = readings.iter().map(|r| r.data).collect();
+    let data: Vec<TensorId> = readings.iter().map(|r| r.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         let added = readings.par_iter().zip(&mut sums).with_max_len(1).map(|(reading, sums)| {
             let (shape, values) = tensors.of(reading.data)?;
@@ -172,7 +172,7 @@ fn ranks(a: &Analysis, calibration: &Calibration) -> Result<Vec<Maps>> {
 }
 
 fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result<()> {
-    let data: Vec<usize> = all.iter().map(|m| m.data).collect();
+    let data: Vec<TensorId> = all.iter().map(|m| m.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         for m in &mut *all {
             let (shape, values) = tensors.of(m.data)?;
@@ -191,13 +191,13 @@ struct Tensors<'b> {
 
 impl Tensors<'_> {
     /// Shape and values.
-    fn of(&self, id: usize) -> Result<(&[usize], Cow<'_, [f32]>)> {
+    fn of(&self, id: TensorId) -> Result<(&[usize], Cow<'_, [f32]>)> {
         let view = self.outputs.get(self.graph.name(id)).ok_or_else(|| self.wrong(id, "is missing".to_owned()))?;
         let values = view.floats().ok_or_else(|| self.wrong(id, "holds no floats".to_owned()))?;
         Ok((view.shape(), values))
     }
 
-    fn wrong(&self, id: usize, why: String) -> Error {
+    fn wrong(&self, id: TensorId, why: String) -> Error {
         let sample = self.batch.names.first().cloned().unwrap_or_default();
         Error::Activation { tensor: self.graph.name(id).to_owned(), sample, why }
     }
@@ -205,7 +205,7 @@ impl Tensors<'_> {
 
 type Visit<'v> = dyn FnMut(&Tensors, Lot) -> Result<()> + 'v;
 
-fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &mut Visit) -> Result<()> {
+fn each_batch(a: &Analysis, data: &[TensorId], calibration: &Calibration, visit: &mut Visit) -> Result<()> {
     let mut ids = data.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::consumers::{Consumer, consumer};
-use crate::analysis::{Analysis, TensorId};
+use crate::analysis::{Analysis, PerTensor, TensorId};
 use crate::onnx;
 use crate::ops::{Bound, Pointwise};
 
@@ -92,18 +92,18 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
 
 /// Nodes that read each tensor, once for each time, those with bodies included.
 struct Readers {
-    by: Vec<Vec<usize>>,
-    given_back: Vec<bool>,
+    by: PerTensor<Vec<usize>>,
+    given_back: PerTensor<bool>,
 }
 
 impl Readers {
     fn of(a: &Analysis) -> Readers {
         let g = &a.graph;
-        let mut by = vec![Vec::new(); g.tensors()];
+        let mut by = g.per_tensor(Vec::new());
         for (i, inputs) in g.inputs.iter().enumerate() {
             inputs.iter().flatten().chain(&g.captured[i]).for_each(|id| by[*id].push(i));
         }
-        let mut given_back = vec![false; g.tensors()];
+        let mut given_back = g.per_tensor(false);
         for scope in 0..g.scopes.len() {
             g.graph_of(scope).output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use onnx_prune::analysis::Analysis;
+use onnx_prune::analysis::{Analysis, TensorId};
 use onnx_prune::criteria::{self, Criterion, Normalization, Plan, Roles, ScoreOptions, Term};
+use onnx_prune::index::Id;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::Model;
 use onnx_prune::ops::Role;
@@ -46,16 +47,19 @@ fn analysis() -> Analysis {
 }
 
 /// Values of an initializer.
-fn values(a: &Analysis, tensor: usize) -> Vec<f32> {
+fn values(a: &Analysis, tensor: TensorId) -> Vec<f32> {
     onnx_prune::onnx::to_f32(a.graph.tensor(tensor).unwrap()).unwrap().into_owned()
 }
 
 /// A gradient for each weight, none like another.
 fn made_up(a: &Analysis) -> Statistics {
-    let of = |tensor: usize| {
+    let of = |tensor: TensorId| {
         let mut known = WeightStatistics::default();
         let n = values(a, tensor).len();
-        known.set(GRADIENT, (0..n).map(|i| ((i * 37 + tensor * 11) % 101) as f32 / 50.0 - 1.0).collect::<Vec<f32>>());
+        known.set(
+            GRADIENT,
+            (0..n).map(|i| ((i * 37 + tensor.place() * 11) % 101) as f32 / 50.0 - 1.0).collect::<Vec<f32>>(),
+        );
         (tensor, known)
     };
     let weights: BTreeMap<_, _> = a.variants.iter().map(|v| of(v.tensor)).collect();

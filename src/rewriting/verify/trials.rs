@@ -313,7 +313,7 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
             reads[at.node] = true;
         }
     }
-    let mut tainted = vec![false; g.tensors()];
+    let mut tainted = g.per_tensor(false);
     for (i, own) in reads.into_iter().enumerate() {
         let hit = own || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
         for id in g.outputs[i].iter().flatten().filter(|id| hit && a.facts.tensors[**id].value.is_none()) {
@@ -321,5 +321,5 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
         }
     }
     // Names within bodies do no harm: no output has one.
-    (0..g.tensors()).filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
+    g.tensors().filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
 }
