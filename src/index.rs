@@ -60,6 +60,11 @@ impl<I: Id, T> IdVec<I, T> {
         I::at(self.all.len() - 1)
     }
 
+    /// Only the first so many are left.
+    pub fn truncate(&mut self, count: usize) {
+        self.all.truncate(count);
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
@@ -83,6 +88,11 @@ impl<I: Id, T> IdVec<I, T> {
     /// All in order.
     pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
         self.all.iter_mut()
+    }
+
+    /// All in order, with their numbers, to be changed.
+    pub fn enumerate_mut(&mut self) -> impl DoubleEndedIterator<Item = (I, &mut T)> + ExactSizeIterator {
+        self.all.iter_mut().enumerate().map(|(i, value)| (I::at(i), value))
     }
 
     /// All in order, with their numbers.

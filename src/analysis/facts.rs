@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::graph::{Graph, PerTensor, TensorId};
+use super::graph::{Graph, NodeId, PerNode, PerTensor, TensorId};
 use crate::algebra::{Bindings, Dim, Symbols};
 use crate::index::Id;
 use crate::onnx;
@@ -22,7 +22,7 @@ pub struct Facts {
     /// Numbers for the symbols, once bound.
     pub bindings: Bindings,
     /// Whether each node's operator could tell what comes out.
-    pub inferred: Vec<bool>,
+    pub inferred: PerNode<bool>,
     /// Sizes that differ from round to round of a loop.
     pub varying: BTreeSet<Varying>,
     /// What the contents of tensors that nodes write take to hold.
@@ -93,13 +93,14 @@ impl Facts {
     /// Asks every node in turn. Where an operator has no answer, what the file declares stays.
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
-        let (mut i, mut repeats) = (0, 0);
-        while i < graph.count() {
+        let (mut next, mut repeats) = (0, 0);
+        while next < graph.count() {
+            let i = NodeId::at(next);
             let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
             let known = facts.varying.len();
             facts.varying.extend(varying);
-            i = match graph.entry_of(i) {
+            next = match graph.entry_of(i) {
                 // A size was taken to be the same in every round of a loop and is not: the bodies are walked again.
                 Some(entry) if facts.varying.len() > known => {
                     repeats += 1;
@@ -107,17 +108,17 @@ impl Facts {
                         let given = graph.outputs[entry].iter().flatten();
                         facts.varying.extend(given.flat_map(|id| (0..MAX_RANK).map(|k| (*id, k))));
                     }
-                    entry
+                    entry.place()
                 }
-                _ => i + 1,
+                _ => next + 1,
             };
-            facts.inferred.truncate(i);
+            facts.inferred.truncate(next);
         }
         facts
     }
 
     /// Whether the operator could tell what comes out, and which sizes differ from round to round.
-    fn infer_node(&mut self, graph: &Graph, seed: &Facts, i: usize) -> (bool, Vec<Varying>) {
+    fn infer_node(&mut self, graph: &Graph, seed: &Facts, i: NodeId) -> (bool, Vec<Varying>) {
         if graph.is_constant_node(i) {
             return (true, Vec::new());
         }

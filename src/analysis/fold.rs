@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
-use super::graph::{Constant, Folded, Graph, Origin, PerTensor, TensorId};
+use super::graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
@@ -45,8 +45,8 @@ pub(super) fn fold(graph: &mut Graph, facts: &Facts) -> Vec<String> {
     vec![note]
 }
 
-fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) -> String {
-    let ops: BTreeSet<&str> = (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
+fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &PerNode<bool>) -> String {
+    let ops: BTreeSet<&str> = passed.ids().filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
     let ops = ops.into_iter().collect::<Vec<_>>().join(", ");
     let first = found.first().map_or("", |(_, c, _)| match c.origin {
         Origin::Folded(main) => graph.name(main),
@@ -83,7 +83,7 @@ struct Finder<'g> {
     graph: &'g Graph,
     facts: &'g Facts,
     /// By node, where all that it is given follows from the file.
-    rules: Vec<Option<&'static Folding>>,
+    rules: PerNode<Option<&'static Folding>>,
     /// By tensor: floats that are stored or computed from stored ones.
     known: PerTensor<bool>,
     /// By tensor: read as it is by something that an input reaches.
@@ -97,8 +97,8 @@ impl<'g> Finder<'g> {
         let float = |id: TensorId| facts.tensors[id].dtype.is_real();
         let mut fixed: PerTensor<bool> = graph.constants.iter().map(Option::is_some).collect();
         let mut known: PerTensor<bool> = graph.tensors().map(|id| fixed[id] && float(id)).collect();
-        let mut rules = vec![None; graph.count()];
-        for (i, slot) in rules.iter_mut().enumerate() {
+        let mut rules = graph.per_node(None);
+        for (i, slot) in rules.enumerate_mut() {
             let inputs = &graph.inputs[i];
             let given: Vec<TensorId> = inputs.iter().flatten().copied().collect();
             let follows = !given.is_empty() && given.iter().all(|id| fixed[*id]);
@@ -128,7 +128,7 @@ impl<'g> Finder<'g> {
     }
 
     fn expose(&mut self) {
-        for i in (0..self.graph.count()).rev() {
+        for i in self.graph.node_ids().rev() {
             if self.graph.is_constant_node(i) {
                 continue;
             }
@@ -151,7 +151,7 @@ impl<'g> Finder<'g> {
     fn regions(&self) -> Vec<Vec<TensorId>> {
         let graph = self.graph;
         let mut sets = Sets(graph.tensors().collect());
-        for i in (0..graph.count()).filter(|i| self.rules[*i].is_some()) {
+        for i in graph.node_ids().filter(|i| self.rules[*i].is_some()) {
             let all = graph.inputs[i].iter().chain(&graph.outputs[i]).flatten().filter(|id| self.known[**id]);
             // One number for all says nothing.
             let mut all = all.map(|id| self.own(*id)).filter(|id| self.elements(*id) > 1);
@@ -160,7 +160,7 @@ impl<'g> Finder<'g> {
             }
         }
         let mut regions: BTreeMap<TensorId, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
-        for i in 0..graph.count() {
+        for i in graph.node_ids() {
             if let Some(id) = self.point(i) {
                 let region = regions.entry(sets.root(id)).or_default();
                 region.0.push(id);
@@ -177,7 +177,7 @@ impl<'g> Finder<'g> {
     }
 
     /// Whether a node gives other numbers than it is given, or the same in an order that no axis follows.
-    fn computes(&self, i: usize) -> bool {
+    fn computes(&self, i: NodeId) -> bool {
         let Some(rule) = self.rules[i] else { return false };
         match rule.nature {
             Nature::Picks => {
@@ -190,7 +190,7 @@ impl<'g> Finder<'g> {
     }
 
     /// What a node computes, if that is to be folded.
-    fn point(&self, i: usize) -> Option<TensorId> {
+    fn point(&self, i: NodeId) -> Option<TensorId> {
         let graph = self.graph;
         if !self.computes(i) {
             return None;
@@ -217,7 +217,7 @@ fn product(shape: &[usize]) -> Option<usize> {
 }
 
 /// Whether a node has no bodies, of any kind.
-fn is_plain(graph: &Graph, i: usize) -> bool {
+fn is_plain(graph: &Graph, i: NodeId) -> bool {
     !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::bodies(graph.node(i)).next().is_none()
 }
 
@@ -253,7 +253,7 @@ impl Sets {
 }
 
 /// The nodes that a tensor is computed by, and the stored tensors that it is computed from, both in order.
-fn behind(graph: &Graph, id: TensorId) -> (BTreeSet<usize>, BTreeSet<TensorId>) {
+fn behind(graph: &Graph, id: TensorId) -> (BTreeSet<NodeId>, BTreeSet<TensorId>) {
     let (mut nodes, mut stored) = (BTreeSet::new(), BTreeSet::new());
     let mut queue = vec![id];
     while let Some(id) = queue.pop() {
@@ -280,7 +280,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
     }
     let size = |id: TensorId| facts.tensors[id].known_shape().as_deref().and_then(product);
     let most = stored.iter().filter_map(|id| size(*id)).sum::<usize>().saturating_mul(SPREAD).saturating_add(FEW);
-    let mut last: HashMap<TensorId, usize> = HashMap::new();
+    let mut last: HashMap<TensorId, NodeId> = HashMap::new();
     for i in &nodes {
         last.extend(graph.inputs[*i].iter().flatten().map(|id| (*id, *i)));
     }
@@ -344,14 +344,14 @@ fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
 }
 
 /// Nodes that only compute these tensors.
-fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> Vec<bool> {
-    let mut readers: PerTensor<Vec<usize>> = graph.per_tensor(Vec::new());
-    for (i, inputs) in graph.inputs.iter().enumerate() {
+fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> PerNode<bool> {
+    let mut readers: PerTensor<Vec<NodeId>> = graph.per_tensor(Vec::new());
+    for (i, inputs) in graph.inputs.enumerate() {
         inputs.iter().flatten().for_each(|id| readers[*id].push(i));
     }
     let held = held(graph);
-    let mut passed = vec![false; graph.count()];
-    for i in (0..graph.count()).rev() {
+    let mut passed = graph.per_node(false);
+    for i in graph.node_ids().rev() {
         let outputs: Vec<TensorId> = graph.outputs[i].iter().flatten().copied().collect();
         let only = |id: &TensorId| !held[*id] && !readers[*id].is_empty() && readers[*id].iter().all(|r| passed[*r]);
         let constant = graph.is_constant_node(i) || !is_plain(graph, i);

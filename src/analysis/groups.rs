@@ -158,7 +158,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
     type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>, bool);
     let mut index: HashMap<Signature, usize> = HashMap::new();
     let mut variants: Vec<Variant> = Vec::new();
-    for (node, inputs) in graph.inputs.iter().enumerate() {
+    for (node, inputs) in graph.inputs.enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
             let at = Use { node, input };

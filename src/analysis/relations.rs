@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Sharing;
 use super::facts::Facts;
-use super::graph::{Graph, PerTensor, TensorId};
+use super::graph::{Graph, NodeId, PerNode, PerTensor, TensorId};
 use super::scales::{Readers, dequantized, scale_after};
 use super::streams;
 use crate::algebra::{Reason, Term, Terms};
@@ -26,7 +26,7 @@ const QUANTIZED: &str = "quantized weight";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Use {
     /// The node.
-    pub node: usize,
+    pub node: NodeId,
     /// Its input.
     pub input: usize,
 }
@@ -52,7 +52,7 @@ pub struct Relations {
     pub tensors: PerTensor<Option<Axes>>,
     /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
     /// that share a weight have been made one.
-    pub uses: Vec<Vec<Option<Axes>>>,
+    pub uses: PerNode<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
     /// Constants of whole numbers that rules take for real ones, by use.
@@ -76,7 +76,7 @@ impl Relations {
             out: Relations {
                 terms: Terms::default(),
                 tensors: graph.per_tensor(None),
-                uses: Vec::with_capacity(graph.count()),
+                uses: PerNode::new(),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
                 derived: graph.per_tensor(false),
@@ -84,7 +84,7 @@ impl Relations {
             },
         };
         walker.inputs();
-        for i in 0..graph.count() {
+        for i in graph.node_ids() {
             walker.node(i);
         }
         walker.outputs();
@@ -187,7 +187,7 @@ impl Walker<'_> {
     /// What no input decides is as good as a constant where it meets what an input decides: an axis that its own
     /// computation froze (positions counted up, a mask written by index) is a fresh one there, and where that shrinks
     /// the positions are picked ([`Relations::picked`]).
-    fn own_axes(&mut self, i: usize, axes_in: &mut [Option<Axes>]) {
+    fn own_axes(&mut self, i: NodeId, axes_in: &mut [Option<Axes>]) {
         let graph = self.graph;
         if graph.inputs[i].iter().flatten().all(|id| self.settled[*id]) {
             return;
@@ -209,7 +209,7 @@ impl Walker<'_> {
     }
 
     /// Positions in a tensor are other ones once its axes shrink: only what takes them for positions may read them.
-    fn positions(&mut self, i: usize, axes_in: &[Option<Axes>], taken: &[usize], label: &Arc<str>) {
+    fn positions(&mut self, i: NodeId, axes_in: &[Option<Axes>], taken: &[usize], label: &Arc<str>) {
         for (k, id) in self.graph.inputs[i].iter().enumerate() {
             if taken.contains(&k) || id.is_none_or(|id| self.facts.tensors[id].places.is_none()) {
                 continue;
@@ -219,7 +219,7 @@ impl Walker<'_> {
         }
     }
 
-    fn settle(&mut self, i: usize, plain: bool) {
+    fn settle(&mut self, i: NodeId, plain: bool) {
         let graph = self.graph;
         let inputs = &graph.inputs[i];
         let all = plain && !inputs.is_empty() && inputs.iter().flatten().all(|id| self.settled[*id]);
@@ -228,7 +228,7 @@ impl Walker<'_> {
         }
     }
 
-    fn node(&mut self, i: usize) {
+    fn node(&mut self, i: NodeId) {
         if self.graph.is_constant_node(i) {
             self.out.uses.push(vec![None; self.graph.inputs[i].len()]);
             return;
@@ -436,7 +436,7 @@ impl Walker<'_> {
         let (graph, facts) = (self.graph, self.facts);
         let columns: HashMap<Use, usize> =
             self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
-        let float = |node: usize| {
+        let float = |node: NodeId| {
             let out = graph.outputs[node].first().copied().flatten();
             out.is_some_and(|id| facts.tensors[id].dtype.is_real())
         };
@@ -479,7 +479,7 @@ impl Walker<'_> {
                 continue;
             };
             let leaves: HashSet<Term> = self.out.terms.leaves(t).into_iter().collect();
-            let mut queue: Vec<usize> =
+            let mut queue: Vec<NodeId> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
             let mut seen = HashSet::new();
             while let Some(n) = queue.pop() {

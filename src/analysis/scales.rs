@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::facts::Facts;
-use super::graph::{Graph, PerTensor, TensorId};
+use super::graph::{Graph, NodeId, PerTensor, TensorId};
 use super::relations::Use;
 use crate::onnx::{self};
 
@@ -14,7 +14,7 @@ impl Readers {
     /// Looks at all nodes once.
     pub fn of(graph: &Graph) -> Readers {
         let mut all = graph.per_tensor(Vec::new());
-        for (node, inputs) in graph.inputs.iter().enumerate() {
+        for (node, inputs) in graph.inputs.enumerate() {
             for (input, id) in inputs.iter().enumerate() {
                 id.iter().for_each(|id| all[*id].push(Use { node, input }));
             }
@@ -85,7 +85,7 @@ pub fn dequantized(
     facts: &Facts,
     readers: &Readers,
     derived: &PerTensor<bool>,
-    cast: usize,
+    cast: NodeId,
     columns: &HashMap<Use, usize>,
 ) -> Option<Dequantized> {
     let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();

@@ -86,7 +86,7 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
         .iter()
         .map(|f| f.shape.as_ref().map(|s| s.iter().map(|d| facts.symbols.eval(d, bindings)).collect()))
         .collect();
-    for (i, _node) in graph.nodes().enumerate() {
+    for i in graph.node_ids() {
         if graph.scope_of(i) != 0 || graph.is_entry(i) {
             continue;
         }

@@ -205,7 +205,7 @@ fn pinned(graph: &Graph, variants: &[Variant]) -> PerTensor<bool> {
     let own = |id: TensorId| graph.holder(id).unwrap_or(id);
     let outputs = graph.proto().output.iter().filter_map(|v| graph.id(v.name()));
     graph.captured.iter().flatten().copied().chain(outputs).for_each(|id| out[own(id)] = true);
-    for i in (0..graph.count()).filter(|i| !graph.is_constant_node(*i)) {
+    for i in graph.node_ids().filter(|i| !graph.is_constant_node(*i)) {
         for (k, id) in graph.inputs[i].iter().enumerate() {
             let Some(id) = *id else { continue };
             if !follows.contains(&Use { node: i, input: k }) {

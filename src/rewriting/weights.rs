@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Origin, Quantization, TensorId};
+use crate::analysis::{Analysis, NodeId, Origin, Quantization, TensorId};
 use crate::onnx;
 use crate::onnx::edit::Names;
 use crate::onnx::proto::TensorProto;
@@ -29,7 +29,7 @@ pub struct NewWeights {
     /// Initializers to add, under new names.
     pub added: Vec<TensorProto>,
     /// The tensor that each changed use reads: (node, input) → name.
-    pub reads: HashMap<(usize, usize), String>,
+    pub reads: HashMap<(NodeId, usize), String>,
 }
 
 /// Kept positions by axis, `None` where all are kept.
@@ -136,7 +136,7 @@ fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
     let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();
     out.extend(g.proto().output.iter().filter_map(|v| g.id(v.name())));
     // From the end, so that a chain of Identity nodes hands the need down.
-    for i in (0..g.count()).rev() {
+    for i in g.node_ids().rev() {
         let need = match g.is_constant_node(i) {
             true => g.outputs[i].iter().flatten().any(|o| out.contains(o)),
             false => false,
