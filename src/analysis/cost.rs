@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::activations::ActivationCost;
 use super::facts::Facts;
 use super::graph::{Graph, NodeId};
-use super::groups::{Group, Variant};
+use super::groups::{Group, Variants};
 use super::relations::Relations;
 use super::storage::Storage;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
@@ -32,7 +32,7 @@ impl Costs {
         graph: &Graph,
         facts: &Facts,
         relations: &Relations,
-        variants: &[Variant],
+        variants: &Variants,
         groups: &[Group],
         bindings: &Bindings,
         warnings: &mut Vec<String>,

@@ -23,7 +23,7 @@ pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, infer_one, of_constant};
 pub use graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, Scope, TensorId};
-pub use groups::{Frozen, Group, Item, Variant};
+pub use groups::{Frozen, Group, Item, Variant, VariantId, Variants};
 pub use kinds::{Kind, UnknownKind};
 pub use ladder::{is_derived, others as other_sizes, settled};
 pub use ranges::whole_numbers;
@@ -56,7 +56,7 @@ pub struct Analysis {
     /// Axis terms and the roles of weight axes.
     pub relations: Relations,
     /// The distinct copies of weights that pruning may tell apart.
-    pub variants: Vec<Variant>,
+    pub variants: Variants,
     /// What can shrink.
     pub groups: Vec<Group>,
     /// What cannot, and why.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::graph::{Graph, Origin, PerTensor, TensorId};
-use super::groups::{Group, Variant};
+use super::groups::{Group, Variants};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
@@ -110,7 +110,7 @@ impl Storage {
     pub fn build(
         graph: &Graph,
         relations: &Relations,
-        variants: &[Variant],
+        variants: &Variants,
         groups: &[Group],
         index: &dyn Fn(Atom) -> Option<usize>,
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
@@ -199,7 +199,7 @@ fn unit(graph: &Graph, id: TensorId) -> Stored {
 
 /// Tensors that something reads that cannot follow a cut: a body that is not walked, the caller, a node whose axes
 /// are unknown, a use that holds no weights.
-fn pinned(graph: &Graph, variants: &[Variant]) -> PerTensor<bool> {
+fn pinned(graph: &Graph, variants: &Variants) -> PerTensor<bool> {
     let mut out = graph.per_tensor(false);
     let follows: HashSet<Use> = variants.iter().flat_map(|v| &v.uses).copied().collect();
     let own = |id: TensorId| graph.holder(id).unwrap_or(id);

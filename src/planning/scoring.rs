@@ -5,6 +5,7 @@ use crate::analysis::{Analysis, Variant};
 use crate::criteria::{
     Criterion, GroupItems, Item, Needs, Role as Scored, ScoreOptions, Scoreboard, Weight, WeightData,
 };
+use crate::index::Id;
 use crate::onnx;
 use crate::onnx::proto::TensorProto;
 use crate::ops::Role;
@@ -44,7 +45,7 @@ fn inputs(a: &Analysis, statistics: &Statistics) -> onnx::Result<(Vec<Weight>, V
         items: g
             .items
             .iter()
-            .map(|i| Item { weight: i.variant, axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
+            .map(|i| Item { weight: i.variant.place(), axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
             .collect(),
         statistics: statistics.groups.get(k).cloned().unwrap_or_default(),
     });

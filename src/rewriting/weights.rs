@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, NodeId, Origin, Quantization, TensorId};
+use crate::analysis::{Analysis, NodeId, Origin, Quantization, TensorId, VariantId};
 use crate::onnx;
 use crate::onnx::edit::Names;
 use crate::onnx::proto::TensorProto;
@@ -39,7 +39,7 @@ type Cut = Vec<Option<Vec<usize>>>;
 type Key = (Cut, Option<Quantization>);
 
 /// The variants of each tensor that keep the same, by what that is.
-type Members = BTreeMap<Key, Vec<usize>>;
+type Members = BTreeMap<Key, Vec<VariantId>>;
 
 /// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
@@ -92,7 +92,7 @@ fn is_whole(cut: &Cut) -> bool {
 fn by_tensor(a: &Analysis, kept: &Kept, mode: Mode) -> BTreeMap<TensorId, Members> {
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, Members> = BTreeMap::new();
-    for (v, variant) in a.variants.iter().enumerate() {
+    for (v, variant) in a.variants.enumerate() {
         // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
         // numbers fall silent by their scales.
         let silent = mode == Mode::Silence;

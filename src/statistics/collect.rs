@@ -14,7 +14,7 @@ use super::readers::GroupReader;
 use super::source::Calibration;
 use super::table::{Pass, Statistic, line};
 use super::tap::{Tap, tapped};
-use crate::analysis::{Analysis, Graph, TensorId};
+use crate::analysis::{Analysis, Graph, TensorId, VariantId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
@@ -79,8 +79,8 @@ pub fn collect(a: &Analysis, wanted: &[&dyn AnyKey], calibration: &Calibration) 
 }
 
 /// Which groups read a weight, by its variant: the group and its item.
-fn readers(a: &Analysis) -> BTreeMap<usize, Vec<(usize, usize)>> {
-    let mut readers: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+fn readers(a: &Analysis) -> BTreeMap<VariantId, Vec<(usize, usize)>> {
+    let mut readers: BTreeMap<VariantId, Vec<(usize, usize)>> = BTreeMap::new();
     for (g, group) in a.groups.iter().enumerate() {
         for (i, item) in group.items.iter().enumerate().filter(|(_, i)| i.role == Role::In) {
             readers.entry(item.variant).or_default().push((g, i));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::consumers::{Consumer, consumer};
-use crate::analysis::{Analysis, NodeId, PerTensor, TensorId};
+use crate::analysis::{Analysis, NodeId, PerTensor, TensorId, VariantId};
 use crate::onnx;
 use crate::ops::{Bound, Pointwise};
 
@@ -61,8 +61,8 @@ pub enum Intercept {
 
 /// All layers of the main graph, in the order of the nodes; depthwise convolutions count.
 pub fn layers(a: &Analysis) -> Vec<Layer> {
-    let mut variants: HashMap<(NodeId, usize), usize> = HashMap::new();
-    for (v, variant) in a.variants.iter().enumerate() {
+    let mut variants: HashMap<(NodeId, usize), VariantId> = HashMap::new();
+    for (v, variant) in a.variants.enumerate() {
         variants.extend(variant.uses.iter().map(|u| ((u.node, u.input), v)));
     }
     let readers = Readers::of(a);
