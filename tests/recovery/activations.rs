@@ -4,7 +4,10 @@ use crate::common;
 use crate::common::small;
 use std::sync::Arc;
 
+use crate::common::builder::{A, Builder, same};
 use crate::common::noise::Noise;
+use crate::zoo::channels::{head, start};
+use crate::zoo::control::{body, inside};
 use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
@@ -316,4 +319,35 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     // There is nothing left to insert.
     let again = insert_bn(&Model::load(&path).unwrap(), &Vec::new(), &cal, None);
     assert!(again.is_err());
+}
+
+/// Nodes behind the body of a branch have other numbers than places in the graph.
+#[test]
+fn normalisations_stand_behind_their_layers_where_there_are_branches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("with_bn.onnx");
+    let (mut b, x) = start(17);
+    let flag = b.input_of("flag", DType::Bool, "");
+    let a = b.conv("one", &x, 3, 8, same(3));
+    let branch = |b: &mut Builder, name: &str, op: &str| {
+        let mut inner = inside(b, name);
+        let c = inner.op(op, &[&a], vec![]);
+        inner.output(&c, "batch 8 8 8");
+        A::G(body(inner, name))
+    };
+    let (yes, no) = (branch(&mut b, "yes", "Relu"), branch(&mut b, "no", "Neg"));
+    let c = b.op("If", &[&flag], vec![("then_branch", yes), ("else_branch", no)]);
+    let c = b.conv("two", &c, 8, 10, same(3));
+    let c = b.relu(&c);
+    let c = b.conv("three", &c, 10, 12, same(3));
+    let (model, runtime, noise) = (load(&head(b, &c, 12)), selected(), Noise(4));
+    let done = insert_bn(&model, &Vec::new(), &calibration(&noise, &runtime, 10), Some(&path)).unwrap();
+    let new = Model::load(&path).unwrap();
+    let nodes = &new.graph().unwrap().node;
+    let inserted: Vec<&NodeProto> = nodes.iter().filter(|n| n.op_type() == "BatchNormalization").collect();
+    assert!(done.layers == inserted.len() && done.layers > 1, "{done:?}, {} nodes", inserted.len());
+    for n in inserted {
+        let maker = nodes.iter().find(|m| m.output.contains(&n.input[0])).unwrap();
+        assert_eq!(maker.op_type(), "Conv", "{}", n.name());
+    }
 }
