@@ -120,8 +120,11 @@ pub(super) fn measure_curves(
     Ok(())
 }
 
+/// A statistic that is read off an error curve, and how.
+type OfCurve = (&'static dyn AnyKey, fn(&ErrorCurve) -> Vec<f64>);
+
 /// What the criterion reads off error curves.
-fn by_curves(request: &Request) -> Vec<(&'static dyn AnyKey, fn(&ErrorCurve) -> Vec<f64>)> {
+fn by_curves(request: &Request) -> Vec<OfCurve> {
     let wanted = request.criterion.plan().statistics().into_iter();
     let of = |key: &'static dyn AnyKey| match line(key)?.pass {
         Pass::Curves(of) => Some((key, of)),

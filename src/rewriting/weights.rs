@@ -114,28 +114,29 @@ fn contents(
     cut: &Cut,
     quantized: Option<Quantization>,
 ) -> Result<TensorProto> {
-    let slices = |all: &[Option<Vec<usize>>], f: &dyn Fn(&[Option<&[usize]>]) -> onnx::Result<TensorProto>| {
-        f(&all.iter().map(Option::as_deref).collect::<Vec<_>>())
-    };
     Ok(match mode {
         Mode::Outline if onnx::len(t)? > MAX_VALUE => {
             let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
             let dims = t.dims.iter().zip(cut).map(kept).collect();
             TensorProto { data_type: t.data_type, dims, ..Default::default() }
         }
-        Mode::Remove | Mode::Outline => slices(cut, &|keep| onnx::take(t, keep))?,
+        Mode::Remove | Mode::Outline => onnx::take(t, &slices(cut))?,
         Mode::Silence => {
             let others = |(keep, n): (&Option<Vec<usize>>, &usize)| {
                 let keep: HashSet<usize> = keep.as_ref()?.iter().copied().collect();
                 Some((0..*n).filter(|i| !keep.contains(i)).collect())
             };
             let gone: Cut = cut.iter().zip(&onnx::shape(t)?).map(others).collect();
-            slices(&gone, &|gone| match quantized {
-                Some(q) => onnx::silence(t, gone, &a.graph.affine(&q)),
-                None => onnx::zero(t, gone),
-            })?
+            match quantized {
+                Some(q) => onnx::silence(t, &slices(&gone), &a.graph.affine(&q))?,
+                None => onnx::zero(t, &slices(&gone))?,
+            }
         }
     })
+}
+
+fn slices(positions: &Cut) -> Vec<Option<&[usize]>> {
+    positions.iter().map(Option::as_deref).collect()
 }
 
 /// Constants that something other than a related node input reads: a body, the caller, an Identity that does.
