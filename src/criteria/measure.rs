@@ -9,7 +9,7 @@ use super::{Error, Weight};
 use crate::statistics::AnyKey;
 
 /// A number for each channel of an item, kept true while channels go. [`Term`](super::Term)s are measures: sums over the
-/// elements of a weight. Others keep a [`State`] of their own.
+/// elements of a weight. Others keep a state of their own.
 pub trait Measure: Sync {
     /// A name that no other measure has: items of one weight that are measured alike share a state.
     fn name(&self) -> &'static str;

@@ -48,7 +48,7 @@ statistics! {
     /// Mean rank of each channel's feature maps. Unknown where maps have one row or one column.
     RANKS: PerChannel = "ranks", Pass::Maps(Maps::means);
     /// What is lost once a channel has gone after all that go before it, if what is left makes up for it
-    /// ([`super::curves`]). Unknown where no node could be looked at.
+    /// (see `statistics::curves`). Unknown where no node could be looked at.
     ERRORS: PerChannel = "errors", Pass::Curves(ErrorCurve::scores);
     /// ∂L/∂w, L the mean loss over the data.
     GRADIENT: PerElement = "gradient", Pass::Gradients;
