@@ -146,53 +146,8 @@ impl After {
             && let Some(does) = a.pointwise(node)
         {
             let plain = !matches!(after.intercept, Intercept::Bias(_)) && first;
-            let input = |k: usize| g.inputs[node].get(k).copied().flatten();
-            match does {
-                Pointwise::Normalization { parameters, epsilon } if after.sum.is_none() => {
-                    let along = c.contraction.window.is_some() || rank(a, tensor) == Some(2);
-                    let values = parameters.map(|k| vector(a, input(k)?).filter(|v| v.len() == c.outputs));
-                    let ([Some(scale), Some(shift), Some(mean), Some(variance)], true) = (values, along) else { break };
-                    for o in 0..c.outputs {
-                        let factor = scale[o] / (variance[o] + epsilon).sqrt();
-                        after.scale[o] *= factor;
-                        after.shift[o] = (after.shift[o] - mean[o]) * factor + shift[o];
-                    }
-                    if plain {
-                        after.intercept = Intercept::Mean { node, input: parameters[2] };
-                    }
-                }
-                Pointwise::Sum | Pointwise::Product => {
-                    let Some(at) = (0..2).find(|k| input(*k) == Some(tensor)) else { break };
-                    let Some(other) = input(1 - at) else { break };
-                    match (along_outputs(a, c, tensor, other), does) {
-                        (Some(values), Pointwise::Sum) if after.sum.is_none() => {
-                            after.shift.iter_mut().enumerate().for_each(|(o, s)| *s += values[o % values.len()]);
-                            if plain && values.len() == c.outputs {
-                                after.intercept = Intercept::Addend { node, input: 1 - at };
-                            }
-                        }
-                        (Some(values), _) if after.sum.is_none() => {
-                            for o in 0..c.outputs {
-                                let factor = values[o % values.len()];
-                                after.scale[o] *= factor;
-                                after.shift[o] *= factor;
-                            }
-                        }
-                        (None, Pointwise::Sum) if after.sum.is_none() && is_like(a, tensor, other) => {
-                            after.sum = Some(other);
-                        }
-                        _ => break,
-                    }
-                }
-                Pointwise::Clamp { low, high } => {
-                    let number = |b: Bound| match b {
-                        Bound::Number(n) => Some(n),
-                        Bound::Input(k) => vector(a, input(k)?).filter(|v| v.len() == 1).map(|v| v[0]),
-                    };
-                    after.clamp = number(low).zip(number(high)).filter(|(l, h)| l < h);
-                    break;
-                }
-                Pointwise::Normalization { .. } => break,
+            if !after.takes_in(a, c, Step { node, tensor, plain }, does) {
+                break;
             }
             first = false;
             let Some(next) = g.outputs[node].first().copied().flatten() else { break };
@@ -200,6 +155,75 @@ impl After {
         }
         after
     }
+
+    /// Takes in what a node does to the outputs; answers whether the node behind it may be taken in, too.
+    fn takes_in(&mut self, a: &Analysis, c: &Consumer, at: Step, does: Pointwise) -> bool {
+        let input = |k: usize| a.graph.inputs[at.node].get(k).copied().flatten();
+        match does {
+            Pointwise::Normalization { parameters, epsilon } if self.sum.is_none() => {
+                let along = c.contraction.window.is_some() || rank(a, at.tensor) == Some(2);
+                let values = parameters.map(|k| vector(a, input(k)?).filter(|v| v.len() == c.outputs));
+                let ([Some(scale), Some(shift), Some(mean), Some(variance)], true) = (values, along) else {
+                    return false;
+                };
+                for o in 0..c.outputs {
+                    let factor = scale[o] / (variance[o] + epsilon).sqrt();
+                    self.scale[o] *= factor;
+                    self.shift[o] = (self.shift[o] - mean[o]) * factor + shift[o];
+                }
+                if at.plain {
+                    self.intercept = Intercept::Mean { node: at.node, input: parameters[2] };
+                }
+                true
+            }
+            Pointwise::Normalization { .. } => false,
+            Pointwise::Sum => self.takes_in_another(a, c, at, true),
+            Pointwise::Product => self.takes_in_another(a, c, at, false),
+            Pointwise::Clamp { low, high } => {
+                let number = |b: Bound| match b {
+                    Bound::Number(n) => Some(n),
+                    Bound::Input(k) => vector(a, input(k)?).filter(|v| v.len() == 1).map(|v| v[0]),
+                };
+                self.clamp = number(low).zip(number(high)).filter(|(l, h)| l < h);
+                false
+            }
+        }
+    }
+
+    /// Takes in what is added to the outputs, or multiplied by them.
+    fn takes_in_another(&mut self, a: &Analysis, c: &Consumer, at: Step, is_sum: bool) -> bool {
+        let input = |k: usize| a.graph.inputs[at.node].get(k).copied().flatten();
+        let Some(own) = (0..2).find(|k| input(*k) == Some(at.tensor)) else { return false };
+        let Some(other) = input(1 - own).filter(|_| self.sum.is_none()) else { return false };
+        match along_outputs(a, c, at.tensor, other) {
+            Some(values) if is_sum => {
+                self.shift.iter_mut().enumerate().for_each(|(o, s)| *s += values[o % values.len()]);
+                if at.plain && values.len() == c.outputs {
+                    self.intercept = Intercept::Addend { node: at.node, input: 1 - own };
+                }
+            }
+            Some(values) => {
+                for o in 0..c.outputs {
+                    let factor = values[o % values.len()];
+                    self.scale[o] *= factor;
+                    self.shift[o] *= factor;
+                }
+            }
+            None if is_sum && is_like(a, at.tensor, other) => self.sum = Some(other),
+            None => return false,
+        }
+        true
+    }
+}
+
+/// A node behind a layer.
+#[derive(Clone, Copy)]
+struct Step {
+    node: NodeId,
+    /// What it is given of the layer.
+    tensor: TensorId,
+    /// Whether it comes first, and nothing was added before it.
+    plain: bool,
 }
 
 fn rank(a: &Analysis, id: TensorId) -> Option<usize> {

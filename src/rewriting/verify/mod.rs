@@ -190,15 +190,11 @@ pub fn verify(
     let silent = |name: &String| told.get(name).filter(|t| !t.tells()).map(|t| (name.clone(), t.why()));
     let unchecked_outputs: BTreeMap<String, &'static str> = relevant.iter().filter_map(silent).collect();
     let unchecked_groups = branches.unchecked();
-    let left_out = |mixed: bool| {
-        let of =
-            |g: &&crate::analysis::Group| plain.contains_key(&g.atom) != mixed && unchecked_groups.contains(&g.name);
-        a.groups.iter().filter(|g| kept.contains_key(&g.atom)).filter(of).count()
-    };
+    let (compared, mixed) = checked_groups(a, kept, &plain, &unchecked_groups);
     let verdict = Verdict {
         difference,
-        compared: plain.len() - left_out(false),
-        mixed: kept.len() - plain.len() - left_out(true),
+        compared,
+        mixed,
         outputs: told.len() - unchecked_outputs.len(),
         sizes: checked,
         inputs: kinds,
@@ -212,6 +208,13 @@ pub fn verify(
     };
     let Models { before, after, .. } = models;
     Ok(Check { sessions: whole.then_some((before, after)), inputs, found })
+}
+
+/// How many groups were silenced and how many reordered, of those that a run reached.
+fn checked_groups(a: &Analysis, kept: &Kept, plain: &Kept, unchecked: &[String]) -> (usize, usize) {
+    let shrunk = a.groups.iter().filter(|g| kept.contains_key(&g.atom) && unchecked.contains(&g.name));
+    let (silenced, reordered): (Vec<_>, Vec<_>) = shrunk.partition(|g| plain.contains_key(&g.atom));
+    (plain.len() - silenced.len(), kept.len() - plain.len() - reordered.len())
 }
 
 /// The outputs that depend on what shrank, as far as they can be compared.
