@@ -9,6 +9,7 @@ use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
 use onnx_prune::data::BatchSource;
+use onnx_prune::hint::Hint;
 use onnx_prune::insert_bn::insert_bn;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::*;
@@ -175,6 +176,7 @@ fn what_looks_at_activations_asks_for_data() {
         let without = Request { data: None, ..request(c) };
         let e = prune(load(&classifier()), &without, Job::default()).err().unwrap();
         assert!(e.to_string().contains(c) && e.to_string().contains("`data`"), "{e}");
+        assert_eq!(e.hint(), Some(Hint::Data));
         prune(load(&classifier()), &request(c), Job::default()).unwrap();
     }
     let without = Request { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
