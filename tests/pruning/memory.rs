@@ -113,7 +113,7 @@ fn events_come_in_order_and_reach_their_totals() {
     let wanted = [Analyse, Data, Calibrate, Allocate, Plan, Rewrite, Write, Verify, Recover, Commit];
     assert_eq!(stages, wanted);
     let mut open: Option<Progress> = None;
-    let mut finished = Vec::new();
+    let (mut finished, mut told) = (Vec::new(), Vec::new());
     for event in &events {
         match event {
             Event::Progress(now) => {
@@ -128,10 +128,14 @@ fn events_come_in_order_and_reach_their_totals() {
                 open = Some(*now);
             }
             Event::Stage { .. } => finished.extend(open.take()),
-            Event::Figures { figures } => assert!(figures.iter().all(|f| f.name == FigureName::Macs && f.value <= 1.0)),
+            Event::Figures { figures } => {
+                told.extend(figures.iter().map(|f| f.name));
+                assert!(figures.iter().all(|f| f.value <= 1.0 + 1e-9), "{figures:?}");
+            }
             _ => {}
         }
     }
+    assert!([FigureName::Macs, FigureName::Agreement].iter().all(|name| told.contains(name)), "{told:?}");
     let units: Vec<Unit> = finished.iter().map(|p| p.unit).collect();
     for unit in [Unit::Samples, Unit::Candidates, Unit::Percent, Unit::Layers] {
         assert!(units.contains(&unit), "{unit:?} is not in {units:?}");
