@@ -14,6 +14,7 @@ use onnx_prune::runtime::SessionOptions;
 
 use crate::common::noise::Noise;
 use crate::common::request::request;
+use crate::common::schema;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny").join(name)
@@ -107,6 +108,13 @@ fn observed(stop: usize) -> (Vec<Event>, bool) {
 fn events_come_in_order_and_reach_their_totals() {
     let (events, done) = observed(usize::MAX);
     assert!(done);
+    schema::all_required("events.schema.json");
+    for event in &events {
+        let json = serde_json::to_value(event).unwrap();
+        assert_eq!(schema::check(&json, "events.schema.json"), Vec::<String>::new());
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), *event);
+    }
+    assert_eq!(schema::check(&serde_json::json!({ "event": "stage", "stage": "rest" }), "events.schema.json").len(), 1);
     let stages: Vec<Stage> =
         events.iter().filter_map(|e| if let Event::Stage { stage } = e { Some(*stage) } else { None }).collect();
     use Stage::*;
