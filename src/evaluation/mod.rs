@@ -138,7 +138,7 @@ pub fn evaluate(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runtime: format!("{} {}", runtime.name(), runtime.version()),
         library: runtime.library().and_then(|_| runtime::loaded_library()),
-        device: request.session.device.to_string(),
+        device: request.session.device,
         threads: request.session.threads,
         data,
         against: request.against.as_ref().map(Subject::name),
