@@ -189,7 +189,7 @@ fn figure(a: &Analysis, counts: &[usize], target: &dyn Target) -> f64 {
 
 #[test]
 fn of_two_targets_each_binds_in_turn() {
-    let a = Analysis::new(&fixture(), &Vec::new()).unwrap();
+    let a = Analysis::new(fixture(), &Vec::new()).unwrap();
     let speedup = 1.8;
     // A wanted value at which so many times as much is left as at a figure.
     let share = |figure: f64, times: f64| figure * times;
@@ -232,7 +232,7 @@ fn of_two_targets_each_binds_in_turn() {
 
 #[test]
 fn all_that_is_missed_is_named() {
-    let a = Analysis::new(&fixture(), &Vec::new()).unwrap();
+    let a = Analysis::new(fixture(), &Vec::new()).unwrap();
     let targets = Targets::one(&Speedup, 1.5).and(Goal::new(&Params, 1e-6)).and(Goal::new(&Size, 10.0));
     for scheme in planning::schemes() {
         let plan = planned(&a, scheme.name(), &targets);
