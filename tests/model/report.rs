@@ -199,8 +199,8 @@ fn no_message_of_the_library_names_an_option() {
     assert!(names_an_option("give some with --data") && !names_an_option("a -- b"));
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        // Comments are nobody's messages.
-        let comment = |line: &str| line.trim_start().starts_with("//");
+        // Comments are nobody's messages, but for the manual pages of criteria, which the command line shows.
+        let comment = |line: &str| line.trim_start().starts_with("//") && !file.parent().unwrap().ends_with("criteria");
         for (i, line) in text.lines().enumerate().filter(|(_, line)| !comment(line)) {
             assert!(!names_an_option(line), "{}:{}: {line}", file.display(), i + 1);
         }
