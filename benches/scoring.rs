@@ -28,7 +28,7 @@ impl Model {
         let scale = (fan_in as f32).sqrt().recip();
         let values = (0..shape.iter().product::<usize>()).map(|_| self.draw() * scale).collect();
         let data = WeightData::Floats(values);
-        self.weights.push(Weight { name: format!("w{index}"), shape: shape.to_vec(), data });
+        self.weights.push(Weight { name: format!("w{index}"), shape: shape.to_vec(), data, ..Weight::default() });
         for (axis, &(group, role)) in owners.iter().enumerate() {
             if let Some(group) = group {
                 let channel = (0..shape[axis] as u32).collect();

@@ -82,7 +82,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         targets: &Targets::one(&Speedup, 2.0),
         options: &options,
         fixed_bytes: 0.0,
-        statistics: &[],
+        statistics: onnx_prune::statistics::Statistics::NONE,
         losses: &[],
         curves: &[],
         tilt: 0.0,

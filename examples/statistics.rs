@@ -12,14 +12,14 @@ use std::time::Instant;
 
 use onnx_prune::algebra::NOT_HERE;
 use onnx_prune::analysis::Analysis;
-use onnx_prune::criteria::{self, Measure};
+use onnx_prune::criteria::{self, Criterion, GroupItems};
 use onnx_prune::data::{Batch, BatchSource, Pass, SourceError, Target};
 use onnx_prune::job::Job;
 use onnx_prune::matrix::Ranks;
 use onnx_prune::onnx::Model;
 use onnx_prune::ops::Role;
 use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
-use onnx_prune::statistics::{Calibration, Tap, Wanted, collect, consumers, tapped};
+use onnx_prune::statistics::{Calibration, RANKS, SHARES, Tap, collect, consumers, tapped};
 use serde_json::json;
 
 /// Batches read from a file of raw values as they are asked for.
@@ -88,8 +88,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let forward = || Tap::open(&model, &calibration)?.run(&mut |_, _, _| Ok(()));
     forward()?;
     let (plain, _) = timed(forward)?;
-    let (grams, shares) = timed(|| collect(&a, Wanted { grams: true, ranks: false }, &calibration))?;
-    let (ranking, ranks) = timed(|| collect(&a, Wanted { grams: false, ranks: true }, &calibration))?;
+    let (grams, shares) = timed(|| collect(&a, &[&SHARES], &calibration))?;
+    let (ranking, ranks) = timed(|| collect(&a, &[&RANKS], &calibration))?;
 
     let mut groups = Vec::new();
     let mut scoring = json!({});
@@ -105,16 +105,19 @@ fn main() -> Result<(), Box<dyn Error>> {
             })
             .collect();
         groups.push(json!({
-            "name": group.name, "channels": group.size, "gram": shares[g].gram, "ranks": ranks[g].ranks,
+            "name": group.name, "channels": group.size, "gram": shares[g].get(SHARES), "ranks": ranks[g].get(RANKS),
             "reads": reads,
             "scores": {},
         }));
     }
-    for c in criteria::criteria().iter().filter(|c| c.plan().measure == Measure::Shares) {
+    let by_shares = |c: &&&dyn Criterion| c.plan().statistics().iter().any(|key| key.name() == SHARES.name());
+    for c in criteria::criteria().iter().filter(by_shares) {
         let clock = Instant::now();
         for (g, group) in a.groups.iter().enumerate() {
-            if let Some(gram) = &shares[g].gram {
-                groups[g]["scores"][c.name()] = json!(c.of_shares(gram, group.size));
+            let (name, channels, statistics) = (group.name.clone(), group.size, shares[g].clone());
+            if statistics.get(SHARES).is_some() {
+                let items = GroupItems { name, channels, items: Vec::new(), statistics };
+                groups[g]["scores"][c.name()] = json!(c.plan().given(&items, 0));
             }
         }
         scoring[c.name()] = json!(clock.elapsed().as_secs_f64());
@@ -138,7 +141,7 @@ fn peak_memory() -> String {
 /// The first batch's maps of every tensor that a weight reads, largest first, with their ranks beside them; how many
 /// seconds one thread took for these.
 fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f64, Box<dyn Error>> {
-    let mut ids: Vec<usize> = consumers(a).iter().map(|c| c.data).collect();
+    let mut ids: Vec<_> = consumers(a).iter().map(|c| c.data).collect();
     ids.sort_unstable();
     ids.dedup();
     let names: Vec<&str> = ids.iter().map(|i| a.graph.name(*i)).collect();

@@ -92,6 +92,8 @@ pub mod evaluation;
 pub mod files;
 pub mod hint;
 #[doc(hidden)]
+pub mod index;
+#[doc(hidden)]
 pub mod insert_bn;
 #[doc(hidden)]
 pub mod inspect;

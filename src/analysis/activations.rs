@@ -1,9 +1,10 @@
 //! Memory of live activations.
 
 use super::facts::Facts;
-use super::graph::Graph;
+use super::graph::{Graph, NodeId, TensorId};
 use super::relations::Relations;
 use crate::algebra::{Cost, Monomial};
+use crate::index::Id;
 
 /// Exponent of [`ActivationCost::soft_peak`]: as large as keeps a second peak 10 % below the first at a fifth of its
 /// weight.
@@ -35,18 +36,20 @@ impl ActivationCost {
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
     ) -> Self {
         let nodes = graph.count();
+        let during = |i: NodeId| i.place() + 1;
         // What nothing reads, and what the graph gives back, stays to the end.
-        let mut last = vec![nodes; graph.tensors()];
-        for (i, inputs) in graph.inputs.iter().enumerate() {
-            inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = i + 1);
+        let mut last = graph.per_tensor(nodes);
+        for (i, inputs) in graph.inputs.enumerate() {
+            inputs.iter().flatten().chain(&graph.captured[i]).for_each(|id| last[*id] = during(i));
         }
         for id in graph.proto().output.iter().filter_map(|v| graph.id(v.name())) {
             last[id] = nodes;
         }
         let inputs = graph.free_inputs().into_iter().filter_map(|v| Some((graph.id(v.name())?, 0)));
-        let made = |(i, ids): (usize, &Vec<Option<usize>>)| ids.iter().flatten().map(move |id| (*id, i + 1)).collect();
-        let outputs: Vec<Vec<(usize, usize)>> = graph.outputs.iter().enumerate().map(made).collect();
-        let live = |(id, from): (usize, usize)| {
+        let made =
+            |(i, ids): (NodeId, &Vec<Option<TensorId>>)| ids.iter().flatten().map(move |id| (*id, during(i))).collect();
+        let outputs: Vec<Vec<(TensorId, usize)>> = graph.outputs.enumerate().map(made).collect();
+        let live = |(id, from): (TensorId, usize)| {
             let axes = relations.tensors[id].clone().filter(|_| graph.constants[id].is_none())?;
             let unit = facts.tensors[id].dtype.bits() as f64 / 8.0;
             let bytes = compile(&[Monomial { coefficient: unit, axes }])?;

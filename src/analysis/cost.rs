@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::activations::ActivationCost;
 use super::facts::Facts;
-use super::graph::Graph;
-use super::groups::{Group, Variant};
+use super::graph::{Graph, NodeId};
+use super::groups::{Group, Variants};
 use super::relations::Relations;
 use super::storage::Storage;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
@@ -17,7 +17,7 @@ pub struct Costs {
     /// Multiply-accumulates of contractions at the bound input shapes.
     pub macs: Cost,
     /// The node of each product in `macs`.
-    pub mac_nodes: Vec<usize>,
+    pub mac_nodes: Vec<NodeId>,
     /// Operators with work that is not in `macs`, with how many nodes: no rule counts it, or a size is unknown.
     pub uncounted: BTreeMap<String, usize>,
     /// What the file stores.
@@ -32,7 +32,7 @@ impl Costs {
         graph: &Graph,
         facts: &Facts,
         relations: &Relations,
-        variants: &[Variant],
+        variants: &Variants,
         groups: &[Group],
         bindings: &Bindings,
         warnings: &mut Vec<String>,
@@ -43,8 +43,8 @@ impl Costs {
         let (mut macs, mut mac_nodes, mut open) = (Vec::new(), Vec::new(), Vec::new());
         let mut uncounted: BTreeMap<String, usize> = BTreeMap::new();
         // What no input reaches is computed once, not in every run.
-        let runs = |i: &usize| !graph.outputs[*i].iter().flatten().any(|id| relations.derived[*id]);
-        for i in (0..graph.count()).filter(|i| !graph.is_folded(*i)).filter(runs) {
+        let runs = |i: &NodeId| !graph.outputs[*i].iter().flatten().any(|id| relations.derived[*id]);
+        for i in graph.node_ids().filter(|i| !graph.is_folded(*i)).filter(runs) {
             let work = graph.operator(i).map_or(Work::Uncounted, |op| op.work());
             let of_node = asked(graph, facts, relations, i, |op, cx| op.macs(cx)).unwrap_or_default();
             let mut all = work == Work::None || work == Work::Counted && !of_node.is_empty();
@@ -93,7 +93,7 @@ pub(super) fn asked<R>(
     graph: &Graph,
     facts: &Facts,
     relations: &Relations,
-    i: usize,
+    i: NodeId,
     ask: impl FnOnce(&dyn Operator, &CostCx) -> R,
 ) -> Option<R> {
     let op = graph.operator(i).filter(|op| facts.inferred[i] || op.frozen().is_some())?;

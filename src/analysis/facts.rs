@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, NodeId, PerNode, PerTensor, TensorId};
 use crate::algebra::{Bindings, Dim, Symbols};
+use crate::index::Id;
 use crate::onnx;
 use crate::onnx::proto::tensor_shape_proto::dimension::Value as DimValue;
 use crate::onnx::proto::type_proto::Value as TypeValue;
@@ -15,13 +16,13 @@ use crate::tensor::DType;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// By tensor.
-    pub tensors: Vec<Fact>,
+    pub tensors: PerTensor<Fact>,
     /// The symbols in their shapes.
     pub symbols: Symbols,
     /// Numbers for the symbols, once bound.
     pub bindings: Bindings,
     /// Whether each node's operator could tell what comes out.
-    pub inferred: Vec<bool>,
+    pub inferred: PerNode<bool>,
     /// Sizes that differ from round to round of a loop.
     pub varying: BTreeSet<Varying>,
     /// What the contents of tensors that nodes write take to hold.
@@ -64,7 +65,7 @@ pub fn of_constant(t: &TensorProto) -> Fact {
 impl Facts {
     /// What inputs, constants and value infos of the file say, before any operator is asked.
     pub fn seed(graph: &Graph) -> Facts {
-        let mut facts = Facts { tensors: vec![Fact::default(); graph.tensors()], ..Default::default() };
+        let mut facts = Facts { tensors: graph.per_tensor(Fact::default()), ..Default::default() };
         for scope in 0..graph.scopes.len() {
             let p = graph.graph_of(scope);
             for v in p.value_info.iter().chain(&p.output).chain(&p.input) {
@@ -81,7 +82,7 @@ impl Facts {
                 }
             }
         }
-        for (id, c) in graph.constants.iter().enumerate() {
+        for (id, c) in graph.constants.enumerate() {
             if let Some(c) = c {
                 facts.tensors[id] = of_constant(graph.contents(c));
             }
@@ -92,13 +93,14 @@ impl Facts {
     /// Asks every node in turn. Where an operator has no answer, what the file declares stays.
     pub fn infer(graph: &Graph, seed: &Facts) -> Facts {
         let mut facts = seed.clone();
-        let (mut i, mut repeats) = (0, 0);
-        while i < graph.count() {
+        let (mut next, mut repeats) = (0, 0);
+        while next < graph.count() {
+            let i = NodeId::at(next);
             let (inferred, varying) = facts.infer_node(graph, seed, i);
             facts.inferred.push(inferred);
             let known = facts.varying.len();
             facts.varying.extend(varying);
-            i = match graph.entry_of(i) {
+            next = match graph.entry_of(i) {
                 // A size was taken to be the same in every round of a loop and is not: the bodies are walked again.
                 Some(entry) if facts.varying.len() > known => {
                     repeats += 1;
@@ -106,17 +108,17 @@ impl Facts {
                         let given = graph.outputs[entry].iter().flatten();
                         facts.varying.extend(given.flat_map(|id| (0..MAX_RANK).map(|k| (*id, k))));
                     }
-                    entry
+                    entry.place()
                 }
-                _ => i + 1,
+                _ => next + 1,
             };
-            facts.inferred.truncate(i);
+            facts.inferred.truncate(next);
         }
         facts
     }
 
     /// Whether the operator could tell what comes out, and which sizes differ from round to round.
-    fn infer_node(&mut self, graph: &Graph, seed: &Facts, i: usize) -> (bool, Vec<Varying>) {
+    fn infer_node(&mut self, graph: &Graph, seed: &Facts, i: NodeId) -> (bool, Vec<Varying>) {
         if graph.is_constant_node(i) {
             return (true, Vec::new());
         }
@@ -144,7 +146,7 @@ impl Facts {
     pub fn loosen(&self, symbols: &mut Symbols, id: TensorId, fact: &mut Fact) {
         for &(_, k) in self.varying.range((id, 0)..=(id, usize::MAX)) {
             if let Some(d) = fact.shape.as_mut().and_then(|s| s.get_mut(k)) {
-                *d = symbols.unknown(format!("round:{id}:{k}"));
+                *d = symbols.unknown(format!("round:{}:{k}", id.place()));
             }
         }
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
-use super::graph::{Constant, Folded, Graph, Origin, TensorId};
+use super::graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, TensorId};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
@@ -45,8 +45,8 @@ pub(super) fn fold(graph: &mut Graph, facts: &Facts) -> Vec<String> {
     vec![note]
 }
 
-fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &[bool]) -> String {
-    let ops: BTreeSet<&str> = (0..passed.len()).filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
+fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &PerNode<bool>) -> String {
+    let ops: BTreeSet<&str> = passed.ids().filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
     let ops = ops.into_iter().collect::<Vec<_>>().join(", ");
     let first = found.first().map_or("", |(_, c, _)| match c.origin {
         Origin::Folded(main) => graph.name(main),
@@ -83,23 +83,22 @@ struct Finder<'g> {
     graph: &'g Graph,
     facts: &'g Facts,
     /// By node, where all that it is given follows from the file.
-    rules: Vec<Option<&'static Folding>>,
+    rules: PerNode<Option<&'static Folding>>,
     /// By tensor: floats that are stored or computed from stored ones.
-    known: Vec<bool>,
+    known: PerTensor<bool>,
     /// By tensor: read as it is by something that an input reaches.
-    exposed: Vec<bool>,
+    exposed: PerTensor<bool>,
     /// By tensor: outputs of graphs, and what bodies read that are not walked.
-    held: Vec<bool>,
+    held: PerTensor<bool>,
 }
 
 impl<'g> Finder<'g> {
     fn new(graph: &'g Graph, facts: &'g Facts) -> Self {
-        let tensors = graph.tensors();
         let float = |id: TensorId| facts.tensors[id].dtype.is_real();
-        let mut fixed: Vec<bool> = graph.constants.iter().map(Option::is_some).collect();
-        let mut known: Vec<bool> = (0..tensors).map(|id| fixed[id] && float(id)).collect();
-        let mut rules = vec![None; graph.count()];
-        for (i, slot) in rules.iter_mut().enumerate() {
+        let mut fixed: PerTensor<bool> = graph.constants.iter().map(Option::is_some).collect();
+        let mut known: PerTensor<bool> = graph.tensors().map(|id| fixed[id] && float(id)).collect();
+        let mut rules = graph.per_node(None);
+        for (i, slot) in rules.enumerate_mut() {
             let inputs = &graph.inputs[i];
             let given: Vec<TensorId> = inputs.iter().flatten().copied().collect();
             let follows = !given.is_empty() && given.iter().all(|id| fixed[*id]);
@@ -118,7 +117,7 @@ impl<'g> Finder<'g> {
             *slot = rule;
         }
         let held = held(graph);
-        let mut finder = Finder { graph, facts, rules, known, exposed: vec![false; tensors], held };
+        let mut finder = Finder { graph, facts, rules, known, exposed: graph.per_tensor(false), held };
         finder.expose();
         finder
     }
@@ -129,7 +128,7 @@ impl<'g> Finder<'g> {
     }
 
     fn expose(&mut self) {
-        for i in (0..self.graph.count()).rev() {
+        for i in self.graph.node_ids().rev() {
             if self.graph.is_constant_node(i) {
                 continue;
             }
@@ -151,8 +150,8 @@ impl<'g> Finder<'g> {
     /// far as folding them makes no file larger.
     fn regions(&self) -> Vec<Vec<TensorId>> {
         let graph = self.graph;
-        let mut sets = Sets((0..graph.tensors()).collect());
-        for i in (0..graph.count()).filter(|i| self.rules[*i].is_some()) {
+        let mut sets = Sets(graph.tensors().collect());
+        for i in graph.node_ids().filter(|i| self.rules[*i].is_some()) {
             let all = graph.inputs[i].iter().chain(&graph.outputs[i]).flatten().filter(|id| self.known[**id]);
             // One number for all says nothing.
             let mut all = all.map(|id| self.own(*id)).filter(|id| self.elements(*id) > 1);
@@ -160,15 +159,15 @@ impl<'g> Finder<'g> {
                 all.for_each(|id| sets.join(first, id));
             }
         }
-        let mut regions: BTreeMap<usize, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
-        for i in 0..graph.count() {
+        let mut regions: BTreeMap<TensorId, (Vec<TensorId>, f64, f64)> = BTreeMap::new();
+        for i in graph.node_ids() {
             if let Some(id) = self.point(i) {
                 let region = regions.entry(sets.root(id)).or_default();
                 region.0.push(id);
                 region.1 += self.bytes(id);
             }
         }
-        for id in 0..graph.tensors() {
+        for id in graph.tensors() {
             let stays = self.exposed[id] || self.held[id] || self.own(id) != id || graph.constants[id].is_none();
             if let Some(region) = regions.get_mut(&sets.root(id)).filter(|_| self.known[id] && !stays) {
                 region.2 += self.bytes(id);
@@ -178,7 +177,7 @@ impl<'g> Finder<'g> {
     }
 
     /// Whether a node gives other numbers than it is given, or the same in an order that no axis follows.
-    fn computes(&self, i: usize) -> bool {
+    fn computes(&self, i: NodeId) -> bool {
         let Some(rule) = self.rules[i] else { return false };
         match rule.nature {
             Nature::Picks => {
@@ -191,7 +190,7 @@ impl<'g> Finder<'g> {
     }
 
     /// What a node computes, if that is to be folded.
-    fn point(&self, i: usize) -> Option<TensorId> {
+    fn point(&self, i: NodeId) -> Option<TensorId> {
         let graph = self.graph;
         if !self.computes(i) {
             return None;
@@ -218,13 +217,13 @@ fn product(shape: &[usize]) -> Option<usize> {
 }
 
 /// Whether a node has no bodies, of any kind.
-fn is_plain(graph: &Graph, i: usize) -> bool {
+fn is_plain(graph: &Graph, i: NodeId) -> bool {
     !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::bodies(graph.node(i)).next().is_none()
 }
 
 /// Tensors that are outputs of the graph or of a body, or that a body reads that is not walked.
-fn held(graph: &Graph) -> Vec<bool> {
-    let mut held = vec![false; graph.tensors()];
+fn held(graph: &Graph) -> PerTensor<bool> {
+    let mut held = graph.per_tensor(false);
     for scope in 0..graph.scopes.len() {
         let outputs = graph.graph_of(scope).output.iter().filter_map(|v| graph.lookup(scope, v.name()));
         outputs.for_each(|id| held[graph.holder(id).unwrap_or(id)] = true);
@@ -236,17 +235,17 @@ fn held(graph: &Graph) -> Vec<bool> {
 }
 
 /// Disjoint sets of tensors.
-struct Sets(Vec<usize>);
+struct Sets(PerTensor<TensorId>);
 
 impl Sets {
-    fn root(&self, mut id: usize) -> usize {
+    fn root(&self, mut id: TensorId) -> TensorId {
         while self.0[id] != id {
             id = self.0[id];
         }
         id
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    fn join(&mut self, a: TensorId, b: TensorId) {
         let (a, b) = (self.root(a), self.root(b));
         let (low, high) = (a.min(b), a.max(b));
         self.0[high] = low;
@@ -254,7 +253,7 @@ impl Sets {
 }
 
 /// The nodes that a tensor is computed by, and the stored tensors that it is computed from, both in order.
-fn behind(graph: &Graph, id: TensorId) -> (BTreeSet<usize>, BTreeSet<TensorId>) {
+fn behind(graph: &Graph, id: TensorId) -> (BTreeSet<NodeId>, BTreeSet<TensorId>) {
     let (mut nodes, mut stored) = (BTreeSet::new(), BTreeSet::new());
     let mut queue = vec![id];
     while let Some(id) = queue.pop() {
@@ -281,7 +280,7 @@ fn evaluate(graph: &Graph, facts: &Facts, points: &[TensorId]) -> Option<Vec<(Te
     }
     let size = |id: TensorId| facts.tensors[id].known_shape().as_deref().and_then(product);
     let most = stored.iter().filter_map(|id| size(*id)).sum::<usize>().saturating_mul(SPREAD).saturating_add(FEW);
-    let mut last: HashMap<TensorId, usize> = HashMap::new();
+    let mut last: HashMap<TensorId, NodeId> = HashMap::new();
     for i in &nodes {
         last.extend(graph.inputs[*i].iter().flatten().map(|id| (*id, *i)));
     }
@@ -345,14 +344,14 @@ fn read(graph: &Graph, facts: &Facts, id: TensorId) -> Option<Numbers> {
 }
 
 /// Nodes that only compute these tensors.
-fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> Vec<bool> {
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.tensors()];
-    for (i, inputs) in graph.inputs.iter().enumerate() {
+fn passed(graph: &Graph, points: &BTreeSet<TensorId>) -> PerNode<bool> {
+    let mut readers: PerTensor<Vec<NodeId>> = graph.per_tensor(Vec::new());
+    for (i, inputs) in graph.inputs.enumerate() {
         inputs.iter().flatten().for_each(|id| readers[*id].push(i));
     }
     let held = held(graph);
-    let mut passed = vec![false; graph.count()];
-    for i in (0..graph.count()).rev() {
+    let mut passed = graph.per_node(false);
+    for i in graph.node_ids().rev() {
         let outputs: Vec<TensorId> = graph.outputs[i].iter().flatten().copied().collect();
         let only = |id: &TensorId| !held[*id] && !readers[*id].is_empty() && readers[*id].iter().all(|r| passed[*r]);
         let constant = graph.is_constant_node(i) || !is_plain(graph, i);

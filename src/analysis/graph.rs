@@ -6,13 +6,27 @@ use std::sync::{Arc, LazyLock};
 
 use super::error::Result;
 use super::relations::Quantization;
+use crate::index::{Id, IdVec, id};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use crate::onnx::{self, GraphIndex, Model};
 use crate::ops::values::Folding;
 use crate::ops::{self, Description, Fact, NodeView, Operator, Parsed};
 
-/// Index of a tensor in the names of a graph.
-pub type TensorId = usize;
+id! {
+    /// A tensor of a graph.
+    TensorId
+}
+
+id! {
+    /// A node, in the order in which a graph's nodes are walked.
+    NodeId
+}
+
+/// Something for each tensor of a graph.
+pub type PerTensor<T> = IdVec<TensorId, T>;
+
+/// Something for each node of a graph.
+pub type PerNode<T> = IdVec<NodeId, T>;
 
 /// Where a constant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +36,7 @@ pub enum Origin {
     /// An initializer of a body, with its tensor.
     Body(TensorId),
     /// A Constant node.
-    Node(usize),
+    Node(NodeId),
     /// Computed from stored tensors alone; the largest of them.
     Folded(TensorId),
 }
@@ -79,32 +93,32 @@ pub struct Scope {
 pub struct Graph {
     /// The model.
     pub model: Arc<Model>,
-    names: Vec<Arc<str>>,
+    names: PerTensor<Arc<str>>,
     /// The main graph, then all bodies that are walked.
     pub scopes: Vec<Scope>,
     /// What is known of each node's operator, and its attributes once they are parsed.
-    described: Vec<Option<&'static Description>>,
-    parsed: Vec<Parsed>,
+    described: PerNode<Option<&'static Description>>,
+    parsed: PerNode<Parsed>,
     /// Scope of each node, and its place there.
-    places: Vec<(usize, usize)>,
+    places: PerNode<(usize, usize)>,
     /// The node that each entry belongs to, and the other way round; `None` for nodes without bodies.
-    partner: Vec<Option<usize>>,
+    partner: PerNode<Option<NodeId>>,
     /// Bodies of each node, in the order of its attributes. Entries have none.
-    pub bodies: Vec<Vec<usize>>,
+    pub bodies: PerNode<Vec<usize>>,
     /// Inputs of each node; `None` where an optional input is left out.
-    pub inputs: Vec<Vec<Option<TensorId>>>,
+    pub inputs: PerNode<Vec<Option<TensorId>>>,
     /// Outputs of each node.
-    pub outputs: Vec<Vec<Option<TensorId>>>,
+    pub outputs: PerNode<Vec<Option<TensorId>>>,
     /// The node that writes each tensor.
-    pub producer: Vec<Option<usize>>,
+    pub producer: PerTensor<Option<NodeId>>,
     /// Constants, seen through Identity nodes.
-    pub constants: Vec<Option<Constant>>,
+    pub constants: PerTensor<Option<Constant>>,
     /// Tensors that the bodies of each node read, where those are not walked.
-    pub captured: Vec<Vec<TensorId>>,
+    pub captured: PerNode<Vec<TensorId>>,
     /// Constants that nodes compute.
     pub folded: BTreeMap<TensorId, Folded>,
     /// Nodes that only compute such constants.
-    passed: Vec<bool>,
+    passed: PerNode<bool>,
     opsets: HashMap<String, i64>,
 }
 
@@ -126,20 +140,20 @@ impl Graph {
             .collect();
         let mut g = Graph {
             model: Arc::clone(&model),
-            names: Vec::new(),
+            names: IdVec::new(),
             scopes: Vec::new(),
-            described: Vec::new(),
-            parsed: Vec::new(),
-            places: Vec::new(),
-            partner: Vec::new(),
-            bodies: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            producer: Vec::new(),
-            constants: Vec::new(),
-            captured: Vec::new(),
+            described: IdVec::new(),
+            parsed: IdVec::new(),
+            places: IdVec::new(),
+            partner: IdVec::new(),
+            bodies: IdVec::new(),
+            inputs: IdVec::new(),
+            outputs: IdVec::new(),
+            producer: IdVec::new(),
+            constants: IdVec::new(),
+            captured: IdVec::new(),
             folded: BTreeMap::new(),
-            passed: Vec::new(),
+            passed: IdVec::new(),
             opsets,
         };
         let proto = of_model(&model);
@@ -181,9 +195,14 @@ impl Graph {
         &self.names[id]
     }
 
-    /// How many tensors there are.
-    pub fn tensors(&self) -> usize {
-        self.names.len()
+    /// All tensors.
+    pub fn tensors(&self) -> impl DoubleEndedIterator<Item = TensorId> + ExactSizeIterator + use<> {
+        self.names.ids()
+    }
+
+    /// The same for each tensor.
+    pub fn per_tensor<T: Clone>(&self, value: T) -> PerTensor<T> {
+        IdVec::of(value, self.names.len())
     }
 
     /// Adds a graph with its inputs and initializers.
@@ -234,7 +253,7 @@ impl Graph {
                             Cow::Borrowed(_) => Held::Value(scope, place),
                             Cow::Owned(tensor) => Held::Made(Arc::new(tensor)),
                         });
-                        held.map(|held| Constant { origin: Origin::Node(self.places.len()), held })
+                        held.map(|held| Constant { origin: Origin::Node(self.next()), held })
                     }
                     "Identity" => inputs.first().copied().flatten().and_then(|id| self.constants[id].clone()),
                     _ => None,
@@ -262,8 +281,8 @@ impl Graph {
         node: &NodeProto,
         inputs: Vec<Option<TensorId>>,
         outputs: Vec<Option<TensorId>>,
-    ) -> usize {
-        let i = self.places.len();
+    ) -> NodeId {
+        let i = self.next();
         outputs.iter().flatten().for_each(|id| self.producer[*id] = Some(i));
         self.described.push(ops::find(node.domain(), node.op_type()));
         self.parsed.push(Parsed::default());
@@ -276,17 +295,20 @@ impl Graph {
         i
     }
 
+    /// The number of the node that is pushed next.
+    fn next(&self) -> NodeId {
+        NodeId::at(self.places.len())
+    }
+
     fn define(&mut self, scope: usize, name: &str) -> TensorId {
-        let next = self.names.len();
-        let known = self.scopes[scope].ids.get(name).copied();
-        let id = known.unwrap_or(next);
-        if known.is_none() {
-            let name: Arc<str> = name.into();
-            self.scopes[scope].ids.insert(Arc::clone(&name), id);
-            self.names.push(name);
-            self.producer.push(None);
-            self.constants.push(None);
+        if let Some(known) = self.scopes[scope].ids.get(name) {
+            return *known;
         }
+        let name: Arc<str> = name.into();
+        let id = self.names.push(Arc::clone(&name));
+        self.scopes[scope].ids.insert(name, id);
+        self.producer.push(None);
+        self.constants.push(None);
         id
     }
 
@@ -303,7 +325,22 @@ impl Graph {
 
     /// The nodes, in the order in which they are walked.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = &NodeProto> + DoubleEndedIterator {
-        (0..self.count()).map(|i| self.node(i))
+        self.node_ids().map(|i| self.node(i))
+    }
+
+    /// The numbers of the nodes, in that order.
+    pub fn node_ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator + use<> {
+        self.places.ids()
+    }
+
+    /// The same for each node.
+    pub fn per_node<T: Clone>(&self, value: T) -> PerNode<T> {
+        IdVec::of(value, self.places.len())
+    }
+
+    /// The nodes with their numbers, likewise.
+    pub fn numbered(&self) -> impl ExactSizeIterator<Item = (NodeId, &NodeProto)> + DoubleEndedIterator {
+        self.node_ids().map(|i| (i, self.node(i)))
     }
 
     /// How many nodes are walked.
@@ -312,39 +349,44 @@ impl Graph {
     }
 
     /// A node as it stands in the file.
-    pub fn node(&self, i: usize) -> &NodeProto {
+    pub fn node(&self, i: NodeId) -> &NodeProto {
         let (scope, place) = self.places[i];
         &self.graph_of(scope).node[place]
     }
 
     /// The scope that a node stands in.
-    pub fn scope_of(&self, node: usize) -> usize {
+    pub fn scope_of(&self, node: NodeId) -> usize {
         self.places[node].0
     }
 
+    /// Where a node stands among those of its scope; nodes of bodies and entries are not counted there.
+    pub fn place_of(&self, node: NodeId) -> usize {
+        self.places[node].1
+    }
+
     /// The entry of a node's bodies, if it has any.
-    pub fn entry_of(&self, node: usize) -> Option<usize> {
+    pub fn entry_of(&self, node: NodeId) -> Option<NodeId> {
         self.partner[node].filter(|e| *e < node)
     }
 
     /// Whether this is the entry of a node's bodies.
-    pub fn is_entry(&self, node: usize) -> bool {
+    pub fn is_entry(&self, node: NodeId) -> bool {
         self.partner[node].is_some_and(|own| own > node)
     }
 
     /// What is known of a node's operator.
-    pub fn operator(&self, node: usize) -> Option<&'static dyn Operator> {
+    pub fn operator(&self, node: NodeId) -> Option<&'static dyn Operator> {
         let rule = self.described[node]?.rule;
         if self.is_entry(node) { rule.enters() } else { Some(rule) }
     }
 
     /// How a node's operator computes, where constants are folded by it.
-    pub fn folding(&self, node: usize) -> Option<&'static Folding> {
+    pub fn folding(&self, node: NodeId) -> Option<&'static Folding> {
         self.described[node]?.folding.as_ref()
     }
 
     /// A node as its rules see it, with what is known of its inputs.
-    pub fn view<'v>(&'v self, node: usize, facts: &'v [Fact]) -> NodeView<'v> {
+    pub fn view<'v>(&'v self, node: NodeId, facts: &'v PerTensor<Fact>) -> NodeView<'v> {
         NodeView {
             node: self.node(node),
             opset: self.opset_of(self.node(node)),
@@ -354,12 +396,12 @@ impl Graph {
     }
 
     /// The node's name for messages.
-    pub fn label(&self, node: usize) -> String {
+    pub fn label(&self, node: NodeId) -> String {
         onnx::node_label(self.node(node), self.places[node].1)
     }
 
     /// The node's operator, with its domain where that is not the default one.
-    pub fn operator_name(&self, node: usize) -> String {
+    pub fn operator_name(&self, node: NodeId) -> String {
         let n = self.node(node);
         match canonical(n.domain()) {
             "" => n.op_type().to_owned(),
@@ -373,13 +415,13 @@ impl Graph {
     }
 
     /// Whether node `i` only gives a constant: itself, through Identity, or as a step of its computation.
-    pub fn is_constant_node(&self, i: usize) -> bool {
+    pub fn is_constant_node(&self, i: NodeId) -> bool {
         let gives = self.outputs[i].len() == 1 && self.outputs[i][0].is_some_and(|o| self.constants[o].is_some());
         gives || self.is_folded(i)
     }
 
     /// Whether node `i` only computes constants from constants.
-    pub fn is_folded(&self, i: usize) -> bool {
+    pub fn is_folded(&self, i: NodeId) -> bool {
         self.passed.get(i).copied().unwrap_or(false)
     }
 
@@ -402,7 +444,7 @@ impl Graph {
     }
 
     /// Takes what nodes compute from constants as constants; `passed` says for each node whether it does only that.
-    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant, Folded)>, passed: Vec<bool>) {
+    pub(super) fn fold(&mut self, found: Vec<(TensorId, Constant, Folded)>, passed: PerNode<bool>) {
         for (id, constant, how) in found {
             self.constants[id] = Some(constant);
             self.folded.insert(id, how);

@@ -8,7 +8,16 @@ use super::graph::{Graph, TensorId};
 use super::kinds::{self, Kind};
 use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
+use crate::index::{IdVec, id};
 use crate::ops::Role;
+
+id! {
+    /// A constant with axes that some of its uses share.
+    VariantId
+}
+
+/// The variants of a model.
+pub type Variants = IdVec<VariantId, Variant>;
 
 /// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
 #[derive(Clone, Debug)]
@@ -35,8 +44,8 @@ impl Variant {
 /// A place that carries a group's channels.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// Index into the variants.
-    pub variant: usize,
+    /// The constant, with its axes here.
+    pub variant: VariantId,
     /// Axis.
     pub axis: usize,
     /// What the axis does there.
@@ -81,11 +90,11 @@ pub struct Frozen {
 const MAX_SPELLED: usize = 8 << 20;
 
 /// Reads the variants, groups and frozen axes off the relations.
-pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Vec<Variant>, Vec<Group>, Vec<Frozen>)> {
+pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Variants, Vec<Group>, Vec<Frozen>)> {
     let variants = variants(graph, facts, relations);
     let terms = &relations.terms;
-    let mut atoms: BTreeMap<Atom, Vec<(usize, usize)>> = BTreeMap::new();
-    for (v, variant) in variants.iter().enumerate() {
+    let mut atoms: BTreeMap<Atom, Vec<(VariantId, usize)>> = BTreeMap::new();
+    for (v, variant) in variants.enumerate() {
         for (axis, &t) in variant.axes.iter().enumerate() {
             let mut leaves = terms.leaves(t);
             leaves.sort_unstable();
@@ -107,7 +116,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             continue;
         };
         let flags = terms.flags(atom);
-        let place = |(v, axis): &(usize, usize)| (graph.weight_name(variants[*v].tensor).to_owned(), *axis);
+        let place = |(v, axis): &(VariantId, usize)| (graph.weight_name(variants[*v].tensor).to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
             let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
             if scored {
@@ -152,13 +161,13 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
     Ok((variants, groups, frozen))
 }
 
-fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant> {
+fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Variants {
     let terms = &relations.terms;
     // A table that is looked up and one that is multiplied with say different things of a channel.
     type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>, bool);
-    let mut index: HashMap<Signature, usize> = HashMap::new();
-    let mut variants: Vec<Variant> = Vec::new();
-    for (node, inputs) in graph.inputs.iter().enumerate() {
+    let mut index: HashMap<Signature, VariantId> = HashMap::new();
+    let mut variants = Variants::new();
+    for (node, inputs) in graph.inputs.enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
             let at = Use { node, input };
@@ -173,8 +182,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
             let looked_up = (0..axes.len()).any(|axis| role(axis) == Some(Role::Embedding));
             let v = *index.entry((tensor, signature, quantized, looked_up)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
-                variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized });
-                variants.len() - 1
+                variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized })
             });
             variants[v].uses.push(at);
             for axis in 0..variants[v].roles.len() {
@@ -188,7 +196,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Vec<Variant>
 }
 
 /// The first weight that writes the channels, with the axis where that is not the first.
-fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
+fn name(graph: &Graph, variants: &Variants, items: &[Item]) -> String {
     let first = items.iter().min_by_key(|i| {
         let rank = if matches!(i.role, Role::Out | Role::Embedding) { 0 } else { 1 };
         (rank, variants[i.variant].uses[0])
@@ -197,7 +205,7 @@ fn name(graph: &Graph, variants: &[Variant], items: &[Item]) -> String {
 }
 
 /// Roles, ranks and kernel sizes of the items, sorted: equal for groups that sit in the network alike.
-fn structure(variants: &[Variant], items: &[Item], facts: &Facts) -> String {
+fn structure(variants: &Variants, items: &[Item], facts: &Facts) -> String {
     let mut parts: Vec<String> = items
         .iter()
         .filter(|i| i.role.is_scored())

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, Variant};
+use super::groups::{Group, Variants};
 use super::relations::Relations;
 use crate::algebra::{Atom, Flags, Term, Terms};
 use crate::ops::Role;
@@ -105,7 +105,7 @@ impl FromStr for Kind {
 }
 
 /// Gives each group its kind.
-pub(super) fn assign(groups: &mut [Group], variants: &[Variant], relations: &Relations) {
+pub(super) fn assign(groups: &mut [Group], variants: &Variants, relations: &Relations) {
     let terms = &relations.terms;
     let beside = Beside::heads(variants, terms);
     for g in groups.iter_mut() {
@@ -143,7 +143,7 @@ struct Beside {
 }
 
 impl Beside {
-    fn heads(variants: &[Variant], terms: &Terms) -> Beside {
+    fn heads(variants: &Variants, terms: &Terms) -> Beside {
         let mut out = Beside::default();
         for v in variants {
             for t in &v.axes {

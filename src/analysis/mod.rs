@@ -22,8 +22,8 @@ pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, infer_one, of_constant};
-pub use graph::{Constant, Folded, Graph, Origin, Scope, TensorId};
-pub use groups::{Frozen, Group, Item, Variant};
+pub use graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, Scope, TensorId};
+pub use groups::{Frozen, Group, Item, Variant, VariantId, Variants};
 pub use kinds::{Kind, UnknownKind};
 pub use ladder::{is_derived, others as other_sizes, settled};
 pub use ranges::whole_numbers;
@@ -56,7 +56,7 @@ pub struct Analysis {
     /// Axis terms and the roles of weight axes.
     pub relations: Relations,
     /// The distinct copies of weights that pruning may tell apart.
-    pub variants: Vec<Variant>,
+    pub variants: Variants,
     /// What can shrink.
     pub groups: Vec<Group>,
     /// What cannot, and why.
@@ -112,14 +112,14 @@ impl Analysis {
 
     /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it;
     /// so is what nodes compute from constants.
-    pub fn contraction(&self, node: usize) -> Option<Contraction> {
+    pub fn contraction(&self, node: NodeId) -> Option<Contraction> {
         let main = self.graph.scope_of(node) == 0 && !self.graph.is_folded(node);
         let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);
         main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()
     }
 
     /// What a node of the main graph does to each value by itself.
-    pub fn pointwise(&self, node: usize) -> Option<Pointwise> {
+    pub fn pointwise(&self, node: NodeId) -> Option<Pointwise> {
         let main = self.graph.scope_of(node) == 0;
         let of = |op: &dyn Operator, cx: &CostCx| op.pointwise(cx);
         main.then(|| cost::asked(&self.graph, &self.facts, &self.relations, node, of)).flatten().flatten()

@@ -13,7 +13,7 @@ pub fn whole_numbers(graph: &Graph, facts: &Facts, tensor: TensorId) -> Vec<Numb
         if !seen.insert(id) {
             continue;
         }
-        for (i, inputs) in graph.inputs.iter().enumerate() {
+        for (i, inputs) in graph.inputs.enumerate() {
             let own = graph.node(i).input.len().min(inputs.len());
             for k in (0..own).filter(|k| inputs[*k] == Some(id)) {
                 let Some(op) = graph.operator(i).filter(|_| !graph.is_entry(i)) else { continue };

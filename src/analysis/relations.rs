@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::Sharing;
 use super::facts::Facts;
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, NodeId, PerNode, PerTensor, TensorId};
 use super::scales::{Readers, dequantized, scale_after};
-use super::streams;
 use crate::algebra::{Reason, Term, Terms};
 use crate::onnx;
-use crate::ops::values::Nature;
-use crate::ops::{Fact, Notes, Packed, RelateCx, Role};
+use crate::ops::{Packed, Role};
+
+mod node;
 
 /// Axis terms of one tensor.
 pub type Axes = Vec<Term>;
@@ -26,7 +26,7 @@ const QUANTIZED: &str = "quantized weight";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Use {
     /// The node.
-    pub node: usize,
+    pub node: NodeId,
     /// Its input.
     pub input: usize,
 }
@@ -49,16 +49,16 @@ pub struct Relations {
     /// The arena.
     pub terms: Terms,
     /// Axis terms of tensors that nodes write or a caller gives.
-    pub tensors: Vec<Option<Axes>>,
+    pub tensors: PerTensor<Option<Axes>>,
     /// Axis terms of each node's inputs. A constant has axes of its own at each use; those of layers
     /// that share a weight have been made one.
-    pub uses: Vec<Vec<Option<Axes>>>,
+    pub uses: PerNode<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
     /// Constants of whole numbers that rules take for real ones, by use.
     pub quantized: BTreeMap<Use, Quantization>,
     /// Tensors that nodes compute from constants only.
-    pub derived: Vec<bool>,
+    pub derived: PerTensor<bool>,
     /// Operators without a rule, with how often they occur.
     pub without_rule: BTreeMap<String, usize>,
 }
@@ -71,20 +71,20 @@ impl Relations {
             facts,
             settled: graph.constants.iter().map(Option::is_some).collect(),
             notes: Vec::new(),
-            picked: vec![false; graph.tensors()],
+            picked: graph.per_tensor(false),
             inside: HashMap::new(),
             out: Relations {
                 terms: Terms::default(),
-                tensors: vec![None; graph.tensors()],
-                uses: Vec::with_capacity(graph.count()),
+                tensors: graph.per_tensor(None),
+                uses: PerNode::new(),
                 roles: BTreeMap::new(),
                 quantized: BTreeMap::new(),
-                derived: vec![false; graph.tensors()],
+                derived: graph.per_tensor(false),
                 without_rule: BTreeMap::new(),
             },
         };
         walker.inputs();
-        for i in 0..graph.count() {
+        for i in graph.node_ids() {
             walker.node(i);
         }
         walker.outputs();
@@ -130,11 +130,11 @@ struct Walker<'a> {
     graph: &'a Graph,
     facts: &'a Facts,
     /// Tensors that no input decides: constants, sizes, and what is computed from these only.
-    settled: Vec<bool>,
+    settled: PerTensor<bool>,
     /// Roles at tensors that are computed from constants.
     notes: Vec<(Use, usize, Role)>,
     /// Tensors that hold weights, too, of which an input has picked some: matrices of a mixture's experts.
-    picked: Vec<bool>,
+    picked: PerTensor<bool>,
     /// Axes of stored weights in the arithmetic that weights are computed with: there they are one at all uses, as
     /// copies would take more room.
     inside: HashMap<TensorId, Axes>,
@@ -148,7 +148,7 @@ impl Walker<'_> {
     }
 
     fn inputs(&mut self) {
-        for id in 0..self.graph.tensors() {
+        for id in self.graph.tensors() {
             if self.graph.producer[id].is_none() && self.graph.constants[id].is_none() {
                 let reason = Reason { kind: "graph input", at: self.graph.name(id).into() };
                 self.out.tensors[id] = self.frozen_axes(id, &reason);
@@ -182,194 +182,6 @@ impl Walker<'_> {
         };
         let reason = Reason { kind, at: self.graph.name(id).into() };
         axes.iter().for_each(|t| self.out.terms.freeze(*t, &reason));
-    }
-
-    /// What no input decides is as good as a constant where it meets what an input decides: an axis that its own
-    /// computation froze (positions counted up, a mask written by index) is a fresh one there, and where that shrinks
-    /// the positions are picked ([`Relations::picked`]).
-    fn own_axes(&mut self, i: usize, axes_in: &mut [Option<Axes>]) {
-        let graph = self.graph;
-        if graph.inputs[i].iter().flatten().all(|id| self.settled[*id]) {
-            return;
-        }
-        for (id, axes) in graph.inputs[i].iter().zip(axes_in) {
-            let Some(id) = id.filter(|id| self.settled[*id] && graph.constants[*id].is_none()) else { continue };
-            if !self.facts.tensors[id].dtype.is_real() {
-                continue;
-            }
-            for t in axes.iter_mut().flatten() {
-                let terms = &mut self.out.terms;
-                let size = terms.size(*t);
-                let stuck = |t: &Term| terms.frozen(*t).is_some_and(|r| r.kind != QUANTIZED);
-                if (2..=MAX_PICKED).contains(&size.known().unwrap_or(0)) && terms.leaves(*t).iter().all(stuck) {
-                    *t = terms.atom(size);
-                }
-            }
-        }
-    }
-
-    /// Positions in a tensor are other ones once its axes shrink: only what takes them for positions may read them.
-    fn positions(&mut self, i: usize, axes_in: &[Option<Axes>], taken: &[usize], label: &Arc<str>) {
-        for (k, id) in self.graph.inputs[i].iter().enumerate() {
-            if taken.contains(&k) || id.is_none_or(|id| self.facts.tensors[id].places.is_none()) {
-                continue;
-            }
-            let reason = Reason { kind: "indices of a pooled maximum", at: label.clone() };
-            axes_in[k].iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-        }
-    }
-
-    fn settle(&mut self, i: usize, plain: bool) {
-        let graph = self.graph;
-        let inputs = &graph.inputs[i];
-        let all = plain && !inputs.is_empty() && inputs.iter().flatten().all(|id| self.settled[*id]);
-        for id in graph.outputs[i].iter().flatten() {
-            self.settled[*id] |= all || self.facts.tensors[*id].value.is_some();
-        }
-    }
-
-    fn node(&mut self, i: usize) {
-        if self.graph.is_constant_node(i) {
-            self.out.uses.push(vec![None; self.graph.inputs[i].len()]);
-            return;
-        }
-        let (graph, facts) = (self.graph, self.facts);
-        let node = graph.node(i);
-        let label: Arc<str> = format!("{} {}", node.op_type(), graph.label(i)).into();
-        let mut axes_in: Vec<Option<Axes>> =
-            graph.inputs[i].iter().map(|id| id.and_then(|id| self.axes_of(id))).collect();
-        self.own_axes(i, &mut axes_in);
-        let plain = !graph.is_entry(i) && graph.entry_of(i).is_none();
-        self.settle(i, plain);
-        let constant = |id: TensorId| graph.constants[id].is_some() || self.out.derived[id];
-        let computed = plain && !graph.inputs[i].is_empty() && graph.inputs[i].iter().flatten().all(|id| constant(*id));
-        let nature = graph.folding(i).map(|r| r.nature).filter(|_| computed);
-        if nature.is_some_and(|n| !n.moves()) {
-            for (id, axes) in graph.inputs[i].iter().zip(&mut axes_in) {
-                let (Some(holder), Some(axes)) = (id.and_then(|id| graph.holder(id)), axes) else { continue };
-                if axes.iter().filter(|t| self.out.terms.size(**t).known() > Some(1)).count() > 1 {
-                    axes.clone_from(self.inside.entry(holder).or_insert_with(|| axes.clone()));
-                }
-            }
-        }
-        let constants: Vec<bool> = graph.inputs[i].iter().map(|id| id.is_some_and(constant)).collect();
-        let float = |id: &Option<TensorId>| id.is_some_and(|id| facts.tensors[id].dtype.is_real());
-        let whole = |id: TensorId, axes: &Option<Axes>| graph.constants[id].is_some() || self.out.tensors[id] == *axes;
-        let holds = |id: &Option<TensorId>| id.is_some_and(|id| constant(id) || self.picked[id]);
-        let weight: Vec<bool> = graph.inputs[i]
-            .iter()
-            .zip(&axes_in)
-            .map(|(id, axes)| holds(id) && float(id) && id.is_some_and(|id| whole(id, axes)))
-            .collect();
-        let passes_on = graph.inputs[i].iter().any(|id| id.is_some_and(|id| self.picked[id]))
-            && graph.inputs[i].iter().filter(|id| id.is_some()).all(holds);
-        if computed {
-            graph.outputs[i].iter().flatten().for_each(|id| self.out.derived[*id] = true);
-        }
-        let nothing = Fact::default();
-        let outputs: Vec<&Fact> = graph.outputs[i].iter().map(|t| t.map_or(&nothing, |t| &facts.tensors[t])).collect();
-        // A rule may rely on what its own inference has checked.
-        let rule = graph.operator(i);
-        self.positions(i, &axes_in, rule.map_or(&[], |op| op.places()), &label);
-        let usable = rule.filter(|_| facts.inferred[i]);
-        let (tensors, settled) = (&self.out.tensors, &self.settled);
-        let continues = |terms: &Terms, a: usize, t: Term, b: usize| {
-            let at = |k: usize| graph.inputs[i].get(k).copied().flatten();
-            at(a).zip(at(b)).is_some_and(|(a, b)| streams::continues(graph, tensors, settled, terms, (a, t), b))
-        };
-        let mut cx = RelateCx {
-            view: graph.view(i, &facts.tensors),
-            outputs,
-            terms: &mut self.out.terms,
-            axes_in,
-            constant: constants,
-            weight,
-            notes: Notes::default(),
-            label: label.clone(),
-            places: (0..graph.inputs[i].len()).collect(),
-            continues: &continues,
-        };
-        let answer = usable.and_then(|op| op.relate(&mut cx));
-        let related = answer.is_some();
-        if related && (cx.notes.picks || passes_on) {
-            graph.outputs[i].iter().flatten().for_each(|id| self.picked[*id] = true);
-        }
-        let (axes_in, Notes { roles, quantized, .. }) = (cx.axes_in, cx.notes);
-        let mut axes_out = answer.unwrap_or_default().axes;
-        axes_out.resize(graph.outputs[i].len(), None);
-        let deliberate = rule.and_then(|op| op.frozen());
-        let kind = match (rule, deliberate) {
-            (_, Some(why)) => why,
-            (Some(_), None) => "form of an operator without a rule",
-            (None, None) => "operator without a rule",
-        };
-        let reason = Reason { kind, at: label };
-        if !related && deliberate.is_none() {
-            *self.out.without_rule.entry(graph.operator_name(i)).or_default() += 1;
-        }
-        if !related {
-            axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-        } else {
-            self.freeze_inside(nature, &axes_in, &axes_out, &reason.at);
-        }
-        let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
-        for id in &graph.captured[i] {
-            if let Some(axes) = self.out.tensors[*id].clone() {
-                axes.iter().for_each(|t| self.out.terms.freeze(*t, &body));
-            }
-        }
-        for (id, axes) in graph.outputs[i].iter().zip(axes_out) {
-            let Some(id) = *id else { continue };
-            let shape = facts.tensors[id].shape.as_deref();
-            let fits = |a: &Axes| {
-                shape.is_some_and(|s| s.len() == a.len() && a.iter().zip(s).all(|(t, d)| self.out.terms.size(*t) == *d))
-            };
-            self.out.tensors[id] = match axes {
-                Some(a) if fits(&a) => Some(a),
-                other => {
-                    // What the rule says and what the shapes say differ: believe neither.
-                    other.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-                    axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
-                    self.frozen_axes(id, &reason)
-                }
-            };
-        }
-        for (k, axes) in axes_in.iter().enumerate() {
-            let (Some(id), Some(axes)) = (graph.inputs[i][k], axes) else { continue };
-            if graph.constants[id].is_none() || facts.tensors[id].dtype.is_real() {
-                continue;
-            }
-            match quantized.iter().find(|(q, _)| *q == k) {
-                Some((_, by)) if related => {
-                    let at = |p: Option<usize>| p.and_then(|p| *graph.inputs[i].get(p)?);
-                    let (scale, zero_point) = (at(by.scale), at(by.zero_point));
-                    let by = Quantization { scale, zero_point, axis: by.axis, packed: by.packed };
-                    self.out.quantized.insert(Use { node: i, input: k }, by);
-                }
-                _ => self.keep_contents(id, axes),
-            }
-        }
-        self.out.uses.push(axes_in);
-        for r in roles {
-            let at = Use { node: i, input: r.input };
-            match graph.inputs[i].get(r.input).copied().flatten() {
-                Some(id) if graph.constants[id].is_some() => drop(self.out.roles.insert((at, r.axis), r.role)),
-                _ => self.notes.push((at, r.axis, r.role)),
-            }
-        }
-    }
-
-    /// What a weight is computed with, where it stays computed, is no layer: what its arithmetic sums over stays.
-    fn freeze_inside(&mut self, of: Option<Nature>, given: &[Option<Axes>], made: &[Option<Axes>], at: &Arc<str>) {
-        let terms = &mut self.out.terms;
-        let stays = match of {
-            Some(Nature::Mixes) => BTreeSet::new(),
-            Some(Nature::Contracts) => made.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).collect(),
-            _ => return,
-        };
-        let reason = Reason { kind: "inside of a computed weight", at: at.clone() };
-        let inside = given.iter().flatten().flatten().flat_map(|t| terms.leaves(*t)).filter(|l| !stays.contains(l));
-        inside.collect::<Vec<_>>().into_iter().for_each(|l| terms.freeze(l, &reason));
     }
 
     /// Makes one layer of all uses of a weight by layers: `direct` are those that read it as it is stored. Others read
@@ -436,7 +248,7 @@ impl Walker<'_> {
         let (graph, facts) = (self.graph, self.facts);
         let columns: HashMap<Use, usize> =
             self.notes.iter().filter(|(_, _, role)| *role == Role::Out).map(|(at, axis, _)| (*at, *axis)).collect();
-        let float = |node: usize| {
+        let float = |node: NodeId| {
             let out = graph.outputs[node].first().copied().flatten();
             out.is_some_and(|id| facts.tensors[id].dtype.is_real())
         };
@@ -479,7 +291,7 @@ impl Walker<'_> {
                 continue;
             };
             let leaves: HashSet<Term> = self.out.terms.leaves(t).into_iter().collect();
-            let mut queue: Vec<usize> =
+            let mut queue: Vec<NodeId> =
                 self.graph.inputs[at.node][at.input].and_then(|id| self.graph.producer[id]).into_iter().collect();
             let mut seen = HashSet::new();
             while let Some(n) = queue.pop() {

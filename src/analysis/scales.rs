@@ -3,18 +3,18 @@
 use std::collections::{HashMap, HashSet};
 
 use super::facts::Facts;
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, NodeId, PerTensor, TensorId};
 use super::relations::Use;
 use crate::onnx::{self};
 
 /// Where each tensor is read.
-pub struct Readers(Vec<Vec<Use>>);
+pub struct Readers(PerTensor<Vec<Use>>);
 
 impl Readers {
     /// Looks at all nodes once.
     pub fn of(graph: &Graph) -> Readers {
-        let mut all = vec![Vec::new(); graph.tensors()];
-        for (node, inputs) in graph.inputs.iter().enumerate() {
+        let mut all = graph.per_tensor(Vec::new());
+        for (node, inputs) in graph.inputs.enumerate() {
             for (input, id) in inputs.iter().enumerate() {
                 id.iter().for_each(|id| all[*id].push(Use { node, input }));
             }
@@ -84,8 +84,8 @@ pub fn dequantized(
     graph: &Graph,
     facts: &Facts,
     readers: &Readers,
-    derived: &[bool],
-    cast: usize,
+    derived: &PerTensor<bool>,
+    cast: NodeId,
     columns: &HashMap<Use, usize>,
 ) -> Option<Dequantized> {
     let shape = |id: TensorId| facts.tensors[id].known_shape().unwrap_or_default();
@@ -180,7 +180,7 @@ fn whole(graph: &Graph, facts: &Facts, numbers: TensorId, zero: TensorId) -> boo
 }
 
 /// Whether zero stays zero in whatever is computed from this tensor and constants alone.
-fn keeps_zero(graph: &Graph, facts: &Facts, readers: &Readers, derived: &[bool], tensor: TensorId) -> bool {
+fn keeps_zero(graph: &Graph, facts: &Facts, readers: &Readers, derived: &PerTensor<bool>, tensor: TensorId) -> bool {
     let (mut queue, mut seen) = (vec![tensor], HashSet::new());
     while let Some(t) = queue.pop() {
         for at in &readers.0[t] {

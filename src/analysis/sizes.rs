@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::error::{Error, Result};
 use super::facts::Facts;
-use super::graph::Graph;
+use super::graph::{Graph, PerTensor, TensorId};
 use super::ladder;
 use crate::algebra::Bindings;
 use crate::hint::Hint;
@@ -81,12 +81,12 @@ pub fn open(graph: &Graph, facts: &Facts) -> Vec<Open> {
 /// What is wrong with sizes, as far as shapes tell. Bodies of control flow are left out: they may not run.
 pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
     let mut out = Flaws::default();
-    let sizes: Vec<Option<Vec<Option<i64>>>> = facts
+    let sizes: PerTensor<Option<Vec<Option<i64>>>> = facts
         .tensors
         .iter()
         .map(|f| f.shape.as_ref().map(|s| s.iter().map(|d| facts.symbols.eval(d, bindings)).collect()))
         .collect();
-    for (i, _node) in graph.nodes().enumerate() {
+    for i in graph.node_ids() {
         if graph.scope_of(i) != 0 || graph.is_entry(i) {
             continue;
         }
@@ -97,7 +97,7 @@ pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
                 out.empty += usize::from(*n == Some(0));
             }
         }
-        let of = |ids: &[Option<usize>]| -> Vec<Option<&[Option<i64>]>> {
+        let of = |ids: &[Option<TensorId>]| -> Vec<Option<&[Option<i64>]>> {
             ids.iter().map(|id| id.and_then(|id| sizes[id].as_deref())).collect()
         };
         if let Some(op) = graph.operator(i).filter(|_| facts.inferred.get(i) == Some(&true)) {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::graph::{Graph, Origin, TensorId};
-use super::groups::{Group, Variant};
+use super::graph::{Graph, Origin, PerTensor, TensorId};
+use super::groups::{Group, Variants};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
@@ -110,7 +110,7 @@ impl Storage {
     pub fn build(
         graph: &Graph,
         relations: &Relations,
-        variants: &[Variant],
+        variants: &Variants,
         groups: &[Group],
         index: &dyn Fn(Atom) -> Option<usize>,
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
@@ -122,7 +122,7 @@ impl Storage {
             ..Storage::default()
         };
         // Copies that need all of each tensor while they are whole.
-        let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.tensors()];
+        let mut readers: PerTensor<Vec<usize>> = graph.per_tensor(Vec::new());
         let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut first: HashMap<(TensorId, Vec<Vec<Part>>), usize> = HashMap::new();
         for variant in variants {
@@ -154,7 +154,7 @@ impl Storage {
             members.iter().for_each(|v| out.copies[*v].groups = all.iter().copied().collect());
         }
         let mut known = Stored::default();
-        for (id, constant) in graph.constants.iter().enumerate() {
+        for (id, constant) in graph.constants.enumerate() {
             let Some(c) = constant.as_ref().filter(|c| !matches!(c.origin, Origin::Folded(_))) else { continue };
             if graph.holder(id) != Some(id) {
                 continue;
@@ -199,13 +199,13 @@ fn unit(graph: &Graph, id: TensorId) -> Stored {
 
 /// Tensors that something reads that cannot follow a cut: a body that is not walked, the caller, a node whose axes
 /// are unknown, a use that holds no weights.
-fn pinned(graph: &Graph, variants: &[Variant]) -> Vec<bool> {
-    let mut out = vec![false; graph.tensors()];
+fn pinned(graph: &Graph, variants: &Variants) -> PerTensor<bool> {
+    let mut out = graph.per_tensor(false);
     let follows: HashSet<Use> = variants.iter().flat_map(|v| &v.uses).copied().collect();
     let own = |id: TensorId| graph.holder(id).unwrap_or(id);
     let outputs = graph.proto().output.iter().filter_map(|v| graph.id(v.name()));
     graph.captured.iter().flatten().copied().chain(outputs).for_each(|id| out[own(id)] = true);
-    for i in (0..graph.count()).filter(|i| !graph.is_constant_node(*i)) {
+    for i in graph.node_ids().filter(|i| !graph.is_constant_node(*i)) {
         for (k, id) in graph.inputs[i].iter().enumerate() {
             let Some(id) = *id else { continue };
             if !follows.contains(&Use { node: i, input: k }) {

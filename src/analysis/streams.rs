@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::graph::{Graph, TensorId};
+use super::graph::{Graph, PerTensor, TensorId};
 use super::relations::Axes;
 use crate::algebra::{Term, Terms};
 
@@ -13,8 +13,8 @@ const REACH: usize = 1 << 13;
 /// before steps that read nothing else and leave the axis.
 pub fn continues(
     graph: &Graph,
-    tensors: &[Option<Axes>],
-    settled: &[bool],
+    tensors: &PerTensor<Option<Axes>>,
+    settled: &PerTensor<bool>,
     terms: &Terms,
     (a, t): (TensorId, Term),
     b: TensorId,

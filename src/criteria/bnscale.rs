@@ -1,7 +1,8 @@
 //! The bnscale criterion.
 
+use super::l1::Magnitude;
 use super::manual::manual_page;
-use super::{Criterion, Error, Measure, Plan, Roles};
+use super::{Criterion, Error, Plan, Roles};
 
 manual_page! {
     /// Absolute scale of the batch normalisation after a channel.
@@ -39,7 +40,7 @@ impl Criterion for BnScale {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::SumAbs, roles: Roles::BATCH_NORM }
+        Plan::items(&Magnitude, Roles::BATCH_NORM)
     }
 
     fn fallback(&self) -> Option<Plan> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::item::Positions;
+use super::measure::State;
 use super::setup;
-use super::state::State;
 use super::{Criterion, Error, GroupItems, Reduction, Role, ScoreOptions, Weight};
 
 /// Where an item's score is kept.
@@ -14,10 +14,8 @@ use super::{Criterion, Error, GroupItems, Reduction, Role, ScoreOptions, Weight}
 pub(super) enum Source {
     /// The criterion does not read the item.
     Unread,
-    /// Sums of `Marginals` along a track.
-    Sums { state: usize, track: usize },
-    /// One of the items of `Distances`.
-    Distances { state: usize, index: usize },
+    /// One of the items of a state.
+    Read { state: usize, index: usize },
 }
 
 /// An item, indexed for scoring.
@@ -51,7 +49,7 @@ pub(super) struct GroupState {
 pub struct Scoreboard {
     criterion: &'static dyn Criterion,
     options: ScoreOptions,
-    states: Vec<State>,
+    states: Vec<Box<dyn State>>,
     /// Groups that read each state, ascending.
     readers: Vec<Vec<usize>>,
     groups: Vec<GroupState>,
@@ -92,12 +90,12 @@ impl Scoreboard {
             group.scores[c] = f64::NAN;
             group.stale = true;
             for item in &group.items {
-                if let Source::Distances { state, index } = item.source {
+                if let Source::Read { state, index } = item.source {
                     self.states[state].remove(index, c);
                 }
                 for &(state, track) in &item.listeners {
                     for &p in item.positions.of(c) {
-                        self.states[state].kill(track, p);
+                        self.states[state].survivors().kill(track, p);
                     }
                 }
             }
@@ -113,7 +111,7 @@ impl Scoreboard {
                 }
             }
         }
-        self.states.par_iter_mut().with_max_len(1).filter(|s| s.stale()).for_each(State::apply);
+        self.states.par_iter_mut().with_max_len(1).filter(|s| s.stale()).for_each(|s| s.apply());
         self.rescore();
     }
 
@@ -148,7 +146,7 @@ impl Scoreboard {
 }
 
 impl GroupState {
-    fn score(&mut self, states: &[State], criterion: &dyn Criterion, options: ScoreOptions) {
+    fn score(&mut self, states: &[Box<dyn State>], criterion: &dyn Criterion, options: ScoreOptions) {
         let survivors: Vec<usize> = (0..self.alive.len()).filter(|&c| self.alive[c]).collect();
         let mut scores = match &self.given {
             Some(given) => {
@@ -169,7 +167,7 @@ impl GroupState {
         }
     }
 
-    fn reduce(&self, states: &[State], survivors: &[usize], reduction: Reduction) -> Vec<f64> {
+    fn reduce(&self, states: &[Box<dyn State>], survivors: &[usize], reduction: Reduction) -> Vec<f64> {
         let mut scores = vec![0.0; survivors.len()];
         let read = || self.items.iter().filter(|i| i.source != Source::Unread);
         let only = match reduction {
@@ -205,11 +203,10 @@ fn order_equals(scores: &mut [f64], second: &[f64]) {
 }
 
 impl ItemState {
-    fn score(&self, states: &[State], channel: usize) -> f64 {
+    fn score(&self, states: &[Box<dyn State>], channel: usize) -> f64 {
         match self.source {
             Source::Unread => 0.0,
-            Source::Sums { state, track } => states[state].sum(track, self.positions.of(channel)),
-            Source::Distances { state, index } => states[state].distance(index, channel),
+            Source::Read { state, index } => states[state].score(index, channel),
         }
     }
 }

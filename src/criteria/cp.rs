@@ -3,6 +3,7 @@
 use super::lasso::entries;
 use super::manual::manual_page;
 use super::{Criterion, Plan};
+use crate::statistics::SHARES;
 
 manual_page! {
     /// LASSO selection: what the next layers' outputs can be rebuilt without.
@@ -48,11 +49,10 @@ impl Criterion for Cp {
     }
 
     fn plan(&self) -> Plan {
-        Plan::SHARES
-    }
-
-    fn of_shares(&self, gram: &[f64], channels: usize) -> Vec<f64> {
-        let target: Vec<f64> = gram.chunks_exact(channels.max(1)).map(|row| row.iter().sum()).collect();
-        entries(gram, &target)
+        Plan::group(&[&SHARES], |g| {
+            let gram = g.of(SHARES);
+            let target: Vec<f64> = gram.chunks_exact(g.channels.max(1)).map(|row| row.iter().sum()).collect();
+            entries(gram, &target)
+        })
     }
 }

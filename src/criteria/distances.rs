@@ -10,10 +10,12 @@ use rayon::prelude::*;
 
 use super::filters::{Filters, columns, take_dead};
 use super::item::Positions;
+use super::measure::{Measure, ReadItem, Reading, State};
 use super::pairs::{BLOCK, Block, Gone, Partial, Pass};
 use super::survivors::Survivors;
 use super::weight::{Value, with_values};
 use super::{Error, Weight};
+use crate::statistics::AnyKey;
 
 /// Updates after which rounding of f32 could show: the triangle is then built anew.
 const UPDATES: usize = 500;
@@ -26,15 +28,15 @@ const CANCELLATION: f64 = 0.1;
 
 /// The items of one weight whose filters are compared.
 #[derive(Debug)]
-pub(super) struct Distances {
+struct Distances {
     weight: Arc<Weight>,
-    pub(super) survivors: Survivors,
-    pub(super) items: Vec<ItemDistances>,
+    survivors: Survivors,
+    items: Vec<ItemDistances>,
 }
 
 /// The distances among one item's channels.
 #[derive(Debug)]
-pub(super) struct ItemDistances {
+struct ItemDistances {
     track: usize,
     positions: Arc<Positions>,
     inner: usize,
@@ -55,55 +57,73 @@ pub(super) struct ItemDistances {
     rebuild: bool,
 }
 
+/// Σ over the other surviving channels of the Euclidean distance between the two filters.
+pub(super) struct FilterDistances;
+
+impl Measure for FilterDistances {
+    fn name(&self) -> &'static str {
+        "distances"
+    }
+
+    fn statistic(&self) -> Option<&'static dyn AnyKey> {
+        None
+    }
+
+    fn state(&self, reading: Reading) -> Result<Box<dyn State>, Error> {
+        Ok(Box::new(Distances::new(reading)?))
+    }
+}
+
 impl Distances {
-    /// Measures the items given by track, positions and number of channels.
-    ///
-    /// # Errors
-    /// [`Error::NonFinite`].
-    pub(super) fn new(
-        weight: Arc<Weight>,
-        survivors: Survivors,
-        items: Vec<(usize, Arc<Positions>, usize)>,
-    ) -> Result<Distances, Error> {
+    /// Measures the items of a weight.
+    fn new(reading: Reading) -> Result<Distances, Error> {
+        let Reading { weight, survivors, items } = reading;
         let finite =
             with_values!(&weight.data, values => values.par_iter().with_min_len(1 << 16).all(|v| v.get().is_finite()));
         if !finite {
             return Err(Error::NonFinite { weight: weight.name.clone() });
         }
-        let items = items
-            .into_iter()
-            .map(|(track, positions, channels)| {
-                let (inner, columns) = columns(&weight.shape, survivors.axes[track].axis);
-                ItemDistances {
-                    track,
-                    positions,
-                    inner,
-                    columns,
-                    channels: (0..channels as u32).collect(),
-                    live: vec![true; channels],
-                    base: Vec::new(),
-                    blocks: Vec::new(),
-                    scale: 1.0,
-                    sums: vec![0.0; channels],
-                    fresh: Vec::new(),
-                    removed: Vec::new(),
-                    updates: 0,
-                    rebuild: true,
-                }
-            })
-            .collect();
+        let item = |ReadItem { track, positions, channels }: ReadItem| {
+            let (inner, columns) = columns(&weight.shape, survivors.axes[track].axis);
+            ItemDistances {
+                track,
+                positions,
+                inner,
+                columns,
+                channels: (0..channels as u32).collect(),
+                live: vec![true; channels],
+                base: Vec::new(),
+                blocks: Vec::new(),
+                scale: 1.0,
+                sums: vec![0.0; channels],
+                fresh: Vec::new(),
+                removed: Vec::new(),
+                updates: 0,
+                rebuild: true,
+            }
+        };
+        let items = items.into_iter().map(item).collect();
         let mut this = Distances { weight, survivors, items };
         this.apply();
         Ok(this)
     }
+}
 
-    /// Whether anything was removed since the last update.
-    pub(super) fn stale(&self) -> bool {
+impl State for Distances {
+    fn survivors(&mut self) -> &mut Survivors {
+        &mut self.survivors
+    }
+
+    fn remove(&mut self, item: usize, channel: usize) {
+        self.items[item].removed.push(channel as u32);
+    }
+
+    fn stale(&self) -> bool {
         self.survivors.stale() || self.items.iter().any(|i| !i.removed.is_empty())
     }
 
     /// Brings the sums up to date with what was removed.
-    pub(super) fn apply(&mut self) {
+    fn apply(&mut self) {
         let (weight, survivors) = (&self.weight, &self.survivors);
         self.items.par_iter_mut().with_max_len(1).for_each(|item| {
             with_values!(&weight.data, values => item.apply(values, &weight.shape, survivors));
@@ -112,16 +132,15 @@ impl Distances {
             self.survivors.settle(track);
         }
     }
+
+    fn score(&self, item: usize, channel: usize) -> f64 {
+        self.items[item].sum(channel)
+    }
 }
 
 impl ItemDistances {
-    /// Removes a channel of the item's group.
-    pub(super) fn remove(&mut self, channel: usize) {
-        self.removed.push(channel as u32);
-    }
-
     /// Σ of distances to the other surviving channels.
-    pub(super) fn sum(&self, channel: usize) -> f64 {
+    fn sum(&self, channel: usize) -> f64 {
         self.sums[channel] / f64::from(self.scale)
     }
 

@@ -31,6 +31,22 @@ pub enum Error {
         /// The criterion's name.
         criterion: &'static str,
     },
+    /// The criterion reads gradients, and nobody handed any in.
+    #[error("{criterion} reads gradients of a loss, and none are known")]
+    NoGradients {
+        /// The criterion's name.
+        criterion: &'static str,
+    },
+    /// A statistic of a weight's elements cannot be used.
+    #[error("statistic '{statistic}' of weight '{weight}': {why}")]
+    Statistic {
+        /// The weight's name.
+        weight: String,
+        /// The statistic's name.
+        statistic: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A weight's data and shape disagree.
     #[error("weight '{weight}' of shape {shape:?} holds {found} values")]
     Shape {

@@ -1,7 +1,9 @@
 //! The fpgm criterion.
 
+use super::distances::FilterDistances;
+use super::l2::Square;
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan, Roles};
 
 manual_page! {
     /// Distance from the geometric median: filters close to all others can be replaced by them.
@@ -42,10 +44,10 @@ impl Criterion for Fpgm {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Distances, roles: Roles::OUT }
+        Plan::items(&FilterDistances, Roles::OUT)
     }
 
     fn fallback(&self) -> Option<Plan> {
-        Some(Plan { measure: Measure::SumSquares, roles: Roles::IN })
+        Some(Plan::items(&Square, Roles::IN))
     }
 }

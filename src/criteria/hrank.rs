@@ -1,7 +1,8 @@
 //! The hrank criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
+use crate::statistics::RANKS;
 
 manual_page! {
     /// Mean rank of a channel's feature maps: maps of low rank say little.
@@ -44,7 +45,7 @@ impl Criterion for HRank {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Ranks, roles: Roles::NONE }
+        Plan::group(&[&RANKS], |g| g.of(RANKS).to_vec())
     }
 
     fn ties(&self) -> Option<Plan> {

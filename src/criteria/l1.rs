@@ -1,7 +1,7 @@
 //! The l1 criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan, Roles, Term};
 
 manual_page! {
     /// Sum of absolute weights.
@@ -29,6 +29,18 @@ manual_page! {
     pub struct L1;
 }
 
+/// |w|.
+pub(super) struct Magnitude;
+
+impl Term for Magnitude {
+    const NAME: &'static str = "|w|";
+
+    #[inline(always)]
+    fn of(weight: f64, _: f64) -> f64 {
+        weight.abs()
+    }
+}
+
 impl Criterion for L1 {
     fn name(&self) -> &'static str {
         "l1"
@@ -39,6 +51,6 @@ impl Criterion for L1 {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::SumAbs, roles: Roles::SCORED }
+        Plan::items(&Magnitude, Roles::SCORED)
     }
 }

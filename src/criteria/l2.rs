@@ -1,7 +1,7 @@
 //! The l2 criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, Plan, Term};
 
 manual_page! {
     /// Sum of squared weights.
@@ -28,6 +28,18 @@ manual_page! {
     /// MagnitudeImportance(p=2) of Torch-Pruning with its defaults: squares without the root, so the
     /// ranking over several items is not that of the Euclidean norms.
     pub struct L2;
+}
+
+/// w².
+pub(super) struct Square;
+
+impl Term for Square {
+    const NAME: &'static str = "w²";
+
+    #[inline(always)]
+    fn of(weight: f64, _: f64) -> f64 {
+        weight * weight
+    }
 }
 
 impl Criterion for L2 {

@@ -21,11 +21,12 @@ mod lamp;
 mod lasso;
 mod manual;
 mod marginals;
+mod measure;
 mod obs;
 mod pairs;
+mod plan;
 mod random;
 mod setup;
-mod state;
 mod survivors;
 mod thinet;
 mod variance;
@@ -43,93 +44,14 @@ pub use l1::L1;
 pub use l2::L2;
 pub use lamp::Lamp;
 pub use manual::HEADINGS;
+pub use marginals::Term;
+pub use measure::Measure;
 pub use obs::Obs;
+pub use plan::{Known, Needs, Plan};
 pub use random::Random;
 pub use thinet::ThiNet;
 pub use variance::Variance;
 pub use weight::{Weight, WeightData};
-
-/// What a criterion must be given: a set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Needs(u8);
-
-impl Needs {
-    /// Nothing but the groups.
-    pub const NOTHING: Needs = Needs(0);
-    /// Values of weights.
-    pub const WEIGHTS: Needs = Needs(1);
-    /// Activations on calibration data.
-    pub const ACTIVATIONS: Needs = Needs(2);
-    /// Gradients of the mean loss over calibration data.
-    pub const GRADIENTS: Needs = Needs(4);
-    /// Gradients of each sample's loss.
-    pub const SAMPLE_GRADIENTS: Needs = Needs(8);
-
-    /// Whether all of `other` is in the set.
-    pub const fn contains(self, other: Needs) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// Both sets together.
-    pub const fn and(self, other: Needs) -> Needs {
-        Needs(self.0 | other.0)
-    }
-}
-
-/// What is measured of one item, per channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
-    /// Σ |w| over the channel's surviving values.
-    SumAbs,
-    /// Σ w² over the channel's surviving values.
-    SumSquares,
-    /// Σ over the other surviving channels of the Euclidean distance between the two filters.
-    Distances,
-    /// A number drawn for the channel; reads no item.
-    Draw,
-    /// Mean rank of the channel's feature maps on data; reads no item.
-    Ranks,
-    /// What is lost once the channel has gone and what is left makes up for it; reads no item.
-    Errors,
-    /// Variance of what the channel gives, as the layers that read it weigh it; reads no item.
-    Variances,
-    /// What [`Criterion::of_shares`] makes of the channels' shares in what reads them, on data; reads no item.
-    Shares,
-}
-
-impl Measure {
-    /// Whether the measure reads items, and so changes with what is removed; others are taken once.
-    pub(crate) fn reads_items(self) -> bool {
-        matches!(self, Measure::SumAbs | Measure::SumSquares | Measure::Distances)
-    }
-
-    /// What must be given. Activations may be missing for some groups, which are then scored by weights.
-    const fn needs(self) -> Needs {
-        match self {
-            Measure::SumAbs | Measure::SumSquares | Measure::Distances => Needs::WEIGHTS,
-            Measure::Draw => Needs::NOTHING,
-            Measure::Ranks | Measure::Shares | Measure::Errors | Measure::Variances => {
-                Needs::ACTIVATIONS.and(Needs::WEIGHTS)
-            }
-        }
-    }
-}
-
-/// What a criterion measures, and on which items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// The item score.
-    pub measure: Measure,
-    /// The items that are read.
-    pub roles: Roles,
-}
-
-impl Plan {
-    /// Squares of all weights.
-    pub const L2: Plan = Plan { measure: Measure::SumSquares, roles: Roles::SCORED };
-    /// Shares in what reads the channels.
-    pub const SHARES: Plan = Plan { measure: Measure::Shares, roles: Roles::NONE };
-}
 
 /// An importance criterion: one score per channel of a group, lower is pruned first.
 pub trait Criterion: Sync {
@@ -141,27 +63,21 @@ pub trait Criterion: Sync {
 
     /// What must be given.
     fn needs(&self) -> Needs {
-        self.plan().measure.needs()
+        self.plan().needs()
     }
 
     /// What is measured.
     fn plan(&self) -> Plan;
 
     /// What is measured instead in a group that has nothing that [`plan`](Criterion::plan) reads: l2, where that was
-    /// activations.
+    /// more than weights.
     fn fallback(&self) -> Option<Plan> {
-        self.needs().contains(Needs::ACTIVATIONS).then_some(Plan::L2)
+        (!self.plan().statistics().is_empty()).then_some(Plan::L2)
     }
 
     /// What orders channels that score the same.
     fn ties(&self) -> Option<Plan> {
         None
-    }
-
-    /// One score per channel from [`Measure::Shares`]: the Gram matrix ⟨Z_c, Z_d⟩ of the shares Z that the channels
-    /// have in the outputs of the layers that read them, row-major.
-    fn of_shares(&self, _gram: &[f64], channels: usize) -> Vec<f64> {
-        vec![0.0; channels]
     }
 
     /// The error where *no* group has an item that is read; `None` where the fallback will do.

@@ -1,7 +1,8 @@
 //! The obs criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
+use crate::statistics::ERRORS;
 
 manual_page! {
     /// Structured optimal brain surgeon: what the next layers lose although the rest makes up for it.
@@ -46,6 +47,6 @@ impl Criterion for Obs {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Errors, roles: Roles::NONE }
+        Plan::group(&[&ERRORS], |g| g.of(ERRORS).to_vec())
     }
 }

@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
 
 manual_page! {
     /// Uniform random numbers: the baseline.
@@ -41,12 +41,12 @@ impl Criterion for Random {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Draw, roles: Roles::NONE }
+        Plan::group(&[], |g| draws(g.seed, g.name, g.channels))
     }
 }
 
 /// One draw per channel: the c-th word of the stream that seed and group name select.
-pub(super) fn draws(seed: u64, group: &str, channels: usize) -> Vec<f64> {
+fn draws(seed: u64, group: &str, channels: usize) -> Vec<f64> {
     // FNV-1a: stable across versions and platforms, unlike the standard library's hasher.
     let name = group.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
     let mut key = [0u8; 32];

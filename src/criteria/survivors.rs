@@ -25,7 +25,7 @@ struct Factor {
 
 /// The surviving positions of a weight's tracked axes.
 #[derive(Debug)]
-pub(super) struct Survivors {
+pub struct Survivors {
     factors: Vec<Factor>,
     pub(super) axes: Vec<Axis>,
 }

@@ -2,6 +2,7 @@
 
 use super::manual::manual_page;
 use super::{Criterion, Plan};
+use crate::statistics::SHARES;
 
 manual_page! {
     /// Greedy reconstruction: first goes what changes the next layers' outputs least.
@@ -45,11 +46,7 @@ impl Criterion for ThiNet {
     }
 
     fn plan(&self) -> Plan {
-        Plan::SHARES
-    }
-
-    fn of_shares(&self, gram: &[f64], channels: usize) -> Vec<f64> {
-        turns(gram, channels)
+        Plan::group(&[&SHARES], |g| turns(g.of(SHARES), g.channels))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The variance criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Measure, Plan, Roles};
+use super::{Criterion, Plan};
+use crate::statistics::VARIANCES;
 
 manual_page! {
     /// How much a channel varies, as the next layers weigh it.
@@ -41,6 +42,6 @@ impl Criterion for Variance {
     }
 
     fn plan(&self) -> Plan {
-        Plan { measure: Measure::Variances, roles: Roles::NONE }
+        Plan::group(&[&VARIANCES], |g| g.of(VARIANCES).to_vec())
     }
 }

@@ -3,6 +3,14 @@
 use bytes::Bytes;
 use half::{bf16, f16};
 
+use crate::statistics::WeightStatistics;
+
+impl Default for WeightData {
+    fn default() -> Self {
+        WeightData::Floats(Vec::new())
+    }
+}
+
 /// Values of a weight, row-major.
 #[derive(Debug, Clone)]
 pub enum WeightData {
@@ -33,7 +41,7 @@ impl WeightData {
 }
 
 /// One weight tensor: `data` holds `shape.product()` values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Weight {
     /// Name used in errors and notes.
     pub name: String,
@@ -41,6 +49,8 @@ pub struct Weight {
     pub shape: Vec<usize>,
     /// Row-major values.
     pub data: WeightData,
+    /// What is known of the values beside themselves, each in the order of the values.
+    pub statistics: WeightStatistics,
 }
 
 /// One stored value: an f32, or its bytes where they lie.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::algebra::Atom;
-use crate::analysis::{Analysis, TensorId};
+use crate::analysis::{Analysis, NodeId, PerNode, TensorId};
 use crate::planning::Limit;
 
 /// A contraction and what follows it, up to the next one.
@@ -22,18 +22,18 @@ pub struct Parts {
     /// In file order.
     pub parts: Vec<Part>,
     /// By node; `None` for sizes, weights, control flow, and what comes before the first contraction.
-    pub of: Vec<Option<usize>>,
+    pub of: PerNode<Option<usize>>,
 }
 
 impl Parts {
     /// Takes a model apart. Only groups that `limits` lets shrink count.
     pub fn of(a: &Analysis, limits: &[Limit]) -> Parts {
         let g = &a.graph;
-        let mut contraction = vec![false; g.count()];
+        let mut contraction = g.per_node(false);
         a.costs.mac_nodes.iter().for_each(|i| contraction[*i] = true);
-        let mut of: Vec<Option<usize>> = vec![None; g.count()];
+        let mut of: PerNode<Option<usize>> = g.per_node(None);
         let mut n = 0;
-        for i in 0..g.count() {
+        for i in g.node_ids() {
             if !computes(a, i) || !g.bodies[i].is_empty() {
                 continue;
             }
@@ -46,8 +46,8 @@ impl Parts {
             };
         }
         let mut parts = vec![Part { outputs: Vec::new(), axes: Vec::new() }; n];
-        let mut read = vec![false; g.tensors()];
-        for (i, inputs) in g.inputs.iter().enumerate() {
+        let mut read = g.per_tensor(false);
+        for (i, inputs) in g.inputs.enumerate() {
             let foreign = |id: &&TensorId| g.producer[**id].is_none_or(|p| of[p] != of[i]);
             inputs.iter().flatten().filter(foreign).chain(&g.captured[i]).for_each(|id| read[*id] = true);
         }
@@ -61,7 +61,7 @@ impl Parts {
             .map(|(i, (g, _))| (g.atom, i))
             .collect();
         let mut axes: Vec<Sets> = vec![Sets::default(); n];
-        for (i, part) in of.iter().enumerate() {
+        for (i, part) in of.enumerate() {
             let Some(part) = *part else { continue };
             parts[part].outputs.extend(g.outputs[i].iter().flatten().filter(|id| read[**id]));
             let outputs = g.outputs[i].iter().flatten().filter_map(|id| a.relations.tensors[*id].as_ref());
@@ -78,7 +78,7 @@ impl Parts {
 }
 
 /// Whether a node of the main graph computes with activations, and not with sizes or weights alone.
-pub fn computes(a: &Analysis, node: usize) -> bool {
+pub fn computes(a: &Analysis, node: NodeId) -> bool {
     let g = &a.graph;
     let activation =
         |id: &TensorId| g.constants[*id].is_none() && !a.relations.derived[*id] && a.facts.tensors[*id].value.is_none();

@@ -99,7 +99,7 @@ impl Table {
         let (parts, full) = (Parts::of(a, limits), a.full_counts());
         let idle = self.time(idle(), setting, costs)?;
         self.fixed = idle;
-        let computing = (0..a.graph.count()).filter(|i| computes(a, *i));
+        let computing = a.graph.node_ids().filter(|i| computes(a, *i));
         self.complete = computing.into_iter().all(|i| a.graph.bodies[i].is_empty());
         let wanted: Vec<usize> = (0..parts.parts.len()).filter(|i| !parts.parts[*i].axes.is_empty()).collect();
         // Parts that are alike at full width, and whose axes shrink alike, share their times.

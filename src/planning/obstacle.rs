@@ -7,7 +7,7 @@ use super::eligible::{Limit, limits};
 use super::error::{Error, Result};
 use super::options::Options;
 use super::schemes::Scheme;
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::{Analysis, Kind, NodeId, TensorId};
 use crate::hint::Hint;
 use crate::ops::Work;
 
@@ -61,17 +61,17 @@ fn stuck(a: &Analysis) -> String {
     parts.join("; ")
 }
 
-fn unknown(a: &Analysis, id: &Option<usize>) -> bool {
+fn unknown(a: &Analysis, id: &Option<TensorId>) -> bool {
     id.is_some_and(|id| a.facts.tensors[id].shape.is_none())
 }
 
 /// The node that first gives a tensor of unknown shape, of those that a contraction waits for.
-fn blind_from(a: &Analysis) -> Option<usize> {
-    let waits = |i: &usize| {
+fn blind_from(a: &Analysis) -> Option<NodeId> {
+    let waits = |i: &NodeId| {
         let counted = a.graph.operator(*i).is_some_and(|op| op.work() == Work::Counted);
         counted && a.graph.inputs[*i].iter().any(|id| unknown(a, id))
     };
-    let mut node = (0..a.graph.count()).find(waits)?;
+    let mut node = a.graph.node_ids().find(waits)?;
     // Nodes stand in order: each step leads to an earlier one.
     while let Some(id) = a.graph.inputs[node].iter().flatten().find(|id| unknown(a, &Some(**id))) {
         node = a.graph.producer[*id].filter(|before| *before < node)?;
@@ -89,21 +89,21 @@ fn without_shape(a: &Analysis) -> Option<&str> {
 /// where there is another.
 fn heaviest(a: &Analysis) -> Option<(&str, &str, Option<f64>)> {
     let full = a.full_counts();
-    let mut of_node: HashMap<usize, f64> = HashMap::new();
+    let mut of_node: HashMap<NodeId, f64> = HashMap::new();
     for (k, node) in a.costs.mac_nodes.iter().enumerate() {
         *of_node.entry(*node).or_default() += a.costs.macs.eval_product(k, &full);
     }
-    let mut readers: HashMap<&str, BTreeSet<usize>> = HashMap::new();
+    let mut readers: HashMap<&str, BTreeSet<NodeId>> = HashMap::new();
     for v in &a.variants {
         readers.entry(a.graph.name(v.tensor)).or_default().extend(v.uses.iter().map(|u| u.node));
     }
-    let mut nodes: BTreeMap<(&str, &str), BTreeSet<usize>> = BTreeMap::new();
+    let mut nodes: BTreeMap<(&str, &str), BTreeSet<NodeId>> = BTreeMap::new();
     for f in &a.frozen {
         let own = f.places.iter().filter_map(|(name, _)| readers.get(name.as_str())).flatten();
         nodes.entry((f.kind, f.at.as_str())).or_default().extend(own);
     }
     let ends = |kind: &str| matches!(kind, "graph input" | "graph output");
-    let macs = |all: &BTreeSet<usize>| all.iter().filter_map(|n| of_node.get(n)).sum::<f64>();
+    let macs = |all: &BTreeSet<NodeId>| all.iter().filter_map(|n| of_node.get(n)).sum::<f64>();
     let best = nodes
         .iter()
         .max_by(|(x, m), (y, n)| (!ends(x.0)).cmp(&!ends(y.0)).then(macs(m).total_cmp(&macs(n))).then(y.cmp(x)));
@@ -114,7 +114,7 @@ fn heaviest(a: &Analysis) -> Option<(&str, &str, Option<f64>)> {
 /// Operators that hold what they compute with in their attributes.
 fn work_elsewhere(a: &Analysis) -> Option<String> {
     let mut found: BTreeMap<String, (usize, &str)> = BTreeMap::new();
-    for i in 0..a.graph.count() {
+    for i in a.graph.node_ids() {
         let Some(op) = a.graph.operator(i).filter(|op| op.work() != Work::None) else { continue };
         if let Some(why) = op.frozen() {
             found.entry(a.graph.operator_name(i)).or_insert((0, why)).0 += 1;
@@ -129,7 +129,7 @@ fn work_elsewhere(a: &Analysis) -> Option<String> {
 
 /// Names the nodes that hold most of the MACs that are left, and the axes that would help.
 pub fn missed(a: &Analysis, limits: &[Limit], counts: &[usize], more: impl FnOnce() -> Result<Option<Axes>>) -> String {
-    let mut nodes: Vec<(f64, usize)> =
+    let mut nodes: Vec<(f64, NodeId)> =
         (0..a.costs.macs.len()).map(|i| (a.costs.macs.eval_product(i, counts), a.costs.mac_nodes[i])).collect();
     nodes.sort_by(|x, y| y.0.total_cmp(&x.0));
     let total: f64 = nodes.iter().map(|n| n.0).sum();

@@ -16,7 +16,7 @@ use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::criteria::{Criterion, ScoreOptions, Scoreboard};
 use crate::job::{self, FigureName, Job};
-use crate::statistics::GroupStatistics;
+use crate::statistics::Statistics;
 
 /// What to aim at and by which means.
 #[derive(Clone, Copy)]
@@ -33,8 +33,8 @@ pub struct Aim<'o> {
     pub options: &'o Options,
     /// Bytes that the file takes beside weights.
     pub fixed_bytes: f64,
-    /// What data says of each group; empty without data.
-    pub statistics: &'o [GroupStatistics],
+    /// What is known beside the weights.
+    pub statistics: &'o Statistics,
     /// What each group loses by the share of it that is gone; empty without a measurement.
     pub losses: &'o [Vec<(f64, f64)>],
     /// What the output loses as channels of each group go, for schemes that follow that.

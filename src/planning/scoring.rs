@@ -5,23 +5,24 @@ use crate::analysis::{Analysis, Variant};
 use crate::criteria::{
     Criterion, GroupItems, Item, Needs, Role as Scored, ScoreOptions, Scoreboard, Weight, WeightData,
 };
+use crate::index::Id;
 use crate::onnx;
 use crate::onnx::proto::TensorProto;
 use crate::ops::Role;
-use crate::statistics::GroupStatistics;
+use crate::statistics::Statistics;
 use crate::tensor::DType;
 
-/// The weights and groups of a model as criteria see them, with what data says of each group, where there is data.
+/// The weights and groups of a model as criteria see them, with what is known beside them.
 ///
 /// # Errors
 /// When a weight's contents do not fit its shape.
-fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
+fn inputs(a: &Analysis, statistics: &Statistics) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
     let mut weights = Vec::with_capacity(a.variants.len());
     for v in &a.variants {
         let name = a.graph.weight_name(v.tensor).to_owned();
         let Some(t) = a.graph.tensor(v.tensor) else {
             // Indices must stay those of the variants.
-            weights.push(Weight { name, shape: vec![0], data: WeightData::Floats(Vec::new()) });
+            weights.push(Weight { name, shape: vec![0], ..Weight::default() });
             continue;
         };
         let raw = t.raw_data.clone().filter(|raw| !raw.is_empty());
@@ -35,7 +36,8 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
             Some(q) => onnx::dequantized_shape(t, &a.graph.affine(&q))?,
             None => onnx::shape(t)?,
         };
-        weights.push(Weight { name, shape, data });
+        let statistics = statistics.weights.get(&v.tensor).cloned().unwrap_or_default();
+        weights.push(Weight { name, shape, data, statistics });
     }
     let groups = a.groups.iter().enumerate().map(|(k, g)| GroupItems {
         name: g.name.clone(),
@@ -43,9 +45,9 @@ fn inputs(a: &Analysis, statistics: &[GroupStatistics]) -> onnx::Result<(Vec<Wei
         items: g
             .items
             .iter()
-            .map(|i| Item { weight: i.variant, axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
+            .map(|i| Item { weight: i.variant.place(), axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
             .collect(),
-        statistics: statistics.get(k).cloned().unwrap_or_default(),
+        statistics: statistics.groups.get(k).cloned().unwrap_or_default(),
     });
     Ok((weights, groups.collect()))
 }
@@ -58,7 +60,7 @@ pub fn first_scores(
     a: &Analysis,
     criterion: &'static dyn Criterion,
     score: ScoreOptions,
-    statistics: &[GroupStatistics],
+    statistics: &Statistics,
 ) -> Result<Vec<Vec<f64>>> {
     let board = board(a, criterion, score, statistics)?;
     Ok((0..board.groups()).map(|g| board.scores(g).to_vec()).collect())
@@ -72,10 +74,14 @@ pub fn board(
     a: &Analysis,
     criterion: &'static dyn Criterion,
     score: ScoreOptions,
-    statistics: &[GroupStatistics],
+    statistics: &Statistics,
 ) -> Result<Scoreboard> {
-    if criterion.needs().contains(Needs::ACTIVATIONS) && statistics.is_empty() {
-        return Err(crate::criteria::Error::NoData { criterion: criterion.name() }.into());
+    let (needs, name) = (criterion.needs(), criterion.name());
+    if needs.contains(Needs::ACTIVATIONS) && statistics.groups.is_empty() {
+        return Err(crate::criteria::Error::NoData { criterion: name }.into());
+    }
+    if needs.reads_gradients() && statistics.weights.is_empty() {
+        return Err(crate::criteria::Error::NoGradients { criterion: name }.into());
     }
     let (weights, groups) = inputs(a, statistics)?;
     Ok(Scoreboard::new(criterion, weights, groups, score)?)

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::{Context, Error, Request};
 use crate::analysis::Analysis;
-use crate::criteria::Measure;
 use crate::data::BatchSource;
 use crate::job::{Job, Stage};
 use crate::planning::{self, Curve};
@@ -16,7 +15,9 @@ use crate::recovery::store::Room;
 use crate::report::{SensitivityReport, Timings};
 use crate::runtime::Runtime;
 use crate::sensitivity::sensitivity;
-use crate::statistics::{self, Calibration, GroupStatistics, Wanted, curves, layers};
+use crate::statistics::{
+    self, AnyKey, Calibration, ErrorCurve, GroupStatistics, Pass, Statistics, curves, layers, line,
+};
 
 /// Random inputs that sensitivity is measured on where there is no data.
 const RANDOM: u64 = 8;
@@ -54,21 +55,19 @@ pub(super) fn samples(a: &Analysis, cx: Context, seconds: &mut Timings) -> Resul
     Ok(Some(read))
 }
 
-/// What the criterion wants to know of the data.
-pub(super) fn calibrate(a: &Analysis, cx: Context, seconds: &mut Timings) -> Result<Vec<GroupStatistics>, Error> {
+/// What the criterion wants to know of the data, but for error curves.
+pub(super) fn calibrate(a: &Analysis, cx: Context, seconds: &mut Timings) -> Result<Statistics, Error> {
     let request = cx.request;
-    let measure = request.criterion.plan().measure;
-    let wanted =
-        Wanted { grams: matches!(measure, Measure::Shares | Measure::Variances), ranks: measure == Measure::Ranks };
-    let Some(source) = request.data.as_deref().filter(|_| wanted != Wanted::default() && request.recipe.is_none())
-    else {
-        return Ok(Vec::new());
+    let mut wanted = request.criterion.plan().statistics();
+    wanted.retain(|key| matches!(line(*key).map(|l| l.pass), Some(Pass::Moments(_) | Pass::Maps(_))));
+    let Some(source) = request.data.as_deref().filter(|_| !wanted.is_empty() && request.recipe.is_none()) else {
+        return Ok(Statistics::default());
     };
     cx.job.stage(Stage::Calibrate)?;
     let clock = Instant::now();
-    let statistics = statistics::collect(a, wanted, &calibration(source, cx.runtime.get()?, request, cx.job))?;
+    let groups = statistics::collect(a, &wanted, &calibration(source, cx.runtime.get()?, request, cx.job))?;
     seconds.calibrate += clock.elapsed().as_secs_f64();
-    Ok(statistics)
+    Ok(Statistics { groups, ..Statistics::default() })
 }
 
 /// What readers of groups lose as channels go, for the criterion that scores by it, and what that costs the output, for
@@ -80,13 +79,14 @@ pub(super) fn measure_curves(
     measured: &mut Measured,
 ) -> Result<(), Error> {
     let Context { request, job, .. } = cx;
-    let own = request.criterion.plan().measure == Measure::Errors;
+    let wanted = by_curves(request);
+    let own = !wanted.is_empty();
     let follows = request.scheme.follows_curves();
     let Some(samples) = samples.filter(|_| request.recipe.is_none() && (follows || own)) else { return Ok(()) };
     job.stage(Stage::Calibrate)?;
     let runtime = cx.runtime.get()?;
     let layers = layers(a);
-    let scored = |statistics: &[GroupStatistics]| -> Result<Vec<Vec<f64>>, Error> {
+    let scored = |statistics: &Statistics| -> Result<Vec<Vec<f64>>, Error> {
         Ok(planning::first_scores(a, request.criterion, request.score, statistics)?)
     };
     let orders = match own {
@@ -100,9 +100,14 @@ pub(super) fn measure_curves(
         curves(a, &layers, orders.as_deref(), &calibration)?
     };
     if own {
-        measured.statistics.resize(a.groups.len(), GroupStatistics::default());
-        for (statistics, curve) in measured.statistics.iter_mut().zip(&found) {
-            statistics.errors = curve.as_ref().map(|c| c.scores());
+        let groups = &mut measured.statistics.groups;
+        groups.resize(a.groups.len(), GroupStatistics::default());
+        for (statistics, curve) in groups.iter_mut().zip(&found) {
+            for (key, of) in &wanted {
+                if let Some(curve) = curve {
+                    statistics.set_named(key.name(), of(curve));
+                }
+            }
         }
     }
     if follows {
@@ -113,6 +118,19 @@ pub(super) fn measure_curves(
         measured.curves = output_losses(a, &limits, &layers, &found, &scores, samples, runner)?;
     }
     Ok(())
+}
+
+/// A statistic that is read off an error curve, and how.
+type OfCurve = (&'static dyn AnyKey, fn(&ErrorCurve) -> Vec<f64>);
+
+/// What the criterion reads off error curves.
+fn by_curves(request: &Request) -> Vec<OfCurve> {
+    let wanted = request.criterion.plan().statistics().into_iter();
+    let of = |key: &'static dyn AnyKey| match line(key)?.pass {
+        Pass::Curves(of) => Some((key, of)),
+        _ => None,
+    };
+    wanted.filter_map(of).collect()
 }
 
 /// Positions by their scores, lowest first.
@@ -141,8 +159,8 @@ pub(super) fn calibration<'a>(
 /// What was measured before a plan is made.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// What data says of each group; empty without data.
-    pub statistics: Vec<GroupStatistics>,
+    /// What is known beside the weights.
+    pub statistics: Statistics,
     /// What each group loses by the share of it that is gone; empty where that was not measured.
     pub losses: Vec<Vec<(f64, f64)>>,
     /// What the output loses as channels of each group go; empty where the scheme does not ask.
@@ -158,7 +176,7 @@ impl Measured {
             let mut old: Vec<Option<T>> = std::mem::take(all).into_iter().map(Some).collect();
             all.extend(left.iter().filter_map(|g| old.get_mut(*g)?.take()));
         }
-        keep(&mut self.statistics, left);
+        keep(&mut self.statistics.groups, left);
         keep(&mut self.losses, left);
         keep(&mut self.curves, left);
     }
@@ -168,7 +186,7 @@ impl Measured {
 pub(super) fn measure_sensitivity(
     a: &Analysis,
     cx: Context,
-    statistics: &[GroupStatistics],
+    statistics: &Statistics,
 ) -> Result<SensitivityReport, Error> {
     let request = cx.request;
     let limits = planning::may_shrink(a, request.scheme, &request.options)?;

@@ -17,7 +17,7 @@ use super::solve::{Part, solve_parts};
 use super::store::Values;
 use super::write::{Addends, Place, write};
 use crate::algebra::Kept;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, TensorId};
 use crate::job::Unit;
 use crate::matrix::Solution;
 use crate::onnx::Model;
@@ -205,7 +205,7 @@ impl<'f> Fit<'f> {
         let axis = a.variants[original.consumer.variant].axes[original.consumer.contraction.out_axis];
         let channels = a.relations.terms.kept_positions(axis, kept);
         let channels = channels.unwrap_or_else(|| (0..original.consumer.outputs).collect());
-        let name = |id: Option<usize>, of: &'f Analysis| id.map(|id| of.graph.name(id));
+        let name = |id: Option<TensorId>, of: &'f Analysis| id.map(|id| of.graph.name(id));
         let sum = name(layer.after.sum, small);
         let same = original.after.sum.map(|id| a.graph.name(id)) == sum;
         let sum = sum.filter(|r| same && known(r));

@@ -1,7 +1,7 @@
 //! New values for a layer's weight and for what is added to its outputs.
 
 use super::segments::Network;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, NodeId};
 use crate::onnx::proto::GraphProto;
 use crate::rewriting::{Initializers, Result};
 use crate::statistics::{Intercept, Layer};
@@ -33,7 +33,7 @@ impl Place {
         let writable = |(node, input): &(usize, usize)| {
             graph.node.get(*node).is_some_and(|n| initializers.values(graph, n, *input).is_some())
         };
-        let at = |i: usize| network.node_of(a.graph.node(i).output.first()?);
+        let at = |i: NodeId| network.node_of(a.graph.node(i).output.first()?);
         let intercept = match layer.after.intercept {
             Intercept::Bias(input) => Some(Some((node, input)).filter(writable)?),
             Intercept::NewBias(input) => Some((node, input)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::{Analysis, Kind, VariantId};
 use crate::criteria::{Normalization, Reduction};
 use crate::data::Origin;
 use crate::planning::{Keep, Options, Reached, Targets};
@@ -414,7 +414,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
         let macs = a.costs.macs.eval_product(i, &full);
         a.costs.macs.atoms_of(i).into_iter().for_each(|g| share[g] += macs / total);
     }
-    let member = |v: usize, axis: usize| (a.graph.weight_name(a.variants[v].tensor).to_owned(), axis);
+    let member = |v: VariantId, axis: usize| (a.graph.weight_name(a.variants[v].tensor).to_owned(), axis);
     let groups = a
         .groups
         .iter()

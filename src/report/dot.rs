@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::data::{Recipe, overview};
 use super::text::percent;
 use crate::algebra::Atom;
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::{Analysis, Kind, NodeId};
 use crate::escape;
 use crate::ops::Role;
 
@@ -119,7 +119,7 @@ struct Edge<'a> {
 fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
     let full = a.full_counts();
     let total = a.costs.macs.eval(&full).max(1.0);
-    let mut macs: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut macs: BTreeMap<NodeId, f64> = BTreeMap::new();
     for (i, node) in a.costs.mac_nodes.iter().enumerate() {
         *macs.entry(*node).or_default() += a.costs.macs.eval_product(i, &full);
     }

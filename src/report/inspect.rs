@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
-use crate::analysis::{Analysis, Group, Kind};
+use crate::analysis::{Analysis, Group, Kind, NodeId};
 use crate::hint::Hint;
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self};
@@ -164,7 +164,7 @@ pub fn inspect(a: &Analysis) -> Inspection {
 
 fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
     let GroupChange { name, kind, before: size, macs_share, mixed, .. } = change;
-    let mut members: Vec<(usize, Member)> = Vec::new();
+    let mut members: Vec<(NodeId, Member)> = Vec::new();
     for item in &g.items {
         let v = &a.variants[item.variant];
         for at in &v.uses {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::Graph;
+use crate::analysis::{Graph, NodeId};
 use crate::onnx;
 use crate::onnx::edit::{Editor, Emit, Names, NewNode, ScopeId};
 use crate::onnx::proto::type_proto::Value as TypeValue;
@@ -25,12 +25,12 @@ impl Assembly {
     }
 
     /// Goes to the scope of a node of the graph; nodes are walked in the graph's order.
-    pub fn enter(&mut self, graph: &Graph, i: usize) {
+    pub fn enter(&mut self, graph: &Graph, i: NodeId) {
         self.edit.enter(self.scopes[graph.scope_of(i)]);
     }
 
     /// Adds a node of the graph in its scope.
-    pub fn push(&mut self, graph: &Graph, i: usize, mut node: NodeProto) {
+    pub fn push(&mut self, graph: &Graph, i: NodeId, mut node: NodeProto) {
         if graph.is_entry(i) {
             return;
         }
@@ -41,7 +41,13 @@ impl Assembly {
 
     /// Lets a node read, and its bodies give, the tensors that took the place of constants: `reads` by (node, input), where
     /// the ends of bodies follow the node's own inputs.
-    pub fn redirect(&mut self, graph: &Graph, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) {
+    pub fn redirect(
+        &mut self,
+        graph: &Graph,
+        i: NodeId,
+        node: &mut NodeProto,
+        reads: &HashMap<(NodeId, usize), String>,
+    ) {
         for (k, slot) in node.input.iter_mut().enumerate() {
             if let Some(new) = reads.get(&(i, k)) {
                 slot.clone_from(new);

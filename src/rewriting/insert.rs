@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::clean;
 use super::error::{Error, Result};
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, NodeId, TensorId};
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
@@ -18,7 +18,7 @@ const EPSILON: f32 = 1e-5;
 
 /// A layer that gets a normalisation.
 struct Layer {
-    node: usize,
+    node: NodeId,
     output: String,
     /// The input that is a bias, with its values.
     bias: Option<(usize, Vec<f32>)>,
@@ -59,7 +59,7 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     let opset = onnx::opset(&proto, "");
     let Some(graph) = &mut proto.graph else { return Ok((proto, 0)) };
     let mut edit = Editor::open(std::mem::take(graph), opset);
-    let mut after: HashMap<usize, Layer> = layers.into_iter().map(|l| (l.node, l)).collect();
+    let mut after: HashMap<usize, Layer> = layers.into_iter().map(|l| (a.graph.place_of(l.node), l)).collect();
     let mut i = 0;
     while let Some(mut node) = edit.next() {
         let layer = after.remove(&i);
@@ -124,13 +124,13 @@ impl Layer {
 fn layers(a: &Analysis) -> Vec<Layer> {
     let g = &a.graph;
     let graph_outputs: Vec<&str> = g.proto().output.iter().map(|v| v.name()).collect();
-    let normalized: Vec<usize> = g
+    let normalized: Vec<TensorId> = g
         .nodes()
         .zip(&g.inputs)
         .filter(|(n, _)| n.op_type() == "BatchNormalization")
         .filter_map(|(_, inputs)| inputs.first().copied().flatten())
         .collect();
-    let layer = |node: usize| {
+    let layer = |node: NodeId| {
         let c = a.contraction(node)?;
         g.constants[g.inputs[node].get(c.weight).copied().flatten()?].as_ref()?;
         let output = g.outputs[node].first().copied().flatten()?;
@@ -153,5 +153,5 @@ fn layers(a: &Analysis) -> Vec<Layer> {
         let output = g.name(output).to_owned();
         Some(Layer { node, output, bias, channels, sums: zeros.clone(), squares: zeros, count: 0.0 })
     };
-    (0..g.count()).filter_map(layer).collect()
+    g.node_ids().filter_map(layer).collect()
 }

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use super::error::Result;
 use super::replace::Initializers;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Facts, Graph};
+use crate::analysis::{Analysis, Facts, Graph, NodeId};
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
@@ -252,7 +252,7 @@ fn watched(
 fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
     let graph = Graph::new(model)?;
     let facts = Facts::infer(&graph, &Facts::seed(&graph));
-    let rank = |i: usize, n: &NodeProto| {
+    let rank = |i: NodeId, n: &NodeProto| {
         let plain = matches!(n.domain(), "" | "ai.onnx")
             && n.op_type() == "BatchNormalization"
             && n.output.iter().filter(|o| !o.is_empty()).count() == 1
@@ -261,8 +261,8 @@ fn ranks(model: &Model) -> Result<Vec<Option<usize>>> {
         let rank = fact.shape.as_ref()?.len();
         (plain && fact.dtype == DType::Float && rank >= 2).then_some(rank)
     };
-    let main = |(i, _): &(usize, &NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
-    Ok(graph.nodes().enumerate().filter(main).map(|(i, n)| rank(i, n)).collect())
+    let main = |(i, _): &(NodeId, &NodeProto)| graph.scope_of(*i) == 0 && !graph.is_entry(*i);
+    Ok(graph.numbered().filter(main).map(|(i, n)| rank(i, n)).collect())
 }
 
 fn simple(op: &str, inputs: [&str; 2], output: &str) -> NewNode {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::Result;
 use super::surgery::obstacles;
 use crate::algebra::{Kept, Reason};
-use crate::analysis::{Analysis, Shapes, Sharing};
+use crate::analysis::{Analysis, NodeId, Shapes, Sharing};
 use crate::onnx::Model;
 
 /// Trials in one search for what a node cannot follow.
@@ -87,7 +87,7 @@ impl Search<'_> {
     }
 
     /// Whether a group lies on an axis that the node reads or writes.
-    fn carries(&self, node: usize, group: usize) -> bool {
+    fn carries(&self, node: NodeId, group: usize) -> bool {
         let Analysis { graph, relations, groups, .. } = self.a;
         let read = relations.uses[node].iter().flatten();
         let written = graph.outputs[node].iter().flatten().filter_map(|id| relations.tensors[*id].as_ref());

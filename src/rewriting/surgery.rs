@@ -7,7 +7,7 @@ use super::clean;
 use super::error::{Error, Result};
 use super::weights::{Mode, NewWeights, cut};
 use crate::algebra::{Dim, Kept, Symbols, Term};
-use crate::analysis::{Analysis, Graph, TensorId, Use, infer_one, of_constant};
+use crate::analysis::{Analysis, Graph, NodeId, PerTensor, TensorId, Use, infer_one, of_constant};
 use crate::onnx::edit::{Emit, Names};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::onnx::{self, DType};
@@ -22,7 +22,7 @@ use crate::ops::{self, Fact, NodeView, Operator, Parsed, Rewrite, RewriteCx, Val
 /// [`Error::Node`] names the first node that cannot follow or whose shape is not as predicted.
 pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Remove)?;
-    for i in 0..a.graph.count() {
+    for i in a.graph.node_ids() {
         walker.node(i, &weights.reads)?;
     }
     let GraphProto { node, initializer, .. } = walker.made.edit.finish();
@@ -40,10 +40,10 @@ pub fn prune(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
 ///
 /// # Errors
 /// When a weight cannot be read.
-pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
+pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(NodeId, Error)>> {
     let (weights, mut walker) = Walker::new(a, kept, Mode::Outline)?;
     let mut found = Vec::new();
-    for i in 0..a.graph.count() {
+    for i in a.graph.node_ids() {
         match walker.node(i, &weights.reads) {
             Ok(()) => {}
             Err(e @ Error::Node { .. }) => {
@@ -57,7 +57,7 @@ pub fn obstacles(a: &Analysis, kept: &Kept) -> Result<Vec<(usize, Error)>> {
 }
 
 /// Facts before any node is asked: inputs and constants; what nodes write is left open.
-fn seed(a: &Analysis) -> Vec<Fact> {
+fn seed(a: &Analysis) -> PerTensor<Fact> {
     let mut facts = a.facts.tensors.clone();
     for outputs in &a.graph.outputs {
         for id in outputs.iter().flatten().filter(|id| a.graph.constants[**id].is_none()) {
@@ -69,7 +69,7 @@ fn seed(a: &Analysis) -> Vec<Fact> {
 
 /// Facts of a node's inputs, by name in its scope, and of the ends of its bodies.
 fn inputs<'f>(
-    facts: &'f [Fact],
+    facts: &'f PerTensor<Fact>,
     new_facts: &'f HashMap<String, Fact>,
     graph: &Graph,
     scope: usize,
@@ -102,7 +102,7 @@ struct Walker<'a> {
     a: &'a Analysis,
     kept: &'a Kept,
     /// By tensor of the old graph, as it is in the new one.
-    facts: Vec<Fact>,
+    facts: PerTensor<Fact>,
     /// Of tensors that only the new graph has.
     new_facts: HashMap<String, Fact>,
     symbols: Symbols,
@@ -132,7 +132,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Takes the outputs of a node that could not follow to be what the axes say.
-    fn as_predicted(&mut self, i: usize) {
+    fn as_predicted(&mut self, i: NodeId) {
         let a = self.a;
         for id in a.graph.outputs[i].iter().flatten() {
             let old = &a.facts.tensors[*id];
@@ -142,11 +142,11 @@ impl<'a> Walker<'a> {
         }
     }
 
-    fn fail(&self, i: usize, why: impl Into<String>) -> Error {
+    fn fail(&self, i: NodeId, why: impl Into<String>) -> Error {
         Error::Node { node: self.a.graph.label(i), why: why.into() }
     }
 
-    fn node(&mut self, i: usize, reads: &HashMap<(usize, usize), String>) -> Result<()> {
+    fn node(&mut self, i: NodeId, reads: &HashMap<(NodeId, usize), String>) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let mut node = g.node(i).clone();
         self.made.enter(g, i);
@@ -170,7 +170,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Lets a node and its bodies read the tensors that weights became; gives what the bodies are given and give.
-    fn redirect(&mut self, i: usize, node: &mut NodeProto, reads: &HashMap<(usize, usize), String>) -> Vec<End> {
+    fn redirect(&mut self, i: NodeId, node: &mut NodeProto, reads: &HashMap<(NodeId, usize), String>) -> Vec<End> {
         let g = &self.a.graph;
         let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {
             Some(new) => End::New(new.clone()),
@@ -182,7 +182,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Makes attributes and shape operands follow.
-    fn rewrite(&mut self, i: usize, op: &dyn Operator, node: &mut NodeProto, ends: &[End]) -> Result<()> {
+    fn rewrite(&mut self, i: NodeId, op: &dyn Operator, node: &mut NodeProto, ends: &[End]) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         let (scope, before) = (g.scope_of(i), self.so_far());
         let parsed = Parsed::default();
@@ -209,13 +209,13 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    fn axes_out(&self, i: usize) -> Vec<Option<&'a [Term]>> {
+    fn axes_out(&self, i: NodeId) -> Vec<Option<&'a [Term]>> {
         let a = self.a;
         a.graph.outputs[i].iter().map(|id| id.and_then(|id| a.relations.tensors[id].as_deref())).collect()
     }
 
     /// Infers what comes out of a rewritten node, and holds it against what its axis terms predict.
-    fn told(&mut self, i: usize, op: Option<&dyn Operator>, node: &NodeProto, ends: &[End]) -> Result<()> {
+    fn told(&mut self, i: NodeId, op: Option<&dyn Operator>, node: &NodeProto, ends: &[End]) -> Result<()> {
         let (a, g) = (self.a, &self.a.graph);
         // A rule may have made the node another operator.
         let renamed = node.op_type() != g.node(i).op_type();
@@ -268,7 +268,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The inferred shape must be the one that the axis terms predict.
-    fn check(&self, i: usize, id: usize, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
+    fn check(&self, i: NodeId, id: TensorId, fact: &Fact, axes: Option<&[Term]>) -> Result<()> {
         let (Some(shape), Some(axes)) = (&fact.shape, axes) else { return Ok(()) };
         let wanted: Vec<Dim> = axes.iter().map(|t| self.a.relations.terms.kept_size(*t, self.kept)).collect();
         // Run-time sizes may be spelled in another way; numbers may not differ.
@@ -284,7 +284,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Sizes used as data keep the value they had: a scale computed from a head's width must not change with it.
-    fn pin(&mut self, i: usize, node: &mut NodeProto, operands: &[usize]) -> Result<()> {
+    fn pin(&mut self, i: NodeId, node: &mut NodeProto, operands: &[usize]) -> Result<()> {
         let g = &self.a.graph;
         let outputs_followed = g.outputs[i].iter().flatten().all(|id| self.a.facts.tensors[*id].value.is_some());
         if outputs_followed {
@@ -316,7 +316,7 @@ impl<'a> Walker<'a> {
     }
 
     /// Where a node reads only some positions of what no input decides, another node picks them.
-    fn pick(&mut self, i: usize, node: &mut NodeProto) -> Result<()> {
+    fn pick(&mut self, i: NodeId, node: &mut NodeProto) -> Result<()> {
         let (a, kept) = (self.a, self.kept);
         for k in 0..node.input.len() {
             for (axis, t) in a.relations.picked(&a.graph, Use { node: i, input: k }) {
@@ -342,7 +342,7 @@ impl<'a> Walker<'a> {
     }
 
     /// The old contents of a tensor as a constant, where all of them are known.
-    fn constant(&mut self, id: usize, old: &Fact) -> Option<TensorProto> {
+    fn constant(&mut self, id: TensorId, old: &Fact) -> Option<TensorProto> {
         let shape = old.known_shape()?;
         let name = self.made.edit.fresh(self.a.graph.name(id));
         let dtype = old.dtype;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Origin, Quantization, TensorId};
+use crate::analysis::{Analysis, NodeId, Origin, Quantization, TensorId, VariantId};
 use crate::onnx;
 use crate::onnx::edit::Names;
 use crate::onnx::proto::TensorProto;
@@ -29,7 +29,7 @@ pub struct NewWeights {
     /// Initializers to add, under new names.
     pub added: Vec<TensorProto>,
     /// The tensor that each changed use reads: (node, input) → name.
-    pub reads: HashMap<(usize, usize), String>,
+    pub reads: HashMap<(NodeId, usize), String>,
 }
 
 /// Kept positions by axis, `None` where all are kept.
@@ -38,22 +38,13 @@ type Cut = Vec<Option<Vec<usize>>>;
 /// Uses with equal keys read one tensor.
 type Key = (Cut, Option<Quantization>);
 
+/// The variants of each tensor that keep the same, by what that is.
+type Members = BTreeMap<Key, Vec<VariantId>>;
+
 /// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
-    let terms = &a.relations.terms;
-    let mut by_tensor: BTreeMap<TensorId, BTreeMap<Key, Vec<usize>>> = BTreeMap::new();
-    for (v, variant) in a.variants.iter().enumerate() {
-        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
-        // numbers fall silent by their scales.
-        let silent = mode == Mode::Silence;
-        let packed = variant.quantized.is_some_and(|q| q.packed.is_some());
-        let stays = |role: Role| silent && (variant.is_parameter() || packed || role == Role::Divisor);
-        let axes = variant.axes.iter().zip(&variant.roles);
-        let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
-        let key = (cut, variant.quantized.filter(|_| silent));
-        by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
-    }
-    let touched = |cuts: &BTreeMap<Key, Vec<usize>>| cuts.keys().any(|(cut, _)| cut.iter().any(Option::is_some));
+    let by_tensor = by_tensor(a, kept, mode);
+    let touched = |cuts: &Members| cuts.keys().any(|(cut, _)| !is_whole(cut));
     let region = |tensor: &TensorId| a.graph.folded.get(tensor).map(|how| how.region);
     // Of what is computed from the same tensors all is stored once a part is cut: they need not stay beside it.
     let stored: HashSet<usize> = match mode {
@@ -64,70 +55,88 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
     let mut new = NewWeights::default();
     for (tensor, cuts) in by_tensor {
         let Some(constant) = &a.graph.constants[tensor] else { continue };
-        let untouched = |cut: &Cut| cut.iter().all(Option::is_none);
+        let old = a.graph.contents(constant);
         // The old name goes to the first cut where nobody needs the old contents.
-        let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(|(cut, _)| untouched(cut));
-        let whole = region(&tensor).is_some_and(|r| stored.contains(&r));
-        for ((cut, quantized), members) in cuts {
-            if untouched(&cut) && !whole {
-                continue;
-            }
-            let t = a.graph.contents(constant);
-            let mut contents = match mode {
-                Mode::Outline if onnx::len(t)? > MAX_VALUE => {
-                    let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
-                    TensorProto {
-                        data_type: t.data_type,
-                        dims: t.dims.iter().zip(&cut).map(kept).collect(),
-                        ..Default::default()
-                    }
-                }
-                Mode::Remove | Mode::Outline => {
-                    let keep: Vec<Option<&[usize]>> = cut.iter().map(Option::as_deref).collect();
-                    onnx::take(t, &keep)?
-                }
-                Mode::Silence => {
-                    let shape = onnx::shape(t)?;
-                    let gone: Vec<Option<Vec<usize>>> = cut
-                        .iter()
-                        .zip(&shape)
-                        .map(|(k, n)| {
-                            let k: HashSet<usize> = k.as_ref()?.iter().copied().collect();
-                            Some((0..*n).filter(|i| !k.contains(i)).collect())
-                        })
-                        .collect();
-                    let gone: Vec<Option<&[usize]>> = gone.iter().map(Option::as_deref).collect();
-                    match quantized {
-                        Some(q) => onnx::silence(t, &gone, &a.graph.affine(&q))?,
-                        None => onnx::zero(t, &gone)?,
-                    }
-                }
-            };
-            let old = a.graph.name(tensor);
+        let mut name_is_free = !elsewhere.contains(&tensor) && !cuts.keys().any(|(cut, _)| is_whole(cut));
+        let all = region(&tensor).is_some_and(|r| stored.contains(&r));
+        for ((cut, quantized), members) in cuts.into_iter().filter(|((cut, _), _)| all || !is_whole(cut)) {
+            let contents = contents(a, old, mode, &cut, quantized)?;
             let name = match constant.origin {
-                Origin::Initializer(i) if name_is_free => {
-                    name_is_free = false;
-                    contents.name = Some(old.to_owned());
-                    new.replaced.insert(i, contents);
-                    old.to_owned()
+                Origin::Initializer(i) if std::mem::take(&mut name_is_free) => {
+                    let name = a.graph.name(tensor).to_owned();
+                    new.replaced.insert(i, TensorProto { name: Some(name.clone()), ..contents });
+                    name
                 }
                 _ => {
-                    let name = names.fresh(old);
-                    contents.name = Some(name.clone());
-                    new.added.push(contents);
+                    let name = names.fresh(a.graph.name(tensor));
+                    new.added.push(TensorProto { name: Some(name.clone()), ..contents });
                     name
                 }
             };
-            for u in members.iter().flat_map(|v| &a.variants[*v].uses) {
-                new.reads.insert((u.node, u.input), name.clone());
-            }
+            let uses = members.iter().flat_map(|v| &a.variants[*v].uses);
+            new.reads.extend(uses.map(|u| ((u.node, u.input), name.clone())));
         }
         // Old and new contents of a large model need not be in memory at once.
-        if let Some(raw) = &a.graph.contents(constant).raw_data {
+        if let Some(raw) = &old.raw_data {
             a.graph.model.maps.release(raw);
         }
     }
     Ok(new)
+}
+
+fn is_whole(cut: &Cut) -> bool {
+    cut.iter().all(Option::is_none)
+}
+
+/// What each use of each weight keeps.
+fn by_tensor(a: &Analysis, kept: &Kept, mode: Mode) -> BTreeMap<TensorId, Members> {
+    let terms = &a.relations.terms;
+    let mut by_tensor: BTreeMap<TensorId, Members> = BTreeMap::new();
+    for (v, variant) in a.variants.enumerate() {
+        // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
+        // numbers fall silent by their scales.
+        let silent = mode == Mode::Silence;
+        let packed = variant.quantized.is_some_and(|q| q.packed.is_some());
+        let stays = |role: Role| silent && (variant.is_parameter() || packed || role == Role::Divisor);
+        let axes = variant.axes.iter().zip(&variant.roles);
+        let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
+        let key = (cut, variant.quantized.filter(|_| silent));
+        by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
+    }
+    by_tensor
+}
+
+/// What a weight holds once it is cut or silenced.
+fn contents(
+    a: &Analysis,
+    t: &TensorProto,
+    mode: Mode,
+    cut: &Cut,
+    quantized: Option<Quantization>,
+) -> Result<TensorProto> {
+    Ok(match mode {
+        Mode::Outline if onnx::len(t)? > MAX_VALUE => {
+            let kept = |(n, keep): (&i64, &Option<Vec<usize>>)| keep.as_ref().map_or(*n, |k| k.len() as i64);
+            let dims = t.dims.iter().zip(cut).map(kept).collect();
+            TensorProto { data_type: t.data_type, dims, ..Default::default() }
+        }
+        Mode::Remove | Mode::Outline => onnx::take(t, &slices(cut))?,
+        Mode::Silence => {
+            let others = |(keep, n): (&Option<Vec<usize>>, &usize)| {
+                let keep: HashSet<usize> = keep.as_ref()?.iter().copied().collect();
+                Some((0..*n).filter(|i| !keep.contains(i)).collect())
+            };
+            let gone: Cut = cut.iter().zip(&onnx::shape(t)?).map(others).collect();
+            match quantized {
+                Some(q) => onnx::silence(t, &slices(&gone), &a.graph.affine(&q))?,
+                None => onnx::zero(t, &slices(&gone))?,
+            }
+        }
+    })
+}
+
+fn slices(positions: &Cut) -> Vec<Option<&[usize]>> {
+    positions.iter().map(Option::as_deref).collect()
 }
 
 /// Constants that something other than a related node input reads: a body, the caller, an Identity that does.
@@ -136,7 +145,7 @@ fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
     let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();
     out.extend(g.proto().output.iter().filter_map(|v| g.id(v.name())));
     // From the end, so that a chain of Identity nodes hands the need down.
-    for i in (0..g.count()).rev() {
+    for i in g.node_ids().rev() {
         let need = match g.is_constant_node(i) {
             true => g.outputs[i].iter().flatten().any(|o| out.contains(o)),
             false => false,

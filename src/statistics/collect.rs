@@ -7,11 +7,14 @@ use rayon::prelude::*;
 
 use super::consumers::{Consumer, consumers};
 use super::error::{Error, NOT_FINITE, Result};
+use super::key::{AnyKey, GroupStatistics};
 use super::maps::{Maps, maps};
 use super::patches::{Lot, Reading, Sampler};
+use super::readers::GroupReader;
 use super::source::Calibration;
+use super::table::{Pass, Statistic, line};
 use super::tap::{Tap, tapped};
-use crate::analysis::{Analysis, Graph, TensorId};
+use crate::analysis::{Analysis, Graph, TensorId, VariantId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
@@ -26,117 +29,64 @@ const USUAL_BATCH: u64 = 32;
 /// A patch wider than this is not looked at: its moments alone would take this many bytes.
 const WIDEST: u64 = 2 << 30;
 
-/// What to collect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// Gram matrices of the channels' shares in what reads them.
-    pub grams: bool,
-    /// Ranks of feature maps.
-    pub ranks: bool,
-}
-
-/// What the data says of one group.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GroupStatistics {
-    /// ⟨Z_c, Z_d⟩ over sampled positions, C × C row-major and symmetric: Z_c is the share that channel c has in the
-    /// outputs of the nodes that read the group, summed over these nodes. `None` where no node could be looked at.
-    pub gram: Option<Vec<f64>>,
-    /// What is lost once a channel has gone after all that go before it, if what is left makes up for it
-    /// (see `curves`). `None` where no node could be looked at.
-    pub errors: Option<Vec<f64>>,
-    /// Σ of variance · ‖weights‖² over the numbers that a channel gives the nodes that read the group. `None` where
-    /// no node could be looked at.
-    pub variances: Option<Vec<f64>>,
-    /// Mean rank of each channel's feature maps; `None` where maps have one row or one column.
-    pub ranks: Option<Vec<f64>>,
-}
-
-/// Statistics of all groups.
+/// Statistics of all groups: those of `wanted` that a pass over the data measures by moments or feature maps.
 ///
 /// # Errors
 /// When the data or the runtime fails, or an activation is not finite.
-pub fn collect(a: &Analysis, wanted: Wanted, calibration: &Calibration) -> Result<Vec<GroupStatistics>> {
+pub fn collect(a: &Analysis, wanted: &[&dyn AnyKey], calibration: &Calibration) -> Result<Vec<GroupStatistics>> {
     let mut out = vec![GroupStatistics::default(); a.groups.len()];
-    if wanted.grams {
-        // Which groups read a consumer's weight, and along which map.
-        let mut readers: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-        for (g, group) in a.groups.iter().enumerate() {
-            for (i, item) in group.items.iter().enumerate().filter(|(_, i)| i.role == Role::In) {
-                readers.entry(item.variant).or_default().push((g, i));
-            }
-        }
-        let all = consumers(a);
-        moments(a, &all, calibration, &mut |consumer, moments| {
+    let lines: Vec<&Statistic> = wanted.iter().filter_map(|key| line(*key)).collect();
+    let by_moments: Vec<_> = lines
+        .iter()
+        .filter_map(|l| match l.pass {
+            Pass::Moments(reduce) => Some((l.key.name(), reduce)),
+            _ => None,
+        })
+        .collect();
+    if !by_moments.is_empty() {
+        let readers = readers(a);
+        moments(a, &consumers(a), calibration, &mut |consumer, moments| {
             for &(g, i) in readers.get(&consumer.variant).into_iter().flatten() {
                 let (group, item) = (&a.groups[g], &a.groups[g].items[i]);
                 if item.axis == consumer.contraction.in_axis {
-                    let gram = shares(a, consumer, moments, &item.channel, group.size)?;
-                    add(&mut out[g].gram, gram);
-                    let variances = variances(a, consumer, moments, &item.channel, group.size)?;
-                    add(&mut out[g].variances, variances);
+                    let (channel, channels) = (&item.channel[..], group.size);
+                    let reader = GroupReader { analysis: a, consumer, moments, channel, channels };
+                    for (name, reduce) in &by_moments {
+                        out[g].add(name, reduce(&reader)?);
+                    }
                 }
             }
             Ok(())
         })?;
     }
-    if wanted.ranks {
+    let by_maps: Vec<_> = lines
+        .iter()
+        .filter_map(|l| match l.pass {
+            Pass::Maps(reduce) => Some((l.key.name(), reduce)),
+            _ => None,
+        })
+        .collect();
+    if !by_maps.is_empty() {
         for m in ranks(a, calibration)? {
-            if let Some(means) = m.means() {
-                add(&mut out[m.group].ranks, means);
+            for (name, reduce) in &by_maps {
+                if let Some(numbers) = reduce(&m) {
+                    out[m.group].add(name, numbers);
+                }
             }
         }
     }
     Ok(out)
 }
 
-fn add(to: &mut Option<Vec<f64>>, more: Vec<f64>) {
-    match to {
-        Some(sums) => sums.iter_mut().zip(more).for_each(|(s, m)| *s += m),
-        None => *to = Some(more),
-    }
-}
-
-/// The Gram matrix of a group's shares in what one consumer gives.
-fn shares(
-    a: &Analysis,
-    consumer: &Consumer,
-    moments: &[Moments],
-    channel: &[u32],
-    channels: usize,
-) -> Result<Vec<f64>> {
-    let weight = consumer.weight(a)?;
-    let entries: Vec<u32> = channel.iter().flat_map(|c| std::iter::repeat_n(*c, consumer.kernel)).collect();
-    let rows = weight.len() / moments.len().max(1);
-    let mut sum = vec![0.0; channels * channels];
-    for (moments, weight) in moments.iter().zip(weight.chunks(rows.max(1))) {
-        let own = moments.shares(weight, &entries, channels);
-        sum.iter_mut().zip(own).for_each(|(s, g)| *s += g);
-    }
-    Ok(sum)
-}
-
-/// For each channel of a group Σ var(x)·‖W_x‖² over its entries x in the patches of one consumer.
-fn variances(
-    a: &Analysis,
-    consumer: &Consumer,
-    moments: &[Moments],
-    channel: &[u32],
-    channels: usize,
-) -> Result<Vec<f64>> {
-    let weight = consumer.weight(a)?;
-    let (width, rows) = (consumer.width(), weight.len() / moments.len().max(1));
-    let mut out = vec![0.0; channels];
-    for (moments, weight) in moments.iter().zip(weight.chunks(rows.max(1))) {
-        let count = moments.count().max(1) as f64;
-        for e in 0..width {
-            let Some(to) = channel.get(e / consumer.kernel).and_then(|c| out.get_mut(*c as usize)) else { continue };
-            let mean = f64::from(moments.get(width, e)) / count;
-            let variance = (f64::from(moments.get(e, e)) / count - mean * mean).max(0.0);
-            let norm: f64 = weight.iter().skip(e).step_by(width).map(|w| f64::from(*w).powi(2)).sum();
-            *to += variance * norm;
+/// Which groups read a weight, by its variant: the group and its item.
+fn readers(a: &Analysis) -> BTreeMap<VariantId, Vec<(usize, usize)>> {
+    let mut readers: BTreeMap<VariantId, Vec<(usize, usize)>> = BTreeMap::new();
+    for (g, group) in a.groups.iter().enumerate() {
+        for (i, item) in group.items.iter().enumerate().filter(|(_, i)| i.role == Role::In) {
+            readers.entry(item.variant).or_default().push((g, i));
         }
     }
-    Ok(out)
+    readers
 }
 
 /// Collects the moments of the patches that each consumer's weight meets (one for each group of a grouped
@@ -195,7 +145,7 @@ fn activation_bytes(a: &Analysis, id: TensorId) -> u64 {
 fn one_pass(a: &Analysis, readings: &[&Reading], calibration: &Calibration) -> Result<Vec<Vec<Moments>>> {
     let mut sums: Vec<Vec<Moments>> = readings.iter().map(|r| vec![Moments::new(r.width()); r.groups()]).collect();
     let sampler = Sampler { seed: calibration.seed, positions: calibration.positions };
-    let data: Vec<usize> = readings.iter().map(|r| r.data).collect();
+    let data: Vec<TensorId> = readings.iter().map(|r| r.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         let added = readings.par_iter().zip(&mut sums).with_max_len(1).map(|(reading, sums)| {
             let (shape, values) = tensors.of(reading.data)?;
@@ -222,7 +172,7 @@ fn ranks(a: &Analysis, calibration: &Calibration) -> Result<Vec<Maps>> {
 }
 
 fn ranks_of(a: &Analysis, all: &mut [Maps], calibration: &Calibration) -> Result<()> {
-    let data: Vec<usize> = all.iter().map(|m| m.data).collect();
+    let data: Vec<TensorId> = all.iter().map(|m| m.data).collect();
     each_batch(a, &data, calibration, &mut |tensors, lot| {
         for m in &mut *all {
             let (shape, values) = tensors.of(m.data)?;
@@ -241,13 +191,13 @@ struct Tensors<'b> {
 
 impl Tensors<'_> {
     /// Shape and values.
-    fn of(&self, id: usize) -> Result<(&[usize], Cow<'_, [f32]>)> {
+    fn of(&self, id: TensorId) -> Result<(&[usize], Cow<'_, [f32]>)> {
         let view = self.outputs.get(self.graph.name(id)).ok_or_else(|| self.wrong(id, "is missing".to_owned()))?;
         let values = view.floats().ok_or_else(|| self.wrong(id, "holds no floats".to_owned()))?;
         Ok((view.shape(), values))
     }
 
-    fn wrong(&self, id: usize, why: String) -> Error {
+    fn wrong(&self, id: TensorId, why: String) -> Error {
         let sample = self.batch.names.first().cloned().unwrap_or_default();
         Error::Activation { tensor: self.graph.name(id).to_owned(), sample, why }
     }
@@ -255,7 +205,7 @@ impl Tensors<'_> {
 
 type Visit<'v> = dyn FnMut(&Tensors, Lot) -> Result<()> + 'v;
 
-fn each_batch(a: &Analysis, data: &[usize], calibration: &Calibration, visit: &mut Visit) -> Result<()> {
+fn each_batch(a: &Analysis, data: &[TensorId], calibration: &Calibration, visit: &mut Visit) -> Result<()> {
     let mut ids = data.to_vec();
     ids.sort_unstable();
     ids.dedup();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::{Analysis, TensorId};
+use crate::analysis::{Analysis, NodeId, TensorId, VariantId};
 use crate::onnx;
 use crate::ops::{Contraction, Role};
 
@@ -10,9 +10,9 @@ use crate::ops::{Contraction, Role};
 #[derive(Clone, Debug)]
 pub struct Consumer {
     /// The node.
-    pub node: usize,
-    /// Its weight, as an index into the variants.
-    pub variant: usize,
+    pub node: NodeId,
+    /// Its weight.
+    pub variant: VariantId,
     /// What its output is.
     pub contraction: Contraction,
     /// The tensor that it takes patches from.
@@ -61,18 +61,18 @@ fn canonical(values: &[f32], shape: &[usize], of: &Consumer) -> Vec<f32> {
 
 /// The consumers of the groups, in the order of the nodes.
 pub fn consumers(a: &Analysis) -> Vec<Consumer> {
-    let mut read: HashMap<(usize, usize), usize> = HashMap::new();
+    let mut read: HashMap<(NodeId, usize), VariantId> = HashMap::new();
     for item in a.groups.iter().flat_map(|g| &g.items).filter(|i| i.role == Role::In) {
         for u in &a.variants[item.variant].uses {
             read.insert((u.node, u.input), item.variant);
         }
     }
-    let mut nodes: Vec<(usize, usize, usize)> = read.into_iter().map(|((n, i), v)| (n, i, v)).collect();
+    let mut nodes: Vec<(NodeId, usize, VariantId)> = read.into_iter().map(|((n, i), v)| (n, i, v)).collect();
     nodes.sort_unstable();
     nodes.into_iter().filter_map(|(node, input, variant)| consumer(a, node, input, variant)).collect()
 }
 
-pub(super) fn consumer(a: &Analysis, i: usize, input: usize, variant: usize) -> Option<Consumer> {
+pub(super) fn consumer(a: &Analysis, i: NodeId, input: usize, variant: VariantId) -> Option<Consumer> {
     let g = &a.graph;
     let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;

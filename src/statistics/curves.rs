@@ -12,7 +12,7 @@ use super::error::Result;
 use super::layers::Layer;
 use super::source::Calibration;
 use crate::algebra::NOT_HERE;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, NodeId};
 use crate::matrix::{Elimination, Moments, Reader, eliminate, inverse};
 use crate::ops::Role;
 
@@ -76,7 +76,7 @@ pub fn curves(
 ) -> Result<Vec<Option<ErrorCurve>>> {
     let readers: Vec<Vec<usize>> = (0..a.groups.len()).map(|g| readers(a, layers, g)).collect();
     let used: BTreeSet<usize> = readers.iter().flatten().copied().collect();
-    let by_node: BTreeMap<usize, usize> = used.iter().map(|l| (layers[*l].consumer.node, *l)).collect();
+    let by_node: BTreeMap<NodeId, usize> = used.iter().map(|l| (layers[*l].consumer.node, *l)).collect();
     let consumers: Vec<Consumer> = used.iter().map(|l| layers[*l].consumer.clone()).collect();
     let mut out: Vec<Option<ErrorCurve>> = vec![None; a.groups.len()];
     let mut open: BTreeSet<usize> = (0..a.groups.len()).filter(|g| !readers[*g].is_empty()).collect();

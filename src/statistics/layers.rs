@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::consumers::{Consumer, consumer};
-use crate::analysis::{Analysis, TensorId};
+use crate::analysis::{Analysis, NodeId, PerTensor, TensorId, VariantId};
 use crate::onnx;
 use crate::ops::{Bound, Pointwise};
 
@@ -44,14 +44,14 @@ pub enum Intercept {
     /// The mean, with a minus, that the normalisation after it takes away.
     Mean {
         /// The normalisation.
-        node: usize,
+        node: NodeId,
         /// Its input that holds the mean.
         input: usize,
     },
     /// A constant that is added after it.
     Addend {
         /// The addition.
-        node: usize,
+        node: NodeId,
         /// Its input that holds the constant.
         input: usize,
     },
@@ -61,12 +61,12 @@ pub enum Intercept {
 
 /// All layers of the main graph, in the order of the nodes; depthwise convolutions count.
 pub fn layers(a: &Analysis) -> Vec<Layer> {
-    let mut variants: HashMap<(usize, usize), usize> = HashMap::new();
-    for (v, variant) in a.variants.iter().enumerate() {
+    let mut variants: HashMap<(NodeId, usize), VariantId> = HashMap::new();
+    for (v, variant) in a.variants.enumerate() {
         variants.extend(variant.uses.iter().map(|u| ((u.node, u.input), v)));
     }
     let readers = Readers::of(a);
-    let layer = |node: usize| {
+    let layer = |node: NodeId| {
         // With an activation inside, what comes out is no such product.
         if onnx::attr_s(a.graph.node(node), "activation").is_some_and(|name| !name.is_empty()) {
             return None;
@@ -87,23 +87,23 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
         }
         Some(Layer { after: After::of(a, &readers, &consumer, output), consumer, output })
     };
-    (0..a.graph.count()).filter_map(layer).collect()
+    a.graph.node_ids().filter_map(layer).collect()
 }
 
 /// Nodes that read each tensor, once for each time, those with bodies included.
 struct Readers {
-    by: Vec<Vec<usize>>,
-    given_back: Vec<bool>,
+    by: PerTensor<Vec<NodeId>>,
+    given_back: PerTensor<bool>,
 }
 
 impl Readers {
     fn of(a: &Analysis) -> Readers {
         let g = &a.graph;
-        let mut by = vec![Vec::new(); g.tensors()];
-        for (i, inputs) in g.inputs.iter().enumerate() {
+        let mut by = g.per_tensor(Vec::new());
+        for (i, inputs) in g.inputs.enumerate() {
             inputs.iter().flatten().chain(&g.captured[i]).for_each(|id| by[*id].push(i));
         }
-        let mut given_back = vec![false; g.tensors()];
+        let mut given_back = g.per_tensor(false);
         for scope in 0..g.scopes.len() {
             g.graph_of(scope).output.iter().filter_map(|v| g.id(v.name())).for_each(|id| given_back[id] = true);
         }
@@ -111,7 +111,7 @@ impl Readers {
     }
 
     /// The only node that reads a tensor.
-    fn only(&self, id: TensorId) -> Option<usize> {
+    fn only(&self, id: TensorId) -> Option<NodeId> {
         match self.by[id][..] {
             [reader] if !self.given_back[id] => Some(reader),
             _ => None,

@@ -11,7 +11,7 @@ use crate::ops::Role;
 
 /// A tensor that carries a group where a weight reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Maps {
+pub(crate) struct Maps {
     /// The group.
     pub(super) group: usize,
     /// The tensor.

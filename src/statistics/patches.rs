@@ -4,13 +4,15 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::consumers::Consumer;
+use crate::analysis::TensorId;
+use crate::index::Id;
 use crate::ops::Window;
 
 /// What of a tensor a set of consumers reads alike.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Reading {
     /// The tensor.
-    pub(crate) data: usize,
+    pub(crate) data: TensorId,
     /// The axis that is contracted.
     axis: usize,
     groups: usize,
@@ -42,13 +44,13 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     /// Positions below `total` for one sample of a tensor: all of them where there are few, ascending.
-    fn pick(self, tensor: usize, sample: usize, total: usize, wanted: usize) -> Vec<usize> {
+    fn pick(self, tensor: TensorId, sample: usize, total: usize, wanted: usize) -> Vec<usize> {
         if total <= wanted {
             return (0..total).collect();
         }
         let mut key = [0u8; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..16].copy_from_slice(&(tensor as u64).to_le_bytes());
+        key[8..16].copy_from_slice(&(tensor.place() as u64).to_le_bytes());
         key[16..24].copy_from_slice(&(sample as u64).to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
         let mut picked: Vec<usize> = (0..wanted).map(|_| rng.random_range(0..total)).collect();
@@ -289,7 +291,7 @@ mod tests {
             ceil: false,
         };
         let kernel = (kernel[0] * kernel[1]) as usize;
-        Reading { data: 0, axis: 1, groups, inputs, kernel, window: Some(window), transposed: None }
+        Reading { data: TensorId::at(0), axis: 1, groups, inputs, kernel, window: Some(window), transposed: None }
     }
 
     #[test]
@@ -346,7 +348,8 @@ mod tests {
 
     #[test]
     fn sampled_positions_do_not_depend_on_the_batch() {
-        let reading = Reading { data: 3, axis: 2, groups: 1, inputs: 2, kernel: 1, window: None, transposed: None };
+        let reading =
+            Reading { data: TensorId::at(3), axis: 2, groups: 1, inputs: 2, kernel: 1, window: None, transposed: None };
         let values: Vec<f32> = (0..80).map(|v| v as f32).collect();
         let few = Sampler { seed: 5, positions: 3 };
         let both = reading.gather(&values, &[2, 20, 2], Lot { samples: 2, filled: 2, before: 0 }, few).unwrap();

@@ -15,7 +15,7 @@ What becomes of each operator: the rule that says which of its axes are which, o
 operator that is not listed here is frozen too, and the report names it. *Since* is the operator set that first had
 it; *until* the one that took it away. *MACs* says whether its multiplications are counted: *no* is much to compute
 that the figures leave out and the report names, as it does operators that are not listed here; of the others there is
-nothing to count.
+nothing to count. *Gradient* says whether there is a rule for it, whether it is zero, and why, or whether it is missing.
 
 Shapes and folded constants are held against the node tests of the onnx package (1.23.2, 1,884 tests) by
 `tools/check_node_tests.py`: shapes of 1,215 are worked out and right, those of 372 are left to a run in part, 294 have
@@ -50,6 +50,14 @@ fn counted(domain: &str, name: &str) -> &'static str {
     }
 }
 
+fn gradient(domain: &str, name: &str) -> String {
+    match ops::find(domain, name).unwrap().gradient {
+        ops::Gradient::Rule(_) => "rule".to_owned(),
+        ops::Gradient::Zero(why) => format!("zero: {why}"),
+        ops::Gradient::Missing => "missing".to_owned(),
+    }
+}
+
 fn page() -> String {
     let released = released();
     let mut out = INTRO.to_owned();
@@ -60,12 +68,13 @@ fn page() -> String {
     for (domain, names) in domains {
         let own = domain.is_empty();
         let (title, head, rule) = match own {
-            true => ("ai.onnx", "| operator | since | MACs | answer |", "| --- | --- | --- | --- |"),
-            false => (domain, "| operator | MACs | answer |", "| --- | --- | --- |"),
+            true => ("ai.onnx", "| operator | since | MACs | gradient | answer |", "| --- | --- | --- | --- | --- |"),
+            false => (domain, "| operator | MACs | gradient | answer |", "| --- | --- | --- | --- |"),
         };
         write!(out, "\n## {title}\n\n{head}\n{rule}\n").unwrap();
         for name in names {
-            let answer = format!("{} | {}", counted(domain, name), answer(domain, name));
+            let (counted, gradient, answer) = (counted(domain, name), gradient(domain, name), answer(domain, name));
+            let answer = format!("{counted} | {gradient} | {answer}");
             match released.get(name).filter(|_| own) {
                 Some((since, Some(until))) => writeln!(out, "| {name} | {since}, until {until} | {answer} |"),
                 Some((since, None)) => writeln!(out, "| {name} | {since} | {answer} |"),

@@ -7,6 +7,7 @@ mod common;
 mod zoo;
 
 mod exported;
+mod gradients;
 mod groups;
 mod memory;
 mod random;

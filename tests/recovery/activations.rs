@@ -4,7 +4,10 @@ use crate::common;
 use crate::common::small;
 use std::sync::Arc;
 
+use crate::common::builder::{A, Builder, same};
 use crate::common::noise::Noise;
+use crate::zoo::channels::{head, start};
+use crate::zoo::control::{body, inside};
 use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
@@ -20,7 +23,7 @@ use onnx_prune::prune::{Error, Request, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
-use onnx_prune::statistics::{Calibration, Tap, Wanted, collect, tapped};
+use onnx_prune::statistics::{AnyKey, Calibration, RANKS, SHARES, Tap, collect, tapped};
 
 fn load(proto: &ModelProto) -> Model {
     Model::from_bytes(common::bytes(proto)).unwrap()
@@ -83,7 +86,7 @@ fn gram_matrices_are_sums_over_all_outputs() {
     let (model, runtime, noise) = (load(&classifier()), selected(), Noise(3));
     let cal = calibration(&noise, &runtime, usize::MAX);
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let found = collect(&a, Wanted { grams: true, ranks: true }, &cal).unwrap();
+    let found = collect(&a, &[&SHARES, &RANKS], &cal).unwrap();
 
     // The second convolution: 3×3, padding 1, 8×8 positions.
     let w = weight(&model, "second.weight");
@@ -110,7 +113,7 @@ fn gram_matrices_are_sums_over_all_outputs() {
             }
         }
     }
-    close(found[0].gram.as_ref().unwrap(), &first);
+    close(found[0].get(SHARES).unwrap(), &first);
 
     // The matrix at the end, whose rows are its outputs.
     let w = weight(&model, "head.weight");
@@ -125,10 +128,10 @@ fn gram_matrices_are_sums_over_all_outputs() {
             }
         }
     }
-    close(found[1].gram.as_ref().unwrap(), &second);
+    close(found[1].get(SHARES).unwrap(), &second);
     // Single numbers have no rank to speak of; 8×8 maps do.
-    assert_eq!(found[1].ranks, None);
-    let ranks = found[0].ranks.as_ref().unwrap();
+    assert_eq!(found[1].get(RANKS), None);
+    let ranks = found[0].get(RANKS).unwrap();
     assert!(ranks.iter().all(|r| (0.0..=8.0).contains(r)) && ranks.iter().any(|r| *r > 4.0), "{ranks:?}");
 }
 
@@ -141,8 +144,8 @@ fn activations_that_are_not_finite_are_told() {
     *bias = onnx::from_f32("first.bias", &[16], &large, DType::Float).unwrap();
     let (model, runtime, noise) = (load(&proto), selected(), Noise(3));
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    for wanted in [Wanted { grams: true, ranks: false }, Wanted { grams: false, ranks: true }] {
-        let message = collect(&a, wanted, &calibration(&noise, &runtime, 10)).unwrap_err().to_string();
+    for wanted in [&SHARES as &dyn AnyKey, &RANKS] {
+        let message = collect(&a, &[wanted], &calibration(&noise, &runtime, 10)).unwrap_err().to_string();
         for word in ["'b'", "sample", "NaN or infinite"] {
             assert!(message.contains(word), "{message}");
         }
@@ -155,7 +158,7 @@ fn statistics_do_not_depend_on_threads() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| collect(&a, Wanted { grams: true, ranks: true }, &calibration(&noise, &runtime, 5)).unwrap())
+        pool.install(|| collect(&a, &[&SHARES, &RANKS], &calibration(&noise, &runtime, 5)).unwrap())
     };
     assert_eq!(with(1), with(3));
 }
@@ -319,4 +322,36 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     // There is nothing left to insert.
     let again = insert_bn(done.model, &Vec::new(), &cal);
     assert!(again.is_err());
+}
+
+/// Nodes behind the body of a branch have other numbers than places in the graph.
+#[test]
+fn normalisations_stand_behind_their_layers_where_there_are_branches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("with_bn.onnx");
+    let (mut b, x) = start(17);
+    let flag = b.input_of("flag", DType::Bool, "");
+    let a = b.conv("one", &x, 3, 8, same(3));
+    let branch = |b: &mut Builder, name: &str, op: &str| {
+        let mut inner = inside(b, name);
+        let c = inner.op(op, &[&a], vec![]);
+        inner.output(&c, "batch 8 8 8");
+        A::G(body(inner, name))
+    };
+    let (yes, no) = (branch(&mut b, "yes", "Relu"), branch(&mut b, "no", "Neg"));
+    let c = b.op("If", &[&flag], vec![("then_branch", yes), ("else_branch", no)]);
+    let c = b.conv("two", &c, 8, 10, same(3));
+    let c = b.relu(&c);
+    let c = b.conv("three", &c, 10, 12, same(3));
+    let (model, runtime, noise) = (load(&head(b, &c, 12)), selected(), Noise(4));
+    let done = insert_bn(&model, &Vec::new(), &calibration(&noise, &runtime, 10)).unwrap();
+    done.save(&path).unwrap();
+    let new = Model::load(&path).unwrap();
+    let nodes = &new.graph().unwrap().node;
+    let inserted: Vec<&NodeProto> = nodes.iter().filter(|n| n.op_type() == "BatchNormalization").collect();
+    assert!(done.layers == inserted.len() && done.layers > 1, "{done:?}, {} nodes", inserted.len());
+    for n in inserted {
+        let maker = nodes.iter().find(|m| m.output.contains(&n.input[0])).unwrap();
+        assert_eq!(maker.op_type(), "Conv", "{}", n.name());
+    }
 }

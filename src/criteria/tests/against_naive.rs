@@ -33,7 +33,7 @@ fn random_axis(rng: &mut ChaCha8Rng, sizes: &[usize]) -> (usize, Vec<(usize, Vec
     }
 }
 
-fn random_parts(rng: &mut ChaCha8Rng) -> (Vec<Weight>, Vec<GroupItems>) {
+pub(super) fn random_parts(rng: &mut ChaCha8Rng) -> (Vec<Weight>, Vec<GroupItems>) {
     let sizes: Vec<usize> = (0..rng.random_range(1..4)).map(|_| rng.random_range(1..6)).collect();
     let mut groups: Vec<GroupItems> =
         sizes.iter().enumerate().map(|(g, &n)| group(&format!("g{g}"), n, Vec::new())).collect();
@@ -71,7 +71,7 @@ fn random_parts(rng: &mut ChaCha8Rng) -> (Vec<Weight>, Vec<GroupItems>) {
             2 if !wild => WeightData::Half(mapped(values.iter().map(|v| half::f16::from_f32(*v).to_le_bytes()))),
             _ => WeightData::Bytes(mapped(values.iter().map(|v| v.to_le_bytes()))),
         };
-        weights.push(Weight { name, shape, data });
+        weights.push(Weight { name, shape, data, ..Weight::default() });
     }
     (weights, groups)
 }

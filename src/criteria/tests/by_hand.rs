@@ -1,7 +1,7 @@
 //! Three-channel cases with scores computed by hand.
 
 use super::*;
-use crate::statistics::GroupStatistics;
+use crate::statistics::{ERRORS, GroupStatistics, RANKS, SHARES, VARIANCES};
 
 /// Group 0: rows of W [3, 2, 2] and γ; group 1: the two columns of W.
 fn parts() -> (Vec<Weight>, Vec<GroupItems>) {
@@ -209,7 +209,7 @@ fn shares() -> GroupStatistics {
         0.0, 2.0, 4.0, -2.0,
         -1.0, -2.0, -2.0, 2.0,
     ];
-    GroupStatistics { gram: Some(gram), ..Default::default() }
+    GroupStatistics::default().with(SHARES, gram)
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn cp() {
 
 #[test]
 fn hrank() {
-    let statistics = GroupStatistics { ranks: Some(vec![2.0, 3.5, 2.0, 8.0]), ..Default::default() };
+    let statistics = GroupStatistics::default().with(RANKS, vec![2.0, 3.5, 2.0, 8.0]);
     let b = with_statistics(&HRank, statistics).unwrap();
     let s = b.scores(0);
     // Equal ranks go by weight, and stay below what is above them.
@@ -247,8 +247,8 @@ fn hrank() {
 
 #[test]
 fn errors_and_variances_are_taken_as_they_are() {
-    let (errors, variances) = (Some(vec![0.1, 0.4, 0.0, 1.0]), Some(vec![3.0, 1.0, 2.0, 0.0]));
-    let statistics = GroupStatistics { errors, variances, ..Default::default() };
+    let statistics = GroupStatistics::default().with(ERRORS, vec![0.1, 0.4, 0.0, 1.0]);
+    let statistics = statistics.with(VARIANCES, vec![3.0, 1.0, 2.0, 0.0]);
     close(with_statistics(&Obs, statistics.clone()).unwrap().scores(0), &[0.1, 0.4, 0.0, 1.0]);
     close(with_statistics(&Variance, statistics).unwrap().scores(0), &[3.0, 1.0, 2.0, 0.0]);
 }

@@ -3,6 +3,7 @@
 mod against_naive;
 mod by_hand;
 mod naive;
+mod terms;
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ use super::*;
 /// A weight whose bytes lie at an odd address, as in a mapped file.
 fn weight(name: &str, shape: &[usize], values: &[f32]) -> Weight {
     let data = WeightData::Bytes(mapped(values.iter().map(|v| v.to_le_bytes())));
-    Weight { name: name.to_string(), shape: shape.to_vec(), data }
+    Weight { name: name.to_string(), shape: shape.to_vec(), data, ..Weight::default() }
 }
 
 fn mapped<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Bytes {

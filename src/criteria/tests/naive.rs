@@ -1,5 +1,6 @@
 //! The definitions, read off the page: everything from scratch in f64.
 
+use super::super::plan::Score;
 use super::*;
 
 /// The parts of a board and what has been removed from it.
@@ -11,7 +12,7 @@ pub(super) struct Naive {
 }
 
 impl Naive {
-    fn values(&self, w: usize) -> Vec<f64> {
+    pub(super) fn values(&self, w: usize) -> Vec<f64> {
         match &self.weights[w].data {
             WeightData::Floats(f) => f.iter().map(|&v| f64::from(v)).collect(),
             WeightData::Bytes(b) => b.as_chunks::<4>().0.iter().map(|&v| f64::from(f32::from_le_bytes(v))).collect(),
@@ -22,7 +23,7 @@ impl Naive {
         }
     }
 
-    fn dead(&self, w: usize, axis: usize, position: usize) -> bool {
+    pub(super) fn dead(&self, w: usize, axis: usize, position: usize) -> bool {
         self.groups.iter().zip(&self.alive).any(|(g, alive)| {
             g.items.iter().filter(|i| i.weight == w && i.axis == axis).any(|i| {
                 let c = i.channel[position];
@@ -61,18 +62,18 @@ impl Naive {
         filters
     }
 
-    fn item_scores(&self, g: usize, item: &Item, measure: Measure) -> Vec<f64> {
+    fn item_scores(&self, g: usize, item: &Item, measure: &str) -> Vec<f64> {
         let filters = self.filters(item, self.groups[g].channels);
         let survivors = || filters.iter().zip(&self.alive[g]).filter(|(_, a)| **a).map(|(f, _)| f);
         filters
             .iter()
             .map(|f| match measure {
-                Measure::SumAbs => f.iter().map(|v| v.abs()).sum(),
-                Measure::SumSquares => f.iter().map(|v| v * v).sum(),
-                Measure::Distances => {
+                "|w|" => f.iter().map(|v| v.abs()).sum(),
+                "w²" => f.iter().map(|v| v * v).sum(),
+                "distances" => {
                     survivors().map(|k| f.iter().zip(k).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()).sum()
                 }
-                Measure::Draw | Measure::Ranks | Measure::Shares | Measure::Errors | Measure::Variances => f64::NAN,
+                _ => f64::NAN,
             })
             .collect()
     }
@@ -80,18 +81,19 @@ impl Naive {
     /// Scores of a group's channels, NaN where removed.
     pub(super) fn scores(&self, g: usize, criterion: &dyn Criterion, options: ScoreOptions) -> Vec<f64> {
         let group = &self.groups[g];
-        let reads = |plan: Plan| group.items.iter().filter(move |i| plan.roles.contains(i.role)).collect::<Vec<_>>();
-        let mut plan = criterion.plan();
-        let mut items = reads(plan);
-        if items.is_empty() {
-            plan = criterion.fallback().unwrap_or(plan);
-            items = reads(plan);
+        let reads = |plan: Plan| {
+            let Score::Items(measure, roles) = plan.0 else { return ("", Vec::new()) };
+            (measure.name(), group.items.iter().filter(|i| roles.contains(i.role)).collect::<Vec<_>>())
+        };
+        let (mut measure, mut items) = reads(criterion.plan());
+        if let Some(plan) = criterion.fallback().filter(|_| items.is_empty()) {
+            (measure, items) = reads(plan);
         }
         if options.reduction == Reduction::First {
             let first = items.iter().position(|i| i.role == Role::Out).unwrap_or(0);
             items = items.into_iter().skip(first).take(1).collect();
         }
-        let scores: Vec<Vec<f64>> = items.iter().map(|i| self.item_scores(g, i, plan.measure)).collect();
+        let scores: Vec<Vec<f64>> = items.iter().map(|i| self.item_scores(g, i, measure)).collect();
         let survivors: Vec<usize> = (0..group.channels).filter(|&c| self.alive[g][c]).collect();
         let mut reduced: Vec<f64> = survivors
             .iter()

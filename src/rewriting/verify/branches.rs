@@ -27,7 +27,7 @@ impl Branches {
     pub fn of(a: &Analysis, kept: &Kept) -> Branches {
         let g = &a.graph;
         let mut bodies = Vec::new();
-        for (i, node) in g.nodes().enumerate().filter(|(i, _)| !g.bodies[*i].is_empty()) {
+        for (i, node) in g.numbered().filter(|(i, _)| !g.bodies[*i].is_empty()) {
             let names = node.attribute.iter().filter(|at| at.g.is_some()).map(|at| at.name());
             for (scope, attribute) in g.bodies[i].iter().zip(names) {
                 let inputs: &[(usize, bool)] = match (node.op_type(), attribute) {

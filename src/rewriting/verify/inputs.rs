@@ -2,7 +2,7 @@
 
 use super::super::error::{Error, Result};
 use crate::algebra::Bindings;
-use crate::analysis::{Analysis, open_sizes, settled, whole_numbers};
+use crate::analysis::{Analysis, TensorId, open_sizes, settled, whole_numbers};
 use crate::ops::Numbers;
 use crate::runtime::{Fill, Tensor};
 use crate::tensor::DType;
@@ -92,7 +92,7 @@ impl Style {
 /// What the readers of an input take its numbers for.
 struct Port {
     name: String,
-    id: usize,
+    id: TensorId,
     dtype: DType,
     numbers: Vec<Numbers>,
     /// As the user wants it.

@@ -22,7 +22,7 @@ use std::path::Path;
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, TensorId};
 use crate::onnx::{Model, proto::ModelProto};
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
 
@@ -69,7 +69,7 @@ const BRAIN: f64 = 0.03;
 impl CheckOptions {
     /// The tolerance for a model.
     fn tolerance_for(&self, a: &Analysis) -> Tolerance {
-        let computed = |id: &Option<usize>| id.filter(|id| a.graph.constants[*id].is_none());
+        let computed = |id: &Option<TensorId>| id.filter(|id| a.graph.constants[*id].is_none());
         let any = |is: &dyn Fn(DType) -> bool| {
             a.graph.outputs.iter().flatten().filter_map(computed).any(|id| is(a.facts.tensors[id].dtype))
         };

@@ -1,7 +1,7 @@
 //! The original with channels at zero.
 
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Use};
+use crate::analysis::{Analysis, NodeId, Use};
 use crate::onnx::edit::{Editor, Emit, Names, NewNode};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::rewriting::assembly::Assembly;
@@ -21,7 +21,7 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let Some(graph) = &mut proto.graph else { return Ok(proto) };
     let mut assembly = Assembly::new(&a.graph, names);
     graph.initializer.extend(weights.added);
-    for (i, node) in a.graph.nodes().enumerate() {
+    for (i, node) in a.graph.numbered() {
         let mut node = (*node).clone();
         assembly.redirect(&a.graph, i, &mut node, &weights.reads);
         mask(a, kept, i, &mut node, &mut assembly.edit)?;
@@ -35,7 +35,7 @@ pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
 }
 
 /// Where a node reads some positions of what no input decides, the others are multiplied by zero before it.
-fn mask(a: &Analysis, kept: &Kept, i: usize, node: &mut NodeProto, edit: &mut Editor) -> Result<()> {
+fn mask(a: &Analysis, kept: &Kept, i: NodeId, node: &mut NodeProto, edit: &mut Editor) -> Result<()> {
     for k in 0..node.input.len() {
         // What divides stays, as stored divisors do.
         if node.op_type() == "Div" && k == 1 {

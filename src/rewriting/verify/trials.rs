@@ -307,19 +307,19 @@ fn shapes_agree(expected: &Inputs, got: &Inputs, inputs: &Inputs) -> Result<()> 
 /// Outputs that depend on what shrank, by name; what only sizes make does not.
 pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
     let g = &a.graph;
-    let mut reads = vec![false; g.count()];
+    let mut reads = g.per_node(false);
     for group in a.groups.iter().filter(|group| kept.contains_key(&group.atom)) {
         for at in group.items.iter().flat_map(|item| &a.variants[item.variant].uses) {
             reads[at.node] = true;
         }
     }
-    let mut tainted = vec![false; g.tensors()];
-    for (i, own) in reads.into_iter().enumerate() {
-        let hit = own || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
+    let mut tainted = g.per_tensor(false);
+    for (i, own) in reads.enumerate() {
+        let hit = *own || g.inputs[i].iter().flatten().chain(&g.captured[i]).any(|id| tainted[*id]);
         for id in g.outputs[i].iter().flatten().filter(|id| hit && a.facts.tensors[**id].value.is_none()) {
             tainted[*id] = true;
         }
     }
     // Names within bodies do no harm: no output has one.
-    (0..g.tensors()).filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
+    g.tensors().filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
 }

@@ -119,7 +119,7 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
             targets: &Targets::one(&Speedup, speedup),
             options: &options,
             fixed_bytes: 0.0,
-            statistics: &[],
+            statistics: onnx_prune::statistics::Statistics::NONE,
             losses: &[],
             curves: &[],
             tilt: 0.0,

@@ -22,7 +22,7 @@ fn why(m: ModelProto) -> String {
         targets: &Targets::one(&Speedup, 2.0),
         options: &Options::default(),
         fixed_bytes: 0.0,
-        statistics: &[],
+        statistics: onnx_prune::statistics::Statistics::NONE,
         losses: &[],
         curves: &[],
         tilt: 0.0,

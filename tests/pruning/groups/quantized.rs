@@ -1,6 +1,6 @@
 //! Weights of whole numbers, with scales and zero points that follow them.
 
-use onnx_prune::analysis::Analysis;
+use onnx_prune::analysis::{Analysis, TensorId};
 
 use super::{frozen, groups, load};
 use crate::zoo::quantized;
@@ -71,7 +71,7 @@ fn cast_numbers_are_quantized_weights() {
         let a = Analysis::new(&model, &Vec::new()).unwrap();
         for layer in ["first", "second"] {
             let v = a.variants.iter().find(|v| a.graph.name(v.tensor) == format!("{layer}.q")).unwrap();
-            let named = |id: Option<usize>| id.map(|id| a.graph.name(id).to_owned());
+            let named = |id: Option<TensorId>| id.map(|id| a.graph.name(id).to_owned());
             let q = v.quantized.unwrap();
             assert_eq!(named(q.scale), Some(format!("{layer}.scale")));
             assert_eq!(named(q.zero_point), zero.then(|| format!("{layer}.zero")));

@@ -122,7 +122,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         targets: &planning::targets::Targets::one(&planning::targets::Ratio, 0.5),
         options: &options,
         fixed_bytes: 0.0,
-        statistics: &[],
+        statistics: onnx_prune::statistics::Statistics::NONE,
         losses: &[],
         curves: &[],
         tilt: 0.0,
