@@ -38,10 +38,16 @@ pub enum Hint {
     Protect,
     /// The share of a group that goes.
     RatioFor,
+    /// How the weights of a group make one score per channel.
+    Reduction,
+    /// Layers are solved again after pruning.
+    Refit,
     /// Widths that are multiples of a number.
     RoundTo,
     /// How long a run may take.
     RunTimeout,
+    /// Seed of everything random.
+    Seed,
     /// Sizes of open input dimensions.
     Shapes,
     /// A target in MACs.
@@ -53,8 +59,34 @@ pub enum Hint {
 }
 
 impl Hint {
+    /// Every hint.
+    pub const ALL: [Hint; 22] = [
+        Hint::Against,
+        Hint::Axes,
+        Hint::Batch,
+        Hint::Data,
+        Hint::DropInitializerInputs,
+        Hint::Floor,
+        Hint::Inspect,
+        Hint::MaxBad,
+        Hint::Only,
+        Hint::OrtLibrary,
+        Hint::Preprocess,
+        Hint::Protect,
+        Hint::RatioFor,
+        Hint::Reduction,
+        Hint::Refit,
+        Hint::RoundTo,
+        Hint::RunTimeout,
+        Hint::Seed,
+        Hint::Shapes,
+        Hint::Speedup,
+        Hint::Split,
+        Hint::StripDebug,
+    ];
+
     /// The field of the library that holds the setting.
-    fn field(self) -> &'static str {
+    pub fn field(self) -> &'static str {
         match self {
             Hint::Against => "against",
             Hint::Axes => "axes",
@@ -69,8 +101,11 @@ impl Hint {
             Hint::Preprocess => "preprocess",
             Hint::Protect => "protect",
             Hint::RatioFor => "ratio_for",
+            Hint::Reduction => "reduction",
+            Hint::Refit => "refit",
             Hint::RoundTo => "round_to",
             Hint::RunTimeout => "limit",
+            Hint::Seed => "seed",
             Hint::Shapes => "shapes",
             Hint::Speedup => "Target::Speedup",
             Hint::Split => "split",
@@ -94,4 +129,12 @@ impl fmt::Display for Hint {
             None => write!(f, "`{}`", self.field()),
         }
     }
+}
+
+/// A manual page with its settings, which stand there as fields in backticks, in the words of whoever shows it.
+pub fn worded(page: &str) -> String {
+    Hint::ALL.iter().fold(page.to_owned(), |text, hint| match WORDS.get() {
+        Some(words) => text.replace(&format!("`{}`", hint.field()), &format!("`{}`", words(*hint))),
+        None => text,
+    })
 }

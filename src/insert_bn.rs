@@ -1,6 +1,7 @@
 //! The whole job of putting batch normalisations back: analyse, look at activations, insert, compare, write.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::analysis::{self, Analysis, Shapes};
 use crate::evaluation::{self, Answers, Evaluator, Predictions, TaskEvaluator};
@@ -47,50 +48,52 @@ impl From<statistics::Error> for Error {
     }
 }
 
-/// What was done.
-#[derive(Clone, Debug, PartialEq)]
+/// A model with the normalisations that were inserted.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inserted {
+    /// The model.
+    pub model: Model,
     /// Normalisations inserted.
     pub layers: usize,
     /// Largest difference of any output on the data, as a share of the largest output.
     pub difference: f64,
     /// Samples that were looked at.
     pub samples: usize,
-    /// What the user should know of files beside the new model.
-    pub notes: Vec<String>,
 }
 
-/// Writes a model that gives what `model` gives and has a batch normalisation after each layer that writes prunable
-/// channels; without `output` nothing is written.
+impl Inserted {
+    /// Writes the model, whole or not at all, if what the original was read from is still as it was. Gives what the user
+    /// should know of files beside it.
+    ///
+    /// # Errors
+    /// When a file has changed or the model cannot be written; then what was there before is still there.
+    pub fn save(&self, path: &Path) -> Result<Vec<String>, Error> {
+        let staged = save::stage(&self.model, path, &SaveOptions::default())?;
+        self.model.maps.unchanged()?;
+        let notes = staged.notes().to_vec();
+        staged.commit()?;
+        Ok(notes)
+    }
+}
+
+/// Gives a model that gives what `model` gives and has a batch normalisation after each layer that writes prunable
+/// channels.
 ///
 /// # Errors
-/// When there is nothing to insert, the data or the runtime fails, or the results differ: then nothing is written.
-pub fn insert_bn(
-    model: &Model,
-    shapes: &Shapes,
-    calibration: &Calibration,
-    output: Option<&Path>,
-) -> Result<Inserted, Error> {
-    if let Some(path) = output {
-        onnx::check_place(path)?;
-    }
+/// When there is nothing to insert, the data or the runtime fails, the results differ, or the job is to stop.
+pub fn insert_bn(model: impl Into<Arc<Model>>, shapes: &Shapes, calibration: &Calibration) -> Result<Inserted, Error> {
+    let model = model.into();
     calibration.job.stage(Stage::Calibrate).map_err(statistics::Error::from)?;
-    let a = Analysis::new(model, shapes)?;
+    let a = Analysis::new(Arc::clone(&model), shapes)?;
     let (proto, layers) = rewriting::insert_batch_norm(&a, calibration)?;
     if layers == 0 {
         return Err(Error::Nothing);
     }
     let (external, unknown, maps) = (model.external.clone(), model.unknown.clone(), model.maps.clone());
     let new = Model { proto, external, unknown, maps, ..Model::default() };
-    let (difference, samples) = compare(model, &new, calibration)?;
-    let mut notes = Vec::new();
-    if let Some(path) = output {
-        let staged = save::stage(&new, path, &SaveOptions::default())?;
-        model.maps.unchanged()?;
-        notes = staged.notes().to_vec();
-        staged.commit()?;
-    }
-    Ok(Inserted { layers, difference, samples, notes })
+    let (difference, samples) = compare(&model, &new, calibration)?;
+    Ok(Inserted { model: new, layers, difference, samples })
 }
 
 /// Largest relative difference of the outputs on all samples, and the number of samples.

@@ -14,3 +14,10 @@ pub enum Error {
     #[error("{shapes}: {0}", shapes = crate::hint::Hint::Shapes)]
     Shapes(String),
 }
+
+impl Error {
+    /// The setting that is at fault.
+    pub fn hint(&self) -> Option<crate::hint::Hint> {
+        matches!(self, Error::Shapes(_)).then_some(crate::hint::Hint::Shapes)
+    }
+}

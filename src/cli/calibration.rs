@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use onnx_prune::data::{BatchSource, Purpose, Stored};
 use onnx_prune::insert_bn::{Inserted, insert_bn};
+use onnx_prune::onnx;
 use onnx_prune::runtime::{self, SessionOptions};
 use onnx_prune::statistics::Calibration;
 
@@ -104,9 +105,13 @@ fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
     let model = input::load(&args.model)?;
     output::check(&[("-o", &args.output)], &model.maps.files().skip(1).collect::<Vec<_>>())?;
     let selected = runtime::select(args.runtime.into(), args.ort_library.as_deref())?;
-    if !args.quiet {
-        warn(&selected.warnings);
-    }
+    let tells = |warnings: &[String]| {
+        if !args.quiet && !args.progress.tells_warnings() {
+            warn(warnings);
+        }
+    };
+    tells(&selected.warnings);
+    onnx::check_place(&args.output)?;
     let progress = Shown::new(args.progress, args.quiet);
     let calibration = Calibration {
         source: &*source,
@@ -117,12 +122,15 @@ fn run(args: &InsertBn) -> Result<ExitCode, Failure> {
         job: progress.job(),
     };
     let shapes = args.shapes.clone().map(|s| s.0).unwrap_or_default();
-    let done = insert_bn(&model, &shapes, &calibration, Some(&args.output));
+    selected.warnings.iter().for_each(|w| calibration.job.warn(w));
+    let done = insert_bn(model, &shapes, &calibration).and_then(|done| {
+        let notes = done.save(&args.output)?;
+        notes.iter().for_each(|note| calibration.job.warn(note));
+        Ok((done, notes))
+    });
     drop(progress);
-    let done = done?;
-    if !args.quiet {
-        warn(&done.notes);
-    }
+    let (done, notes) = done?;
+    tells(&notes);
     let mut written = Written::default();
     written.file(&args.output);
     if !args.quiet {

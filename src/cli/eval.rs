@@ -9,7 +9,7 @@ use std::time::Duration;
 use onnx_prune::data::BatchSource;
 #[cfg(feature = "data")]
 use onnx_prune::data::{Dataset, Purpose, Stored};
-use onnx_prune::evaluation::{self, LatencyRequest, NoPredictions, Request, evaluate};
+use onnx_prune::evaluation::{self, LatencyRequest, NoPredictions, Request, TaskOptions, evaluate};
 use onnx_prune::files::Sink;
 use onnx_prune::metrics::detection::DecodeOptions;
 use onnx_prune::metrics::{Panel, confusion_picture};
@@ -143,9 +143,11 @@ fn request(args: &Eval) -> Result<Request, FileError> {
     };
     Ok(Request {
         against: args.against.clone().map(Into::into),
-        output: judge.output.clone(),
-        class_names,
-        decode: DecodeOptions { confidence: judge.confidence, overlap: judge.nms, most: judge.max_detections },
+        task: TaskOptions {
+            output: judge.output.clone(),
+            class_names,
+            decode: DecodeOptions { confidence: judge.confidence, overlap: judge.nms, most: judge.max_detections },
+        },
         latency: (!run.no_latency).then_some(latency),
         runtime: OnDemand::new(run.runtime.into(), run.ort_library.clone()).into(),
         session: SessionOptions {

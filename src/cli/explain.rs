@@ -25,7 +25,7 @@ impl Run for Explain {
 
 fn page(name: &str) -> Result<String, Failure> {
     Ok(if let Ok(criterion) = criteria::find(name) {
-        format!("{name}\n\n{}", criterion.manual())
+        format!("{name}\n\n{}", onnx_prune::hint::worded(criterion.manual()))
     } else if let Ok(scheme) = planning::find_scheme(name) {
         format!("{name}\n\n{}\n", super::schemes::summary(scheme))
     } else if let Ok(kind) = name.parse::<Kind>() {

@@ -308,28 +308,13 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
     let scheme = what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?;
     let criterion = usual.criterion(scheme, data.is_some() || recover.any());
     let (fills, shapes) = fills(args, model)?;
-    // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
-    let everywhere = what.round_to.is_some() || args.target.has(&TimeFactor);
-    let round_to = what.round_to.unwrap_or(if args.target.has(&Ratio) { 1 } else { usual.round_to });
-    let round_from = what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from });
     Ok(Request {
         criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
         scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         targets,
         keep: args.target.keep(),
-        options: Options {
-            steps: what.steps.unwrap_or(usual.steps),
-            rescore: what.rescore,
-            round_to,
-            round_from,
-            floor: what.floor,
-            protect: what.protect.clone(),
-            only: what.only.clone(),
-            ratio_for: what.ratio_for.clone(),
-            axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
-            untie: what.untie,
-        },
+        options: options(args, usual),
         kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
         shapes,
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
@@ -355,6 +340,25 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
         otherwise,
         recipe,
     })
+}
+
+/// How channels are chosen, where that is not a matter of scores.
+fn options(args: &Prune, usual: Defaults) -> Options {
+    let what = &args.what;
+    // Who asks for a multiple means every group; so does the clock. A ratio is a number of channels.
+    let everywhere = what.round_to.is_some() || args.target.has(&TimeFactor);
+    Options {
+        steps: what.steps.unwrap_or(usual.steps),
+        rescore: what.rescore,
+        round_to: what.round_to.unwrap_or(if args.target.has(&Ratio) { 1 } else { usual.round_to }),
+        round_from: what.round_from.unwrap_or(if everywhere { 0 } else { usual.round_from }),
+        floor: what.floor,
+        protect: what.protect.clone(),
+        only: what.only.clone(),
+        ratio_for: what.ratio_for.clone(),
+        axes: if what.heads { Axes::whole_heads() } else { what.axes.clone() },
+        untie: what.untie,
+    }
 }
 
 /// What is asked of recovery.

@@ -11,7 +11,7 @@ manual_page! {
     /// How strongly batch normalisation lets a channel through.
     ///
     /// # Formula
-    /// s(c) = |γ_c|, γ of shape C; the mean over the batch normalisations of the group (or `--reduction`).
+    /// s(c) = |γ_c|, γ of shape C; the mean over the batch normalisations of the group (or `reduction`).
     ///
     /// # Needs
     /// Weights, and BatchNormalization nodes in the model: exporters usually fold them into the

@@ -18,7 +18,7 @@ manual_page! {
     /// combination of others before it scores 0.
     ///
     /// # Needs
-    /// Data (`--data`); labels are not read. 10 positions per sample and layer, chosen by `--seed`. Layers are
+    /// Data (`data`); labels are not read. 10 positions per sample and layer, chosen by `seed`. Layers are
     /// Conv, Gemm and MatMul with a constant weight; a group that none of them reads is scored by l2 and
     /// named in the notes. Where a normalisation mixes channels, activations are taken as they are with all
     /// channels there.
@@ -34,7 +34,7 @@ manual_page! {
     ///
     /// # Differs from others
     /// The exact path (LARS) from one Gram matrix that is accumulated batch by batch, where the paper searches
-    /// for the λ that leaves the wanted number of channels. `--refit` is the paper's second step. Where a layer
+    /// for the λ that leaves the wanted number of channels. `refit` is the paper's second step. Where a layer
     /// reads other groups too, Y is the share of this one.
     pub struct Cp;
 }

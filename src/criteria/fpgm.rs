@@ -15,7 +15,7 @@ manual_page! {
     /// For an item with weight W, s(c) = Σ_k ‖W_c − W_k‖₂ over the surviving channels k, W_c the raw
     /// values that produce channel c: I·kH·kW of them for a convolution [O, I, kH, kW].
     /// Where several positions make one channel, their rows are concatenated in order.
-    /// The group's score is the mean over its output-side items (or `--reduction`).
+    /// The group's score is the mean over its output-side items (or `reduction`).
     ///
     /// # Needs
     /// Weights. Reads output rows only. A group that nothing produces (no output-side item) is scored by

@@ -18,7 +18,7 @@ manual_page! {
     /// σ_max·max(H, W)·ε, ε = 1.19e-7. Equal ranks are ordered by l2 of the weights.
     ///
     /// # Needs
-    /// Data (`--data`); labels are not read. A group whose maps have one row or one column (after global
+    /// Data (`data`); labels are not read. A group whose maps have one row or one column (after global
     /// pooling, between fully connected layers) is scored by l2 and named in the notes.
     ///
     /// # Cost

@@ -13,7 +13,7 @@ manual_page! {
     /// For an item with weight W, s(c) = Σ_j w_{c,j}², with no root, over the values that belong to
     /// channel c: for a convolution [O, I, kH, kW] that is I·kH·kW values on the output side and
     /// O·kH·kW on the input side; for a normalisation scale one value.
-    /// The group's score is the mean over its items (or `--reduction`).
+    /// The group's score is the mean over its items (or `reduction`).
     ///
     /// # Needs
     /// Weights. Reads output rows, input columns and normalisation scales; biases are not scored.

@@ -18,8 +18,8 @@ manual_page! {
     /// s(c) = the sum of costs up to and with c. Rows of W are scaled by the batch normalisation that follows.
     ///
     /// # Needs
-    /// Data (`--data`); labels are not read. About 8,192 positions per layer from all samples together, chosen by
-    /// `--seed`. Layers are Conv, Gemm and MatMul with a constant weight; a group that none of them reads is
+    /// Data (`data`); labels are not read. About 8,192 positions per layer from all samples together, chosen by
+    /// `seed`. Layers are Conv, Gemm and MatMul with a constant weight; a group that none of them reads is
     /// scored by l2 and named in the notes.
     ///
     /// # Cost
@@ -32,7 +32,7 @@ manual_page! {
     /// groups of columns: Kurtic et al., ZipLM, NeurIPS 2023.
     ///
     /// # Differs from others
-    /// thinet and cp let the weights stay while they choose; obs chooses as if `--refit` followed each step, and so
+    /// thinet and cp let the weights stay while they choose; obs chooses as if `refit` followed each step, and so
     /// keeps channels that cannot be made up for. With scheme `allocate` its sums are the error curves themselves.
     pub struct Obs;
 }

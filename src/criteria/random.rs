@@ -17,7 +17,7 @@ manual_page! {
     /// index. A channel keeps its draw from step to step.
     ///
     /// # Needs
-    /// Nothing but a seed (`--seed`).
+    /// Nothing but a seed (`seed`).
     ///
     /// # Cost
     /// One draw per channel, once.

@@ -17,7 +17,7 @@ manual_page! {
     /// ‖Σ_{j ∈ T ∪ c} Z_j‖² joins T; s(c) = its turn, 1 to C.
     ///
     /// # Needs
-    /// Data (`--data`); labels are not read. 10 positions per sample and layer, chosen by `--seed`. Layers are
+    /// Data (`data`); labels are not read. 10 positions per sample and layer, chosen by `seed`. Layers are
     /// Conv, Gemm and MatMul with a constant weight; a group that none of them reads is scored by l2 and
     /// named in the notes. Where a normalisation mixes channels, activations are taken as they are with all
     /// channels there.
@@ -31,7 +31,7 @@ manual_page! {
     /// Luo et al., ThiNet: A Filter Level Pruning Method, ICCV 2017.
     ///
     /// # Differs from others
-    /// The Gram matrix is accumulated batch by batch, activations are never stored. `--refit` solves the least
+    /// The Gram matrix is accumulated batch by batch, activations are never stored. `refit` solves the least
     /// squares of the layers that read the group, where the paper scales the surviving channels.
     pub struct ThiNet;
 }

@@ -15,7 +15,7 @@ manual_page! {
     /// the weights that read x, summed over the layers that read the group.
     ///
     /// # Needs
-    /// Data (`--data`); labels are not read. 10 positions per sample and layer, chosen by `--seed`. Layers are
+    /// Data (`data`); labels are not read. 10 positions per sample and layer, chosen by `seed`. Layers are
     /// Conv, Gemm and MatMul with a constant weight; a group that none of them reads is scored by l2 and
     /// named in the notes.
     ///
@@ -27,7 +27,7 @@ manual_page! {
     /// al., Variance-Based Pruning, ICCV 2025.
     ///
     /// # Differs from others
-    /// A channel that is always on costs nothing here: its mean can go into a bias, which `--refit` does. Channels
+    /// A channel that is always on costs nothing here: its mean can go into a bias, which `refit` does. Channels
     /// that say the same are not told apart; obs does that.
     pub struct Variance;
 }

@@ -116,6 +116,13 @@ pub enum Error {
 /// Result of this floor.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+impl Error {
+    /// The setting that would help.
+    pub fn hint(&self) -> Option<Hint> {
+        matches!(self, Error::TooManyBad { .. }).then_some(Hint::MaxBad)
+    }
+}
+
 #[cfg(feature = "data")]
 impl Error {
     pub(super) fn io(path: &Path, source: std::io::Error) -> Self {

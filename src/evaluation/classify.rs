@@ -1,10 +1,10 @@
 //! Evaluating classifiers.
 
-use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator, class_name};
-use super::{Error, Request, Result};
+use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator, TaskOptions, class_name};
+use super::{Error, Result};
 use crate::data::Target;
 use crate::metrics::{Classification, Scores};
-use crate::report::{ClassRow, ClassScore, EvaluatedModel, Prediction, Task};
+use crate::report::{ClassRow, ClassScore, Prediction, Task};
 
 /// Classes of a prediction.
 const SHOWN: usize = 5;
@@ -16,8 +16,8 @@ pub(super) struct Classify {
 }
 
 impl Classify {
-    pub fn new(classes: &[String], request: &Request) -> Self {
-        Classify { names: classes.to_vec(), output: request.output.clone(), found: None }
+    pub fn new(classes: &[String], options: &TaskOptions) -> Self {
+        Classify { names: classes.to_vec(), output: options.output.clone(), found: None }
     }
 }
 
@@ -49,16 +49,18 @@ impl ReportedTask for Classify {
         Task::Classification
     }
 
-    fn finish(self: Box<Self>, report: &mut EvaluatedModel, warn: &mut dyn FnMut(String)) {
-        let Some(found) = self.found else { return };
-        report.figures.extend(found.figures().into_iter().map(Into::into));
+    fn finish(self: Box<Self>) -> Findings {
+        let Some(found) = self.found else { return Findings::default() };
         let rows = found.confusion().per_class().into_iter().enumerate();
-        report.classes = rows.map(|(i, figures)| ClassRow::of(class_name(&self.names, i), &figures)).collect();
-        if found.not_finite() > 0 {
-            let (bad, all) = (found.not_finite(), found.samples());
-            warn(format!("{bad} of {all} samples got scores that are infinite or no numbers; they count as wrong"));
+        let (bad, all) = (found.not_finite(), found.samples());
+        let warning =
+            || format!("{bad} of {all} samples got scores that are infinite or no numbers; they count as wrong");
+        Findings {
+            figures: found.figures().into_iter().map(Into::into).collect(),
+            classes: rows.map(|(i, figures)| ClassRow::of(class_name(&self.names, i), &figures)).collect(),
+            confusion: Some(found.confusion().clone()),
+            warnings: (bad > 0).then(warning).into_iter().collect(),
         }
-        report.confusion = Some(found.confusion().clone());
     }
 }
 

@@ -1,10 +1,10 @@
 //! Evaluating detectors.
 
-use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator, class_name};
-use super::{Error, Request, Result};
+use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator, TaskOptions, class_name};
+use super::{Error, Result};
 use crate::data::{BoundingBox, Frame, Target};
 use crate::metrics::detection::{Coco, DecodeOptions, Detection, Truth, decode};
-use crate::report::{ClassRow, EvaluatedModel, FoundBox, Prediction, Task};
+use crate::report::{ClassRow, FoundBox, Prediction, Task};
 
 pub(super) struct Detect {
     names: Vec<String>,
@@ -14,11 +14,11 @@ pub(super) struct Detect {
 }
 
 impl Detect {
-    pub fn new(classes: &[String], request: &Request) -> Self {
+    pub fn new(classes: &[String], options: &TaskOptions) -> Self {
         Detect {
             names: classes.to_vec(),
-            output: request.output.clone(),
-            options: request.decode,
+            output: options.output.clone(),
+            options: options.decode,
             found: Coco::new(classes.len()),
         }
     }
@@ -47,9 +47,8 @@ impl ReportedTask for Detect {
         Task::Detection
     }
 
-    fn finish(self: Box<Self>, report: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {
-        let figures = self.found.figures();
-        report.figures.extend(figures.figures().into_iter().map(Into::into));
+    fn finish(self: Box<Self>) -> Findings {
+        let found = self.found.figures();
         let row = |(i, class): (usize, &crate::metrics::detection::ClassPrecision)| ClassRow {
             class: class_name(&self.names, i),
             samples: class.objects as u64,
@@ -57,7 +56,11 @@ impl ReportedTask for Detect {
             ap50: class.ap50,
             ..ClassRow::default()
         };
-        report.classes = figures.per_class.iter().enumerate().map(row).collect();
+        Findings {
+            figures: found.figures().into_iter().map(Into::into).collect(),
+            classes: found.per_class.iter().enumerate().map(row).collect(),
+            ..Findings::default()
+        }
     }
 }
 

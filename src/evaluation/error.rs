@@ -1,4 +1,5 @@
 use crate::data::SourceError;
+use crate::hint::Hint;
 use crate::{analysis, data, metrics, onnx, runtime};
 
 /// Why an evaluation failed.
@@ -59,6 +60,16 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// The setting that would help or is at fault, where there is one.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Error::Analysis(e) => e.hint(),
+            Error::Runtime(e) => e.hint(),
+            Error::Data(e) => e.hint(),
+            _ => None,
+        }
+    }
+
     /// What a source of batches says.
     pub(super) fn data(e: SourceError) -> Error {
         match e.downcast::<data::Error>() {

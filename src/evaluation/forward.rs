@@ -1,10 +1,11 @@
 //! The one loop over data that everything goes through that tells how good a model is.
 
-use super::task::{Answers, NoPredictions, TaskEvaluator};
-use super::{Error, Result};
+use super::task::{self, Answers, Findings, NoPredictions, Predictions, ReportedTask, TaskEvaluator, TaskOptions};
+use super::{Error, Result, answered};
 use crate::data::{Batch, BatchSource, LeftOut};
 use crate::job::{Job, Unit};
 use crate::onnx::Model;
+use crate::report::Task;
 use crate::runtime::{self, IoInfo, Runtime, SessionOptions, run_samples};
 use crate::statistics::Calibration;
 
@@ -77,5 +78,49 @@ impl Evaluator<'_> {
             let outputs = run_samples(&mut *session, &batch.inputs)?;
             task.add(&Answers { model: &name, batch, outputs: &outputs }, &mut NoPredictions)
         })
+    }
+
+    /// Runs a model on all samples and tells how good it is at what their labels ask for.
+    ///
+    /// # Errors
+    /// When the data or the runtime fails, the job is to stop, or model and data do not fit together.
+    pub fn evaluate(&self, model: &Model, options: &TaskOptions) -> Result<Evaluated> {
+        let mut classes = self.source.classes().to_vec();
+        if classes.is_empty() {
+            classes.clone_from(&options.class_names);
+        }
+        let mut whole = Chosen { classes: &classes, options, task: None };
+        let seen = self.run(model, &mut whole)?;
+        let task = whole.task.ok_or(Error::Empty)?;
+        Ok(Evaluated { task: task.task(), seen, findings: task.finish() })
+    }
+}
+
+/// How good a model is at one task.
+#[derive(Clone, Debug)]
+pub struct Evaluated {
+    /// The task that the labels ask for.
+    pub task: Task,
+    /// The samples.
+    pub seen: Seen,
+    /// Figures.
+    pub findings: Findings,
+}
+
+/// The task that the first batch asks for.
+struct Chosen<'a> {
+    classes: &'a [String],
+    options: &'a TaskOptions,
+    task: Option<Box<dyn ReportedTask>>,
+}
+
+impl TaskEvaluator for Chosen<'_> {
+    fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
+        let task = match &mut self.task {
+            Some(task) => task,
+            none => none.insert(task::of(answers.batch, self.classes, self.options)?),
+        };
+        let outputs = answered(answers.outputs.to_vec(), answers.batch.len())?;
+        task.add(&Answers { outputs: &outputs, ..*answers }, predictions)
     }
 }

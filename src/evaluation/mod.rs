@@ -19,15 +19,14 @@ use crate::analysis::Shapes;
 use crate::data::{self, Batch, BatchSource};
 use crate::hint::Hint;
 use crate::job::{Job, Stage};
-use crate::metrics::detection::DecodeOptions;
 use crate::report::{EVALUATION_VERSION, EvaluatedData, EvaluationReport, Task};
 use crate::runtime::{self, OnDemand, Runtime, Session, SessionOptions, Tensor, run_samples};
 
 pub use accuracy::Accuracy;
 pub use error::{Error, Result};
-pub use forward::{Evaluator, Seen, each_batch};
+pub use forward::{Evaluated, Evaluator, Seen, each_batch};
 pub use subject::Subject;
-pub use task::{Answers, NoPredictions, Predictions, TaskEvaluator};
+pub use task::{Answers, Findings, NoPredictions, Predictions, TaskEvaluator, TaskOptions};
 
 use model::Candidate;
 use task::ReportedTask;
@@ -39,12 +38,8 @@ pub struct Request {
     pub models: Vec<Subject>,
     /// A model whose outputs the others are compared with.
     pub against: Option<Subject>,
-    /// The output that is evaluated; else the first that fits.
-    pub output: Option<String>,
-    /// Names of classes, where the data has none.
-    pub class_names: Vec<String>,
-    /// What becomes a detection.
-    pub decode: DecodeOptions,
+    /// What is asked of their outputs.
+    pub task: TaskOptions,
     /// How to time the models; `None` does not.
     pub latency: Option<LatencyRequest>,
     /// The runtime of the whole evaluation.
@@ -61,9 +56,7 @@ impl Request {
         Request {
             models: models.into_iter().map(Into::into).collect(),
             against: None,
-            output: None,
-            class_names: Vec::new(),
-            decode: DecodeOptions::default(),
+            task: TaskOptions::default(),
             latency: None,
             runtime: Arc::default(),
             session: SessionOptions::default(),
@@ -145,7 +138,7 @@ pub fn evaluate(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         runtime: format!("{} {}", runtime.name(), runtime.version()),
         library: runtime.library().and_then(|_| runtime::loaded_library()),
-        device: request.session.device.to_string(),
+        device: request.session.device,
         threads: request.session.threads,
         data,
         against: request.against.as_ref().map(Subject::name),
@@ -183,13 +176,13 @@ impl<'a> Comparison<'a> {
     ) -> Result<EvaluatedData> {
         let (name, mut classes) = (source.name(), source.classes().to_vec());
         if classes.is_empty() {
-            classes.clone_from(&self.request.class_names);
+            classes.clone_from(&self.request.task.class_names);
         }
         let inputs = self.sessions.first().map(|s| s.inputs().to_vec()).unwrap_or_default();
         let Seen { samples, left_out } = each_batch(source, &inputs, job, &mut |batch| {
             if self.first_inputs.is_none() {
                 self.check_classes(batch, &classes)?;
-                let task = |_: &Candidate| task::of(batch, &classes, self.request);
+                let task = |_: &Candidate| task::of(batch, &classes, &self.request.task);
                 self.tasks = self.models.iter().map(task).collect::<Result<_>>()?;
                 self.first_inputs = Some(batch.inputs.clone());
             }
@@ -197,9 +190,7 @@ impl<'a> Comparison<'a> {
         })?;
         let task = self.tasks.first().ok_or(Error::Empty)?.task();
         for (model, task) in self.models.iter_mut().zip(self.tasks.drain(..)) {
-            let name = model.name.clone();
-            task.finish(&mut model.report, &mut |text| warnings.push(format!("{name}: {text}")));
-            model.finish();
+            model.finish(task.finish(), warnings);
         }
         if task == Task::Nothing && self.reference.is_none() {
             warnings.push(format!(
@@ -220,7 +211,7 @@ impl<'a> Comparison<'a> {
         if !matches!(batch.targets.first(), Some(data::Target::Class(_))) {
             return Ok(());
         }
-        let wanted = self.request.output.as_deref();
+        let wanted = self.request.task.output.as_deref();
         for (model, session) in self.models.iter().zip(&self.sessions) {
             let judged = session.outputs().iter().filter(|o| wanted.is_none_or(|name| name == o.name));
             let widths = judged.map(|o| match o.dims.as_deref() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, LatencyRequest, Request, Result, Subject, speed};
+use super::{Error, Findings, LatencyRequest, Request, Result, Subject, speed};
 use crate::analysis::{Analysis, Shapes};
 use crate::metrics::Agreement;
 use crate::report::EvaluatedModel;
@@ -59,7 +59,10 @@ impl Candidate {
     }
 
     /// Writes down what all samples gave.
-    pub fn finish(&mut self) {
+    pub fn finish(&mut self, found: Findings, warnings: &mut Vec<String>) {
+        (self.report.figures, self.report.classes, self.report.confusion) =
+            (found.figures, found.classes, found.confusion);
+        warnings.extend(found.warnings.iter().map(|text| format!("{}: {text}", self.name)));
         self.report.throughput = (self.seconds > 0.0).then(|| self.samples as f64 / self.seconds);
         if let Some(agreement) = &self.agreement {
             self.report.figures.extend(agreement.figures().into_iter().map(Into::into));

@@ -1,10 +1,10 @@
 //! Data that says what the outputs ought to be.
 
 use super::Result;
-use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator};
+use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator};
 use crate::data::Target;
 use crate::metrics::Agreement;
-use crate::report::{EvaluatedModel, Task};
+use crate::report::Task;
 
 #[derive(Default)]
 pub(super) struct Expected {
@@ -30,7 +30,8 @@ impl ReportedTask for Expected {
         Task::Outputs
     }
 
-    fn finish(self: Box<Self>, report: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {
-        report.figures.extend(self.found.figures().into_iter().map(Into::into));
+    fn finish(self: Box<Self>) -> Findings {
+        let figures = self.found.figures().into_iter().map(Into::into).collect();
+        Findings { figures, ..Findings::default() }
     }
 }

@@ -4,10 +4,11 @@ use super::classify::Classify;
 use super::detect::Detect;
 use super::outputs::Expected;
 use super::unlabelled::Unlabelled;
-use super::{Error, Request, Result};
+use super::{Error, Result};
 use crate::data::{Batch, Target};
-use crate::metrics;
-use crate::report::{EvaluatedModel, Prediction, Task};
+use crate::metrics::detection::DecodeOptions;
+use crate::metrics::{self, Confusion};
+use crate::report::{ClassRow, FigureRow, Prediction, Task};
 use crate::runtime::Tensor;
 
 /// What a model gives for a batch.
@@ -35,8 +36,39 @@ pub(super) trait ReportedTask: TaskEvaluator {
     /// What reports call it.
     fn task(&self) -> Task;
 
-    /// Writes the figures down.
-    fn finish(self: Box<Self>, report: &mut EvaluatedModel, warn: &mut dyn FnMut(String));
+    /// What all batches came to.
+    fn finish(self: Box<Self>) -> Findings;
+}
+
+/// What is asked of a model's outputs, beyond what the labels tell.
+#[derive(Clone, Debug, Default)]
+pub struct TaskOptions {
+    /// The output that is evaluated; else the first that fits.
+    pub output: Option<String>,
+    /// Names of classes, where the data has none.
+    pub class_names: Vec<String>,
+    /// What becomes a detection.
+    pub decode: DecodeOptions,
+}
+
+/// What an evaluation of one model came to.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// How good the model is.
+    pub figures: Vec<FigureRow>,
+    /// The figures of each class.
+    pub classes: Vec<ClassRow>,
+    /// Which classes are taken for which, of a classifier.
+    pub confusion: Option<Confusion>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    /// The value of the figure of this name, if there is one.
+    pub fn figure(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|f| f.name == name)?.value
+    }
 }
 
 /// Takes what models say about single samples.
@@ -59,12 +91,12 @@ impl Predictions for NoPredictions {
 }
 
 /// The evaluator for what the first batch has as labels.
-pub(super) fn of(batch: &Batch, classes: &[String], request: &Request) -> Result<Box<dyn ReportedTask>> {
+pub(super) fn of(batch: &Batch, classes: &[String], options: &TaskOptions) -> Result<Box<dyn ReportedTask>> {
     Ok(match batch.targets.first().ok_or(Error::Empty)? {
-        Target::Class(_) => Box::new(Classify::new(classes, request)),
-        Target::Boxes(_) => Box::new(Detect::new(classes, request)),
+        Target::Class(_) => Box::new(Classify::new(classes, options)),
+        Target::Boxes(_) => Box::new(Detect::new(classes, options)),
         Target::Outputs(_) => Box::new(Expected::default()),
-        Target::Unknown => Box::new(Unlabelled::new(classes, request)),
+        Target::Unknown => Box::new(Unlabelled::new(classes, options)),
     })
 }
 

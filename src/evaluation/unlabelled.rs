@@ -1,10 +1,10 @@
 //! Data without right answers: only predictions are told.
 
+use super::Result;
 use super::classify::told;
-use super::task::{Answers, Predictions, ReportedTask, TaskEvaluator};
-use super::{Request, Result};
+use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator, TaskOptions};
 use crate::metrics::Scores;
-use crate::report::{EvaluatedModel, Task};
+use crate::report::Task;
 
 pub(super) struct Unlabelled {
     names: Vec<String>,
@@ -12,8 +12,8 @@ pub(super) struct Unlabelled {
 }
 
 impl Unlabelled {
-    pub fn new(classes: &[String], request: &Request) -> Self {
-        Unlabelled { names: classes.to_vec(), output: request.output.clone() }
+    pub fn new(classes: &[String], options: &TaskOptions) -> Self {
+        Unlabelled { names: classes.to_vec(), output: options.output.clone() }
     }
 }
 
@@ -32,5 +32,7 @@ impl ReportedTask for Unlabelled {
         Task::Nothing
     }
 
-    fn finish(self: Box<Self>, _: &mut EvaluatedModel, _: &mut dyn FnMut(String)) {}
+    fn finish(self: Box<Self>) -> Findings {
+        Findings::default()
+    }
 }

@@ -97,6 +97,11 @@ impl<'a> Job<'a> {
         }
     }
 
+    /// Something that explains the result.
+    pub fn note(&self, text: &str) {
+        self.tell(&Event::Note { text: text.to_owned() });
+    }
+
     /// Something that the user should know.
     pub fn warn(&self, text: &str) {
         self.tell(&Event::Warning { text: text.to_owned() });

@@ -32,43 +32,11 @@ pub(super) fn start_report(
     let after = ModelFigures { params, ..figures(&counts, estimate.max(0.0) as u64) };
     let all = overview(a, Some(&plan.kept));
     let name = |p: &PathBuf| p.file_name().map(|n| n.to_string_lossy().into_owned());
-    let data = request.data.as_deref().and_then(|d| d.origin()).cloned();
-    let (runtime, device) = (request.runtime, request.session.device);
     Report {
         report: VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: model.path.as_ref().and_then(name).unwrap_or_else(|| "-".to_owned()),
-        settings: match &request.recipe {
-            Some(r) => Settings {
-                targets: request.targets.clone(),
-                seed: request.score.seed,
-                strip_debug: request.strip_debug,
-                refit: request.recover.refit,
-                recalibrate_bn: request.recover.recalibrate,
-                drop_initializer_inputs: request.drop_initializer_inputs,
-                data,
-                runtime,
-                device,
-                ..r.settings.clone()
-            },
-            None => Settings {
-                criterion: request.criterion.name().to_owned(),
-                scheme: request.scheme.name().to_owned(),
-                targets: request.targets.clone(),
-                keep: request.keep,
-                seed: request.score.seed,
-                reduction: request.score.reduction,
-                normalization: request.score.normalization,
-                options: request.options.clone(),
-                strip_debug: request.strip_debug,
-                refit: request.recover.refit,
-                recalibrate_bn: request.recover.recalibrate,
-                drop_initializer_inputs: request.drop_initializer_inputs,
-                data,
-                runtime,
-                device,
-            },
-        },
+        settings: settings(request),
         shapes: a.facts.bindings.iter().map(|(k, v)| (k.clone(), *v)).collect(),
         before,
         after,
@@ -90,4 +58,28 @@ pub(super) fn start_report(
         seconds: Timings::default(),
         warnings: Vec::new(),
     }
+}
+
+/// What was asked, enough to do it again. A replay is of what was asked first, but for what it sets itself.
+fn settings(request: &Request) -> Settings {
+    let asked = || Settings {
+        criterion: request.criterion.name().to_owned(),
+        scheme: request.scheme.name().to_owned(),
+        targets: request.targets.clone(),
+        keep: request.keep,
+        seed: request.score.seed,
+        reduction: request.score.reduction,
+        normalization: request.score.normalization,
+        options: request.options.clone(),
+        strip_debug: request.strip_debug,
+        refit: request.recover.refit,
+        recalibrate_bn: request.recover.recalibrate,
+        drop_initializer_inputs: request.drop_initializer_inputs,
+        data: request.data.as_deref().and_then(|d| d.origin()).cloned(),
+        runtime: request.runtime,
+        device: request.session.device,
+    };
+    let Some(recipe) = &request.recipe else { return asked() };
+    let Settings { criterion, scheme, keep, reduction, normalization, options, .. } = recipe.settings.clone();
+    Settings { criterion, scheme, keep, reduction, normalization, options, ..asked() }
 }

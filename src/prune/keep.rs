@@ -4,7 +4,7 @@ use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
 use super::{Context, Error, Request, with_layout};
 use crate::analysis::Analysis;
-use crate::job::{FigureName, Stage, Unit};
+use crate::job::{FigureName, Job, Stage, Unit};
 use crate::planning::targets::Speedup;
 use crate::planning::{Keep, Targets};
 use crate::recovery::recover;
@@ -58,6 +58,9 @@ pub(super) fn largest_speedup(
         cx.job.figure(FigureName::Speedup, speedup);
         cx.job.progress(tried, Some(MOST), Unit::Candidates)?;
         let recovery = candidate(a, cx.quiet(), speedup, samples, measured)?;
+        if let Some(recovery) = &recovery {
+            tell(cx.job, recovery);
+        }
         let kept = recovery.map(|r| kept(&r, keep)).transpose()?;
         match kept {
             Some((true, _)) => good = Some(speedup),
@@ -94,6 +97,15 @@ fn candidate(
     let part = samples.part(samples.solved());
     let calibration = calibration(&part, cx.runtime.get()?, request, cx.job);
     Ok(Some(recover(a, &kept, &mut pruned, request.recover, samples, &calibration)?))
+}
+
+/// Tells how far a model gives what the original gives.
+pub(super) fn tell(job: Job, recovery: &Recovery) {
+    let Some(last) = recovery.last() else { return };
+    job.figure(FigureName::Agreement, last.same_answer.unwrap_or(last.cosine));
+    if let Some(accuracy) = last.accuracy {
+        job.figure(FigureName::Accuracy, accuracy);
+    }
 }
 
 /// Whether a result keeps what it must, and what it keeps.

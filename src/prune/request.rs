@@ -89,6 +89,26 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The setting that would help or is at fault, where there is one.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Error::NoData => Some(Hint::Data),
+            Error::NoMacs { .. } => Some(Hint::Shapes),
+            Error::Criterion(criteria::Error::NoData { .. })
+            | Error::Planning(planning::Error::Criterion(criteria::Error::NoData { .. })) => Some(Hint::Data),
+            Error::Latency(latency::Error::Unexplained { .. }) => Some(Hint::Speedup),
+            Error::Analysis(e) | Error::Rewriting(rewriting::Error::Analysis(e)) => e.hint(),
+            Error::Data(e) => e.hint(),
+            Error::Runtime(e)
+            | Error::Rewriting(rewriting::Error::Runtime(e))
+            | Error::Latency(latency::Error::Runtime(e))
+            | Error::Statistics(statistics::Error::Runtime(e)) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
 /// What to do. [`Request::new`] fills everything in but the targets; change what should be different:
 ///
 /// ```

@@ -210,7 +210,9 @@ fn win_back(
     let clock = Instant::now();
     let part = samples.part(samples.solved());
     let calibration = calibration(&part, cx.runtime.get()?, cx.request, cx.job);
-    report.recovery = Some(recover(a, kept, pruned, cx.request.recover, samples, &calibration)?);
+    let recovery = recover(a, kept, pruned, cx.request.recover, samples, &calibration)?;
+    keep::tell(cx.job, &recovery);
+    report.recovery = Some(recovery);
     seconds.recover = clock.elapsed().as_secs_f64();
     Ok(())
 }
@@ -252,6 +254,9 @@ pub(super) fn rewrite(
                 if stuck.is_empty() {
                     return Err(e.into());
                 }
+                let names: Vec<&str> = stuck.iter().map(|(g, _)| a.groups[*g].name.as_str()).collect();
+                let why = "the plan is made anew: some node cannot follow these groups, which stay whole";
+                cx.job.note(&format!("{why}: {}", names.join(", ")));
                 let left = a.freeze(&stuck)?;
                 measured.keep(&left);
                 rounds += 1;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::data::whole;
 use crate::data::Origin;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
-use crate::runtime::LoadedLibrary;
 use crate::runtime::latency::Latency;
+use crate::runtime::{Device, LoadedLibrary};
 
 fn some_whole<S: Serializer>(x: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match x {
@@ -30,7 +30,7 @@ pub struct EvaluationReport {
     /// The onnxruntime library that was loaded, and why that one; `null` where none was.
     pub library: Option<LoadedLibrary>,
     /// Where the models ran.
-    pub device: String,
+    pub device: Device,
     /// Threads of the runtime, where they were given.
     pub threads: Option<usize>,
     /// What the models were judged on.

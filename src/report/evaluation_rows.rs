@@ -210,7 +210,7 @@ mod tests {
             version: "0".into(),
             runtime: "r".into(),
             library: None,
-            device: "cpu".into(),
+            device: Default::default(),
             threads: None,
             data: None,
             against: None,

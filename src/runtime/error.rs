@@ -85,6 +85,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The setting that would help.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Error::Timeout { .. } => Some(Hint::RunTimeout),
+            Error::Library { .. } => Some(Hint::OrtLibrary),
+            _ => None,
+        }
+    }
+
     /// What happened, without the name of the model: for messages that say which one it is.
     pub fn reason(&self) -> String {
         match self {

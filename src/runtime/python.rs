@@ -22,7 +22,7 @@ pub(super) fn package_folders(variable: Variable) -> Vec<(Origin, PathBuf)> {
         prefixes.extend(found.map(|path| (Origin::Python, path)));
     }
     if !interpreters.is_empty() {
-        // Packages installed with `pip install --user`.
+        // Packages that users install for themselves.
         prefixes.extend(folder("HOME").map(|home| (Origin::UserPackages, home.join(".local"))));
     }
     let mut folders: Vec<(Origin, PathBuf)> = Vec::new();

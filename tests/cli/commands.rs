@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use onnx_prune::job::{Event, Stage, Unit};
 use tempfile::TempDir;
 
 /// A folder with a model, and the program running in it.
@@ -625,4 +626,33 @@ fn a_runtime_that_panics_says_nothing() {
     let output = bench.run(&[&args[..], &shapes].concat());
     code(&output, 0);
     assert!(!text(&output.stderr).contains("panicked"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn progress_is_shown_as_asked() {
+    let b = Bench::new();
+    let shown = |how: &[&str]| {
+        let args = ["model.onnx", "--ratio", "0.5", "--criterion", "l1", "--scheme", "local", "--no-refit"];
+        let output = b.run(&[&args[..], &["--no-latency", "-o", "small.onnx"], how].concat());
+        code(&output, 0);
+        text(&output.stderr)
+    };
+    let plain = shown(&["--progress", "plain"]);
+    assert_eq!(plain.lines().next(), Some("reading the model"), "{plain}");
+    assert!(plain.contains("\nchoosing channels\n") && plain.ends_with("putting the file in place\n"), "{plain}");
+    // Standard error is no terminal here.
+    assert_eq!(shown(&[]), plain);
+    assert_eq!((shown(&["--progress", "none"]), shown(&["-q"])), (String::new(), String::new()));
+    let events: Vec<Event> =
+        shown(&["--progress", "json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let stages: Vec<Stage> =
+        events.iter().filter_map(|e| if let Event::Stage { stage } = e { Some(*stage) } else { None }).collect();
+    use Stage::*;
+    assert_eq!(stages, [Load, Analyse, Plan, Rewrite, Write, Verify, Commit]);
+    let last = events.iter().rev().find_map(|e| if let Event::Progress(p) = e { Some(*p) } else { None }).unwrap();
+    assert_eq!((last.done, last.total, last.unit), (100, Some(100), Unit::Percent));
+    let output = b.run(&["eval", "model.onnx", "--no-latency", "--progress", "json"]);
+    code(&output, 0);
+    assert_eq!(text(&output.stderr), "{\"event\":\"stage\",\"stage\":\"open\"}\n");
+    code(&b.run(&["model.onnx", "--ratio", "0.5", "--dry-run", "--progress", "loud"]), 2);
 }

@@ -42,6 +42,18 @@ fn violations(value: &Value, schema: &Value, root: &Value, at: &str, out: &mut V
         violations(value, root.pointer(&reference[1..]).unwrap(), root, at, out);
         return;
     }
+    if let Some(all) = schema["oneOf"].as_array() {
+        let fits = |one: &&Value| {
+            let mut wrong = Vec::new();
+            violations(value, one, root, at, &mut wrong);
+            wrong.is_empty()
+        };
+        match all.iter().filter(fits).count() {
+            1 => {}
+            n => out.push(format!("{at}: {value} fits {n} of the forms")),
+        }
+        return;
+    }
     let kinds: Vec<&str> = match &schema["type"] {
         Value::String(kind) => vec![kind],
         Value::Array(kinds) => kinds.iter().map(|k| k.as_str().unwrap()).collect(),

@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use onnx_prune::data::{Batch, BatchSource, BoundingBox, Frame, InMemory, Pass, SourceError, Target};
-use onnx_prune::evaluation::{Error, LatencyRequest, NoPredictions, Predictions, Request, Subject, evaluate};
+use onnx_prune::evaluation::{
+    Error, Evaluator, LatencyRequest, NoPredictions, Predictions, Request, Subject, TaskOptions, evaluate,
+};
 use onnx_prune::job::{Cancel, Event, Job, Progress, Stage, Unit};
 use onnx_prune::onnx::edit::{Editor, Emit, NewNode, stand_alone};
 use onnx_prune::onnx::{self, DType, Model, value_info};
@@ -195,6 +197,14 @@ fn a_model_in_memory_is_evaluated_like_its_file() {
     let report = run(&both, pictures(&[16], Target::Class)).unwrap();
     let [a, b] = &report.models[..] else { panic!("{}", report.models.len()) };
     assert_eq!((&a.model, a.bytes, &a.figures), (&b.model, b.bytes, &b.figures));
+    // And so it is where no report is wanted, as between two epochs.
+    let source = pictures(&[16], Target::Class);
+    let runtime = OnDemand::default();
+    let evaluator =
+        Evaluator { source: &source, runtime: runtime.get().unwrap(), session: session(), job: Job::default() };
+    let found = evaluator.evaluate(&model, &TaskOptions::default()).unwrap();
+    assert_eq!((found.task, found.seen.samples, &found.findings.figures), (Task::Classification, 16, &a.figures));
+    assert_eq!(found.findings.figure("top-1"), a.figures.iter().find(|f| f.name == "top-1").unwrap().value);
 }
 
 #[track_caller]
@@ -229,7 +239,10 @@ fn data_that_does_not_fit_is_refused_with_names() {
     if let Err(error) = evaluate(&device, None, &mut NoPredictions, Job::default()) {
         assert!(error.to_string().contains("`coreml`"), "{error}");
     }
-    let output = Request { output: Some("boxes".into()), ..request(&[path("fashion_resnet.onnx")]) };
+    let output = Request {
+        task: TaskOptions { output: Some("boxes".into()), ..TaskOptions::default() },
+        ..request(&[path("fashion_resnet.onnx")])
+    };
     assert!(run(&output, good()).unwrap_err().to_string().contains("it has: logits"));
 }
 

@@ -14,6 +14,7 @@ use onnx_prune::runtime::SessionOptions;
 
 use crate::common::noise::Noise;
 use crate::common::request::request;
+use crate::common::schema;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny").join(name)
@@ -107,13 +108,20 @@ fn observed(stop: usize) -> (Vec<Event>, bool) {
 fn events_come_in_order_and_reach_their_totals() {
     let (events, done) = observed(usize::MAX);
     assert!(done);
+    schema::all_required("events.schema.json");
+    for event in &events {
+        let json = serde_json::to_value(event).unwrap();
+        assert_eq!(schema::check(&json, "events.schema.json"), Vec::<String>::new());
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), *event);
+    }
+    assert_eq!(schema::check(&serde_json::json!({ "event": "stage", "stage": "rest" }), "events.schema.json").len(), 1);
     let stages: Vec<Stage> =
         events.iter().filter_map(|e| if let Event::Stage { stage } = e { Some(*stage) } else { None }).collect();
     use Stage::*;
     let wanted = [Analyse, Data, Calibrate, Allocate, Plan, Rewrite, Write, Verify, Recover, Commit];
     assert_eq!(stages, wanted);
     let mut open: Option<Progress> = None;
-    let mut finished = Vec::new();
+    let (mut finished, mut told) = (Vec::new(), Vec::new());
     for event in &events {
         match event {
             Event::Progress(now) => {
@@ -128,10 +136,14 @@ fn events_come_in_order_and_reach_their_totals() {
                 open = Some(*now);
             }
             Event::Stage { .. } => finished.extend(open.take()),
-            Event::Figures { figures } => assert!(figures.iter().all(|f| f.name == FigureName::Macs && f.value <= 1.0)),
+            Event::Figures { figures } => {
+                told.extend(figures.iter().map(|f| f.name));
+                assert!(figures.iter().all(|f| f.value <= 1.0 + 1e-9), "{figures:?}");
+            }
             _ => {}
         }
     }
+    assert!([FigureName::Macs, FigureName::Agreement].iter().all(|name| told.contains(name)), "{told:?}");
     let units: Vec<Unit> = finished.iter().map(|p| p.unit).collect();
     for unit in [Unit::Samples, Unit::Candidates, Unit::Percent, Unit::Layers] {
         assert!(units.contains(&unit), "{unit:?} is not in {units:?}");

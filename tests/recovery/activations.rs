@@ -12,6 +12,7 @@ use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
 use onnx_prune::data::BatchSource;
+use onnx_prune::hint::Hint;
 use onnx_prune::insert_bn::insert_bn;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::*;
@@ -178,6 +179,7 @@ fn what_looks_at_activations_asks_for_data() {
         let without = Request { data: None, ..request(c) };
         let e = prune(load(&classifier()), &without, Job::default()).err().unwrap();
         assert!(e.to_string().contains(c) && e.to_string().contains("`data`"), "{e}");
+        assert_eq!(e.hint(), Some(Hint::Data));
         prune(load(&classifier()), &request(c), Job::default()).unwrap();
     }
     let without = Request { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
@@ -293,7 +295,8 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     let path = folder.path().join("with_bn.onnx");
     let (model, runtime, noise) = (load(&classifier()), selected(), Noise(6));
     let cal = calibration(&noise, &runtime, 10);
-    let done = insert_bn(&model, &Vec::new(), &cal, Some(&path)).unwrap();
+    let done = insert_bn(&model, &Vec::new(), &cal).unwrap();
+    assert_eq!(done.save(&path).unwrap(), Vec::<String>::new());
     assert_eq!((done.layers, done.samples), (2, 12));
     assert!(done.difference < 1e-5, "{done:?}");
 
@@ -317,7 +320,7 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     let outcome = prune(new, &request("bnscale"), Job::default()).unwrap();
     assert!(outcome.report.warnings.is_empty(), "{:?}", outcome.report.warnings);
     // There is nothing left to insert.
-    let again = insert_bn(&Model::load(&path).unwrap(), &Vec::new(), &cal, None);
+    let again = insert_bn(done.model, &Vec::new(), &cal);
     assert!(again.is_err());
 }
 
@@ -341,7 +344,8 @@ fn normalisations_stand_behind_their_layers_where_there_are_branches() {
     let c = b.relu(&c);
     let c = b.conv("three", &c, 10, 12, same(3));
     let (model, runtime, noise) = (load(&head(b, &c, 12)), selected(), Noise(4));
-    let done = insert_bn(&model, &Vec::new(), &calibration(&noise, &runtime, 10), Some(&path)).unwrap();
+    let done = insert_bn(&model, &Vec::new(), &calibration(&noise, &runtime, 10)).unwrap();
+    done.save(&path).unwrap();
     let new = Model::load(&path).unwrap();
     let nodes = &new.graph().unwrap().node;
     let inserted: Vec<&NodeProto> = nodes.iter().filter(|n| n.op_type() == "BatchNormalization").collect();

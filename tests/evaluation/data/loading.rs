@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use onnx_prune::data::{Batch, Dataset, Loader, LoaderOptions, Preprocess, Target};
+use onnx_prune::data::{Batch, BatchSource, Dataset, Epoch, Loader, LoaderOptions, Preprocess, Stored, Target};
 use onnx_prune::onnx::DType;
 use onnx_prune::runtime::IoInfo;
 
@@ -59,6 +59,52 @@ fn an_epoch_shuffles_and_a_restart_does_not() {
     let random = loader(folder.path(), RANDOM, &model(-1), LoaderOptions::default());
     let values = |epoch| random.epoch(epoch).next().unwrap().unwrap().inputs;
     assert!(values(0) == values(0) && values(0) != values(1));
+}
+
+#[test]
+fn a_source_gives_the_chosen_samples_in_every_epoch_in_another_order() {
+    let folder = folder(60);
+    // A bad sample is told by whoever walks over it.
+    put(folder.path(), "0/bad.jpg", b"no picture");
+    let source = |threads| Stored {
+        dataset: open(folder.path(), "").into(),
+        preprocess: Some(Preprocess::Unit),
+        options: LoaderOptions {
+            batch: 8,
+            samples: Some(40),
+            seed: 4,
+            max_bad: 0.1,
+            threads: Some(threads),
+            ..Default::default()
+        },
+        origin: None,
+    };
+    let walk = |source: &Stored, epoch: Option<Epoch>| {
+        let pass = match epoch {
+            Some(epoch) => source.epoch(&model(-1), epoch),
+            None => source.pass(&model(-1)),
+        };
+        pass.unwrap().flat_map(|b| b.unwrap().names).collect::<Vec<String>>()
+    };
+    let (one, three) = (source(1), source(3));
+    assert_eq!(one.count(), Some(40));
+    let chosen = walk(&one, None);
+    assert!(chosen.is_sorted() && chosen.len() >= 39 && chosen == walk(&three, None));
+    let mut seen = vec![chosen.clone()];
+    for (seed, number) in [(4, 0), (4, 1), (9, 0)] {
+        let epoch = Some(Epoch { seed, number });
+        let order = walk(&one, epoch);
+        assert_eq!(order, walk(&three, epoch), "threads decide nothing");
+        let mut sorted = order.clone();
+        sorted.sort();
+        assert_eq!(sorted, chosen, "the seed of an epoch chooses no samples");
+        assert!(!seen.contains(&order));
+        seen.push(order);
+    }
+    let whole = Stored { options: LoaderOptions { samples: None, ..one.options.clone() }, ..one };
+    let mut pass = whole.epoch(&model(-1), Epoch::default()).unwrap();
+    assert_eq!(pass.by_ref().map(|b| b.unwrap().len()).sum::<usize>(), 60);
+    assert_eq!(pass.left_out().iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["0/bad.jpg"]);
 }
 
 #[test]
