@@ -1,6 +1,6 @@
 //! Samples a second: `cargo bench --no-default-features --features data --bench loading [-- DATA SIDE]`.
 //!
-//! Without a data set, pictures of CIFAR's and ImageNet's size are made. *Decoding* is the JPEG decoder alone, on one
+//! Without a data set, images of CIFAR's and ImageNet's size are made. *Decoding* is the JPEG decoder alone, on one
 //! thread; *loading* is the whole way to batches, with augmentation. Processor time is what a busy machine leaves
 //! comparable: a loader whose processor time per sample is the decoder's has no overhead of its own.
 
@@ -30,8 +30,8 @@ fn timed(what: &str, work: impl FnOnce() -> usize) {
     println!("{what:44} {:9.0} /s wall {:9.0} /s of one core", n / wall, n / used);
 }
 
-/// A photograph-like picture: waves, edges and a little noise.
-fn picture(width: usize, height: usize, seed: usize) -> Vec<u8> {
+/// A photograph-like image: waves, edges and a little noise.
+fn image(width: usize, height: usize, seed: usize) -> Vec<u8> {
     let value = |i: usize| {
         let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
         let (fx, fy) = (x as f32 / width as f32, y as f32 / height as f32);
@@ -47,7 +47,7 @@ fn picture(width: usize, height: usize, seed: usize) -> Vec<u8> {
 fn made(path: &Path, count: usize, width: usize, height: usize) {
     let mut archive = tar::Builder::new(std::fs::File::create(path).unwrap());
     for i in 0..count {
-        let file = picture(width, height, i % 50);
+        let file = image(width, height, i % 50);
         let mut header = tar::Header::new_gnu();
         header.set_size(file.len() as u64);
         archive.append_data(&mut header, format!("train/{}/{i}.jpg", i % 10), file.as_slice()).unwrap();

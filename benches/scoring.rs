@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use onnx_prune::criteria::{GroupItems, Item, Role, ScoreOptions, Scoreboard, Weight, WeightData, criteria};
+use onnx_prune::criteria::{GroupItems, ItemRole, ScoreOptions, Scoreboard, ScoredItem, Weight, WeightData, criteria};
 
 /// Collects weights and the groups that they belong to.
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Model {
         self.groups.len() - 1
     }
 
-    fn weight(&mut self, shape: &[usize], owners: &[(Option<usize>, Role)]) {
+    fn weight(&mut self, shape: &[usize], owners: &[(Option<usize>, ItemRole)]) {
         let index = self.weights.len();
         let fan_in: usize = shape[1..].iter().product();
         let scale = (fan_in as f32).sqrt().recip();
@@ -32,7 +32,7 @@ impl Model {
         for (axis, &(group, role)) in owners.iter().enumerate() {
             if let Some(group) = group {
                 let channel = (0..shape[axis] as u32).collect();
-                self.groups[group].items.push(Item { weight: index, axis, role, channel });
+                self.groups[group].items.push(ScoredItem { weight: index, axis, role, channel });
             }
         }
     }
@@ -52,9 +52,9 @@ impl Model {
     /// A convolution with its batch normalisation.
     fn conv(&mut self, from: Option<usize>, to: usize, inputs: usize, kernel: usize) {
         let outputs = self.groups[to].channels;
-        self.weight(&[outputs, inputs, kernel, kernel], &[(Some(to), Role::Out), (from, Role::In)]);
-        self.weight(&[outputs], &[(Some(to), Role::BatchNorm)]);
-        self.weight(&[outputs], &[(Some(to), Role::Carried)]);
+        self.weight(&[outputs, inputs, kernel, kernel], &[(Some(to), ItemRole::Out), (from, ItemRole::In)]);
+        self.weight(&[outputs], &[(Some(to), ItemRole::BatchNorm)]);
+        self.weight(&[outputs], &[(Some(to), ItemRole::Carried)]);
     }
 }
 
@@ -76,7 +76,7 @@ fn resnet50() -> Model {
             before = stage;
         }
     }
-    m.weight(&[1000, 2048], &[(None, Role::Out), (Some(before), Role::In)]);
+    m.weight(&[1000, 2048], &[(None, ItemRole::Out), (Some(before), ItemRole::In)]);
     m
 }
 

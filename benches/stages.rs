@@ -16,7 +16,7 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::{Model, SaveOptions, save};
 use onnx_prune::planning::targets::{Speedup, Targets};
-use onnx_prune::planning::{self, Aim, Options, Plan};
+use onnx_prune::planning::{self, Options, Plan, PlanRequest};
 use onnx_prune::{criteria, rewriting};
 
 /// Criteria and numbers of steps that planning is timed with.
@@ -75,7 +75,7 @@ fn timed<T>(runs: usize, mut work: impl FnMut() -> T) -> (f64, T) {
 
 fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
     let options = Options { steps, ..Options::default() };
-    let aim = Aim {
+    let aim = PlanRequest {
         criterion: criteria::find(criterion).unwrap(),
         scheme: planning::find_scheme("protected-global").unwrap(),
         score: Default::default(),
@@ -83,7 +83,7 @@ fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
         options: &options,
         fixed_bytes: 0.0,
         statistics: onnx_prune::statistics::Statistics::NONE,
-        losses: &[],
+        degradations: &[],
         curves: &[],
         tilt: 0.0,
         latency: None,

@@ -13,13 +13,13 @@ use std::time::Instant;
 use onnx_prune::algebra::NOT_HERE;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion, GroupItems};
-use onnx_prune::data::{Batch, BatchSource, Pass, SourceError, Target};
+use onnx_prune::data::{Batch, BatchSource, Label, Pass, SourceError};
 use onnx_prune::job::Job;
 use onnx_prune::matrix::Ranks;
 use onnx_prune::onnx::Model;
 use onnx_prune::ops::Role;
 use onnx_prune::runtime::{self, Choice, IoInfo, SessionOptions, Tensor};
-use onnx_prune::statistics::{Calibration, RANKS, SHARES, Tap, collect, consumers, tapped};
+use onnx_prune::statistics::{ActivationProbe, Calibration, RANKS, SHARES, collect, consumers, with_probes};
 use serde_json::json;
 
 /// Batches read from a file of raw values as they are asked for.
@@ -45,7 +45,7 @@ impl BatchSource for Raw {
             let shape: Vec<usize> = [n].into_iter().chain(shape.iter().skip(1).copied()).collect();
             Ok(Batch {
                 inputs: vec![(name.clone(), Tensor::new(shape, values)?)],
-                targets: vec![Target::Unknown; n],
+                targets: vec![Label::Unknown; n],
                 names: (from..from + n).map(|i| i.to_string()).collect(),
                 frames: Vec::new(),
             })
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         positions,
         job: Job::default(),
     };
-    let forward = || Tap::open(&model, &calibration)?.run(&mut |_, _, _| Ok(()));
+    let forward = || ActivationProbe::open(&model, &calibration)?.run(&mut |_, _, _| Ok(()));
     forward()?;
     let (plain, _) = timed(forward)?;
     let (grams, shares) = timed(|| collect(&a, &[&SHARES], &calibration))?;
@@ -145,11 +145,11 @@ fn write_maps(a: &Analysis, calibration: &Calibration, path: &Path) -> Result<f6
     ids.sort_unstable();
     ids.dedup();
     let names: Vec<&str> = ids.iter().map(|i| a.graph.name(*i)).collect();
-    let model = tapped(&a.graph.model, names.iter().copied())?;
+    let model = with_probes(&a.graph.model, names.iter().copied())?;
     let file = Mutex::new(std::io::BufWriter::new(std::fs::File::create(path)?));
     let mut first = true;
     let mut seconds = 0.0;
-    Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
+    ActivationProbe::open(&model, calibration)?.run(&mut |_, outputs, _| {
         if !std::mem::take(&mut first) {
             return Ok(());
         }

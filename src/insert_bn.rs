@@ -63,8 +63,8 @@ pub struct Inserted {
 }
 
 impl Inserted {
-    /// Writes the model, whole or not at all, if what the original was read from is still as it was. Gives what the user
-    /// should know of files beside it.
+    /// Writes the model, whole or not at all, if what the original was read from is still as it was. Gives what the
+    /// user should know of files beside it.
     ///
     /// # Errors
     /// When a file has changed or the model cannot be written; then what was there before is still there.

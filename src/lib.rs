@@ -20,18 +20,18 @@
 //!
 //! ## Prune
 //!
-//! [`prune()`] gives a smaller [`Model`] back, with the plan and a [`Report`]. It has been run against the original with
-//! the same channels set to zero: what is not the same is an error. [`prune_to`] does this with the very file that it
-//! then puts in place.
+//! [`prune()`] gives a smaller [`Model`] back, with the plan and a [`Report`]. It has been run against the original
+//! with the same channels set to zero: what is not the same is an error. [`prune_to`] does this with the very file that
+//! it then puts in place.
 //!
 //! ```
 //! use onnx_prune::targets::{Speedup, Targets};
-//! use onnx_prune::{Job, Model, Request, prune};
+//! use onnx_prune::{Job, Model, PruneRequest, prune};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
 //! # let folder = tempfile::tempdir()?;
-//! let mut request = Request::new(Targets::one(&Speedup, 1.5));
+//! let mut request = PruneRequest::new(Targets::one(&Speedup, 1.5));
 //! request.options.protect.push("features.0.*".to_owned());
 //! let pruned = prune(&Model::load(path)?, &request, Job::default())?;
 //! println!("{:.2}x fewer MACs", pruned.report.speedup);
@@ -51,13 +51,13 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
-//! // Two samples that are there already; `data::open` and `data::Stored` read data sets from disk.
+//! // Two samples that are there already; `data::open` and `data::StoredData` read data sets from disk.
 //! let data = InMemory(vec![Batch {
 //!     inputs: vec![("input".to_owned(), Tensor::new([2, 3, 32, 32], vec![0.5f32; 2 * 3 * 32 * 32])?)],
 //!     targets: vec![Label::Class(0), Label::Class(1)],
 //!     ..Batch::default()
 //! }]);
-//! let request = evaluation::Request::new([Model::load(path)?]);
+//! let request = evaluation::EvaluationRequest::new([Model::load(path)?]);
 //! let report = evaluate(&request, Some(&data), &mut NoPredictions, Job::default())?;
 //! for figure in &report.models[0].figures {
 //!     println!("{}: {:?}", figure.name, figure.value);
@@ -125,9 +125,9 @@ pub mod statistics;
 pub mod tensor;
 
 #[doc(inline)]
-pub use analysis::{Given, Kind, Shapes, Sharing};
+pub use analysis::{AxisKind, Given, Shapes, Sharing};
 #[doc(no_inline)]
-pub use data::{Batch, BatchSource, Epoch, InMemory, Target as Label};
+pub use data::{Batch, BatchSource, Epoch, InMemory, Label};
 #[doc(no_inline)]
 pub use evaluation::evaluate;
 #[doc(inline)]
@@ -141,7 +141,7 @@ pub use onnx::{Model, SaveOptions};
 #[doc(inline)]
 pub use planning::{Axes, Keep, Options, Plan, Rescore, Scheme, targets};
 #[doc(no_inline)]
-pub use prune::{Pruned, Request, prune, prune_to};
+pub use prune::{PruneRequest, Pruned, prune, prune_to};
 #[doc(inline)]
 pub use recovery::Means;
 #[doc(no_inline)]

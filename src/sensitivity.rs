@@ -46,7 +46,7 @@ impl From<evaluation::Error> for Error {
 }
 
 /// Takes [`SHARES`] of each group that `limits` lets shrink away, lowest scores first, and tells what is lost: of the
-/// share of right answers where the data has classes, else of the agreement with the original (mean cosine of the
+/// top-1 accuracy where the data has classes, else of the agreement with the original (mean cosine of the
 /// outputs, sample by sample).
 ///
 /// `scores` has one list per group. The job of `calibration` is told how many of how many candidates are done.
@@ -86,7 +86,7 @@ pub fn sensitivity(
                 external: a.graph.model.external.clone(),
                 ..Model::default()
             };
-            let loss = match original {
+            let degradation = match original {
                 Some(before) => before - accuracy(&evaluator, &model)?.unwrap_or(0.0),
                 None => {
                     let mut agrees = Agrees { reference: &reference.0, next: 0, found: Agreement::default() };
@@ -94,7 +94,7 @@ pub fn sensitivity(
                     1.0 - agrees.found.cosine()
                 }
             };
-            points.push(SensitivityPoint { kept: stay, loss });
+            points.push(SensitivityPoint { kept: stay, degradation });
         }
         groups.push(GroupSensitivity { name: g.name.clone(), before: g.size, points });
     }
@@ -104,10 +104,10 @@ pub fn sensitivity(
 }
 
 /// Losses by share gone, for each group; empty for groups that were not measured.
-pub fn losses(a: &Analysis, report: &SensitivityReport) -> Vec<Vec<(f64, f64)>> {
+pub fn degradations(a: &Analysis, report: &SensitivityReport) -> Vec<Vec<(f64, f64)>> {
     let of = |g: &crate::analysis::Group| {
         let measured = report.groups.iter().find(|r| r.name == g.name);
-        let point = |p: &SensitivityPoint| (1.0 - p.kept as f64 / g.size as f64, p.loss);
+        let point = |p: &SensitivityPoint| (1.0 - p.kept as f64 / g.size as f64, p.degradation);
         measured.map(|r| r.points.iter().map(point).collect()).unwrap_or_default()
     };
     a.groups.iter().map(of).collect()

@@ -96,7 +96,7 @@ def cases() -> list[Case]:
             "nhwc_open_sizes.onnx",
             "2x with positive sizes, or asks for --shapes",
             c.guessed_sizes,
-            megabytes=1300,  # drawn pictures of 224 x 224, kept in up to 1 GiB
+            megabytes=1300,  # drawn images of 224 x 224, kept in up to 1 GiB
         ),
         Case("log_of_input.onnx", "2x, told on positive numbers", c.logarithm),
         Case("log_of_input.onnx", "the same on tract", c.logarithm, TRACT),

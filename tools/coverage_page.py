@@ -81,7 +81,7 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
         "# Coverage of the criteria", "",
         f"{len(passed)} of {len(rows)} runs came out, on {len(by_model)} model files; on {whole} files all of",
         "them. A run is one model file, one criterion and one target. It counts when the program",
-        "reached the target and verified its result (silenced equals removed), the ONNX checker",
+        "reached the target and verified its result (masked equals removed), the ONNX checker",
         "accepts the file with full shape inference, and onnxruntime gives outputs of the original's",
         "names, shapes and types at batch 1 and, where the batch is open, at batch 3.", "",
         f"Criteria: {', '.join(criteria)} (bnscale where the file has BatchNormalization). "
@@ -89,7 +89,7 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
         f"Made with {version}, on exports with random weights (`tools/export_models.py`), by", "",
         "```sh", command, "```", "",
         f"Largest excess over a target: {figure(biggest(passed, 'excess'), '+.3f', ' %')}. "
-        f"Largest difference between silenced and removed: "
+        f"Largest difference between masked and removed: "
         f"{figure(biggest(passed, 'difference'), '.1e')} of an element's scale.", "",
     ]  # fmt: skip
     if failed:
@@ -97,7 +97,7 @@ def page(rows: list[Row], missing: dict[str, list[str]], version: str) -> str:
     lines += absent(missing)
     lines += [
         "## By model", "",
-        "The excess over the target and the difference between silenced and removed are the worst",
+        "The excess over the target and the difference between masked and removed are the worst",
         "of the runs that came out; a dash stands where every group is mixed, so that nothing can",
         "be compared. The time is the largest of all runs, with verification.", "",
         "| model | exporter | runs | excess | difference | batches | time |",

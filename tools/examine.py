@@ -36,7 +36,7 @@ class Line:
     code: int = 0
     reached: float | None = None
     excess: float | None = None  # percent above the target
-    difference: float | None = None  # silenced against removed, share of an element's scale
+    difference: float | None = None  # masked against removed, share of an element's scale
     compared: int = 0
     mixed: int = 0
     checker: bool | None = None

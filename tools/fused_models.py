@@ -102,8 +102,8 @@ def check(binary: Path, original: Path, model: Path, speedup: str) -> tuple[str,
     runs = compare(behaviour(model, {}, 1), behaviour(output, {}, 1))
     problems += [f"batch {b}: {why}" for b, why in runs.items() if why]
     output.unlink(missing_ok=True)
-    silenced = f"{verdict['difference']:.1e}" if verdict else "-"
-    return f"{run.report['speedup']:.3f}x, silenced {silenced}, runs {len(runs)}", problems
+    masked = f"{verdict['difference']:.1e}" if verdict else "-"
+    return f"{run.report['speedup']:.3f}x, masked {masked}, runs {len(runs)}", problems
 
 
 def main() -> int:

@@ -87,7 +87,7 @@ def sweep_page(rows: list[Row], untried: list[str], version: str) -> str:
         f"{len(passed) - len(short_of)} of them with twice the speed or more; {len(failed)} failed.", "",
         "Every architecture of a source is exported with random weights by both exporters of",
         "PyTorch and pruned with l2 to half its MACs, or to the best that its structure allows. A",
-        "file counts when the program verified it (silenced equals removed), the ONNX checker",
+        "file counts when the program verified it (masked equals removed), the ONNX checker",
         "accepts it with full shape inference, and onnxruntime gives outputs of the original's",
         "names, shapes and types at batch 1 and, where the batch is open, at batch 3.", "",
         "[COVERAGE_MATRIX.md](COVERAGE_MATRIX.md) tries every criterion on a few of them.", "",
@@ -127,7 +127,7 @@ def sweep_page(rows: list[Row], untried: list[str], version: str) -> str:
     lines += [
         "## All", "",
         "*Best* is the greatest speed-up that the structure allows with a tenth of each group kept.",
-        "The difference is between silenced and removed, as a share of an element's scale; a dash",
+        "The difference is between masked and removed, as a share of an element's scale; a dash",
         "stands where every group is mixed. *Grouping* is the time of shapes and groups.", "",
     ]  # fmt: skip
     cells = [

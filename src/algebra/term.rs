@@ -29,7 +29,7 @@ pub struct Reason {
 pub struct Flags {
     /// A contraction or an embedding writes this axis.
     pub produced: bool,
-    /// An operator computes across the axis (LayerNorm, a mean): removing is not silencing.
+    /// An operator computes across the axis (LayerNorm, a mean): removing is not masking.
     pub mixed: bool,
     /// The axis is normalised by a Softmax: its positions are bins of a distribution.
     pub distribution: bool,

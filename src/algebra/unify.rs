@@ -8,8 +8,8 @@ use super::term::{Node, Reason, Term, Terms};
 /// Two terms, outer and inner or first and second.
 type Pair = (Term, Term);
 
-/// Steps of one unification, and parts looked at in all of them: what costs more is frozen, so that no file takes longer
-/// than its size allows. Rolling an axis by one position makes each position the next one, step by step.
+/// Steps of one unification, and parts looked at in all of them: what costs more is frozen, so that no file takes
+/// longer than its size allows. Rolling an axis by one position makes each position the next one, step by step.
 const MAX_STEPS: usize = 1 << 12;
 const MAX_SPENT: usize = 1 << 26;
 

@@ -88,7 +88,8 @@ impl Costs {
     }
 }
 
-/// What `ask` hears from a node's operator; `None` where it has none, or one with a rule whose inference did not answer.
+/// What `ask` hears from a node's operator; `None` where it has none, or one with a rule whose inference did not
+/// answer.
 pub(super) fn asked<R>(
     graph: &Graph,
     facts: &Facts,

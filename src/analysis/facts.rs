@@ -101,7 +101,7 @@ impl Facts {
             let known = facts.varying.len();
             facts.varying.extend(varying);
             next = match graph.entry_of(i) {
-                // A size was taken to be the same in every round of a loop and is not: the bodies are walked again.
+                // A size was taken to be the same in every round of a loop and is not: the subgraphs are walked again.
                 Some(entry) if facts.varying.len() > known => {
                     repeats += 1;
                     if repeats > MAX_REPEATS {

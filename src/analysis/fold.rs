@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::facts::Facts;
-use super::graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, TensorId};
+use super::graph::{Constant, Folded, Graph, NodeId, PerNode, PerTensor, TensorId, TensorOrigin};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::ops::values::{self, Folding, Nature, Numbers, ValueCx};
@@ -49,7 +49,7 @@ fn note(graph: &Graph, found: &[(TensorId, Constant, Folded)], passed: &PerNode<
     let ops: BTreeSet<&str> = passed.ids().filter(|i| passed[*i]).map(|i| graph.node(i).op_type()).collect();
     let ops = ops.into_iter().collect::<Vec<_>>().join(", ");
     let first = found.first().map_or("", |(_, c, _)| match c.origin {
-        Origin::Folded(main) => graph.name(main),
+        TensorOrigin::Folded(main) => graph.name(main),
         _ => "",
     });
     match found.len() {
@@ -88,7 +88,7 @@ struct Finder<'g> {
     known: PerTensor<bool>,
     /// By tensor: read as it is by something that an input reaches.
     exposed: PerTensor<bool>,
-    /// By tensor: outputs of graphs, and what bodies read that are not walked.
+    /// By tensor: outputs of graphs, and what subgraphs read that are not walked.
     held: PerTensor<bool>,
 }
 
@@ -216,12 +216,12 @@ fn product(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |a, b| a.checked_mul(*b))
 }
 
-/// Whether a node has no bodies, of any kind.
+/// Whether a node has no subgraphs, of any kind.
 fn is_plain(graph: &Graph, i: NodeId) -> bool {
-    !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::bodies(graph.node(i)).next().is_none()
+    !graph.is_entry(i) && graph.entry_of(i).is_none() && onnx::walk::subgraphs(graph.node(i)).next().is_none()
 }
 
-/// Tensors that are outputs of the graph or of a body, or that a body reads that is not walked.
+/// Tensors that are outputs of the graph or of a subgraph, or that a subgraph reads that is not walked.
 fn held(graph: &Graph) -> PerTensor<bool> {
     let mut held = graph.per_tensor(false);
     for scope in 0..graph.scopes.len() {

@@ -30,11 +30,11 @@ pub type PerNode<T> = IdVec<NodeId, T>;
 
 /// Where a constant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum TensorOrigin {
     /// An initializer of the main graph.
     Initializer(usize),
-    /// An initializer of a body, with its tensor.
-    Body(TensorId),
+    /// An initializer of a subgraph, with its tensor.
+    Subgraph(TensorId),
     /// A Constant node.
     Node(NodeId),
     /// Computed from stored tensors alone; the largest of them.
@@ -54,14 +54,14 @@ pub struct Folded {
 #[derive(Clone, Debug)]
 pub struct Constant {
     /// Where the contents come from.
-    pub origin: Origin,
+    pub origin: TensorOrigin,
     held: Held,
 }
 
 impl Constant {
     /// What is computed from stored tensors, the largest of which is `main`.
     pub(super) fn folded(tensor: TensorProto, main: TensorId) -> Constant {
-        Constant { origin: Origin::Folded(main), held: Held::Made(Arc::new(tensor)) }
+        Constant { origin: TensorOrigin::Folded(main), held: Held::Made(Arc::new(tensor)) }
     }
 }
 
@@ -76,35 +76,35 @@ enum Held {
     Made(Arc<TensorProto>),
 }
 
-/// A graph of the model: the main one, or the body of a control-flow node.
+/// A graph of the model: the main one, or the subgraph of a control-flow node.
 pub struct Scope {
     /// The scope around it.
     pub parent: Option<usize>,
-    /// Where the node that owns it stands in that scope, and which of its bodies this is.
+    /// Where the node that owns it stands in that scope, and which of its subgraphs this is.
     owner: (usize, usize),
     ids: HashMap<Arc<str>, TensorId>,
 }
 
-/// The graph of a model, indexed, with the bodies of its control flow.
+/// The graph of a model, indexed, with the subgraphs of its control flow.
 ///
-/// Nodes are numbered in the order in which they are walked. A node with bodies comes twice: first as the entry of
-/// its bodies, which writes what they are given; then, after their nodes, as itself. As itself it also reads the
-/// inputs and outputs of its bodies, which stand behind its own inputs.
+/// Nodes are numbered in the order in which they are walked. A node with subgraphs comes twice: first as the entry of
+/// its subgraphs, which writes what they are given; then, after their nodes, as itself. As itself it also reads the
+/// inputs and outputs of its subgraphs, which stand behind its own inputs.
 pub struct Graph {
     /// The model.
     pub model: Arc<Model>,
     names: PerTensor<Arc<str>>,
-    /// The main graph, then all bodies that are walked.
+    /// The main graph, then all subgraphs that are walked.
     pub scopes: Vec<Scope>,
     /// What is known of each node's operator, and its attributes once they are parsed.
     described: PerNode<Option<&'static Description>>,
     parsed: PerNode<Parsed>,
     /// Scope of each node, and its place there.
     places: PerNode<(usize, usize)>,
-    /// The node that each entry belongs to, and the other way round; `None` for nodes without bodies.
+    /// The node that each entry belongs to, and the other way round; `None` for nodes without subgraphs.
     partner: PerNode<Option<NodeId>>,
-    /// Bodies of each node, in the order of its attributes. Entries have none.
-    pub bodies: PerNode<Vec<usize>>,
+    /// Subgraphs of each node, in the order of its attributes. Entries have none.
+    pub subgraphs: PerNode<Vec<usize>>,
     /// Inputs of each node; `None` where an optional input is left out.
     pub inputs: PerNode<Vec<Option<TensorId>>>,
     /// Outputs of each node.
@@ -113,7 +113,7 @@ pub struct Graph {
     pub producer: PerTensor<Option<NodeId>>,
     /// Constants, seen through Identity nodes.
     pub constants: PerTensor<Option<Constant>>,
-    /// Tensors that the bodies of each node read, where those are not walked.
+    /// Tensors that the subgraphs of each node read, where those are not walked.
     pub captured: PerNode<Vec<TensorId>>,
     /// Constants that nodes compute.
     pub folded: BTreeMap<TensorId, Folded>,
@@ -146,7 +146,7 @@ impl Graph {
             parsed: IdVec::new(),
             places: IdVec::new(),
             partner: IdVec::new(),
-            bodies: IdVec::new(),
+            subgraphs: IdVec::new(),
             inputs: IdVec::new(),
             outputs: IdVec::new(),
             producer: IdVec::new(),
@@ -169,9 +169,9 @@ impl Graph {
 
     /// The graph of a scope as it stands in the file.
     pub fn graph_of(&self, scope: usize) -> &GraphProto {
-        let Scope { parent, owner: (place, body), .. } = &self.scopes[scope];
+        let Scope { parent, owner: (place, subgraph), .. } = &self.scopes[scope];
         match parent {
-            Some(outer) => onnx::walk::bodies(&self.graph_of(*outer).node[*place]).nth(*body).unwrap_or(empty()),
+            Some(outer) => onnx::walk::subgraphs(&self.graph_of(*outer).node[*place]).nth(*subgraph).unwrap_or(empty()),
             None => self.proto(),
         }
     }
@@ -214,7 +214,7 @@ impl Graph {
         }
         for (index, t) in proto.initializer.iter().enumerate() {
             let id = self.define(scope, t.name());
-            let origin = if scope == 0 { Origin::Initializer(index) } else { Origin::Body(id) };
+            let origin = if scope == 0 { TensorOrigin::Initializer(index) } else { TensorOrigin::Subgraph(id) };
             self.constants[id] = Some(Constant { origin, held: Held::Initializer(scope, index) });
         }
         for v in proto.sparse_initializer.iter().filter_map(|s| s.values.as_ref()) {
@@ -230,17 +230,17 @@ impl Graph {
             };
             let mut inputs: Vec<Option<TensorId>> = node.input.iter().map(|n| read(self, n)).collect();
             let control = ops::find(node.domain(), node.op_type()).is_some_and(|d| d.rule.enters().is_some());
-            let (mut bodies, mut entry) = (Vec::new(), None);
+            let (mut subgraphs, mut entry) = (Vec::new(), None);
             if control {
-                let protos: Vec<&GraphProto> = onnx::walk::bodies(node).collect();
+                let protos: Vec<&GraphProto> = onnx::walk::subgraphs(node).collect();
                 let numbered = protos.iter().enumerate();
-                bodies = numbered.map(|(k, b)| self.add_scope(b, Some(scope), (place, k))).collect();
+                subgraphs = numbered.map(|(k, b)| self.add_scope(b, Some(scope), (place, k))).collect();
                 let given: Vec<Option<TensorId>> =
-                    bodies.iter().zip(&protos).flat_map(|(b, p)| self.given(*b, p)).collect();
+                    subgraphs.iter().zip(&protos).flat_map(|(b, p)| self.given(*b, p)).collect();
                 entry = Some(self.push((scope, place), node, inputs.clone(), given.clone()));
-                bodies.iter().zip(&protos).for_each(|(b, p)| self.add_nodes(*b, p));
+                subgraphs.iter().zip(&protos).for_each(|(b, p)| self.add_nodes(*b, p));
                 inputs.extend(given);
-                for (b, p) in bodies.iter().zip(&protos) {
+                for (b, p) in subgraphs.iter().zip(&protos) {
                     inputs.extend(p.output.iter().map(|v| self.lookup(*b, v.name())));
                 }
             }
@@ -253,7 +253,7 @@ impl Graph {
                             Cow::Borrowed(_) => Held::Value(scope, place),
                             Cow::Owned(tensor) => Held::Made(Arc::new(tensor)),
                         });
-                        held.map(|held| Constant { origin: Origin::Node(self.next()), held })
+                        held.map(|held| Constant { origin: TensorOrigin::Node(self.next()), held })
                     }
                     "Identity" => inputs.first().copied().flatten().and_then(|id| self.constants[id].clone()),
                     _ => None,
@@ -263,14 +263,14 @@ impl Graph {
             let captured = if control { Default::default() } else { onnx::captures(node) };
             let captured = captured.into_iter().filter_map(|n| self.lookup(scope, n)).collect();
             let i = self.push((scope, place), node, inputs, outputs);
-            (self.bodies[i], self.captured[i], self.partner[i]) = (bodies, captured, entry);
+            (self.subgraphs[i], self.captured[i], self.partner[i]) = (subgraphs, captured, entry);
             if let Some(e) = entry {
                 self.partner[e] = Some(i);
             }
         }
     }
 
-    /// Inputs of a body that its node gives.
+    /// Inputs of a subgraph that its node gives.
     fn given(&self, scope: usize, proto: &GraphProto) -> Vec<Option<TensorId>> {
         proto.input.iter().map(|v| self.scopes[scope].ids.get(v.name()).copied()).collect()
     }
@@ -288,7 +288,7 @@ impl Graph {
         self.parsed.push(Parsed::default());
         self.places.push(place);
         self.partner.push(None);
-        self.bodies.push(Vec::new());
+        self.subgraphs.push(Vec::new());
         self.captured.push(Vec::new());
         self.inputs.push(inputs);
         self.outputs.push(outputs);
@@ -359,17 +359,17 @@ impl Graph {
         self.places[node].0
     }
 
-    /// Where a node stands among those of its scope; nodes of bodies and entries are not counted there.
+    /// Where a node stands among those of its scope; nodes of subgraphs and entries are not counted there.
     pub fn place_of(&self, node: NodeId) -> usize {
         self.places[node].1
     }
 
-    /// The entry of a node's bodies, if it has any.
+    /// The entry of a node's subgraphs, if it has any.
     pub fn entry_of(&self, node: NodeId) -> Option<NodeId> {
         self.partner[node].filter(|e| *e < node)
     }
 
-    /// Whether this is the entry of a node's bodies.
+    /// Whether this is the entry of a node's subgraphs.
     pub fn is_entry(&self, node: NodeId) -> bool {
         self.partner[node].is_some_and(|own| own > node)
     }
@@ -428,17 +428,17 @@ impl Graph {
     /// The tensor that holds a constant's contents: Identity is looked through.
     pub fn holder(&self, id: TensorId) -> Option<TensorId> {
         match self.constants[id].as_ref()?.origin {
-            Origin::Initializer(i) => self.id(self.proto().initializer[i].name()),
-            Origin::Body(id) => Some(id),
-            Origin::Node(n) => self.outputs[n][0],
-            Origin::Folded(_) => Some(id),
+            TensorOrigin::Initializer(i) => self.id(self.proto().initializer[i].name()),
+            TensorOrigin::Subgraph(id) => Some(id),
+            TensorOrigin::Node(n) => self.outputs[n][0],
+            TensorOrigin::Folded(_) => Some(id),
         }
     }
 
     /// The name that users know a weight by: where it is computed, that of the largest tensor that it comes from.
     pub fn weight_name(&self, id: TensorId) -> &str {
         match self.constants[id].as_ref().map(|c| c.origin) {
-            Some(Origin::Folded(main)) => self.name(main),
+            Some(TensorOrigin::Folded(main)) => self.name(main),
             _ => self.name(id),
         }
     }

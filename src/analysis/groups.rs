@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::Result;
 use super::facts::Facts;
 use super::graph::{Graph, TensorId};
-use super::kinds::{self, Kind};
+use super::kinds::{self, AxisKind};
 use super::relations::{Quantization, Relations, Use};
 use crate::algebra::{Atom, Flags, NOT_HERE, Term};
 use crate::index::{IdVec, id};
@@ -17,11 +17,11 @@ id! {
 }
 
 /// The variants of a model.
-pub type Variants = IdVec<VariantId, Variant>;
+pub type Variants = IdVec<VariantId, WeightView>;
 
 /// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
 #[derive(Clone, Debug)]
-pub struct Variant {
+pub struct WeightView {
     /// The constant.
     pub tensor: TensorId,
     /// Its axis terms.
@@ -34,7 +34,7 @@ pub struct Variant {
     pub quantized: Option<Quantization>,
 }
 
-impl Variant {
+impl WeightView {
     /// Whether it is a scale or a zero point.
     pub fn is_parameter(&self) -> bool {
         self.roles.contains(&Role::Quantization)
@@ -64,7 +64,7 @@ pub struct Group {
     /// Number of channels.
     pub size: usize,
     /// What it is for.
-    pub kind: Kind,
+    pub kind: AxisKind,
     /// What is known of the atom.
     pub flags: Flags,
     /// All the places that carry it.
@@ -106,7 +106,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
     }
     // A map from positions to channels is as long as its axis, for each of the groups on it.
     let positions = |t: &Term| terms.size(*t).known().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let elements = |v: &Variant| v.axes.iter().map(positions).fold(1usize, usize::saturating_mul);
+    let elements = |v: &WeightView| v.axes.iter().map(positions).fold(1usize, usize::saturating_mul);
     let budget = variants.iter().map(elements).fold(MAX_SPELLED, usize::saturating_add);
     let mut spelled = 0usize;
     let (mut groups, mut frozen) = (Vec::new(), Vec::new());
@@ -153,7 +153,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
         *n += 1;
         let name = if *n == 1 { base } else { format!("{base}#{n}") };
         let structure = structure(&variants, &items, facts);
-        groups.push(Group { atom, name, size, kind: Kind::Conv, flags, items, structure });
+        groups.push(Group { atom, name, size, kind: AxisKind::Conv, flags, items, structure });
     }
     kinds::assign(&mut groups, &variants, relations);
     // The order of the file, so that lists and ties read naturally.
@@ -182,7 +182,7 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Variants {
             let looked_up = (0..axes.len()).any(|axis| role(axis) == Some(Role::Embedding));
             let v = *index.entry((tensor, signature, quantized, looked_up)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
-                variants.push(Variant { tensor, axes, uses: Vec::new(), roles, quantized })
+                variants.push(WeightView { tensor, axes, uses: Vec::new(), roles, quantized })
             });
             variants[v].uses.push(at);
             for axis in 0..variants[v].roles.len() {

@@ -17,7 +17,7 @@ use crate::ops::Role;
 /// rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum AxisKind {
     /// Channels that a convolution writes or reads, residual ones too. A depthwise convolution does neither: it
     /// follows.
     Conv,
@@ -41,49 +41,49 @@ pub enum Kind {
     Distribution,
 }
 
-impl Kind {
+impl AxisKind {
     /// All kinds, those that shrink by default first.
-    pub const ALL: [Kind; 8] = [
-        Kind::Conv,
-        Kind::Ffn,
-        Kind::HeadDim,
-        Kind::Heads,
-        Kind::QueryHeads,
-        Kind::Residual,
-        Kind::Experts,
-        Kind::Distribution,
+    pub const ALL: [AxisKind; 8] = [
+        AxisKind::Conv,
+        AxisKind::Ffn,
+        AxisKind::HeadDim,
+        AxisKind::Heads,
+        AxisKind::QueryHeads,
+        AxisKind::Residual,
+        AxisKind::Experts,
+        AxisKind::Distribution,
     ];
 
     /// Name on the command line and in reports.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Conv => "conv",
-            Kind::Ffn => "ffn",
-            Kind::HeadDim => "head-dim",
-            Kind::Heads => "heads",
-            Kind::QueryHeads => "query-heads",
-            Kind::Residual => "residual",
-            Kind::Experts => "experts",
-            Kind::Distribution => "distribution",
+            AxisKind::Conv => "conv",
+            AxisKind::Ffn => "ffn",
+            AxisKind::HeadDim => "head-dim",
+            AxisKind::Heads => "heads",
+            AxisKind::QueryHeads => "query-heads",
+            AxisKind::Residual => "residual",
+            AxisKind::Experts => "experts",
+            AxisKind::Distribution => "distribution",
         }
     }
 
     /// One line for lists.
     pub fn summary(self) -> &'static str {
         match self {
-            Kind::Conv => "channels of convolutions, residual ones too",
-            Kind::Ffn => "neurons between linear layers",
-            Kind::HeadDim => "channels within attention heads, the same in every head",
-            Kind::Heads => "whole attention heads; key/value heads with their queries where queries share them",
-            Kind::QueryHeads => "query heads that share a key/value head, the same of each",
-            Kind::Residual => "width of embeddings and of the residual stream that layers read and add to",
-            Kind::Experts => "whole experts of a mixture",
-            Kind::Distribution => "bins that a Softmax normalises",
+            AxisKind::Conv => "channels of convolutions, residual ones too",
+            AxisKind::Ffn => "neurons between linear layers",
+            AxisKind::HeadDim => "channels within attention heads, the same in every head",
+            AxisKind::Heads => "whole attention heads; key/value heads with their queries where queries share them",
+            AxisKind::QueryHeads => "query heads that share a key/value head, the same of each",
+            AxisKind::Residual => "width of embeddings and of the residual stream that layers read and add to",
+            AxisKind::Experts => "whole experts of a mixture",
+            AxisKind::Distribution => "bins that a Softmax normalises",
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for AxisKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -91,16 +91,16 @@ impl fmt::Display for Kind {
 
 /// A name that no kind has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no kind of axis is named '{name}'; known are {known}", known = Kind::ALL.map(Kind::name).join(", "))]
+#[error("no kind of axis is named '{name}'; known are {known}", known = AxisKind::ALL.map(AxisKind::name).join(", "))]
 pub struct UnknownKind {
     name: String,
 }
 
-impl FromStr for Kind {
+impl FromStr for AxisKind {
     type Err = UnknownKind;
 
-    fn from_str(name: &str) -> Result<Kind, UnknownKind> {
-        Kind::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| UnknownKind { name: name.to_owned() })
+    fn from_str(name: &str) -> Result<AxisKind, UnknownKind> {
+        AxisKind::ALL.into_iter().find(|k| k.name() == name).ok_or_else(|| UnknownKind { name: name.to_owned() })
     }
 }
 
@@ -111,19 +111,19 @@ pub(super) fn assign(groups: &mut [Group], variants: &Variants, relations: &Rela
     for g in groups.iter_mut() {
         let Flags { distribution, batched, compared, separate, convolved, added, normalized, .. } = g.flags;
         g.kind = if separate && !batched {
-            Kind::Experts
+            AxisKind::Experts
         } else if distribution {
-            Kind::Distribution
+            AxisKind::Distribution
         } else if batched {
-            Kind::Heads
+            AxisKind::Heads
         } else if compared || beside.inside.contains(&g.atom) {
-            Kind::HeadDim
+            AxisKind::HeadDim
         } else if is_embedding(g) || added && (normalized || !convolved) {
-            Kind::Residual
+            AxisKind::Residual
         } else if convolved {
-            Kind::Conv
+            AxisKind::Conv
         } else {
-            Kind::Ffn
+            AxisKind::Ffn
         };
     }
     query_heads(groups, &beside.pairs);
@@ -182,7 +182,7 @@ impl Beside {
 /// values have none of them.
 fn query_heads(groups: &mut [Group], pairs: &HashSet<(Atom, Atom)>) {
     let written = |g: &Group| g.items.iter().filter(|i| i.role == Role::Out).map(|i| i.positions()).sum::<usize>();
-    let at = |atom: Atom| groups.iter().position(|g| g.atom == atom && g.kind == Kind::Heads);
+    let at = |atom: Atom| groups.iter().position(|g| g.atom == atom && g.kind == AxisKind::Heads);
     let mut inner = Vec::new();
     for &(a, b) in pairs {
         let (Some(a), Some(b)) = (at(a), at(b)) else { continue };
@@ -192,5 +192,5 @@ fn query_heads(groups: &mut [Group], pairs: &HashSet<(Atom, Atom)>) {
             std::cmp::Ordering::Equal => {}
         }
     }
-    inner.into_iter().for_each(|i| groups[i].kind = Kind::QueryHeads);
+    inner.into_iter().for_each(|i| groups[i].kind = AxisKind::QueryHeads);
 }

@@ -3,12 +3,12 @@
 use super::sizes::{Flaws, Open};
 use crate::algebra::Bindings;
 
-/// Sizes that pictures, sentences and sounds commonly have.
+/// Sizes that images, sentences and sounds commonly have.
 const LADDER: [i64; 17] = [224, 256, 64, 32, 512, 16, 128, 640, 1024, 16000, 299, 320, 96, 112, 384, 48, 28];
 /// Sizes that fit much and stand for little.
 const LAST: [i64; 4] = [8, 4, 2, 1];
 
-/// Sizes that stand for what a file leaves open: one sample, three colours, a common picture or sentence. Where the
+/// Sizes that stand for what a file leaves open: one sample, three colours, a common image or sentence. Where the
 /// last of four axes is 1 or 3, that is the colours.
 pub fn usual(axis: usize, rank: usize, last: Option<i64>) -> i64 {
     match (axis, rank) {
@@ -37,7 +37,7 @@ pub fn others(now: i64, is_batch: bool, stored: &[i64]) -> Vec<i64> {
 }
 
 /// Where a climb ended.
-pub struct Found {
+pub struct Climbed {
     /// The sizes.
     pub bindings: Bindings,
     /// What is wrong with them.
@@ -53,11 +53,11 @@ pub fn climb(
     given: &Bindings,
     (stored, budget): (&[i64], usize),
     judge: &dyn Fn(&Bindings) -> Flaws,
-) -> Found {
+) -> Climbed {
     let start = settled(start, all, given);
-    let mut best = Found { flaws: judge(&start), bindings: start };
+    let mut best = Climbed { flaws: judge(&start), bindings: start };
     let mut left = budget;
-    let mut consider = |best: &mut Found, changes: &[(&str, i64)]| {
+    let mut consider = |best: &mut Climbed, changes: &[(&str, i64)]| {
         if left == 0 || best.flaws.none() {
             return;
         }
@@ -67,7 +67,7 @@ pub fn climb(
         let bindings = settled(bindings, all, given);
         let flaws = judge(&bindings);
         if flaws < best.flaws {
-            *best = Found { bindings, flaws };
+            *best = Climbed { bindings, flaws };
         }
     };
     let rungs = || LADDER.iter().chain(stored).chain(&LAST).copied();

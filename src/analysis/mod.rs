@@ -22,14 +22,14 @@ pub use activations::ActivationCost;
 pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, infer_one, of_constant};
-pub use graph::{Constant, Folded, Graph, NodeId, Origin, PerNode, PerTensor, Scope, TensorId};
-pub use groups::{Frozen, Group, Item, Variant, VariantId, Variants};
-pub use kinds::{Kind, UnknownKind};
+pub use graph::{Constant, Folded, Graph, NodeId, PerNode, PerTensor, Scope, TensorId, TensorOrigin};
+pub use groups::{Frozen, Group, Item, VariantId, Variants, WeightView};
+pub use kinds::{AxisKind, UnknownKind};
 pub use ladder::{is_derived, others as other_sizes, settled};
 pub use ranges::whole_numbers;
 pub use relations::{Quantization, Relations, Use};
 pub use sizes::{Flaws, Given, Open, Shapes, flaws, open as open_sizes, stored as stored_sizes};
-pub use storage::{Storage, Stored, count};
+pub use storage::{Storage, StoredWeights, count};
 
 use std::sync::Arc;
 
@@ -110,8 +110,8 @@ impl Analysis {
         Ok(left)
     }
 
-    /// The contraction that a node computes. What bodies of control flow compute is left out: no caller can ask for it;
-    /// so is what nodes compute from constants.
+    /// The contraction that a node computes. What subgraphs of control flow compute is left out: no caller can ask for
+    /// it; so is what nodes compute from constants.
     pub fn contraction(&self, node: NodeId) -> Option<Contraction> {
         let main = self.graph.scope_of(node) == 0 && !self.graph.is_folded(node);
         let of = |op: &dyn Operator, cx: &CostCx| op.contraction(cx);

@@ -1,4 +1,4 @@
-//! Which whole numbers an input may hold, by what reads it.
+//! Which integers an input may hold, by what reads it.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::graph::{Graph, TensorId};
 use crate::ops::Numbers;
 
-/// What the readers of a tensor take its whole numbers for; nothing where none says so.
+/// What the readers of a tensor take its integers for; nothing where none says so.
 pub fn whole_numbers(graph: &Graph, facts: &Facts, tensor: TensorId) -> Vec<Numbers> {
     let (mut out, mut seen, mut open) = (Vec::new(), HashSet::new(), vec![tensor]);
     while let Some(id) = open.pop() {

@@ -31,7 +31,7 @@ pub struct Use {
     pub input: usize,
 }
 
-/// How whole numbers stand for real ones: real = (q − zero point) · scale.
+/// How integers stand for real ones: real = (q − zero point) · scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Quantization {
     /// The scale, where it is known.
@@ -55,7 +55,7 @@ pub struct Relations {
     pub uses: PerNode<Vec<Option<Axes>>>,
     /// Roles of axes of constants, by use and axis.
     pub roles: BTreeMap<(Use, usize), Role>,
-    /// Constants of whole numbers that rules take for real ones, by use.
+    /// Constants of integers that rules take for real ones, by use.
     pub quantized: BTreeMap<Use, Quantization>,
     /// Tensors that nodes compute from constants only.
     pub derived: PerTensor<bool>,
@@ -203,7 +203,7 @@ impl Walker<'_> {
             let axes: Vec<Axes> = uses.iter().filter_map(axes_of).chain(self.inside.get(&id).cloned()).collect();
             let Some((first, others)) = axes.split_first() else { continue };
             if outside.contains(&id) {
-                let reason = Reason { kind: "read by a control-flow body", at };
+                let reason = Reason { kind: "read by a control-flow subgraph", at };
                 axes.iter().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
                 continue;
             }

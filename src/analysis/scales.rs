@@ -1,4 +1,4 @@
-//! Scales that stand further on: sums of products of whole numbers become real numbers by a later multiplication.
+//! Scales that stand further on: sums of products of integers become real numbers by a later multiplication.
 
 use std::collections::{HashMap, HashSet};
 

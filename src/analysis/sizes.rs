@@ -78,7 +78,7 @@ pub fn open(graph: &Graph, facts: &Facts) -> Vec<Open> {
     out
 }
 
-/// What is wrong with sizes, as far as shapes tell. Bodies of control flow are left out: they may not run.
+/// What is wrong with sizes, as far as shapes tell. Subgraphs of control flow are left out: they may not run.
 pub fn flaws(graph: &Graph, facts: &Facts, bindings: &Bindings) -> Flaws {
     let mut out = Flaws::default();
     let sizes: PerTensor<Option<Vec<Option<i64>>>> = facts
@@ -124,15 +124,15 @@ pub fn stored(graph: &Graph) -> Vec<i64> {
     out
 }
 
-/// Longer lists of whole numbers are no shapes, and larger numbers no sizes.
+/// Longer lists of integers are no shapes, and larger numbers no sizes.
 const LONGEST_SHAPE: usize = 8;
 const LARGEST_SIZE: i64 = 1 << 20;
 
 /// More tell nothing.
 const MOST_STORED: usize = 48;
 
-/// Numbers for all named sizes: what the user gives, else batch 1 and guesses that are told. Guesses are changed until
-/// every axis is positive and the inputs of every node fit together, where some on the ladder do that.
+/// Numbers for all named sizes: what the user gives, else batch 1 and assumed sizes, which are reported. Guesses are
+/// changed until every axis is positive and the inputs of every node fit together, where some on the ladder do that.
 ///
 /// # Errors
 /// When `shapes` names what is not there or contradicts the file, or no guess leaves every axis positive.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::graph::{Graph, Origin, PerTensor, TensorId};
+use super::graph::{Graph, PerTensor, TensorId, TensorOrigin};
 use super::groups::{Group, Variants};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
@@ -11,52 +11,52 @@ use crate::onnx::{self};
 
 /// Weights of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stored {
+pub struct StoredWeights {
     /// Elements of tensors of floats, or of a type that weights are quantized to.
     pub params: f64,
     /// Bytes that these take.
     pub bytes: f64,
 }
 
-impl Stored {
-    fn add(&mut self, other: Stored) {
+impl StoredWeights {
+    fn add(&mut self, other: StoredWeights) {
         self.params += other.params;
         self.bytes += other.bytes;
     }
 
-    fn of(t: &TensorProto) -> Stored {
+    fn of(t: &TensorProto) -> StoredWeights {
         let dt = onnx::dtype_of(t);
         if !dt.is_real() && !dt.is_quantized() {
-            return Stored::default();
+            return StoredWeights::default();
         }
         let params = t.dims.iter().map(|d| *d as f64).product::<f64>();
         let bits = dt.bits();
-        Stored { params, bytes: params * bits as f64 / 8.0 }
+        StoredWeights { params, bytes: params * bits as f64 / 8.0 }
     }
 }
 
-/// Counts the weights that a model stores: initializers and constants, of bodies and functions too.
-pub fn count(model: &ModelProto) -> Stored {
-    let mut sum = Stored::default();
+/// Counts the weights that a model stores: initializers and constants, of subgraphs and functions too.
+pub fn count(model: &ModelProto) -> StoredWeights {
+    let mut sum = StoredWeights::default();
     onnx::walk::graphs(model).for_each(|g| of_graph(g, &mut sum));
     model.functions.iter().flat_map(|f| &f.node).for_each(|n| of_node(n, &mut sum));
     sum
 }
 
-fn of_graph(g: &GraphProto, sum: &mut Stored) {
-    g.initializer.iter().for_each(|t| sum.add(Stored::of(t)));
-    g.sparse_initializer.iter().filter_map(|s| s.values.as_ref()).for_each(|t| sum.add(Stored::of(t)));
+fn of_graph(g: &GraphProto, sum: &mut StoredWeights) {
+    g.initializer.iter().for_each(|t| sum.add(StoredWeights::of(t)));
+    g.sparse_initializer.iter().filter_map(|s| s.values.as_ref()).for_each(|t| sum.add(StoredWeights::of(t)));
     g.node.iter().for_each(|n| of_node(n, sum));
 }
 
-fn of_node(n: &onnx::proto::NodeProto, sum: &mut Stored) {
+fn of_node(n: &onnx::proto::NodeProto, sum: &mut StoredWeights) {
     if n.op_type() == "Constant"
         && matches!(n.domain(), "" | "ai.onnx")
         && let Some(t) = onnx::constant(n)
     {
-        sum.add(Stored::of(&t));
+        sum.add(StoredWeights::of(&t));
     }
-    onnx::walk::bodies(n).for_each(|g| of_graph(g, sum));
+    onnx::walk::subgraphs(n).for_each(|g| of_graph(g, sum));
 }
 
 /// Parameters and bytes as functions of the groups' channel counts.
@@ -66,9 +66,9 @@ fn of_node(n: &onnx::proto::NodeProto, sum: &mut Stored) {
 #[derive(Clone, Debug, Default)]
 pub struct Storage {
     /// All that the original stores.
-    whole: Stored,
+    whole: StoredWeights,
     /// What stays however much is cut.
-    rest: Stored,
+    rest: StoredWeights,
     tensors: Vec<Tensor>,
     copies: Vec<Copy>,
     full: Vec<usize>,
@@ -77,7 +77,7 @@ pub struct Storage {
 /// A stored tensor that may fall away.
 #[derive(Clone, Debug)]
 struct Tensor {
-    size: Stored,
+    size: StoredWeights,
     /// Copies that read it as long as they are whole.
     readers: Vec<usize>,
 }
@@ -87,13 +87,13 @@ struct Tensor {
 struct Copy {
     elements: Cost,
     /// Of one element.
-    unit: Stored,
+    unit: StoredWeights,
     groups: Vec<usize>,
 }
 
 /// A part of an axis: a group's, or one that stays as it is, by size.
 #[derive(PartialEq, Eq, Hash)]
-enum Part {
+enum StoredPart {
     Of(usize),
     Whole(Option<i64>),
 }
@@ -124,11 +124,12 @@ impl Storage {
         // Copies that need all of each tensor while they are whole.
         let mut readers: PerTensor<Vec<usize>> = graph.per_tensor(Vec::new());
         let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut first: HashMap<(TensorId, Vec<Vec<Part>>), usize> = HashMap::new();
+        let mut first: HashMap<(TensorId, Vec<Vec<StoredPart>>), usize> = HashMap::new();
         for variant in variants {
             // Uses that lose the same positions read one copy.
-            let part =
-                |atom: Atom| index(atom).map_or_else(|| Part::Whole(relations.terms.size(atom).known()), Part::Of);
+            let part = |atom: Atom| {
+                index(atom).map_or_else(|| StoredPart::Whole(relations.terms.size(atom).known()), StoredPart::Of)
+            };
             let parts = |t: &Term| relations.terms.leaves(*t).into_iter().map(part).collect();
             let v =
                 *first.entry((variant.tensor, variant.axes.iter().map(parts).collect())).or_insert(out.copies.len());
@@ -153,13 +154,13 @@ impl Storage {
             let all: BTreeSet<usize> = members.iter().flat_map(|v| out.copies[*v].groups.clone()).collect();
             members.iter().for_each(|v| out.copies[*v].groups = all.iter().copied().collect());
         }
-        let mut known = Stored::default();
+        let mut known = StoredWeights::default();
         for (id, constant) in graph.constants.enumerate() {
-            let Some(c) = constant.as_ref().filter(|c| !matches!(c.origin, Origin::Folded(_))) else { continue };
+            let Some(c) = constant.as_ref().filter(|c| !matches!(c.origin, TensorOrigin::Folded(_))) else { continue };
             if graph.holder(id) != Some(id) {
                 continue;
             }
-            let size = Stored::of(graph.contents(c));
+            let size = StoredWeights::of(graph.contents(c));
             known.add(size);
             if pinned[id] {
                 out.rest.add(size);
@@ -167,13 +168,13 @@ impl Storage {
                 out.tensors.push(Tensor { size, readers: std::mem::take(&mut readers[id]) });
             }
         }
-        // In bodies that are not walked, and sparse ones.
-        out.rest.add(Stored { params: out.whole.params - known.params, bytes: out.whole.bytes - known.bytes });
+        // In subgraphs that are not walked, and sparse ones.
+        out.rest.add(StoredWeights { params: out.whole.params - known.params, bytes: out.whole.bytes - known.bytes });
         out
     }
 
     /// What is stored with these channel counts.
-    pub fn eval(&self, counts: &[usize]) -> Stored {
+    pub fn eval(&self, counts: &[usize]) -> StoredWeights {
         if counts == self.full {
             return self.whole;
         }
@@ -184,20 +185,20 @@ impl Storage {
         }
         for (c, _) in self.copies.iter().zip(&cut).filter(|(_, cut)| **cut) {
             let n = c.elements.eval(counts);
-            sum.add(Stored { params: n * c.unit.params, bytes: n * c.unit.bytes });
+            sum.add(StoredWeights { params: n * c.unit.params, bytes: n * c.unit.bytes });
         }
         sum
     }
 }
 
 /// What an element of a tensor takes.
-fn unit(graph: &Graph, id: TensorId) -> Stored {
-    let Some(t) = graph.tensor(id) else { return Stored::default() };
+fn unit(graph: &Graph, id: TensorId) -> StoredWeights {
+    let Some(t) = graph.tensor(id) else { return StoredWeights::default() };
     let one = TensorProto { data_type: t.data_type, ..TensorProto::default() };
-    Stored::of(&one)
+    StoredWeights::of(&one)
 }
 
-/// Tensors that something reads that cannot follow a cut: a body that is not walked, the caller, a node whose axes
+/// Tensors that something reads that cannot follow a cut: a subgraph that is not walked, the caller, a node whose axes
 /// are unknown, a use that holds no weights.
 fn pinned(graph: &Graph, variants: &Variants) -> PerTensor<bool> {
     let mut out = graph.per_tensor(false);

@@ -94,10 +94,11 @@ pub struct WhatArgs {
     #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::preset())]
     pub preset: Option<Preset>,
     /// Importance criterion: which channels matter least [default: obs; l2 without --data unless the model takes
-    /// pictures, which the program can draw]
+    /// images, which the program can draw]
     #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::criterion())]
     pub criterion: Option<&'static dyn Criterion>,
-    /// In which order channels of different groups go [default: allocate; protected-global where obs is not the default]
+    /// In which order channels of different groups go [default: allocate; protected-global where obs is not the
+    /// default]
     #[arg(long, value_name = "NAME", ignore_case = true, value_parser = values::scheme())]
     pub scheme: Option<&'static dyn Scheme>,
     /// How the weights of a group make one score per channel
@@ -122,7 +123,8 @@ pub struct WhatArgs {
     /// Share of each group that stays under protected-global, 0 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::floor, allow_negative_numbers = true)]
     pub floor: f64,
-    /// Leave groups alone that match: by name, by a node or an initializer of theirs (repeatable; inspect -v lists them)
+    /// Leave groups alone that match: by name, by a node or an initializer of theirs (repeatable; inspect -v lists
+    /// them)
     #[arg(long, value_name = "GLOB", value_parser = values::glob)]
     pub protect: Vec<String>,
     /// Shrink only groups that match, likewise (repeatable)
@@ -163,8 +165,8 @@ pub struct WhatArgs {
 
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses that
-    /// are told]
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses
+    /// that are told]
     #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Remove debug metadata: stack traces and paths of the exporting machine
@@ -174,7 +176,7 @@ pub struct ModelArgs {
 
 #[derive(Args)]
 pub struct CheckArgs {
-    /// Do not run the result against the original with the channels silenced
+    /// Do not run the result against the original with the channels masked
     #[arg(long)]
     pub no_verify: bool,
     /// Exit with code 4 and write nothing unless all of the result was verified

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use onnx_prune::data::{BatchSource, Purpose, Stored};
+use onnx_prune::data::{BatchSource, Purpose, StoredData};
 use onnx_prune::insert_bn::{Inserted, insert_bn};
 use onnx_prune::onnx;
 use onnx_prune::runtime::{self, SessionOptions};
@@ -26,7 +26,7 @@ pub struct CalibrationArgs {
     #[command(flatten)]
     pub data: DataArgs,
     /// After pruning, solve the least squares of the layers whose inputs have changed, against what the original gives
-    /// [default with --data, and on drawn pictures for models of pictures]
+    /// [default with --data, and on drawn images for models of images]
     #[arg(long, overrides_with = "no_refit")]
     pub refit: bool,
     /// Leave weights as they are
@@ -47,7 +47,7 @@ pub fn source(args: &DataArgs, seed: u64, threads: Option<usize>) -> Result<Opti
     let (preprocess, mut options) = (args.preprocess.clone(), args.options(seed, threads));
     options.samples = options.samples.or(Some(SAMPLES));
     let origin = Some(args.origin(path, &options));
-    Ok(Some(Arc::new(Stored { dataset, preprocess, options, origin })))
+    Ok(Some(Arc::new(StoredData { dataset, preprocess, options, origin })))
 }
 
 #[derive(Args)]
@@ -59,8 +59,8 @@ pub struct InsertBn {
     pub output: PathBuf,
     #[command(flatten)]
     pub data: DataArgs,
-    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses that
-    /// are told]
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: batch 1, guesses
+    /// that are told]
     #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Seed of everything random

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::Args;
 use onnx_prune::data::{
-    self, Batches, Dataset, Loader, LoaderOptions, OpenOptions, Origin, Preprocess, Purpose, Split,
+    self, Batches, DataOrigin, Dataset, Loader, LoaderOptions, OpenOptions, Preprocess, Purpose, Split,
 };
 use onnx_prune::runtime::{self, IoInfo, SessionOptions};
 
@@ -28,7 +28,7 @@ pub struct DataArgs {
     /// Use N samples, chosen by the seed [default: all to measure, 1024 to calibrate]
     #[arg(long, value_name = "N", requires = "data", value_parser = values::positive)]
     pub samples: Option<usize>,
-    /// What happens to pictures: imagenet, cifar, yolo, unit, none, or a TOML or JSON file
+    /// What happens to images: imagenet, cifar, yolo, unit, none, or a TOML or JSON file
     #[arg(long, value_name = "HOW", requires = "data", value_parser = Preprocess::parse)]
     pub preprocess: Option<Preprocess>,
     /// Samples that go through the model at once [default: 32; 1 to measure with tract]
@@ -53,8 +53,8 @@ impl DataArgs {
     }
 
     /// What reports say of it.
-    pub fn origin(&self, path: &Path, options: &LoaderOptions) -> Origin {
-        Origin {
+    pub fn origin(&self, path: &Path, options: &LoaderOptions) -> DataOrigin {
+        DataOrigin {
             path: path.display().to_string(),
             split: self.split.as_ref().map(Split::to_string),
             samples: self.samples,
@@ -64,7 +64,7 @@ impl DataArgs {
     }
 
     /// What a report recorded.
-    pub fn recorded(origin: &Origin) -> Result<Self, Failure> {
+    pub fn recorded(origin: &DataOrigin) -> Result<Self, Failure> {
         let wrong = |what: &str, why: String| Failure::Usage(format!("the recipe's {what}: {why}"));
         let preprocess = origin.preprocess.as_ref().map(|how| {
             // A preset's name, or a pipeline; never a file.

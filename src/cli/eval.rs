@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use onnx_prune::data::BatchSource;
 #[cfg(feature = "data")]
-use onnx_prune::data::{Dataset, Purpose, Stored};
-use onnx_prune::evaluation::{self, LatencyRequest, NoPredictions, Request, TaskOptions, evaluate};
+use onnx_prune::data::{Dataset, Purpose, StoredData};
+use onnx_prune::evaluation::{self, EvaluationRequest, LatencyRequest, NoPredictions, TaskOptions, evaluate};
 use onnx_prune::files::Sink;
 use onnx_prune::metrics::detection::DecodeOptions;
-use onnx_prune::metrics::{Panel, confusion_picture};
+use onnx_prune::metrics::{Panel, confusion_plot};
 use onnx_prune::onnx::data_files;
 use onnx_prune::report::{self, EvaluatedModel, EvaluationReport, Pending, Prediction, Task};
 use onnx_prune::runtime::{OnDemand, SessionOptions};
@@ -109,14 +109,18 @@ fn dataset(args: &Eval) -> Result<Option<Box<dyn Dataset>>, Failure> {
 
 /// How the data is read, in batches that the runtime is fast with.
 #[cfg(feature = "data")]
-fn source(args: &Eval, dataset: Box<dyn Dataset>, request: &Request) -> Result<Box<dyn BatchSource>, Failure> {
+fn source(
+    args: &Eval,
+    dataset: Box<dyn Dataset>,
+    request: &EvaluationRequest,
+) -> Result<Box<dyn BatchSource>, Failure> {
     let mut options = args.data.options(args.seed, args.run.threads);
     if args.data.batch.is_none() {
         options.batch = request.runtime.get()?.batch();
     }
     let path = args.data.data.as_deref().unwrap_or(Path::new(""));
     let origin = Some(args.data.origin(path, &options));
-    Ok(Box::new(Stored { dataset: dataset.into(), preprocess: args.data.preprocess.clone(), options, origin }))
+    Ok(Box::new(StoredData { dataset: dataset.into(), preprocess: args.data.preprocess.clone(), options, origin }))
 }
 
 /// A program without data sets.
@@ -126,11 +130,11 @@ fn dataset(_: &Eval) -> Result<Option<std::convert::Infallible>, Failure> {
 }
 
 #[cfg(not(feature = "data"))]
-fn source(_: &Eval, none: std::convert::Infallible, _: &Request) -> Result<Box<dyn BatchSource>, Failure> {
+fn source(_: &Eval, none: std::convert::Infallible, _: &EvaluationRequest) -> Result<Box<dyn BatchSource>, Failure> {
     match none {}
 }
 
-fn request(args: &Eval) -> Result<Request, FileError> {
+fn request(args: &Eval) -> Result<EvaluationRequest, FileError> {
     let (judge, run) = (&args.judge, &args.run);
     let latency =
         LatencyRequest { batches: run.latency_batch.clone(), budget: Duration::from_millis(run.latency_budget as u64) };
@@ -141,7 +145,7 @@ fn request(args: &Eval) -> Result<Request, FileError> {
         }
         None => Vec::new(),
     };
-    Ok(Request {
+    Ok(EvaluationRequest {
         against: args.against.clone().map(Into::into),
         task: TaskOptions {
             output: judge.output.clone(),
@@ -157,7 +161,7 @@ fn request(args: &Eval) -> Result<Request, FileError> {
             ..SessionOptions::default()
         },
         shapes: run.shapes.clone().map(|s| s.0).unwrap_or_default(),
-        ..Request::new(args.models.iter().cloned())
+        ..EvaluationRequest::new(args.models.iter().cloned())
     })
 }
 
@@ -207,7 +211,7 @@ fn write_confusion(pending: Pending, path: &Path, r: &EvaluationReport) -> Resul
     let names = r.data.as_ref().map_or(&[][..], |d| &d.classes);
     if path.extension().is_some_and(|e| e == "svg") {
         let panels: Vec<Panel> = all.iter().map(|(m, confusion)| Panel { title: &m.model, confusion }).collect();
-        pending.write_text(&confusion_picture(&panels, names)).map_err(fail)?;
+        pending.write_text(&confusion_plot(&panels, names)).map_err(fail)?;
     } else {
         let model = |(m, c): &(&EvaluatedModel, &onnx_prune::metrics::Confusion)| serde_json::json!({ "model": m.model, "counts": c.rows().collect::<Vec<_>>() });
         let models: Vec<_> = all.iter().map(model).collect();

@@ -49,7 +49,7 @@ pub struct JudgeArgs {
     /// Overlap from which on the lower of two detections of a class is dropped
     #[arg(long, value_name = "SHARE", default_value = "0.7", value_parser = values::floor)]
     pub nms: f64,
-    /// Detections per picture
+    /// Detections per image
     #[arg(long, value_name = "N", default_value = "300", value_parser = values::positive)]
     pub max_detections: usize,
 }
@@ -74,7 +74,8 @@ pub struct RunArgs {
     /// Time for measuring latency in milliseconds, for each model and batch size
     #[arg(long, value_name = "MS", default_value = "1000", value_parser = values::positive)]
     pub latency_budget: usize,
-    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: guesses that are told]
+    /// Sizes of open input dimensions, by input or by name; a single input needs no name [default: assumed sizes, which
+    /// are reported]
     #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Seconds that opening a model and its first run may take [default: generous, by the model's MACs]
@@ -93,7 +94,7 @@ pub struct EvalOutArgs {
     /// Print the report as JSON instead of tables
     #[arg(long)]
     pub json: bool,
-    /// Write which classes are taken for which, as numbers (.json) or as a picture (.svg)
+    /// Write which classes are taken for which, as numbers (.json) or as a plot (.svg)
     #[arg(long, value_name = "FILE", value_parser = values::confusion)]
     pub confusion: Option<PathBuf>,
     /// Write what each model says about each sample, one JSON object a line

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use onnx_prune::analysis::Kind;
+use onnx_prune::analysis::AxisKind;
 use onnx_prune::{criteria, planning};
 
 use super::command::Run;
@@ -28,12 +28,13 @@ fn page(name: &str) -> Result<String, Failure> {
         format!("{name}\n\n{}", onnx_prune::hint::worded(criterion.manual()))
     } else if let Ok(scheme) = planning::find_scheme(name) {
         format!("{name}\n\n{}\n", super::schemes::summary(scheme))
-    } else if let Ok(kind) = name.parse::<Kind>() {
+    } else if let Ok(kind) = name.parse::<AxisKind>() {
         format!("{name}\n\n{}\n", kind.summary())
     } else {
         let known: Vec<&str> = criteria::criteria().iter().map(|c| c.name()).collect();
         let schemes: Vec<&str> = planning::schemes().iter().map(|s| s.name()).collect();
-        let (known, schemes, kinds) = (known.join(", "), schemes.join(", "), Kind::ALL.map(Kind::name).join(", "));
+        let (known, schemes, kinds) =
+            (known.join(", "), schemes.join(", "), AxisKind::ALL.map(AxisKind::name).join(", "));
         let text = format!("no manual page '{name}'; criteria are {known}; schemes are {schemes}; kinds are {kinds}");
         return Err(Failure::Usage(text));
     })

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use onnx_prune::analysis::Sharing;
-use onnx_prune::report::{self, Inspection, ModelFacts, Port, Size, text};
+use onnx_prune::report::{self, DimSize, Inspection, ModelFacts, Port, text};
 use onnx_prune::rewriting;
 
 use super::command::Run;
@@ -29,7 +29,7 @@ pub struct Inspect {
     /// With --dot: show each group's channels before and after, as a report of pruning this model tells
     #[arg(long, value_name = "JSON", requires = "dot")]
     pub report: Option<PathBuf>,
-    /// Sizes of open input dimensions, by input or by name [default: batch 1, guesses that are told]
+    /// Sizes of open input dimensions, by input or by name [default: batch 1, assumed sizes, which are reported]
     #[arg(long, value_name = "INPUT:AxBxC|NAME=N,...", value_parser = values::shapes)]
     pub shapes: Option<values::ShapeList>,
     /// Let layers that share a weight keep different channels, as --untie of pruning does
@@ -133,7 +133,7 @@ fn facts(m: &ModelFacts) -> Result<String, std::fmt::Error> {
 
 fn port(p: &Port) -> String {
     let shape = match &p.shape {
-        Some(dims) => format!("[{}]", dims.iter().map(Size::to_string).collect::<Vec<_>>().join(", ")),
+        Some(dims) => format!("[{}]", dims.iter().map(DimSize::to_string).collect::<Vec<_>>().join(", ")),
         None => "of unknown rank".to_owned(),
     };
     one_line(&format!("{} {} {shape}", p.name, p.dtype))

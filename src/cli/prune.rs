@@ -5,15 +5,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use onnx_prune::analysis::{Given, Kind, Shapes};
+use onnx_prune::analysis::{AxisKind, Given, Shapes};
 use onnx_prune::criteria::{self, ScoreOptions};
-use onnx_prune::data::{BatchSource, Origin};
-use onnx_prune::files::{Place, open_through};
+use onnx_prune::data::{BatchSource, DataOrigin};
+use onnx_prune::files::{OutputPlace, open_through};
 use onnx_prune::job::{Job, Stage};
 use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::targets::{Ratio, Targets, TimeFactor};
 use onnx_prune::planning::{Axes, Options, find_scheme};
-use onnx_prune::prune::{Defaults, Outcome, Preset, Request, measure_only, prune, prune_to};
+use onnx_prune::prune::{Defaults, Outcome, Preset, PruneRequest, measure_only, prune, prune_to};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{self, Pending, Recipe, text};
 use onnx_prune::runtime::{Fill, SessionOptions, Tensor};
@@ -116,7 +116,7 @@ enum GoesTo<'a> {
 }
 
 /// Prunes, and puts the result in place if it is as asked or forced.
-fn pruned(model: Model, request: &Request, goes_to: GoesTo, job: Job) -> Result<Outcome, Failure> {
+fn pruned(model: Model, request: &PruneRequest, goes_to: GoesTo, job: Job) -> Result<Outcome, Failure> {
     job.stage(Stage::Load)?;
     match goes_to {
         GoesTo::File(path) => Ok(prune_to(model, request, path, job)?.commit(job)?),
@@ -170,9 +170,9 @@ fn open_stream(path: &Path) -> Result<Option<Box<dyn std::io::Write>>, FileError
         return Ok(Some(Box::new(std::io::stdout())));
     }
     let fail = |e| FileError::new("cannot write", path, e);
-    match Place::of(path).map_err(fail)? {
-        Place::Through(device) => Ok(Some(Box::new(open_through(&device).map_err(fail)?))),
-        Place::File(_) => Ok(None),
+    match OutputPlace::of(path).map_err(fail)? {
+        OutputPlace::Through(device) => Ok(Some(Box::new(open_through(&device).map_err(fail)?))),
+        OutputPlace::File(_) => Ok(None),
     }
 }
 
@@ -283,7 +283,7 @@ fn given(_: &Prune, _: &Model) -> Result<Vec<(String, Tensor)>, Failure> {
     Ok(Vec::new())
 }
 
-fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model) -> Result<Request, Failure> {
+fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model) -> Result<PruneRequest, Failure> {
     let (what, check) = (&args.what, &args.check);
     let recorded = recipe.as_ref().map(|r| &r.settings);
     let seed = what.seed.or(recorded.map(|s| s.seed)).unwrap_or(0);
@@ -308,14 +308,14 @@ fn request(args: &Prune, targets: Targets, recipe: Option<Recipe>, model: &Model
     let scheme = what.scheme.map_or_else(|| find_scheme(usual.scheme), Ok)?;
     let criterion = usual.criterion(scheme, data.is_some() || recover.any());
     let (fills, shapes) = fills(args, model)?;
-    Ok(Request {
+    Ok(PruneRequest {
         criterion: what.criterion.map_or_else(|| criteria::find(criterion), Ok)?,
         scheme,
         score: ScoreOptions { reduction: what.reduction.into(), normalization: what.normalization.into(), seed },
         targets,
         keep: args.target.keep(),
         options: options(args, usual),
-        kinds: if what.heads { vec![Kind::Heads] } else { Vec::new() },
+        kinds: if what.heads { vec![AxisKind::Heads] } else { Vec::new() },
         shapes,
         strip_debug: args.about.strip_debug || recorded.is_some_and(|s| s.strip_debug),
         force: args.out.force,
@@ -379,12 +379,12 @@ fn calibration(args: &Prune, seed: u64) -> Result<(Option<Arc<dyn BatchSource>>,
 
 /// The data of a recipe.
 #[cfg(feature = "data")]
-fn again(origin: &Origin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
+fn again(origin: &DataOrigin, seed: u64, threads: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
     super::calibration::source(&DataArgs::recorded(origin)?, seed, threads)
 }
 
 #[cfg(not(feature = "data"))]
-fn again(_: &Origin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
+fn again(_: &DataOrigin, _: u64, _: Option<usize>) -> Result<Option<Arc<dyn BatchSource>>, Failure> {
     Ok(None)
 }
 

@@ -33,7 +33,7 @@ pub fn preset() -> impl TypedValueParser<Value = Preset> {
 
 pub fn positive(text: &str) -> Result<usize, String> {
     let n = text.parse().ok().filter(|n| (1..=MOST).contains(n));
-    n.ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
+    n.ok_or_else(|| format!("give an integer from 1 to {MOST}"))
 }
 
 pub fn floor(text: &str) -> Result<f64, String> {

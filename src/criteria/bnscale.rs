@@ -2,7 +2,7 @@
 
 use super::l1::Magnitude;
 use super::manual::manual_page;
-use super::{Criterion, Error, Plan, Roles};
+use super::{Criterion, Error, Roles, ScorePlan};
 
 manual_page! {
     /// Absolute scale of the batch normalisation after a channel.
@@ -39,12 +39,12 @@ impl Criterion for BnScale {
         BnScale::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::items(&Magnitude, Roles::BATCH_NORM)
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::items(&Magnitude, Roles::BATCH_NORM)
     }
 
-    fn fallback(&self) -> Option<Plan> {
-        Some(Plan::L2)
+    fn fallback(&self) -> Option<ScorePlan> {
+        Some(ScorePlan::L2)
     }
 
     fn nothing_to_read(&self) -> Option<Error> {

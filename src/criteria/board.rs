@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::item::Positions;
-use super::measure::State;
+use super::measure::MeasureState;
 use super::setup;
-use super::{Criterion, Error, GroupItems, Reduction, Role, ScoreOptions, Weight};
+use super::{Criterion, Error, GroupItems, ItemRole, Reduction, ScoreOptions, Weight};
 
 /// Where an item's score is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) enum Source {
 /// An item, indexed for scoring.
 #[derive(Debug)]
 pub(super) struct ItemState {
-    pub(super) role: Role,
+    pub(super) role: ItemRole,
     pub(super) positions: Arc<Positions>,
     /// Every state that must hear of the item's dead positions, with the track that the item lies on.
     pub(super) listeners: Vec<(usize, usize)>,
@@ -49,7 +49,7 @@ pub(super) struct GroupState {
 pub struct Scoreboard {
     criterion: &'static dyn Criterion,
     options: ScoreOptions,
-    states: Vec<Box<dyn State>>,
+    states: Vec<Box<dyn MeasureState>>,
     /// Groups that read each state, ascending.
     readers: Vec<Vec<usize>>,
     groups: Vec<GroupState>,
@@ -146,7 +146,7 @@ impl Scoreboard {
 }
 
 impl GroupState {
-    fn score(&mut self, states: &[Box<dyn State>], criterion: &dyn Criterion, options: ScoreOptions) {
+    fn score(&mut self, states: &[Box<dyn MeasureState>], criterion: &dyn Criterion, options: ScoreOptions) {
         let survivors: Vec<usize> = (0..self.alive.len()).filter(|&c| self.alive[c]).collect();
         let mut scores = match &self.given {
             Some(given) => {
@@ -167,11 +167,11 @@ impl GroupState {
         }
     }
 
-    fn reduce(&self, states: &[Box<dyn State>], survivors: &[usize], reduction: Reduction) -> Vec<f64> {
+    fn reduce(&self, states: &[Box<dyn MeasureState>], survivors: &[usize], reduction: Reduction) -> Vec<f64> {
         let mut scores = vec![0.0; survivors.len()];
         let read = || self.items.iter().filter(|i| i.source != Source::Unread);
         let only = match reduction {
-            Reduction::First => read().find(|i| i.role == Role::Out).or_else(|| read().next()),
+            Reduction::First => read().find(|i| i.role == ItemRole::Out).or_else(|| read().next()),
             _ => None,
         };
         let mut count = 0usize;
@@ -203,7 +203,7 @@ fn order_equals(scores: &mut [f64], second: &[f64]) {
 }
 
 impl ItemState {
-    fn score(&self, states: &[Box<dyn State>], channel: usize) -> f64 {
+    fn score(&self, states: &[Box<dyn MeasureState>], channel: usize) -> f64 {
         match self.source {
             Source::Unread => 0.0,
             Source::Read { state, index } => states[state].score(index, channel),

@@ -2,7 +2,7 @@
 
 use super::lasso::entries;
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 use crate::statistics::SHARES;
 
 manual_page! {
@@ -48,8 +48,8 @@ impl Criterion for Cp {
         Cp::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[&SHARES], |g| {
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[&SHARES], |g| {
             let gram = g.of(SHARES);
             let target: Vec<f64> = gram.chunks_exact(g.channels.max(1)).map(|row| row.iter().sum()).collect();
             entries(gram, &target)

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::filters::{Filters, columns, take_dead};
 use super::item::Positions;
-use super::measure::{Measure, ReadItem, Reading, State};
+use super::measure::{Measure, MeasureState, ReadItem, Reading};
 use super::pairs::{BLOCK, Block, Gone, Partial, Pass};
 use super::survivors::Survivors;
 use super::weight::{Value, with_values};
@@ -69,7 +69,7 @@ impl Measure for FilterDistances {
         None
     }
 
-    fn state(&self, reading: Reading) -> Result<Box<dyn State>, Error> {
+    fn state(&self, reading: Reading) -> Result<Box<dyn MeasureState>, Error> {
         Ok(Box::new(Distances::new(reading)?))
     }
 }
@@ -109,7 +109,7 @@ impl Distances {
     }
 }
 
-impl State for Distances {
+impl MeasureState for Distances {
     fn survivors(&mut self) -> &mut Survivors {
         &mut self.survivors
     }

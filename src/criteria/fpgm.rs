@@ -3,7 +3,7 @@
 use super::distances::FilterDistances;
 use super::l2::Square;
 use super::manual::manual_page;
-use super::{Criterion, Plan, Roles};
+use super::{Criterion, Roles, ScorePlan};
 
 manual_page! {
     /// Distance from the geometric median: filters close to all others can be replaced by them.
@@ -43,11 +43,11 @@ impl Criterion for Fpgm {
         Fpgm::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::items(&FilterDistances, Roles::OUT)
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::items(&FilterDistances, Roles::OUT)
     }
 
-    fn fallback(&self) -> Option<Plan> {
-        Some(Plan::items(&Square, Roles::IN))
+    fn fallback(&self) -> Option<ScorePlan> {
+        Some(ScorePlan::items(&Square, Roles::IN))
     }
 }

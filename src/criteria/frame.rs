@@ -15,7 +15,7 @@ pub enum Reduction {
     Max,
     /// Product of item scores.
     Prod,
-    /// The first [`Role::Out`](super::Role::Out) item that is read, or the first one where there is none.
+    /// The first [`ItemRole::Out`](super::ItemRole::Out) item that is read, or the first one where there is none.
     First,
 }
 

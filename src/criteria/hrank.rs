@@ -1,7 +1,7 @@
 //! The hrank criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 use crate::statistics::RANKS;
 
 manual_page! {
@@ -13,7 +13,7 @@ manual_page! {
     /// # Formula
     /// s(c) = Σ over tensors of the mean over samples of rank(map of c), the tensors being those that the
     /// weights reading the group are given (after normalisation and activation), H×W for each sample.
-    /// Where tokens take the place of a picture, the map is tokens × (positions of c), so heads have a rank
+    /// Where tokens take the place of an image, the map is tokens × (positions of c), so heads have a rank
     /// and single features have none. The rank is the number of singular values above
     /// σ_max·max(H, W)·ε, ε = 1.19e-7. Equal ranks are ordered by l2 of the weights.
     ///
@@ -44,11 +44,11 @@ impl Criterion for HRank {
         HRank::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[&RANKS], |g| g.of(RANKS).to_vec())
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[&RANKS], |g| g.of(RANKS).to_vec())
     }
 
-    fn ties(&self) -> Option<Plan> {
-        Some(Plan::L2)
+    fn ties(&self) -> Option<ScorePlan> {
+        Some(ScorePlan::L2)
     }
 }

@@ -4,7 +4,7 @@ use crate::statistics::GroupStatistics;
 
 /// What an axis of a weight means to the group that owns it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
+pub enum ItemRole {
     /// Rows of a contraction weight (or embedding): they produce the channel.
     Out,
     /// Columns of a contraction weight: they consume the channel.
@@ -17,44 +17,44 @@ pub enum Role {
     Carried,
 }
 
-/// A set of [`Role`]s.
+/// A set of [`ItemRole`]s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Roles(u8);
 
 impl Roles {
     /// No role.
     pub const NONE: Roles = Roles(0);
-    /// [`Role::Out`].
-    pub const OUT: Roles = Roles::of(Role::Out);
-    /// [`Role::In`].
-    pub const IN: Roles = Roles::of(Role::In);
-    /// [`Role::BatchNorm`].
-    pub const BATCH_NORM: Roles = Roles::of(Role::BatchNorm);
-    /// Every role but [`Role::Carried`].
-    pub const SCORED: Roles = Roles(Roles::OUT.0 | Roles::IN.0 | Roles::BATCH_NORM.0 | Roles::of(Role::Norm).0);
+    /// [`ItemRole::Out`].
+    pub const OUT: Roles = Roles::of(ItemRole::Out);
+    /// [`ItemRole::In`].
+    pub const IN: Roles = Roles::of(ItemRole::In);
+    /// [`ItemRole::BatchNorm`].
+    pub const BATCH_NORM: Roles = Roles::of(ItemRole::BatchNorm);
+    /// Every role but [`ItemRole::Carried`].
+    pub const SCORED: Roles = Roles(Roles::OUT.0 | Roles::IN.0 | Roles::BATCH_NORM.0 | Roles::of(ItemRole::Norm).0);
 
-    const fn of(role: Role) -> Roles {
+    const fn of(role: ItemRole) -> Roles {
         Roles(1 << role as u8)
     }
 
     /// Whether `role` is in the set.
-    pub const fn contains(self, role: Role) -> bool {
+    pub const fn contains(self, role: ItemRole) -> bool {
         self.0 & Roles::of(role).0 != 0
     }
 }
 
-/// Entry of [`Item::channel`] for a position that is not the group's.
+/// Entry of [`ScoredItem::channel`] for a position that is not the group's.
 pub const NOT_MINE: u32 = u32::MAX;
 
 /// One axis of one weight that carries a group's channels.
 #[derive(Debug, Clone)]
-pub struct Item {
+pub struct ScoredItem {
     /// Index into the scoreboard's weights.
     pub weight: usize,
     /// Axis of that weight.
     pub axis: usize,
     /// What the axis means to the group.
-    pub role: Role,
+    pub role: ItemRole,
     /// For each position of the axis its channel, or [`NOT_MINE`] (another part of a concatenation).
     /// Several positions may map to one channel (a flattened map, a factor of a product).
     pub channel: Vec<u32>,
@@ -68,12 +68,12 @@ pub struct GroupItems {
     /// Number of channels.
     pub channels: usize,
     /// All the places, scored or not.
-    pub items: Vec<Item>,
+    pub items: Vec<ScoredItem>,
     /// What the data says of the group; empty without data.
     pub statistics: GroupStatistics,
 }
 
-/// The inverse of [`Item::channel`]: positions of each channel, ascending.
+/// The inverse of [`ScoredItem::channel`]: positions of each channel, ascending.
 #[derive(Debug)]
 pub(super) struct Positions {
     start: Vec<u32>,

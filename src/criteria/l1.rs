@@ -1,7 +1,7 @@
 //! The l1 criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan, Roles, Term};
+use super::{Criterion, Roles, ScorePlan, Term};
 
 manual_page! {
     /// Sum of absolute weights.
@@ -50,7 +50,7 @@ impl Criterion for L1 {
         L1::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::items(&Magnitude, Roles::SCORED)
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::items(&Magnitude, Roles::SCORED)
     }
 }

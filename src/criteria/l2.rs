@@ -1,7 +1,7 @@
 //! The l2 criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan, Term};
+use super::{Criterion, ScorePlan, Term};
 
 manual_page! {
     /// Sum of squared weights.
@@ -51,7 +51,7 @@ impl Criterion for L2 {
         L2::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::L2
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::L2
     }
 }

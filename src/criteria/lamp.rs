@@ -1,7 +1,7 @@
 //! The lamp criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 
 manual_page! {
     /// Layer-adaptive magnitude: a channel's energy relative to all that are at least as strong.
@@ -38,8 +38,8 @@ impl Criterion for Lamp {
         Lamp::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::L2
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::L2
     }
 
     fn finish(&self, scores: &mut [f64]) {

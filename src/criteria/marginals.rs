@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::measure::{Measure, ReadItem, Reading, State};
+use super::measure::{Measure, MeasureState, ReadItem, Reading};
 use super::survivors::{Survivors, Tail};
 use super::weight::{Value, with_values};
 use super::{Error, Weight};
@@ -45,7 +45,8 @@ pub trait Term: Send + Sync + 'static {
     /// What an element adds; `statistic` is 0 where none is read.
     fn of(weight: f64, statistic: f64) -> f64;
 
-    /// What the sum over a channel's elements is worth, where that is not the sum itself: its absolute value, its square.
+    /// What the sum over a channel's elements is worth, where that is not the sum itself: its absolute value, its
+    /// square.
     fn of_channel(sum: f64) -> f64 {
         sum
     }
@@ -67,7 +68,7 @@ impl<T: Term> Measure for T {
         Named::<T>::KEY.as_ref().map(|key| key as &dyn AnyKey)
     }
 
-    fn state(&self, reading: Reading) -> Result<Box<dyn State>, Error> {
+    fn state(&self, reading: Reading) -> Result<Box<dyn MeasureState>, Error> {
         Ok(Box::new(Marginals::<T>::new(reading)?))
     }
 }
@@ -236,7 +237,7 @@ impl<T> std::fmt::Debug for Marginals<T> {
     }
 }
 
-impl<T: Term> State for Marginals<T> {
+impl<T: Term> MeasureState for Marginals<T> {
     fn survivors(&mut self) -> &mut Survivors {
         &mut self.survivors
     }

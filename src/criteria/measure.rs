@@ -8,8 +8,8 @@ use super::survivors::Survivors;
 use super::{Error, Weight};
 use crate::statistics::AnyKey;
 
-/// A number for each channel of an item, kept true while channels go. [`Term`](super::Term)s are measures: sums over the
-/// elements of a weight. Others keep a state of their own.
+/// A number for each channel of an item, kept true while channels go. [`Term`](super::Term)s are measures: sums over
+/// the elements of a weight. Others keep a state of their own.
 pub trait Measure: Sync {
     /// A name that no other measure has: items of one weight that are measured alike share a state.
     fn name(&self) -> &'static str;
@@ -21,7 +21,7 @@ pub trait Measure: Sync {
     ///
     /// # Errors
     /// [`Error::NonFinite`], [`Error::Statistic`].
-    fn state(&self, reading: Reading) -> Result<Box<dyn State>, Error>;
+    fn state(&self, reading: Reading) -> Result<Box<dyn MeasureState>, Error>;
 }
 
 impl fmt::Debug for dyn Measure {
@@ -47,7 +47,7 @@ pub struct ReadItem {
 }
 
 /// What is kept of one weight for one measure.
-pub trait State: fmt::Debug + Send + Sync {
+pub trait MeasureState: fmt::Debug + Send + Sync {
     /// What of the weight is still there; removed positions count until [`apply`](Self::apply).
     fn survivors(&mut self) -> &mut Survivors;
 

@@ -39,7 +39,7 @@ pub use error::Error;
 pub use fpgm::Fpgm;
 pub use frame::{Normalization, Reduction, ScoreOptions};
 pub use hrank::HRank;
-pub use item::{GroupItems, Item, NOT_MINE, Role, Roles};
+pub use item::{GroupItems, ItemRole, NOT_MINE, Roles, ScoredItem};
 pub use l1::L1;
 pub use l2::L2;
 pub use lamp::Lamp;
@@ -47,7 +47,7 @@ pub use manual::HEADINGS;
 pub use marginals::Term;
 pub use measure::Measure;
 pub use obs::Obs;
-pub use plan::{Known, Needs, Plan};
+pub use plan::{Known, Needs, ScorePlan};
 pub use random::Random;
 pub use thinet::ThiNet;
 pub use variance::Variance;
@@ -67,16 +67,16 @@ pub trait Criterion: Sync {
     }
 
     /// What is measured.
-    fn plan(&self) -> Plan;
+    fn plan(&self) -> ScorePlan;
 
     /// What is measured instead in a group that has nothing that [`plan`](Criterion::plan) reads: l2, where that was
     /// more than weights.
-    fn fallback(&self) -> Option<Plan> {
-        (!self.plan().statistics().is_empty()).then_some(Plan::L2)
+    fn fallback(&self) -> Option<ScorePlan> {
+        (!self.plan().statistics().is_empty()).then_some(ScorePlan::L2)
     }
 
     /// What orders channels that score the same.
-    fn ties(&self) -> Option<Plan> {
+    fn ties(&self) -> Option<ScorePlan> {
         None
     }
 

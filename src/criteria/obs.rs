@@ -1,7 +1,7 @@
 //! The obs criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 use crate::statistics::ERRORS;
 
 manual_page! {
@@ -46,7 +46,7 @@ impl Criterion for Obs {
         Obs::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[&ERRORS], |g| g.of(ERRORS).to_vec())
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[&ERRORS], |g| g.of(ERRORS).to_vec())
     }
 }

@@ -3,7 +3,7 @@
 use super::item::Roles;
 use super::l2::Square;
 use super::measure::Measure;
-use super::{Error, GroupItems, Item, Weight};
+use super::{Error, GroupItems, ScoredItem, Weight};
 use crate::statistics::{AnyKey, GroupStatistics, Key, OfGroup, Pass, line};
 
 /// What a criterion must be given: a set.
@@ -59,20 +59,20 @@ pub(super) enum Score {
 
 /// What a criterion measures, and on which items.
 #[derive(Clone, Copy)]
-pub struct Plan(pub(super) Score);
+pub struct ScorePlan(pub(super) Score);
 
-impl Plan {
+impl ScorePlan {
     /// Squares of all weights.
-    pub const L2: Plan = Plan::items(&Square, Roles::SCORED);
+    pub const L2: ScorePlan = ScorePlan::items(&Square, Roles::SCORED);
 
     /// A measure of each item with one of these roles; the items of a group are then reduced to one score per channel.
-    pub const fn items(measure: &'static dyn Measure, roles: Roles) -> Plan {
-        Plan(Score::Items(measure, roles))
+    pub const fn items(measure: &'static dyn Measure, roles: Roles) -> ScorePlan {
+        ScorePlan(Score::Items(measure, roles))
     }
 
     /// One score per channel, made once of statistics of the group; channels that go change no other's.
-    pub const fn group(keys: &'static [&'static dyn AnyKey], scores: fn(&Known) -> Vec<f64>) -> Plan {
-        Plan(Score::Group(keys, scores))
+    pub const fn group(keys: &'static [&'static dyn AnyKey], scores: fn(&Known) -> Vec<f64>) -> ScorePlan {
+        ScorePlan(Score::Group(keys, scores))
     }
 
     /// The statistics that are read.
@@ -94,7 +94,7 @@ impl Plan {
     }
 
     /// The measure, where the plan reads this item.
-    pub(super) fn reads(&self, item: &Item, weights: &[Weight]) -> Option<&'static dyn Measure> {
+    pub(super) fn reads(&self, item: &ScoredItem, weights: &[Weight]) -> Option<&'static dyn Measure> {
         let Score::Items(measure, roles) = self.0 else { return None };
         let known = match measure.statistic() {
             Some(key) => weights.get(item.weight).is_some_and(|w| w.statistics.has(key)),
@@ -142,13 +142,13 @@ impl Known<'_> {
 
 /// The plan that scores each group.
 pub(super) struct Chosen {
-    pub(super) plan: Plan,
+    pub(super) plan: ScorePlan,
     /// Whether it is the criterion's own, not its fallback.
     pub(super) own: bool,
 }
 
 /// Nothing is read, and all channels score 0.
-pub(super) const NOTHING: Plan = Plan::items(&Square, Roles::NONE);
+pub(super) const NOTHING: ScorePlan = ScorePlan::items(&Square, Roles::NONE);
 
 /// The plan that scores each group, and a note for each group that is not scored by the criterion's own.
 pub(super) fn plans(

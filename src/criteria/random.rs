@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 
 manual_page! {
     /// Uniform random numbers: the baseline.
@@ -40,8 +40,8 @@ impl Criterion for Random {
         Random::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[], |g| draws(g.seed, g.name, g.channels))
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[], |g| draws(g.seed, g.name, g.channels))
     }
 }
 

@@ -7,14 +7,14 @@ use rayon::prelude::*;
 
 use super::board::{GroupState, ItemState, Source};
 use super::item::Positions;
-use super::measure::{Measure, ReadItem, Reading, State};
-use super::plan::{Chosen, NOTHING, Plan, Score, plans};
+use super::measure::{Measure, MeasureState, ReadItem, Reading};
+use super::plan::{Chosen, NOTHING, Score, ScorePlan, plans};
 use super::survivors::Survivors;
-use super::{Criterion, Error, GroupItems, Item, NOT_MINE, ScoreOptions, Weight};
+use super::{Criterion, Error, GroupItems, NOT_MINE, ScoreOptions, ScoredItem, Weight};
 
 /// The parts of a scoreboard.
 pub(super) struct Parts {
-    pub(super) states: Vec<Box<dyn State>>,
+    pub(super) states: Vec<Box<dyn MeasureState>>,
     pub(super) readers: Vec<Vec<usize>>,
     pub(super) groups: Vec<GroupState>,
     pub(super) notes: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) struct Parts {
 type Key = (usize, &'static str);
 
 /// What a state must be built with.
-struct Request {
+struct ScoreRequest {
     measure: &'static dyn Measure,
     items: Vec<ReadItem>,
 }
@@ -88,7 +88,7 @@ struct Placed {
 struct PlacedItem {
     weight: usize,
     track: usize,
-    role: super::Role,
+    role: super::ItemRole,
     positions: Arc<Positions>,
     /// The state that reads the item, and its index there.
     read: Option<(Key, usize)>,
@@ -101,8 +101,8 @@ fn requests(
     weights: &[Weight],
     tracked: &[Vec<usize>],
     groups: Vec<GroupItems>,
-) -> (BTreeMap<Key, Request>, Vec<Placed>) {
-    let mut requests: BTreeMap<Key, Request> = BTreeMap::new();
+) -> (BTreeMap<Key, ScoreRequest>, Vec<Placed>) {
+    let mut requests: BTreeMap<Key, ScoreRequest> = BTreeMap::new();
     let groups = groups.into_iter().zip(plans).map(|(group, chosen)| {
         let plan = reading(criterion, chosen);
         let channels = group.channels;
@@ -111,7 +111,7 @@ fn requests(
             let track = tracked[item.weight].iter().position(|&a| a == item.axis).unwrap_or(0);
             let read = plan.reads(&item, weights).map(|measure| {
                 let key = (item.weight, measure.name());
-                let request = requests.entry(key).or_insert_with(|| Request { measure, items: Vec::new() });
+                let request = requests.entry(key).or_insert_with(|| ScoreRequest { measure, items: Vec::new() });
                 request.items.push(ReadItem { track, positions: Arc::clone(&positions), channels });
                 (key, request.items.len() - 1)
             });
@@ -124,7 +124,7 @@ fn requests(
 }
 
 /// What is read of a group's items: its plan, or what orders equals where the plan reads none.
-fn reading(criterion: &'static dyn Criterion, chosen: &Chosen) -> Plan {
+fn reading(criterion: &'static dyn Criterion, chosen: &Chosen) -> ScorePlan {
     match chosen.plan.0 {
         Score::Items(..) => chosen.plan,
         Score::Group(..) => criterion.ties().filter(|_| chosen.own).unwrap_or(NOTHING),
@@ -133,20 +133,21 @@ fn reading(criterion: &'static dyn Criterion, chosen: &Chosen) -> Plan {
 
 /// Weights that nothing reads are dropped here.
 fn states(
-    requests: BTreeMap<Key, Request>,
+    requests: BTreeMap<Key, ScoreRequest>,
     weights: Vec<Weight>,
     tracked: &[Vec<usize>],
-) -> Result<Vec<Box<dyn State>>, Error> {
+) -> Result<Vec<Box<dyn MeasureState>>, Error> {
     let read = |w: usize| requests.keys().any(|k| k.0 == w);
     let kept = weights.into_iter().enumerate().map(|(w, weight)| read(w).then(|| Arc::new(weight)));
     let weights: Vec<Option<Arc<Weight>>> = kept.collect();
-    let requests: Vec<(Key, Request)> = requests.into_iter().collect();
-    let build = |((w, _), request): (Key, Request)| {
+    let requests: Vec<(Key, ScoreRequest)> = requests.into_iter().collect();
+    let build = |((w, _), request): (Key, ScoreRequest)| {
         let weight = weights[w].clone()?;
         let survivors = Survivors::new(&weight, &tracked[w]);
         Some(request.measure.state(Reading { weight, survivors, items: request.items }))
     };
-    let all: Vec<Result<Box<dyn State>, Error>> = requests.into_par_iter().with_max_len(1).filter_map(build).collect();
+    let all: Vec<Result<Box<dyn MeasureState>, Error>> =
+        requests.into_par_iter().with_max_len(1).filter_map(build).collect();
     all.into_iter().collect()
 }
 
@@ -175,7 +176,7 @@ fn check(weights: &[Weight], groups: &[GroupItems]) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_item(item: &Item, weights: &[Weight], channels: usize) -> Result<(), String> {
+fn check_item(item: &ScoredItem, weights: &[Weight], channels: usize) -> Result<(), String> {
     let weight = weights.get(item.weight).ok_or_else(|| format!("there is no weight {}", item.weight))?;
     let size = *weight.shape.get(item.axis).ok_or_else(|| format!("'{}' has no axis {}", weight.name, item.axis))?;
     if item.channel.len() != size || u32::try_from(size).is_err() {

@@ -1,7 +1,7 @@
 //! The thinet criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 use crate::statistics::SHARES;
 
 manual_page! {
@@ -45,8 +45,8 @@ impl Criterion for ThiNet {
         ThiNet::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[&SHARES], |g| turns(g.of(SHARES), g.channels))
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[&SHARES], |g| turns(g.of(SHARES), g.channels))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The variance criterion.
 
 use super::manual::manual_page;
-use super::{Criterion, Plan};
+use super::{Criterion, ScorePlan};
 use crate::statistics::VARIANCES;
 
 manual_page! {
@@ -41,7 +41,7 @@ impl Criterion for Variance {
         Variance::page()
     }
 
-    fn plan(&self) -> Plan {
-        Plan::group(&[&VARIANCES], |g| g.of(VARIANCES).to_vec())
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::group(&[&VARIANCES], |g| g.of(VARIANCES).to_vec())
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct Ahead<T> {
 }
 
 struct Shared<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<QueueState<T>>,
     /// A result was taken, or nobody reads any more.
     room: Condvar,
     /// A result is there.
@@ -20,7 +20,7 @@ struct Shared<T> {
     depth: usize,
 }
 
-struct State<T> {
+struct QueueState<T> {
     /// The next piece of work that no thread has begun.
     begun: usize,
     /// Results taken.
@@ -30,7 +30,7 @@ struct State<T> {
 }
 
 impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T>> {
         // The state is whole between any two statements: a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,7 +59,7 @@ impl<T> Shared<T> {
 impl<T: Send + 'static> Ahead<T> {
     /// Starts `threads` threads. `work` must not panic: a result that never comes would be waited for.
     pub fn new(count: usize, threads: usize, depth: usize, work: impl Fn(usize) -> T + Send + Sync + 'static) -> Self {
-        let state = State { begun: 0, taken: 0, results: BTreeMap::new(), stop: false };
+        let state = QueueState { begun: 0, taken: 0, results: BTreeMap::new(), stop: false };
         let (state, room, ready) = (Mutex::new(state), Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { state, room, ready, count, depth: depth.max(1) });
         let work = Arc::new(work);

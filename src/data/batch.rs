@@ -9,10 +9,10 @@ pub struct Batch {
     /// batch filled up with copies of its last sample: rows behind [`Batch::len`] answer nothing.
     pub inputs: Vec<(String, Tensor)>,
     /// One for each sample, in order.
-    pub targets: Vec<Target>,
+    pub targets: Vec<Label>,
     /// Name of each sample in its data set: a file, a key, an index.
     pub names: Vec<String>,
-    /// Where each picture lies in what the model sees, in order; empty where samples are no pictures.
+    /// Where each image lies in what the model sees, in order; empty where samples are no images.
     pub frames: Vec<Frame>,
 }
 
@@ -63,21 +63,21 @@ impl Batch {
     }
 }
 
-/// The right answer for one sample.
+/// The label of one sample.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Target {
+pub enum Label {
     /// The data set does not say.
     Unknown,
     /// Index of the class.
     Class(usize),
-    /// Objects in a picture.
+    /// Objects in an image.
     Boxes(Vec<BoundingBox>),
     /// Outputs that the model ought to give, by name.
     Outputs(Vec<(String, Tensor)>),
 }
 
-/// One object in a picture, in pixels of the original.
+/// One object in an image, in pixels of the original.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
     /// Left, top, width, height.
@@ -90,8 +90,8 @@ pub struct BoundingBox {
     pub area: Option<f32>,
 }
 
-/// How a picture was laid into the model's input: `seen = original · scale + offset`, for x and y. A mirrored
-/// picture has a negative scale.
+/// How an image was laid into the model's input: `seen = original · scale + offset`, for x and y. A mirrored
+/// image has a negative scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Frame {
     /// Width and height of the original in pixels.
@@ -103,7 +103,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A picture as it is.
+    /// An image as it is.
     pub fn whole(width: usize, height: usize) -> Self {
         Frame { size: [width, height], scale: [1.0; 2], offset: [0.0; 2] }
     }

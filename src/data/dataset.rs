@@ -1,7 +1,7 @@
 use bytes::Bytes;
 
-use super::picture::Picture;
-use super::{Result, Target};
+use super::image::Image;
+use super::{Label, Result};
 use crate::runtime::Tensor;
 
 /// Samples that can be read in any order, from any thread.
@@ -33,17 +33,17 @@ pub struct Sample {
     /// What a model is asked.
     pub content: Content,
     /// What it ought to answer.
-    pub target: Target,
+    pub target: Label,
 }
 
 /// What a model is asked, before preprocessing.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Content {
-    /// A picture file: JPEG, PNG, BMP or WebP.
+    /// An image file: JPEG, PNG, BMP or WebP.
     Encoded(Bytes),
     /// Pixels.
-    Picture(Picture),
+    Image(Image),
     /// Tensors without the axis that counts samples, by input name. Those without a name are for the inputs that
     /// no other is for, in order.
     Tensors(Vec<(String, Tensor)>),
@@ -56,7 +56,7 @@ pub(super) fn numbered(count: usize) -> Vec<String> {
     (0..count).map(|i| i.to_string()).collect()
 }
 
-/// Part of a data set.
+/// SamplePart of a data set.
 pub(super) struct Subset {
     pub whole: Box<dyn Dataset>,
     /// Indices into the whole.

@@ -1,16 +1,16 @@
 //! What a model wants of its inputs, and whether data can give it.
 
-use super::pipeline::{Layout, Pipeline};
+use super::pipeline::{AxisLayout, Pipeline};
 use super::{Error, Result};
 use crate::onnx::DType;
 use crate::runtime::{Dim, IoInfo};
 
-/// An input that takes pictures.
+/// An input that takes images.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct PictureInput {
+pub(super) struct ImageInput {
     pub name: String,
     pub dtype: DType,
-    pub layout: Layout,
+    pub layout: AxisLayout,
     pub channels: Option<usize>,
     /// Height and width, where the model fixes them.
     pub size: [Option<usize>; 2],
@@ -42,21 +42,20 @@ pub(super) fn dtype(input: &IoInfo) -> Result<DType> {
     known.ok_or_else(|| Error::fit(format!("input `{}` is no tensor", input.name)))
 }
 
-/// The model's only input, as one that takes pictures.
-pub(super) fn picture_input(inputs: &[IoInfo], layout: Option<Layout>) -> Result<PictureInput> {
+/// The model's only input, as one that takes images.
+pub(super) fn image_input(inputs: &[IoInfo], layout: Option<AxisLayout>) -> Result<ImageInput> {
     let [input] = inputs else {
         let names: Vec<&str> = inputs.iter().map(|i| i.name.as_str()).collect();
-        let why =
-            format!("pictures go into a model with one input, this one has {}: {}", names.len(), names.join(", "));
+        let why = format!("images go into a model with one input, this one has {}: {}", names.len(), names.join(", "));
         return Err(Error::fit(why));
     };
     let dtype = dtype(input)?;
     let Some(dims) = &input.dims else {
-        let layout = layout.unwrap_or(Layout::Nchw);
-        return Ok(PictureInput { name: input.name.clone(), dtype, layout, channels: None, size: [None; 2] });
+        let layout = layout.unwrap_or(AxisLayout::Nchw);
+        return Ok(ImageInput { name: input.name.clone(), dtype, layout, channels: None, size: [None; 2] });
     };
     let [_, a, b, c] = dims.as_slice() else {
-        let why = format!("input `{}` has {} axes, pictures have 4 (with the batch)", input.name, dims.len());
+        let why = format!("input `{}` has {} axes, images have 4 (with the batch)", input.name, dims.len());
         return Err(Error::fit(why));
     };
     let fixed = |d: &Dim| match d {
@@ -64,13 +63,13 @@ pub(super) fn picture_input(inputs: &[IoInfo], layout: Option<Layout>) -> Result
         _ => None,
     };
     let colour = |d: &Dim| matches!(d, Dim::Fixed(1 | 3));
-    let guess = if !colour(a) && colour(c) { Layout::Nhwc } else { Layout::Nchw };
+    let guess = if !colour(a) && colour(c) { AxisLayout::Nhwc } else { AxisLayout::Nchw };
     let layout = layout.unwrap_or(guess);
     let (channels, size) = match layout {
-        Layout::Nchw => (a, [b, c]),
-        Layout::Nhwc => (c, [a, b]),
+        AxisLayout::Nchw => (a, [b, c]),
+        AxisLayout::Nhwc => (c, [a, b]),
     };
-    Ok(PictureInput { name: input.name.clone(), dtype, layout, channels: fixed(channels), size: size.map(fixed) })
+    Ok(ImageInput { name: input.name.clone(), dtype, layout, channels: fixed(channels), size: size.map(fixed) })
 }
 
 /// Whether what a pipeline file says of the element type is what the model says.
@@ -109,14 +108,14 @@ mod tests {
 
     #[test]
     fn layout_and_size_are_read_off_the_model() {
-        let input = |dims: &[i64]| picture_input(&[io("x", dims)], None);
+        let input = |dims: &[i64]| image_input(&[io("x", dims)], None);
         let nchw = input(&[-1, 3, 224, 192]).unwrap();
-        assert_eq!((nchw.layout, nchw.channels, nchw.size), (Layout::Nchw, Some(3), [Some(224), Some(192)]));
+        assert_eq!((nchw.layout, nchw.channels, nchw.size), (AxisLayout::Nchw, Some(3), [Some(224), Some(192)]));
         let nhwc = input(&[1, 224, 192, 3]).unwrap();
-        assert_eq!((nhwc.layout, nhwc.channels, nhwc.size), (Layout::Nhwc, Some(3), [Some(224), Some(192)]));
-        assert_eq!(input(&[-1, -1, -1, -1]).unwrap().layout, Layout::Nchw);
+        assert_eq!((nhwc.layout, nhwc.channels, nhwc.size), (AxisLayout::Nhwc, Some(3), [Some(224), Some(192)]));
+        assert_eq!(input(&[-1, -1, -1, -1]).unwrap().layout, AxisLayout::Nchw);
         assert!(input(&[1, 3]).is_err());
-        assert!(picture_input(&[io("x", &[1, 3, 2, 2]), io("y", &[1])], None).is_err());
+        assert!(image_input(&[io("x", &[1, 3, 2, 2]), io("y", &[1])], None).is_err());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! Drawn pictures with the statistics of photographs: dead leaves (Matheron 1968; Lee, Mumford and Huang 2001), shapes
+//! Drawn images with the statistics of photographs: dead leaves (Matheron 1968; Lee, Mumford and Huang 2001), shapes
 //! of all sizes that lie one on another. Where there is no data, layers that have learned from photographs answer to
 //! them much as they do to photographs, and to noise they do not.
 
 use rand::Rng;
 
-/// Leaves in a picture.
+/// Leaves in an image.
 const LEAVES: usize = 60;
 
 /// Radii of the smallest and largest leaf, as parts of the shorter side. Their density falls with the third power, as
@@ -17,7 +17,7 @@ const COLOUR: f64 = 0.15;
 /// Points along each side of a pixel.
 const FINE: usize = 2;
 
-/// One picture, channels × height × width, from 0 to 1.
+/// One image, channels × height × width, from 0 to 1.
 pub fn dead_leaves(channels: usize, height: usize, width: usize, rng: &mut impl Rng) -> Vec<f32> {
     let (fine_height, fine_width) = (height * FINE, width * FINE);
     let side = fine_height.min(fine_width) as f64;
@@ -104,22 +104,22 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     #[test]
-    fn pictures_have_flat_parts_and_edges() {
+    fn images_have_flat_parts_and_edges() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let picture = dead_leaves(3, 32, 48, &mut rng);
-        assert_eq!(picture.len(), 3 * 32 * 48);
-        assert!(picture.iter().all(|v| (0.0..=1.0).contains(v)));
-        let steps: Vec<f32> = picture.chunks(48).flat_map(|row| row.windows(2).map(|w| (w[0] - w[1]).abs())).collect();
+        let image = dead_leaves(3, 32, 48, &mut rng);
+        assert_eq!(image.len(), 3 * 32 * 48);
+        assert!(image.iter().all(|v| (0.0..=1.0).contains(v)));
+        let steps: Vec<f32> = image.chunks(48).flat_map(|row| row.windows(2).map(|w| (w[0] - w[1]).abs())).collect();
         let flat = steps.iter().filter(|s| **s == 0.0).count() as f64 / steps.len() as f64;
         assert!((0.4..0.95).contains(&flat), "{flat}");
         assert!(steps.iter().any(|s| *s > 0.3));
         // Neighbours are alike, far points are not.
-        assert_ne!(picture, dead_leaves(3, 32, 48, &mut rng));
-        assert_eq!(picture, dead_leaves(3, 32, 48, &mut ChaCha8Rng::seed_from_u64(1)));
+        assert_ne!(image, dead_leaves(3, 32, 48, &mut rng));
+        assert_eq!(image, dead_leaves(3, 32, 48, &mut ChaCha8Rng::seed_from_u64(1)));
     }
 
     #[test]
-    fn grey_is_one_channel_and_tiny_pictures_are_drawn() {
+    fn grey_is_one_channel_and_tiny_images_are_drawn() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         assert_eq!(dead_leaves(1, 1, 1, &mut rng).len(), 1);
         assert_eq!(dead_leaves(2, 0, 4, &mut rng).len(), 0);

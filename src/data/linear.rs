@@ -1,6 +1,6 @@
 //! Bilinear resizing without antialiasing, with the fixed-point arithmetic of OpenCV.
 
-use super::picture::Picture;
+use super::image::Image;
 
 /// Bits behind the point in the weights of pixels.
 const BITS: i32 = 11;
@@ -28,10 +28,10 @@ fn pairs(from: usize, to: usize, columns: bool) -> Vec<Pair> {
     (0..to).map(one).collect()
 }
 
-/// Makes a picture of another size.
-pub(super) fn resize(picture: &Picture, width: usize, height: usize) -> Option<Picture> {
-    let channels = picture.channels();
-    let (xs, ys) = (pairs(picture.width(), width, true), pairs(picture.height(), height, false));
+/// Makes an image of another size.
+pub(super) fn resize(image: &Image, width: usize, height: usize) -> Option<Image> {
+    let channels = image.channels();
+    let (xs, ys) = (pairs(image.width(), width, true), pairs(image.height(), height, false));
     let wide = |row: &[u8]| -> Option<Vec<i32>> {
         let mut out = Vec::with_capacity(width * channels);
         for p in &xs {
@@ -41,7 +41,7 @@ pub(super) fn resize(picture: &Picture, width: usize, height: usize) -> Option<P
         }
         Some(out)
     };
-    let rows: Vec<&[u8]> = picture.rows().collect();
+    let rows: Vec<&[u8]> = image.rows().collect();
     // The last two rows made: rows are asked for from the top, and each twice or more.
     let mut made: [Option<(usize, Vec<i32>)>; 2] = [None, None];
     let mut out = Vec::with_capacity(width * height * channels);
@@ -58,5 +58,5 @@ pub(super) fn resize(picture: &Picture, width: usize, height: usize) -> Option<P
         };
         out.extend(above.iter().zip(below).map(blend));
     }
-    Picture::new(width, height, channels, out)
+    Image::new(width, height, channels, out)
 }

@@ -34,7 +34,7 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Share of the samples that may be bad, 0 to 1.
     pub max_bad: f64,
-    /// How large pictures may be.
+    /// How large images may be.
     pub limits: Limits,
 }
 
@@ -77,7 +77,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Plans reading for a model with these inputs, and tries it on the first sample that can be read. Pictures need
+    /// Plans reading for a model with these inputs, and tries it on the first sample that can be read. Images need
     /// a `preprocess`.
     ///
     /// # Errors

@@ -19,7 +19,7 @@
 
 mod batch;
 
-pub use batch::{Batch, BoundingBox, Frame, Target};
+pub use batch::{Batch, BoundingBox, Frame, Label};
 
 #[cfg(feature = "data")]
 mod ahead;
@@ -38,6 +38,8 @@ mod formats;
 mod given;
 #[cfg(feature = "data")]
 mod guard;
+#[cfg(feature = "data")]
+mod image;
 mod leaves;
 #[cfg(feature = "data")]
 mod linear;
@@ -46,8 +48,6 @@ mod loader;
 #[cfg(feature = "data")]
 mod open;
 mod origin;
-#[cfg(feature = "data")]
-mod picture;
 #[cfg(feature = "data")]
 mod pipeline;
 #[cfg(feature = "data")]
@@ -68,7 +68,7 @@ mod tree;
 
 pub use error::{Error, Result};
 pub use leaves::dead_leaves;
-pub use origin::Origin;
+pub use origin::DataOrigin;
 pub use source::{BatchSource, Epoch, InMemory, LeftOut, Pass, SourceError};
 #[cfg(feature = "data")]
 pub use {
@@ -77,11 +77,11 @@ pub use {
     fit::check_classes,
     formats::known as formats,
     given::tensors,
+    image::Image,
     loader::{BadSample, Batches, Loader, LoaderOptions},
     open::{Limits, OpenOptions, open},
-    picture::Picture,
-    pipeline::{Layout, Pipeline, Preprocess, Tokens},
+    pipeline::{AxisLayout, Pipeline, Preprocess, Tokens},
     resample::{Interpolation, resize},
     split::{Purpose, Split},
-    stored::Stored,
+    stored::StoredData,
 };

@@ -32,7 +32,7 @@ pub struct Limits {
     pub files: usize,
     /// Samples in a data set.
     pub samples: usize,
-    /// Pixels of a picture.
+    /// Pixels of an image.
     pub pixels: usize,
 }
 

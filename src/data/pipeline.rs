@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::steps::{CenterCrop, Letterbox, Normalize, Resize, Scale, Size, Step, Work};
 use super::{Error, Result};
 
-/// Order of the axes of a picture in the model's input.
+/// Order of the axes of an image in the model's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub enum AxisLayout {
     /// Channels, rows, columns.
     Nchw,
     /// Rows, columns, channels.
@@ -27,7 +27,7 @@ pub struct Pipeline {
     pub steps: Vec<Step>,
     /// Order of the axes; read off the model's input unless given.
     #[serde(default)]
-    pub layout: Option<Layout>,
+    pub layout: Option<AxisLayout>,
     /// Element type of the model's input, such as `float32`; only compared with the model, which decides.
     #[serde(default)]
     pub dtype: Option<String>,
@@ -120,7 +120,7 @@ impl Preprocess {
         name.into()
     }
 
-    /// The steps. Presets that scale pictures need the model's input size `[height, width]`.
+    /// The steps. Presets that scale images need the model's input size `[height, width]`.
     pub(super) fn pipeline(&self, size: Option<[usize; 2]>) -> Result<Pipeline> {
         let need = |name: &str| {
             size.ok_or_else(|| {

@@ -1,8 +1,8 @@
-//! Resizing pictures of bytes, with the arithmetic of Pillow so that every pixel is the same as there.
+//! Resizing images of bytes, with the arithmetic of Pillow so that every pixel is the same as there.
 
 use serde::{Deserialize, Serialize};
 
-use super::picture::Picture;
+use super::image::Image;
 
 /// How pixels in between are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub enum Interpolation {
     Nearest,
     /// The mean of the pixels below, as Pillow's `BOX`.
     Box,
-    /// A triangle that grows when the picture shrinks (antialiasing), as Pillow's `BILINEAR`.
+    /// A triangle that grows when the image shrinks (antialiasing), as Pillow's `BILINEAR`.
     #[default]
     Bilinear,
     /// A short window, as Pillow's `HAMMING`.
@@ -28,9 +28,9 @@ pub enum Interpolation {
 /// Bits behind the point in the weights of pixels.
 const PRECISION: u32 = 32 - 8 - 2;
 
-/// Makes a picture of another size; `None` when a size is 0.
-pub fn resize(picture: &Picture, width: usize, height: usize, how: Interpolation) -> Option<Picture> {
-    let same = (picture.width(), picture.height()) == (width, height);
+/// Makes an image of another size; `None` when a size is 0.
+pub fn resize(image: &Image, width: usize, height: usize, how: Interpolation) -> Option<Image> {
+    let same = (image.width(), image.height()) == (width, height);
     let weights = |from, to| match how {
         Interpolation::Nearest => None,
         Interpolation::Box => Some(antialiased(from, to, 0.5, |x| f64::from(u8::from(x > -0.5 && x <= 0.5)))),
@@ -41,21 +41,21 @@ pub fn resize(picture: &Picture, width: usize, height: usize, how: Interpolation
         Interpolation::Linear => None,
     };
     if same {
-        return Some(picture.clone());
+        return Some(image.clone());
     }
     if width == 0 || height == 0 {
         return None;
     }
     match how {
-        Interpolation::Nearest => nearest(picture, width, height),
-        Interpolation::Linear => super::linear::resize(picture, width, height),
+        Interpolation::Nearest => nearest(image, width, height),
+        Interpolation::Linear => super::linear::resize(image, width, height),
         _ => {
             // The width first, as Pillow does. Sums of whole rows are fast, so columns become rows for it.
-            let wide = match picture.width() == width {
+            let wide = match image.width() == width {
                 true => None,
-                false => Some(vertical(&picture.turned()?, &weights(picture.width(), width)?)?.turned()?),
+                false => Some(vertical(&image.turned()?, &weights(image.width(), width)?)?.turned()?),
             };
-            let wide = wide.as_ref().unwrap_or(picture);
+            let wide = wide.as_ref().unwrap_or(image);
             if wide.height() == height {
                 return Some(wide.clone());
             }
@@ -129,13 +129,13 @@ fn byte(sum: i32) -> u8 {
 }
 
 /// Each row becomes a weighted sum of rows.
-fn vertical(picture: &Picture, taps: &[Taps]) -> Option<Picture> {
-    let length = picture.width() * picture.channels();
+fn vertical(image: &Image, taps: &[Taps]) -> Option<Image> {
+    let length = image.width() * image.channels();
     let mut out = Vec::with_capacity(taps.len() * length);
     let mut sums = vec![0i32; length];
     for t in taps {
         sums.fill(1 << (PRECISION - 1));
-        let window = picture.pixels().chunks_exact(length).skip(t.first);
+        let window = image.pixels().chunks_exact(length).skip(t.first);
         for (row, weight) in window.zip(&t.weights) {
             for (sum, value) in sums.iter_mut().zip(row) {
                 *sum += i32::from(*value) * weight;
@@ -143,10 +143,10 @@ fn vertical(picture: &Picture, taps: &[Taps]) -> Option<Picture> {
         }
         out.extend(sums.iter().map(|sum| byte(*sum)));
     }
-    Picture::new(picture.width(), taps.len(), picture.channels(), out)
+    Image::new(image.width(), taps.len(), image.channels(), out)
 }
 
-fn nearest(picture: &Picture, width: usize, height: usize) -> Option<Picture> {
+fn nearest(image: &Image, width: usize, height: usize) -> Option<Image> {
     // Positions are summed up as Pillow sums them, with the same rounding.
     let positions = |from: usize, to: usize| {
         let step = from as f64 / to as f64;
@@ -158,15 +158,15 @@ fn nearest(picture: &Picture, width: usize, height: usize) -> Option<Picture> {
         }
         positions
     };
-    let (xs, ys) = (positions(picture.width(), width), positions(picture.height(), height));
-    let channels = picture.channels();
+    let (xs, ys) = (positions(image.width(), width), positions(image.height(), height));
+    let channels = image.channels();
     let mut out = Vec::with_capacity(width * height * channels);
-    let rows: Vec<&[u8]> = picture.rows().collect();
+    let rows: Vec<&[u8]> = image.rows().collect();
     for y in ys {
         let row = rows.get(y)?;
         for x in &xs {
             out.extend_from_slice(row.get(x * channels..(x + 1) * channels)?);
         }
     }
-    Picture::new(width, height, channels, out)
+    Image::new(width, height, channels, out)
 }

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Batch, Origin};
+use super::{Batch, DataOrigin};
 use crate::runtime::IoInfo;
 
 /// What went wrong in a data set.
@@ -67,7 +67,7 @@ pub trait BatchSource: Send + Sync {
     }
 
     /// Where the data comes from, for reports.
-    fn origin(&self) -> Option<&Origin> {
+    fn origin(&self) -> Option<&DataOrigin> {
         None
     }
 
@@ -144,8 +144,8 @@ impl BatchSource for InMemory {
         Ok(Pass::new(self.0.iter().cloned().map(Ok)))
     }
 
-    /// Samples change places, also between batches, whose sizes stay. Where they cannot be told apart (an input does not
-    /// have them along its first axis), batches do.
+    /// Samples change places, also between batches, whose sizes stay. Where they cannot be told apart (an input does
+    /// not have them along its first axis), batches do.
     fn epoch(&self, _: &[IoInfo], epoch: Epoch) -> Result<Pass<'_>, SourceError> {
         let singles: Option<Vec<Vec<Batch>>> = self.0.iter().map(Batch::singles).collect();
         let Some(singles) = singles else {
@@ -169,7 +169,7 @@ impl BatchSource for InMemory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Target;
+    use crate::data::Label;
     use crate::runtime::Tensor;
 
     fn source(sizes: &[usize]) -> InMemory {
@@ -182,7 +182,7 @@ mod tests {
                     "x".to_owned(),
                     Tensor::new([*n, 1], of.clone().map(|i| i as f32).collect::<Vec<_>>()).unwrap(),
                 )],
-                targets: of.clone().map(Target::Class).collect(),
+                targets: of.clone().map(Label::Class).collect(),
                 names: of.map(|i| i.to_string()).collect(),
                 frames: Vec::new(),
             }
@@ -197,7 +197,7 @@ mod tests {
             sizes.push(batch.len());
             let values = batch.inputs[0].1.to_f64_vec();
             for ((target, value), name) in batch.targets.iter().zip(values).zip(&batch.names) {
-                let Target::Class(i) = target else { panic!("{target:?}") };
+                let Label::Class(i) = target else { panic!("{target:?}") };
                 assert_eq!((*i as f64, &i.to_string()), (value, name), "a sample stays whole");
                 samples.push(*i);
             }

@@ -12,7 +12,7 @@ use super::dataset::{Dataset, Subset};
 use super::{Error, Result};
 use crate::hint::Hint;
 
-/// Part of a data set, as `test`, `train[:80%]`, `train[80%:]` or `[10%:20%]`. A share is taken after shuffling with
+/// SamplePart of a data set, as `test`, `train[:80%]`, `train[80%:]` or `[10%:20%]`. A share is taken after shuffling with
 /// the seed, so that `[:80%]` and `[80%:]` share no sample.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Split {

@@ -3,28 +3,28 @@
 use std::sync::Arc;
 
 use super::source::{BatchSource, Epoch, Pass, SourceError};
-use super::{Dataset, Loader, LoaderOptions, Origin, Preprocess};
+use super::{DataOrigin, Dataset, Loader, LoaderOptions, Preprocess};
 use crate::runtime::IoInfo;
 
 /// A data set, and how it becomes batches, which are decoded ahead of the model.
-pub struct Stored {
+pub struct StoredData {
     /// The data set.
     pub dataset: Arc<dyn Dataset>,
-    /// What happens to pictures.
+    /// What happens to images.
     pub preprocess: Option<Preprocess>,
     /// How samples are chosen and batched.
     pub options: LoaderOptions,
     /// What reports say of it.
-    pub origin: Option<Origin>,
+    pub origin: Option<DataOrigin>,
 }
 
-impl Stored {
+impl StoredData {
     fn loader(&self, inputs: &[IoInfo], options: LoaderOptions) -> Result<Loader, SourceError> {
         Ok(Loader::new(Arc::clone(&self.dataset), self.preprocess.as_ref(), inputs, options)?)
     }
 }
 
-impl BatchSource for Stored {
+impl BatchSource for StoredData {
     fn pass(&self, inputs: &[IoInfo]) -> Result<Pass<'_>, SourceError> {
         Ok(self.loader(inputs, self.options.clone())?.batches().into())
     }
@@ -40,7 +40,7 @@ impl BatchSource for Stored {
         self.dataset.classes()
     }
 
-    fn origin(&self) -> Option<&Origin> {
+    fn origin(&self) -> Option<&DataOrigin> {
         self.origin.as_ref()
     }
 

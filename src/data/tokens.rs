@@ -3,7 +3,7 @@
 use super::convert::convert;
 use super::fit::dtype;
 use super::pipeline::Tokens;
-use super::prepare::Part;
+use super::prepare::SamplePart;
 use super::{Error, Result};
 use crate::onnx::DType;
 use crate::runtime::{Dim, IoInfo, Tensor};
@@ -18,7 +18,7 @@ pub(super) fn parts(
     inputs: &[IoInfo],
     options: &Tokens,
     name: &str,
-) -> Result<Vec<Part>> {
+) -> Result<Vec<SamplePart>> {
     let find = |wanted: &str| given.iter().find(|(n, _)| n == wanted).map(|(_, values)| values);
     let Some(ids) = find(IDS).or_else(|| given.first().map(|(_, values)| values)) else {
         return Err(Error::sample(name, "it has no token ids"));
@@ -55,21 +55,21 @@ pub(super) fn parts(
             let why = format!("tokens are brought to length {declared}, input `{}` takes {fixed}", input.name);
             return Err(Error::fit(why));
         }
-        Ok(Part::Sequence { values, pad, length: length.or(options.length), dtype })
+        Ok(SamplePart::Sequence { values, pad, length: length.or(options.length), dtype })
     };
     inputs.iter().map(one).collect()
 }
 
 /// Sequences cut or filled up to one length; tensors as they are.
-pub(super) fn leveled(parts: Vec<Part>) -> Result<Vec<Tensor>, String> {
+pub(super) fn leveled(parts: Vec<SamplePart>) -> Result<Vec<Tensor>, String> {
     let longest = parts.iter().map(|p| match p {
-        Part::Sequence { values, .. } => values.len(),
-        Part::Tensor(_) => 0,
+        SamplePart::Sequence { values, .. } => values.len(),
+        SamplePart::Tensor(_) => 0,
     });
     let longest = longest.max().unwrap_or_default();
     let level = |part| match part {
-        Part::Tensor(tensor) => Ok(tensor),
-        Part::Sequence { mut values, pad, length, dtype } => {
+        SamplePart::Tensor(tensor) => Ok(tensor),
+        SamplePart::Sequence { mut values, pad, length, dtype } => {
             values.resize(length.unwrap_or(longest), pad);
             let tensor = Tensor::new([values.len()], values).map_err(|e| e.to_string())?;
             integer(tensor, dtype)

@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::task::{Answers, Predictions, TaskEvaluator};
-use crate::data::Target;
+use crate::data::Label;
 use crate::metrics::{Metric, Scores, TopK};
 
 /// Top-1 accuracy of the first output, of the samples that have a class; lenient about all else.
@@ -10,11 +10,11 @@ use crate::metrics::{Metric, Scores, TopK};
 pub struct Accuracy(TopK<1>);
 
 impl Accuracy {
-    /// Adds scores for samples. What fills a batch of fixed size up has rows, too; an output with fewer rows than samples
-    /// has rows of something else, and is passed over.
-    pub fn see(&mut self, scores: &Scores, targets: &[Target]) {
+    /// Adds scores for samples. What fills a batch of fixed size up has rows, too; an output with fewer rows than
+    /// samples has rows of something else, and is passed over.
+    pub fn see(&mut self, scores: &Scores, targets: &[Label]) {
         for (row, target) in scores.rows().zip(targets).filter(|_| scores.rows().len() >= targets.len()) {
-            if let Target::Class(class) = target {
+            if let Label::Class(class) = target {
                 self.0.see(row, *class);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator, TaskOptions, class_name};
 use super::{Error, Result};
-use crate::data::Target;
+use crate::data::Label;
 use crate::metrics::{Classification, Scores};
 use crate::report::{ClassRow, ClassScore, Prediction, Task};
 
@@ -24,9 +24,9 @@ impl Classify {
 impl TaskEvaluator for Classify {
     fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
         let scores = answers.output(self.output.as_deref(), Scores::of)?;
-        let label = |(i, target): (usize, &Target)| match target {
-            Target::Class(class) if *class < scores.classes() => Ok(*class),
-            Target::Class(class) => {
+        let label = |(i, target): (usize, &Label)| match target {
+            Label::Class(class) if *class < scores.classes() => Ok(*class),
+            Label::Class(class) => {
                 Err(answers.sample(i, &format!("is of class {class}, and the model knows {}", scores.classes())))
             }
             _ => Err(answers.sample(i, "has no class, as others have")),

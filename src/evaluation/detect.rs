@@ -2,7 +2,7 @@
 
 use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator, TaskOptions, class_name};
 use super::{Error, Result};
-use crate::data::{BoundingBox, Frame, Target};
+use crate::data::{BoundingBox, Frame, Label};
 use crate::metrics::detection::{Coco, DecodeOptions, Detection, Truth, decode};
 use crate::report::{ClassRow, FoundBox, Prediction, Task};
 
@@ -26,13 +26,13 @@ impl Detect {
 
 impl TaskEvaluator for Detect {
     fn add(&mut self, answers: &Answers, predictions: &mut dyn Predictions) -> Result<()> {
-        let pictures = answers.output(self.output.as_deref(), |t| decode(t, self.names.len(), &self.options))?;
-        for (i, (target, found)) in answers.batch.targets.iter().zip(pictures).enumerate() {
-            let Target::Boxes(boxes) = target else {
+        let images = answers.output(self.output.as_deref(), |t| decode(t, self.names.len(), &self.options))?;
+        for (i, (target, found)) in answers.batch.targets.iter().zip(images).enumerate() {
+            let Label::Boxes(boxes) = target else {
                 return Err(answers.sample(i, "has no list of objects, as others have"));
             };
             let frame = answers.batch.frames.get(i);
-            let frame = frame.ok_or_else(|| answers.sample(i, "is no picture, and has a list of objects"))?;
+            let frame = frame.ok_or_else(|| answers.sample(i, "is no image, and has a list of objects"))?;
             let found: Vec<Detection> = found.iter().map(|d| undo(frame, d)).collect();
             self.found.add(&boxes.iter().map(truth).collect::<Vec<_>>(), &found);
             let tell = || self.told(answers, i, &found);
@@ -88,7 +88,7 @@ fn undo(frame: &Frame, found: &Detection) -> Detection {
     let span = |from: f64, to: f64, axis: usize| {
         let (scale, offset) = (f64::from(frame.scale[axis]), f64::from(frame.offset[axis]));
         let [a, b] = [from, to].map(|v| ((v - offset) / scale).clamp(0.0, frame.size[axis] as f64));
-        // A mirrored picture has its right edge on the left.
+        // A mirrored image has its right edge on the left.
         (a.min(b), (b - a).abs())
     };
     let ((left, width), (top, height)) = (span(x, x + width, 0), span(y, y + height, 1));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mirrored_picture_is_undone() {
+    fn a_mirrored_image_is_undone() {
         let frame = Frame { size: [100, 50], scale: [-2.0, 2.0], offset: [200.0, 0.0] };
         assert_eq!(undone(frame, [20.0, 10.0, 60.0, 40.0]), [60.0, 5.0, 30.0, 20.0]);
     }

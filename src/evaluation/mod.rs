@@ -31,9 +31,9 @@ pub use task::{Answers, Findings, NoPredictions, Predictions, TaskEvaluator, Tas
 use model::Candidate;
 use task::ReportedTask;
 
-/// What to do. [`Request::new`] fills everything in but the models.
+/// What to do. [`EvaluationRequest::new`] fills everything in but the models.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct EvaluationRequest {
     /// The models.
     pub models: Vec<Subject>,
     /// A model whose outputs the others are compared with.
@@ -50,10 +50,10 @@ pub struct Request {
     pub shapes: Shapes,
 }
 
-impl Request {
+impl EvaluationRequest {
     /// These models, on the processor; they are not timed.
     pub fn new(models: impl IntoIterator<Item = impl Into<Subject>>) -> Self {
-        Request {
+        EvaluationRequest {
             models: models.into_iter().map(Into::into).collect(),
             against: None,
             task: TaskOptions::default(),
@@ -78,7 +78,7 @@ pub struct LatencyRequest {
 /// about each sample.
 ///
 /// ```
-/// use onnx_prune::evaluation::{NoPredictions, Request, evaluate};
+/// use onnx_prune::evaluation::{NoPredictions, EvaluationRequest, evaluate};
 /// use onnx_prune::{Batch, InMemory, Job, Label, Model, Tensor};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
@@ -88,7 +88,7 @@ pub struct LatencyRequest {
 ///     targets: vec![Label::Class(0), Label::Class(1)],
 ///     ..Batch::default()
 /// }]);
-/// let request = Request::new([Model::load(path)?]);
+/// let request = EvaluationRequest::new([Model::load(path)?]);
 /// let report = evaluate(&request, Some(&data), &mut NoPredictions, Job::default())?;
 /// assert_eq!(report.data.map(|d| d.samples), Some(2));
 /// assert!(report.models[0].figures.iter().any(|f| f.name == "top-1"));
@@ -99,7 +99,7 @@ pub struct LatencyRequest {
 /// # Errors
 /// When a model cannot be run, data cannot be read, one does not fit the other, or the job is to stop.
 pub fn evaluate(
-    request: &Request,
+    request: &EvaluationRequest,
     source: Option<&dyn BatchSource>,
     predictions: &mut dyn Predictions,
     job: Job,
@@ -112,7 +112,8 @@ pub fn evaluate(
     let candidates = request.models.iter().map(|model| Candidate::new(model, &request.shapes, &mut warnings));
     let mut models = candidates.collect::<Result<Vec<_>>>()?;
     let limit = request.session.limit.or_else(|| models.iter().map(|m| m.limit).max());
-    let request = &Request { session: SessionOptions { limit, ..request.session.clone() }, ..request.clone() };
+    let request =
+        &EvaluationRequest { session: SessionOptions { limit, ..request.session.clone() }, ..request.clone() };
     // Opened even if nothing runs here: what a runtime or device cannot do is told.
     let mut pass = Comparison::new(request, runtime, &mut models)?;
     let data = match source {
@@ -149,7 +150,7 @@ pub fn evaluate(
 
 /// All samples through all models.
 struct Comparison<'a> {
-    request: &'a Request,
+    request: &'a EvaluationRequest,
     models: &'a mut [Candidate],
     sessions: Vec<Box<dyn Session>>,
     reference: Option<Box<dyn Session>>,
@@ -160,7 +161,7 @@ struct Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    fn new(request: &'a Request, runtime: &dyn Runtime, models: &'a mut [Candidate]) -> Result<Self> {
+    fn new(request: &'a EvaluationRequest, runtime: &dyn Runtime, models: &'a mut [Candidate]) -> Result<Self> {
         let open = |model: &Subject| model.open(runtime, &request.session);
         let sessions = request.models.iter().map(open).collect::<runtime::Result<_>>()?;
         let reference = request.against.as_ref().map(open).transpose()?;
@@ -208,7 +209,7 @@ impl<'a> Comparison<'a> {
 
     /// Labels beyond what a model declares to tell apart are told before it runs.
     fn check_classes(&self, batch: &Batch, classes: &[String]) -> Result<()> {
-        if !matches!(batch.targets.first(), Some(data::Target::Class(_))) {
+        if !matches!(batch.targets.first(), Some(data::Label::Class(_))) {
             return Ok(());
         }
         let wanted = self.request.task.output.as_deref();

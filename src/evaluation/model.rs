@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Error, Findings, LatencyRequest, Request, Result, Subject, speed};
+use super::{Error, EvaluationRequest, Findings, LatencyRequest, Result, Subject, speed};
 use crate::analysis::{Analysis, Shapes};
 use crate::metrics::Agreement;
 use crate::report::EvaluatedModel;
@@ -73,7 +73,7 @@ impl Candidate {
     pub fn time(
         &mut self,
         runtime: &dyn Runtime,
-        asked: &Request,
+        asked: &EvaluationRequest,
         request: &LatencyRequest,
         inputs: Option<&[(String, Tensor)]>,
         warnings: &mut Vec<String>,

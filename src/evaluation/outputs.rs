@@ -2,7 +2,7 @@
 
 use super::Result;
 use super::task::{Answers, Findings, Predictions, ReportedTask, TaskEvaluator};
-use crate::data::Target;
+use crate::data::Label;
 use crate::metrics::Agreement;
 use crate::report::Task;
 
@@ -14,7 +14,7 @@ pub(super) struct Expected {
 impl TaskEvaluator for Expected {
     fn add(&mut self, answers: &Answers, _: &mut dyn Predictions) -> Result<()> {
         for (i, target) in answers.batch.targets.iter().enumerate() {
-            let Target::Outputs(expected) = target else {
+            let Label::Outputs(expected) = target else {
                 return Err(answers.sample(i, "has no outputs to compare with, as others have"));
             };
             let own = |(name, tensor): &(String, crate::runtime::Tensor)| Ok((name.clone(), tensor.rows(i..i + 1)?));

@@ -1,6 +1,6 @@
 //! How fast a model is, and how much memory it takes.
 
-use super::{LatencyRequest, Request, Result, Subject};
+use super::{EvaluationRequest, LatencyRequest, Result, Subject};
 use crate::analysis::{Analysis, Shapes};
 use crate::metrics::memory;
 use crate::report::BatchLatency;
@@ -20,7 +20,7 @@ const OPEN_AXIS: usize = 64;
 pub(super) fn time(
     model: &Subject,
     runtime: &dyn Runtime,
-    asked: &Request,
+    asked: &EvaluationRequest,
     request: &LatencyRequest,
     given: Option<&[(String, Tensor)]>,
 ) -> Result<Timed> {

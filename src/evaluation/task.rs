@@ -5,7 +5,7 @@ use super::detect::Detect;
 use super::outputs::Expected;
 use super::unlabelled::Unlabelled;
 use super::{Error, Result};
-use crate::data::{Batch, Target};
+use crate::data::{Batch, Label};
 use crate::metrics::detection::DecodeOptions;
 use crate::metrics::{self, Confusion};
 use crate::report::{ClassRow, FigureRow, Prediction, Task};
@@ -93,10 +93,10 @@ impl Predictions for NoPredictions {
 /// The evaluator for what the first batch has as labels.
 pub(super) fn of(batch: &Batch, classes: &[String], options: &TaskOptions) -> Result<Box<dyn ReportedTask>> {
     Ok(match batch.targets.first().ok_or(Error::Empty)? {
-        Target::Class(_) => Box::new(Classify::new(classes, options)),
-        Target::Boxes(_) => Box::new(Detect::new(classes, options)),
-        Target::Outputs(_) => Box::new(Expected::default()),
-        Target::Unknown => Box::new(Unlabelled::new(classes, options)),
+        Label::Class(_) => Box::new(Classify::new(classes, options)),
+        Label::Boxes(_) => Box::new(Detect::new(classes, options)),
+        Label::Outputs(_) => Box::new(Expected::default()),
+        Label::Unknown => Box::new(Unlabelled::new(classes, options)),
     })
 }
 

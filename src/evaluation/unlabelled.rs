@@ -1,4 +1,4 @@
-//! Data without right answers: only predictions are told.
+//! Data without labels: only predictions are told.
 
 use super::Result;
 use super::classify::told;

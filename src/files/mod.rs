@@ -6,7 +6,7 @@ mod sink;
 mod staging;
 mod stamp;
 
-pub use place::{Place, open_through};
+pub use place::{OutputPlace, open_through};
 pub use sink::Sink;
 pub use staging::{Staging, abandon};
 pub use stamp::{Stamp, same_file};

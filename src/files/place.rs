@@ -9,19 +9,19 @@ const LINKS: usize = 40;
 
 /// Where what is written to a path goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum OutputPlace {
     /// A regular file, or none yet: put in place whole, by a rename. Links are followed, so they stay.
     File(PathBuf),
     /// A device, a pipe or an open descriptor: written through, because replacing it by a file would break it.
     Through(PathBuf),
 }
 
-impl Place {
+impl OutputPlace {
     /// Follows links.
     ///
     /// # Errors
     /// When the path is a folder or a link that leads nowhere, or cannot be looked at.
-    pub fn of(path: &Path) -> Result<Place> {
+    pub fn of(path: &Path) -> Result<OutputPlace> {
         // `absent/` would otherwise be written as the file `absent`.
         if path.to_string_lossy().ends_with(std::path::MAIN_SEPARATOR) {
             return Err(Error::new(ErrorKind::IsADirectory, "it names a folder"));
@@ -29,12 +29,12 @@ impl Place {
         let mut at = path.to_owned();
         for _ in 0..LINKS {
             if is_descriptor(&at) {
-                return Ok(Place::Through(at));
+                return Ok(OutputPlace::Through(at));
             }
             let meta = match fs::symlink_metadata(&at) {
                 Ok(meta) => meta,
                 Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                Err(_) if at == path => return Ok(Place::File(at)),
+                Err(_) if at == path => return Ok(OutputPlace::File(at)),
                 Err(_) => {
                     let why = format!("it is a link to {}, which does not exist", at.display());
                     return Err(Error::new(ErrorKind::NotFound, why));
@@ -45,9 +45,9 @@ impl Place {
             } else if meta.is_dir() {
                 return Err(Error::new(ErrorKind::IsADirectory, "it is a folder"));
             } else if meta.is_file() {
-                return Ok(Place::File(at));
+                return Ok(OutputPlace::File(at));
             } else {
-                return Ok(Place::Through(at));
+                return Ok(OutputPlace::Through(at));
             }
         }
         Err(Error::new(ErrorKind::InvalidInput, "it is a link that leads in a circle"))
@@ -84,23 +84,23 @@ mod tests {
         symlink("file", at("link")).unwrap();
         symlink("absent", at("dangling")).unwrap();
         symlink("circle", at("circle")).unwrap();
-        assert_eq!(Place::of(&at("file")).unwrap(), Place::File(at("file")));
-        assert_eq!(Place::of(&at("absent")).unwrap(), Place::File(at("absent")));
-        let found = Place::of(&at("sub/far")).unwrap();
-        assert!(matches!(&found, Place::File(p) if super::super::same_file(p, &at("file"))), "{found:?}");
+        assert_eq!(OutputPlace::of(&at("file")).unwrap(), OutputPlace::File(at("file")));
+        assert_eq!(OutputPlace::of(&at("absent")).unwrap(), OutputPlace::File(at("absent")));
+        let found = OutputPlace::of(&at("sub/far")).unwrap();
+        assert!(matches!(&found, OutputPlace::File(p) if super::super::same_file(p, &at("file"))), "{found:?}");
         for (wrong, why) in
             [("sub", "a folder"), ("new/", "a folder"), ("dangling", "does not exist"), ("circle", "circle")]
         {
-            assert!(Place::of(&at(wrong)).unwrap_err().to_string().contains(why), "{wrong}");
+            assert!(OutputPlace::of(&at(wrong)).unwrap_err().to_string().contains(why), "{wrong}");
         }
         assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
         symlink("pipe", at("to-pipe")).unwrap();
-        assert_eq!(Place::of(&at("to-pipe")).unwrap(), Place::Through(at("pipe")));
+        assert_eq!(OutputPlace::of(&at("to-pipe")).unwrap(), OutputPlace::Through(at("pipe")));
         for descriptor in ["/dev/fd/1", "/proc/self/fd/1"] {
-            assert_eq!(Place::of(Path::new(descriptor)).unwrap(), Place::Through(descriptor.into()));
+            assert_eq!(OutputPlace::of(Path::new(descriptor)).unwrap(), OutputPlace::Through(descriptor.into()));
         }
         if cfg!(target_os = "linux") {
-            assert_eq!(Place::of(Path::new("/dev/null")).unwrap(), Place::Through("/dev/null".into()));
+            assert_eq!(OutputPlace::of(Path::new("/dev/null")).unwrap(), OutputPlace::Through("/dev/null".into()));
         }
     }
 }

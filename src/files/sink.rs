@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Place, Staging, open_through};
+use super::{OutputPlace, Staging, open_through};
 
 /// A file in the making: seen by others when [`Sink::finish`] puts it in place, never before. Devices, pipes and
 /// standard output are written through. Dropping it leaves what was there.
@@ -27,12 +27,12 @@ impl Sink {
     /// # Errors
     /// When `target` is a folder, or its folder is missing or cannot be written to.
     pub fn new(target: &Path) -> io::Result<Sink> {
-        let (file, staging) = match Place::of(target)? {
-            Place::File(path) => {
+        let (file, staging) = match OutputPlace::of(target)? {
+            OutputPlace::File(path) => {
                 let staging = Staging::beside(&path)?;
                 (File::create_new(staging.file())?, Some(staging))
             }
-            Place::Through(path) => (open_through(&path)?, None),
+            OutputPlace::Through(path) => (open_through(&path)?, None),
         };
         Ok(Sink { out: BufWriter::new(Out::File(file)), staging, target: Some(target.to_owned()) })
     }

@@ -1,4 +1,4 @@
-//! Times of excerpts on disk: one JSON file for each machine, runtime, device and number of threads.
+//! Times of subgraphs on disk: one JSON file for each machine, runtime, device and number of threads.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ const VERSION: u32 = 1;
 
 /// What is on disk.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredCosts {
     version: u32,
     /// What the times belong to, in words.
     machine: String,
@@ -35,7 +35,7 @@ impl Costs {
         let file = folder.map(|f| f.join(format!("{}.json", slug(&machine))));
         let read = || {
             let text = std::fs::read(file.as_ref()?).ok()?;
-            let stored: Stored = serde_json::from_slice(&text).ok()?;
+            let stored: StoredCosts = serde_json::from_slice(&text).ok()?;
             let sane = |ms: &f64| ms.is_finite() && *ms >= 0.0;
             let fits = stored.version == VERSION && stored.machine == machine;
             (fits && stored.milliseconds.values().all(sane)).then_some(stored.milliseconds)
@@ -62,7 +62,7 @@ impl Costs {
         let Some(file) = self.file.as_ref().filter(|_| self.known.len() > self.found) else { return Ok(()) };
         std::fs::create_dir_all(files::parent(file))?;
         let mut sink = Sink::new(file)?;
-        let stored = Stored { version: VERSION, machine: self.machine.clone(), milliseconds: self.known.clone() };
+        let stored = StoredCosts { version: VERSION, machine: self.machine.clone(), milliseconds: self.known.clone() };
         serde_json::to_writer_pretty(&mut sink, &stored)?;
         sink.finish()
     }

@@ -34,7 +34,7 @@ impl Parts {
         let mut of: PerNode<Option<usize>> = g.per_node(None);
         let mut n = 0;
         for i in g.node_ids() {
-            if !computes(a, i) || !g.bodies[i].is_empty() {
+            if !computes(a, i) || !g.subgraphs[i].is_empty() {
                 continue;
             }
             let before = g.inputs[i].iter().flatten().filter_map(|id| of[g.producer[*id]?]).max();

@@ -19,7 +19,7 @@ const NEAR: f64 = 1.06;
 const BUDGET: LatencyOptions = LatencyOptions { warmup: 3, runs: 200, budget: Duration::from_millis(1500), least: 10 };
 
 /// What a search came to.
-pub struct Found {
+pub struct SearchResult {
     /// The plan that reaches the target with least to spare, else the fastest.
     pub plan: Plan,
     /// How it ran beside the original.
@@ -30,8 +30,8 @@ pub struct Found {
     pub explained: f64,
 }
 
-/// Searches a plan that reaches a time, as run with the first of `inputs` that the original runs on: plans under the table, runs the result in turn with the
-/// original, and aims further or nearer by what was missing or too much.
+/// Searches a plan that reaches a time, as run with the first of `inputs` that the original runs on: plans under the
+/// table, runs the result in turn with the original, and aims further or nearer by what was missing or too much.
 ///
 /// `plan` makes a plan for targets under the table.
 ///
@@ -44,9 +44,9 @@ pub fn search(
     setting: &Setting,
     inputs: &[Inputs],
     plan: &mut dyn FnMut(&Targets, &Table) -> Result<Plan>,
-) -> Result<Found> {
+) -> Result<SearchResult> {
     let mut original = rewriting::open_original(a, setting.runtime, setting.session)?;
-    // The fastest run, as for excerpts.
+    // The fastest run, as for subgraphs.
     let runs = inputs.iter().find(|inputs| original.run(inputs).is_ok());
     let inputs = runs.or(inputs.first()).map_or(&[][..], Vec::as_slice);
     let mut explained = f64::NAN;
@@ -63,7 +63,7 @@ pub fn search(
     }
     let mut aim = MARGIN;
     let mut bracket = Bracket::default();
-    let mut best: Option<Found> = None;
+    let mut best: Option<SearchResult> = None;
     for rounds in 1..=ROUNDS {
         let candidate = plan(&targets.scaled(aim), &table)?;
         // Aimed nearer, and still the same: other targets hold it down.
@@ -79,7 +79,7 @@ pub fn search(
         let exhausted = candidate.is_missed();
         let better = best.as_ref().is_none_or(|b| preferred(surplus, spare(targets, &b.pair)));
         if better {
-            best = Some(Found { plan: candidate, pair, rounds, explained });
+            best = Some(SearchResult { plan: candidate, pair, rounds, explained });
         }
         if let Some(b) = &mut best {
             b.rounds = rounds;
@@ -137,7 +137,7 @@ fn spare(targets: &Targets, pair: &Pair) -> f64 {
     targets.timed().map(|(t, wanted)| t.spare(wanted, pair)).fold(f64::INFINITY, f64::min)
 }
 
-fn is_enough(found: &Found, targets: &Targets) -> bool {
+fn is_enough(found: &SearchResult, targets: &Targets) -> bool {
     spare(targets, &found.pair) >= 1.0
 }
 

@@ -1,5 +1,5 @@
-//! What decides how long an excerpt runs, as text: operators, attributes, types and shapes, but no names and no
-//! weights. Excerpts with one signature are timed once.
+//! What decides how long a subgraph runs, as text: operators, attributes, types and shapes, but no names and no
+//! weights. Subgraphs with one signature are timed once.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto, ValueInfoProto
 /// Integers of tensors up to this many are part of a signature: sizes and axes, not weights.
 const FEW: usize = 16;
 
-/// The signature of an excerpt.
+/// The signature of a subgraph.
 pub fn signature(model: &ModelProto) -> String {
     let mut out = String::new();
     let Some(graph) = &model.graph else { return out };

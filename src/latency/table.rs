@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::costs::{Costs, machine};
 use super::error::{Error, Result};
-use super::excerpt::excerpt;
 use super::grid::Grid;
 use super::parts::{Parts, computes};
 use super::signature::signature;
+use super::subgraph::subgraph;
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::job::{Job, Unit};
@@ -36,7 +36,7 @@ pub struct Setting<'a> {
     pub job: Job<'a>,
 }
 
-/// Runs of one excerpt at most and at least, and the time after which no more are made. The fastest counts, so few are
+/// Runs of one subgraph at most and at least, and the time after which no more are made. The fastest counts, so few are
 /// enough.
 const RUNS: usize = 30;
 const LEAST_RUNS: usize = 4;
@@ -54,9 +54,9 @@ pub struct Table {
     fixed: f64,
     /// Whether all that computes is in some part that was timed.
     complete: bool,
-    /// Excerpts that were timed.
+    /// Subgraphs that were timed.
     pub timed: usize,
-    /// Excerpts whose time was on disk.
+    /// Subgraphs whose time was on disk.
     pub known: usize,
     /// Parts that the runtime could not run alone.
     pub left_out: usize,
@@ -100,7 +100,7 @@ impl Table {
         let idle = self.time(idle(), setting, costs)?;
         self.fixed = idle;
         let computing = a.graph.node_ids().filter(|i| computes(a, *i));
-        self.complete = computing.into_iter().all(|i| a.graph.bodies[i].is_empty());
+        self.complete = computing.into_iter().all(|i| a.graph.subgraphs[i].is_empty());
         let wanted: Vec<usize> = (0..parts.parts.len()).filter(|i| !parts.parts[*i].axes.is_empty()).collect();
         // Parts that are alike at full width, and whose axes shrink alike, share their times.
         let mut alike: HashMap<(String, Vec<Vec<usize>>), Vec<f64>> = HashMap::new();
@@ -110,7 +110,7 @@ impl Table {
             let mut grid = Grid::new(&parts.parts[part].axes, &full, limits);
             let widths: Vec<Vec<(usize, usize)>> = (0..grid.len()).map(|i| grid.widths(i)).collect();
             let cut = |w: &[(usize, usize)]| -> rewriting::Result<Option<ModelProto>> {
-                excerpt(a, &parts, part, &narrow(a, w))
+                subgraph(a, &parts, part, &narrow(a, w))
             };
             let Some(whole) = cut(widths.last().map_or(&[][..], Vec::as_slice))? else {
                 first_failure.get_or_insert_with(|| "its sizes are not known".to_owned());
@@ -147,7 +147,7 @@ impl Table {
         setting.job.progress(wanted.len(), Some(wanted.len()), Unit::Parts)?;
         let other = (0..parts.parts.len()).filter(|i| parts.parts[*i].axes.is_empty());
         for part in other {
-            let timed = match excerpt(a, &parts, part, &Kept::new())? {
+            let timed = match subgraph(a, &parts, part, &Kept::new())? {
                 Some(proto) => self.time(proto, setting, costs).ok(),
                 None => None,
             };
@@ -219,7 +219,7 @@ fn fastest(session: &mut dyn Bound) -> runtime::Result<f64> {
     Ok(best)
 }
 
-/// A model that does nothing: what a run costs by itself, which each excerpt pays and the model only once.
+/// A model that does nothing: what a run costs by itself, which each subgraph pays and the model only once.
 fn idle() -> ModelProto {
     let value = |name| onnx::value_info(name, DType::Float, &[Some(1)]);
     let mut edit = Editor::new("idle", 13);

@@ -81,7 +81,7 @@ pub fn eliminate(readers: Vec<Reader>, units: usize, order: Option<&[u32]>, at: 
     let mut states = Vec::with_capacity(readers.len());
     for r in readers {
         let share = energies.get(&r.layer).map_or(0.0, |e| 1.0 / (layers * e));
-        states.push(State::new(r, units, share));
+        states.push(Working::new(r, units, share));
     }
     if energies.is_empty() || units == 0 {
         return None;
@@ -105,7 +105,7 @@ pub fn eliminate(readers: Vec<Reader>, units: usize, order: Option<&[u32]>, at: 
             out.order.push(unit);
             out.errors.push(error);
             if at.next_if_eq(&out.order.len()).is_some() {
-                let weights = states.iter().map(State::full).collect();
+                let weights = states.iter().map(Working::full).collect();
                 out.snapshots.push(Snapshot { gone: out.order.len(), weights });
             }
         }
@@ -114,12 +114,12 @@ pub fn eliminate(readers: Vec<Reader>, units: usize, order: Option<&[u32]>, at: 
     Some(out)
 }
 
-fn cost(states: &mut [State], unit: u32) -> f64 {
+fn cost(states: &mut [Working], unit: u32) -> f64 {
     states.iter_mut().map(|s| s.cost(unit)).sum()
 }
 
 /// A reader while units go.
-struct State {
+struct Working {
     /// Outputs × columns that are left.
     weights: Array2<f64>,
     /// (A + ridge)⁻¹ of what is left.
@@ -136,11 +136,11 @@ struct State {
     gram: Vec<f64>,
 }
 
-impl State {
-    fn new(r: Reader, units: usize, share: f64) -> State {
+impl Working {
+    fn new(r: Reader, units: usize, share: f64) -> Working {
         let n = r.covariance.nrows();
         let inverse = Arc::unwrap_or_clone(r.inverse);
-        let mut state = State {
+        let mut state = Working {
             weights: r.weights,
             inverse,
             columns: (0..n).map(Some).collect(),

@@ -15,7 +15,7 @@ mod error;
 mod figure;
 mod loss;
 pub mod memory;
-mod picture;
+mod plot;
 mod scores;
 mod top_k;
 
@@ -24,7 +24,7 @@ pub use classification::{Classification, Metric, metrics};
 pub use confusion::{ClassFigures, Confusion};
 pub use error::{Error, Result};
 pub use figure::{Figure, Unit};
-pub use picture::{Panel, confusion_picture};
+pub use plot::{Panel, confusion_plot};
 pub use scores::Scores;
 pub(crate) use scores::ranking;
 pub use top_k::TopK;

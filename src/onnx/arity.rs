@@ -42,7 +42,7 @@ pub(super) fn check(graph: &GraphProto) -> Result<()> {
             let op = node.op_type().to_owned();
             return Err(Error::TooFewInputs { node: node_label(node, i), op, has, needs });
         }
-        walk::bodies(node).try_for_each(check)?;
+        walk::subgraphs(node).try_for_each(check)?;
     }
     Ok(())
 }

@@ -57,7 +57,7 @@ impl DebugInfo {
             if node.metadata_props.iter().any(is_debug) || path_in(node.doc_string()).is_some() {
                 self.nodes += 1;
             }
-            walk::bodies(node).for_each(|g| self.graph(g));
+            walk::subgraphs(node).for_each(|g| self.graph(g));
         }
     }
 }
@@ -91,7 +91,7 @@ fn strip_graph(g: &mut GraphProto) -> usize {
 fn strip_nodes(nodes: &mut [NodeProto]) -> usize {
     let one = |node: &mut NodeProto| {
         let own = strip(&mut node.metadata_props, &mut node.doc_string);
-        own + walk::bodies_mut(node).map(strip_graph).sum::<usize>()
+        own + walk::subgraphs_mut(node).map(strip_graph).sum::<usize>()
     };
     nodes.iter_mut().map(one).sum()
 }

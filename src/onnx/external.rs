@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::proto::tensor_proto::DataLocation;
 use super::proto::{ModelProto, TensorProto};
 use super::source::Maps;
-use super::walk::{self, Place};
+use super::walk::{self, TensorPlace};
 use super::{Error, Result, tensor};
 
 /// How a model that came in several files was laid out.
@@ -38,7 +38,7 @@ pub(crate) fn resolve(
         let alignment = if offset % 4096 == 0 { 4096 } else { 64 };
         let layout = layout.get_or_insert(ExternalLayout { location, alignment, attributes: false });
         layout.alignment = layout.alignment.min(alignment);
-        layout.attributes |= place == Place::Attribute;
+        layout.attributes |= place == TensorPlace::Attribute;
         Ok(())
     })?;
     let bytes = files.open.values().map(|m| m.len() as u64).sum();

@@ -20,7 +20,7 @@ pub struct GraphIndex {
     pub inputs: BTreeSet<String>,
     /// Graph outputs.
     pub outputs: BTreeSet<String>,
-    /// Tensors of this graph that bodies of its nodes read, and the nodes that own those bodies.
+    /// Tensors of this graph that subgraphs of its nodes read, and the nodes that own those subgraphs.
     pub captured: BTreeMap<String, Vec<usize>>,
 }
 
@@ -76,7 +76,7 @@ impl GraphIndex {
         self.initializer.contains_key(name) || self.sparse_initializer.contains_key(name)
     }
 
-    /// Nodes and input slots that read a tensor directly; bodies are in `captured`.
+    /// Nodes and input slots that read a tensor directly; subgraphs are in `captured`.
     pub fn readers(&self, name: &str) -> &[(usize, usize)] {
         self.consumers.get(name).map_or(&[], Vec::as_slice)
     }
@@ -87,21 +87,21 @@ impl GraphIndex {
     }
 }
 
-/// Outer tensors that the bodies of a node read, in name order.
+/// Outer tensors that the subgraphs of a node read, in name order.
 pub(crate) fn captures(node: &NodeProto) -> BTreeSet<&str> {
-    walk::bodies(node).flat_map(free_names).collect()
+    walk::subgraphs(node).flat_map(free_names).collect()
 }
 
-/// Names that a body reads and does not define. Recursion is bounded by the decoder's depth limit.
-fn free_names(body: &GraphProto) -> BTreeSet<&str> {
-    let initializers = body.initializer.iter().map(|t| t.name());
-    let sparse = body.sparse_initializer.iter().filter_map(|s| s.values.as_ref()).map(|v| v.name());
-    let inputs = body.input.iter().map(|i| i.name());
-    let made = body.node.iter().flat_map(|n| n.output.iter().map(String::as_str));
+/// Names that a subgraph reads and does not define. Recursion is bounded by the decoder's depth limit.
+fn free_names(subgraph: &GraphProto) -> BTreeSet<&str> {
+    let initializers = subgraph.initializer.iter().map(|t| t.name());
+    let sparse = subgraph.sparse_initializer.iter().filter_map(|s| s.values.as_ref()).map(|v| v.name());
+    let inputs = subgraph.input.iter().map(|i| i.name());
+    let made = subgraph.node.iter().flat_map(|n| n.output.iter().map(String::as_str));
     let own: BTreeSet<&str> = initializers.chain(sparse).chain(inputs).chain(made).collect();
 
-    let mut read: BTreeSet<&str> = body.output.iter().map(|o| o.name()).collect();
-    for node in &body.node {
+    let mut read: BTreeSet<&str> = subgraph.output.iter().map(|o| o.name()).collect();
+    for node in &subgraph.node {
         read.extend(node.input.iter().map(String::as_str));
         read.extend(captures(node));
     }

@@ -8,7 +8,7 @@ use super::edit::{Names, NewNode};
 use super::proto::{AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use super::{Error, Result, attr::plain, walk};
 
-/// Calls within calls deeper than this stay calls, as do those that would nest bodies deeper than this: a decoder
+/// Calls within calls deeper than this stay calls, as do those that would nest subgraphs deeper than this: a decoder
 /// would refuse them.
 const MAX_DEPTH: usize = 32;
 const MAX_NESTING: usize = 24;
@@ -89,7 +89,7 @@ struct Cost {
     bytes: u64,
     /// Calls within calls.
     depth: usize,
-    /// Bodies within bodies.
+    /// Subgraphs within subgraphs.
     nesting: usize,
 }
 
@@ -104,7 +104,7 @@ fn costs(
     fn look<'n>(nodes: &'n [NodeProto], level: usize, f: &mut impl FnMut(&'n NodeProto, usize)) {
         for n in nodes {
             f(n, level);
-            walk::bodies(n).for_each(|b| look(&b.node, level + 1, f));
+            walk::subgraphs(n).for_each(|b| look(&b.node, level + 1, f));
         }
     }
     let mut calls: Vec<Vec<(usize, usize, u64)>> = vec![Vec::new(); functions.len()];
@@ -112,9 +112,9 @@ fn costs(
     for (k, f) in functions.iter().enumerate() {
         let mut cost = Cost { bytes: 0, depth: 1, nesting: 0 };
         look(&f.node, 0, &mut |n, level| {
-            let bodies: usize = walk::bodies(n).map(Message::encoded_len).sum();
-            let bytes = NODE + n.encoded_len().saturating_sub(bodies) as u64;
-            cost.nesting = cost.nesting.max(level + usize::from(walk::bodies(n).next().is_some()));
+            let subgraphs: usize = walk::subgraphs(n).map(Message::encoded_len).sum();
+            let bytes = NODE + n.encoded_len().saturating_sub(subgraphs) as u64;
+            cost.nesting = cost.nesting.max(level + usize::from(walk::subgraphs(n).next().is_some()));
             match index.get(&(plain(n.domain()), n.op_type(), n.overload())) {
                 Some(&called) => calls[k].push((called, level, bytes)),
                 None => cost.bytes = cost.bytes.saturating_add(bytes),
@@ -176,7 +176,7 @@ fn missing_imports(model: &ModelProto, f: &FunctionProto) -> Option<Vec<Operator
 fn calls_in(nodes: &[NodeProto], out: &mut HashSet<(String, String)>) {
     for n in nodes {
         out.insert((plain(n.domain()).to_owned(), n.op_type().to_owned()));
-        walk::bodies(n).for_each(|b| calls_in(&b.node, out));
+        walk::subgraphs(n).for_each(|b| calls_in(&b.node, out));
     }
 }
 
@@ -209,7 +209,7 @@ impl Inliner<'_> {
 
     /// What a call makes includes the calls `within` it.
     fn node(&mut self, mut node: NodeProto, level: usize, within: bool, out: &mut Vec<NodeProto>) {
-        walk::bodies_mut(&mut node).for_each(|b| self.graph(b, level + 1, within));
+        walk::subgraphs_mut(&mut node).for_each(|b| self.graph(b, level + 1, within));
         let key = (plain(node.domain()), node.op_type(), node.overload());
         let Some(&(f, cost)) = self.functions.get(&key) else { return out.push(node) };
         let fits = |c: &Cost| within || c.bytes <= self.left && level + c.nesting <= MAX_NESTING;
@@ -290,13 +290,13 @@ impl<'c, 'f> Call<'c, 'f> {
         n.input.iter_mut().chain(&mut n.output).for_each(|name| self.rename(name));
         let attributes = std::mem::take(&mut n.attribute);
         n.attribute = attributes.into_iter().filter_map(|a| self.attribute(a)).collect();
-        for body in walk::bodies_mut(&mut n) {
-            let all = body.input.iter_mut().chain(&mut body.output).chain(&mut body.value_info);
+        for subgraph in walk::subgraphs_mut(&mut n) {
+            let all = subgraph.input.iter_mut().chain(&mut subgraph.output).chain(&mut subgraph.value_info);
             all.for_each(|v| self.rename_some(&mut v.name));
-            let sparse = body.sparse_initializer.iter_mut().filter_map(|s| s.values.as_mut());
+            let sparse = subgraph.sparse_initializer.iter_mut().filter_map(|s| s.values.as_mut());
             sparse.for_each(|t| self.rename_some(&mut t.name));
-            body.initializer.iter_mut().for_each(|t| self.rename_some(&mut t.name));
-            body.node = body.node.iter().map(|n| self.copy(n)).collect();
+            subgraph.initializer.iter_mut().for_each(|t| self.rename_some(&mut t.name));
+            subgraph.node = subgraph.node.iter().map(|n| self.copy(n)).collect();
         }
         n
     }

@@ -52,8 +52,8 @@ pub(crate) use graph::captures;
 pub use graph::{GraphIndex, node_label};
 pub use model::Model;
 pub use place::check_place;
-pub use quantized::{Affine, dequantize, dequantized_shape, silence};
-pub use save::{Layout, SaveOptions, Staged, data_files, save, stage, stage_temporary, write_to};
+pub use quantized::{Affine, dequantize, dequantized_shape, mask};
+pub use save::{SaveOptions, Staged, WeightLayout, data_files, save, stage, stage_temporary, write_to};
 pub use select::{is_uniform, take, zero};
 pub use source::Maps;
 #[cfg(feature = "data")]

@@ -79,8 +79,8 @@ impl Model {
         Model { proto, ..Model::default() }
     }
 
-    /// Writes the model, whole or not at all: as it was read, in one file or with its weights beside it. Gives the bytes
-    /// written.
+    /// Writes the model, whole or not at all: as it was read, in one file or with its weights beside it. Gives the
+    /// bytes written.
     ///
     /// # Errors
     /// When it cannot be written; what was there before is then still there.

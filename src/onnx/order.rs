@@ -7,7 +7,7 @@ use super::graph::{GraphIndex, captures, node_label};
 use super::proto::{FunctionProto, GraphProto, NodeProto};
 use super::{Error, Result, walk};
 
-/// Checks that every tensor that is read is defined once, and sorts nodes that stand out of order, in the bodies as
+/// Checks that every tensor that is read is defined once, and sorts nodes that stand out of order, in the subgraphs as
 /// well. Returns how many graphs were sorted.
 pub(crate) fn check_and_sort(graph: &mut GraphProto) -> Result<usize> {
     sort_graph(graph, &mut BTreeMap::new())
@@ -25,7 +25,7 @@ pub(crate) fn check_function(function: &FunctionProto) -> Result<()> {
     check_and_sort(&mut graph).map(|_| ())
 }
 
-/// `outer` counts the definitions around a body, by name.
+/// `outer` counts the definitions around a subgraph, by name.
 fn sort_graph(graph: &mut GraphProto, outer: &mut BTreeMap<String, usize>) -> Result<usize> {
     let index = GraphIndex::new(graph)?;
     let known = |name: &str| name.is_empty() || index.defines(name) || outer.contains_key(name);
@@ -45,14 +45,14 @@ fn sort_graph(graph: &mut GraphProto, outer: &mut BTreeMap<String, usize>) -> Re
         graph.node = order.into_iter().filter_map(|n| nodes.get_mut(n).and_then(Option::take)).collect();
         sorted += 1;
     }
-    if graph.node.iter().all(|n| walk::bodies(n).next().is_none()) {
+    if graph.node.iter().all(|n| walk::subgraphs(n).next().is_none()) {
         return Ok(sorted);
     }
     let own: BTreeSet<String> =
         index.producer.into_keys().chain(index.initializer.into_keys()).chain(index.inputs).collect();
     own.iter().for_each(|name| *outer.entry(name.clone()).or_default() += 1);
-    for body in graph.node.iter_mut().flat_map(walk::bodies_mut) {
-        sorted += sort_graph(body, outer)?;
+    for subgraph in graph.node.iter_mut().flat_map(walk::subgraphs_mut) {
+        sorted += sort_graph(subgraph, outer)?;
     }
     for name in own {
         if let Some(count) = outer.get_mut(&name) {

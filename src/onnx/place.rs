@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::{Error, Result};
-use crate::files::Place;
+use crate::files::OutputPlace;
 
 /// Looks at the place that a model is to be written to.
 ///
@@ -11,10 +11,10 @@ use crate::files::Place;
 /// When `path` is a folder, or its folder is missing or cannot be written to.
 pub fn check_place(path: &Path) -> Result<()> {
     let fail = |why: &dyn std::fmt::Display| Err(Error::output(path, why));
-    let file = match Place::of(path) {
-        Ok(Place::File(file)) => file,
+    let file = match OutputPlace::of(path) {
+        Ok(OutputPlace::File(file)) => file,
         // Devices and pipes are written to as they are.
-        Ok(Place::Through(_)) => return Ok(()),
+        Ok(OutputPlace::Through(_)) => return Ok(()),
         Err(e) => return fail(&e),
     };
     let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,4 +1,4 @@
-//! Whole numbers that stand for real ones: real = (q − zero point) · scale.
+//! Integers that stand for real ones: real = (q − zero point) · scale.
 
 use bytes::Bytes;
 use rayon::prelude::*;
@@ -18,8 +18,8 @@ pub struct Affine<'a> {
     pub zero_point: Option<&'a TensorProto>,
     /// The axis that they follow, unless they are one number.
     pub axis: usize,
-    /// Where bytes are blocks with a scale and a zero point each, the bits of a number (2, 4 or 8). The last axis is the
-    /// bytes of a block; the number in the middle stands for zero where there is no zero point.
+    /// Where bytes are blocks with a scale and a zero point each, the bits of a number (2, 4 or 8). The last axis is
+    /// the bytes of a block; the number in the middle stands for zero where there is no zero point.
     pub packed: Option<u8>,
 }
 
@@ -31,10 +31,10 @@ struct Places {
     /// Positions of the axis, and elements within each.
     size: usize,
     inner: usize,
-    kind: Kind,
+    kind: QuantizedKind,
 }
 
-enum Kind {
+enum QuantizedKind {
     One,
     Each,
     Blocks { length: usize, count: usize },
@@ -48,25 +48,25 @@ impl Places {
             Error::tensor(parameter.name(), why)
         };
         if own.iter().product::<usize>() == 1 {
-            return Ok(Places { size: 1, inner: 1, kind: Kind::One });
+            return Ok(Places { size: 1, inner: 1, kind: QuantizedKind::One });
         }
         let size = *dims.get(axis).ok_or_else(misfit)?;
         let inner = dims[axis + 1..].iter().product::<usize>();
         let fits = own.len() == dims.len() && own.iter().zip(&dims).enumerate().all(|(k, (o, d))| k == axis || o == d);
         // A vector, which may have been given axes of one to broadcast by.
         if !fits && own.iter().filter(|n| **n != 1).eq([&size]) || own == [size] {
-            return Ok(Places { size, inner, kind: Kind::Each });
+            return Ok(Places { size, inner, kind: QuantizedKind::Each });
         }
         let count = own.get(axis).copied().filter(|c| fits && *c > 0).ok_or_else(misfit)?;
-        Ok(Places { size, inner, kind: Kind::Blocks { length: size.div_ceil(count), count } })
+        Ok(Places { size, inner, kind: QuantizedKind::Blocks { length: size.div_ceil(count), count } })
     }
 
     fn of(&self, element: usize) -> usize {
         let position = element / self.inner % self.size;
         match self.kind {
-            Kind::One => 0,
-            Kind::Each => position,
-            Kind::Blocks { length, count } => {
+            QuantizedKind::One => 0,
+            QuantizedKind::Each => position,
+            QuantizedKind::Blocks { length, count } => {
                 let outer = element / (self.inner * self.size);
                 (outer * count + position / length) * self.inner + element % self.inner
             }
@@ -146,7 +146,7 @@ fn blocks(t: &TensorProto, by: &Affine, bits: usize) -> Result<Vec<f32>> {
 }
 
 /// A copy in which every element whose position along any axis is listed stands for zero.
-pub fn silence(t: &TensorProto, gone: &[Option<&[usize]>], by: &Affine) -> Result<TensorProto> {
+pub fn mask(t: &TensorProto, gone: &[Option<&[usize]>], by: &Affine) -> Result<TensorProto> {
     let points = parameter(t, by.zero_point, by.axis)?;
     if points.as_ref().is_none_or(|(v, _)| v.iter().all(|z| *z == 0.0)) {
         return zero(t, gone);
@@ -197,7 +197,7 @@ mod tests {
         let scale = from_f32("s", &[2], &[0.5, 2.0], DType::Float).unwrap();
         let by = Affine { scale: Some(&scale), zero_point: Some(&zero), axis: 0, packed: None };
         assert_eq!(dequantize(&q, &by).unwrap(), [0.0, 0.5, 1.0, 0.0, 2.0, 4.0]);
-        let gone = silence(&q, &[None, Some(&[1])], &by).unwrap();
+        let gone = mask(&q, &[None, Some(&[1])], &by).unwrap();
         assert_eq!(gone.raw_data(), [128, 128, 130, 10, 10, 12]);
         assert_eq!(dequantize(&gone, &by).unwrap(), [0.0, 0.0, 1.0, 0.0, 0.0, 4.0]);
         let three = from_f32("s", &[3], &[1.0, 1.0, 1.0], DType::Float).unwrap();
@@ -230,10 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn narrow_numbers_are_silenced_to_their_zero_point() {
+    fn narrow_numbers_are_masked_to_their_zero_point() {
         let q = codes("q", &[3], DType::Uint4, &[0x21, 0x03]);
         let zero = codes("z", &[], DType::Uint4, &[0x08]);
         let by = Affine { scale: None, zero_point: Some(&zero), axis: 0, packed: None };
-        assert_eq!(silence(&q, &[Some(&[1])], &by).unwrap().raw_data(), [0x81, 0x03]);
+        assert_eq!(mask(&q, &[Some(&[1])], &by).unwrap().raw_data(), [0x81, 0x03]);
     }
 }

@@ -1,4 +1,4 @@
-//! States that a loop hands on unchanged: what its body is given is a value from outside.
+//! States that a loop hands on unchanged: what its subgraph is given is a value from outside.
 //!
 //! Some exporters pass the weights of a recurrent cell through a Loop as states. Such a state is read from outside
 //! instead, the node loses it, and what the node gave as its last value is the first one.
@@ -11,10 +11,10 @@ use super::graph::captures;
 use super::proto::{GraphProto, NodeProto};
 use super::{attr_i, walk};
 
-/// Takes states that never change out of the loops of a graph and its bodies; gives how many. The nodes must stand in
-/// order.
+/// Takes states that never change out of the loops of a graph and its subgraphs; gives how many. The nodes must stand
+/// in order.
 pub(super) fn settle(graph: &mut GraphProto, opset: i64) -> usize {
-    let looping = |n: &NodeProto| walk::bodies(n).next().is_some();
+    let looping = |n: &NodeProto| walk::subgraphs(n).next().is_some();
     if !graph.node.iter().any(looping) {
         return 0;
     }
@@ -31,7 +31,7 @@ pub(super) fn settle(graph: &mut GraphProto, opset: i64) -> usize {
             settled += n;
             aliases.extend(last.into_iter().filter(|(_, to)| read.contains(to)));
         }
-        settled += walk::bodies_mut(&mut node).map(|b| settle(b, opset)).sum::<usize>();
+        settled += walk::subgraphs_mut(&mut node).map(|b| settle(b, opset)).sum::<usize>();
         graph.node.push(node);
         graph.node.extend(aliases.into_iter().map(|(from, to)| identity(from, to)));
     }
@@ -41,7 +41,7 @@ pub(super) fn settle(graph: &mut GraphProto, opset: i64) -> usize {
 /// Where the states of a Loop or Scan stand.
 struct Ends {
     states: usize,
-    /// The first state among the node's inputs, its body's inputs, its body's outputs.
+    /// The first state among the node's inputs, its subgraph's inputs, its subgraph's outputs.
     first: usize,
     given: usize,
     made: usize,
@@ -52,7 +52,7 @@ impl Ends {
         if !plain(node.domain()).is_empty() {
             return None;
         }
-        let body = walk::bodies(node).next()?;
+        let subgraph = walk::subgraphs(node).next()?;
         let ends = match node.op_type() {
             "Loop" => Ends { states: node.input.len().checked_sub(2)?, first: 2, given: 2, made: 1 },
             // Before operator set 9 the first input was the lengths of sequences.
@@ -62,21 +62,21 @@ impl Ends {
             }
             _ => return None,
         };
-        let fits = body.input.len() >= ends.given + ends.states && body.output.len() >= ends.made + ends.states;
+        let fits = subgraph.input.len() >= ends.given + ends.states && subgraph.output.len() >= ends.made + ends.states;
         fits.then_some(ends)
     }
 }
 
-/// Takes out the states that the body hands on as they are. Gives what each was at first, with the name of what it was
-/// at last, where that has one.
+/// Takes out the states that the subgraph hands on as they are. Gives what each was at first, with the name of what it
+/// was at last, where that has one.
 fn take(node: &mut NodeProto, ends: &Ends) -> (usize, Vec<(String, String)>) {
     let (mut gone, mut renamed) = (Vec::new(), BTreeMap::new());
-    if let Some(body) = walk::bodies(node).next() {
+    if let Some(subgraph) = walk::subgraphs(node).next() {
         let (mut inner, mut own) = (HashSet::new(), HashSet::new());
-        body.node.iter().flat_map(walk::bodies).for_each(|b| defined(b, &mut inner));
-        defined(body, &mut own);
+        subgraph.node.iter().flat_map(walk::subgraphs).for_each(|b| defined(b, &mut inner));
+        defined(subgraph, &mut own);
         let mut origins: HashMap<&str, &str> = HashMap::new();
-        for n in body.node.iter().filter(|n| is_copy(n)) {
+        for n in subgraph.node.iter().filter(|n| is_copy(n)) {
             let from = n.input[0].as_str();
             origins.insert(&n.output[0], origins.get(from).copied().unwrap_or(from));
         }
@@ -84,8 +84,8 @@ fn take(node: &mut NodeProto, ends: &Ends) -> (usize, Vec<(String, String)>) {
         let most = node.output.len().saturating_sub(1);
         for k in (0..ends.states.min(node.output.len())).filter(|_| most > 0) {
             let first = &node.input[ends.first + k];
-            let given = body.input[ends.given + k].name();
-            let made = body.output[ends.made + k].name();
+            let given = subgraph.input[ends.given + k].name();
+            let made = subgraph.output[ends.made + k].name();
             let made = origins.get(made).copied().unwrap_or(made);
             let free = !first.is_empty() && !own.contains(first.as_str()) && !inner.contains(given);
             if made == given && !given.is_empty() && free && gone.len() < most {
@@ -99,22 +99,22 @@ fn take(node: &mut NodeProto, ends: &Ends) -> (usize, Vec<(String, String)>) {
         let (first, name) = (node.input.remove(ends.first + k), node.output.remove(k));
         last.extend((!name.is_empty()).then_some((first, name)));
     }
-    for body in walk::bodies_mut(node).filter(|_| !gone.is_empty()) {
+    for subgraph in walk::subgraphs_mut(node).filter(|_| !gone.is_empty()) {
         for k in gone.iter().rev() {
-            body.input.remove(ends.given + k);
-            body.output.remove(ends.made + k);
+            subgraph.input.remove(ends.given + k);
+            subgraph.output.remove(ends.made + k);
         }
-        body.node.iter_mut().for_each(|n| rename(n, &renamed));
-        let still: HashSet<&str> = body.output.iter().map(|v| v.name()).collect();
+        subgraph.node.iter_mut().for_each(|n| rename(n, &renamed));
+        let still: HashSet<&str> = subgraph.output.iter().map(|v| v.name()).collect();
         let given: Vec<NodeProto> = renamed
             .iter()
             .filter(|(to, _)| still.contains(to.as_str()))
             .map(|(to, from)| identity(from.clone(), to.clone()))
             .collect();
-        body.value_info.retain(|v| !renamed.contains_key(v.name()) || still.contains(v.name()));
-        body.node.splice(0..0, given);
+        subgraph.value_info.retain(|v| !renamed.contains_key(v.name()) || still.contains(v.name()));
+        subgraph.node.splice(0..0, given);
         // Copies that nobody reads any more.
-        drop_unread(body, is_copy);
+        drop_unread(subgraph, is_copy);
     }
     (gone.len(), last)
 }
@@ -123,14 +123,14 @@ fn is_copy(n: &NodeProto) -> bool {
     n.op_type() == "Identity" && plain(n.domain()).is_empty() && n.input.len() == 1 && n.output.len() == 1
 }
 
-/// Names to which a graph or a body in it gives a meaning.
+/// Names to which a graph or a subgraph in it gives a meaning.
 fn defined<'a>(g: &'a GraphProto, out: &mut HashSet<&'a str>) {
     out.extend(g.input.iter().map(|v| v.name()));
     out.extend(g.initializer.iter().map(|t| t.name()));
     out.extend(g.sparse_initializer.iter().filter_map(|s| s.values.as_ref()).map(|t| t.name()));
     for n in &g.node {
         out.extend(n.output.iter().map(String::as_str));
-        walk::bodies(n).for_each(|b| defined(b, out));
+        walk::subgraphs(n).for_each(|b| defined(b, out));
     }
 }
 
@@ -140,7 +140,7 @@ fn rename(n: &mut NodeProto, to: &BTreeMap<String, String>) {
             i.clone_from(new);
         }
     }
-    walk::bodies_mut(n).flat_map(|b| &mut b.node).for_each(|n| rename(n, to));
+    walk::subgraphs_mut(n).flat_map(|b| &mut b.node).for_each(|n| rename(n, to));
 }
 
 fn identity(from: String, to: String) -> NodeProto {

@@ -112,10 +112,10 @@ impl Scan {
                 continue;
             };
             if let (Some(inner), 2, true) = (info.fields[f].message, wire, path.len() < MAX_DEPTH) {
-                let mut body = value;
-                if varint(buffer, &mut body).is_some() {
+                let mut subgraph = value;
+                if varint(buffer, &mut subgraph).is_some() {
                     path.push((index, f << 32 | counts[f]));
-                    self.message(bytes, body..end, inner, path);
+                    self.message(bytes, subgraph..end, inner, path);
                     path.pop();
                 }
             }

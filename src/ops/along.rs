@@ -116,7 +116,7 @@ pub static CENTERED: Along = Along {
     },
 };
 
-/// `GridSample`: a picture read at given positions.
+/// `GridSample`: an image read at given positions.
 pub static SAMPLED: Along = Along {
     about: "batch and channels pass, spatial axes freeze",
     why: "spatial axis",
@@ -131,7 +131,7 @@ pub static SAMPLED: Along = Along {
 /// `RoiAlign`, `MaxRoiPool`: a small map for each region.
 pub static REGIONS: Along = Along {
     about: "channels pass; regions and spatial axes freeze",
-    why: "regions of a picture",
+    why: "regions of an image",
     axes: |cx| Some((0..cx.rank(0)?).filter(|k| *k != 1).collect()),
     shape: |cx| {
         let size = match cx.ints("pooled_shape") {

@@ -1,5 +1,5 @@
-//! If, Loop, Scan: what goes into a body is what its node is given, what comes out of it is what the node gives.
-//! Bodies are walked like any other nodes; here stands only how their ends meet the node's.
+//! If, Loop, Scan: what goes into a subgraph is what its node is given, what comes out of it is what the node gives.
+//! Subgraphs are walked like any other nodes; here stands only how their ends meet the node's.
 
 use crate::algebra::{Dim, Symbols, Term};
 use crate::onnx;
@@ -28,44 +28,44 @@ struct EnterScan;
 /// Why sizes that differ between rounds or branches do not shrink.
 const UNEQUAL: &str = "differs between rounds or branches";
 
-/// Where the inputs and outputs of a node's bodies stand among its inputs. Bodies stand in the order of the node's
-/// attributes, which says nothing: their names do.
+/// Where the inputs and outputs of a node's subgraphs stand among its inputs. Subgraphs stand in the order of the
+/// node's attributes, which says nothing: their names do.
 struct Ends<'n> {
-    /// The first input of the first body.
+    /// The first input of the first subgraph.
     given: usize,
-    /// Name of each body, its first output, and how many it has.
+    /// Name of each subgraph, its first output, and how many it has.
     made: Vec<(&'n str, usize, usize)>,
 }
 
 impl<'n> Ends<'n> {
     fn of(node: &'n NodeProto) -> Ends<'n> {
         let given = node.input.len();
-        let mut at = given + onnx::walk::bodies(node).map(|b| b.input.len()).sum::<usize>();
+        let mut at = given + onnx::walk::subgraphs(node).map(|b| b.input.len()).sum::<usize>();
         let mut made = Vec::new();
-        for (name, body) in onnx::walk::named_bodies(node) {
-            made.push((name, at, body.output.len()));
-            at += body.output.len();
+        for (name, subgraph) in onnx::walk::named_subgraphs(node) {
+            made.push((name, at, subgraph.output.len()));
+            at += subgraph.output.len();
         }
         Ends { given, made }
     }
 
-    /// The first output of the one body of that name, which has at least as many as these.
-    fn of_body(&self, name: &str, outputs: usize) -> Option<usize> {
+    /// The first output of the one subgraph of that name, which has at least as many as these.
+    fn of_subgraph(&self, name: &str, outputs: usize) -> Option<usize> {
         let mut all = self.made.iter().filter(|(n, ..)| *n == name);
         let (Some((_, first, count)), None) = (all.next(), all.next()) else { return None };
         (*count >= outputs).then_some(*first)
     }
 
-    /// The first output of the only body.
-    fn body(&self, outputs: usize) -> Option<usize> {
-        self.of_body("body", outputs).filter(|_| self.made.len() == 1)
+    /// The first output of the only subgraph.
+    fn subgraph(&self, outputs: usize) -> Option<usize> {
+        self.of_subgraph("body", outputs).filter(|_| self.made.len() == 1)
     }
 }
 
 /// The first outputs of the branches that may be taken: of one where the condition is known, as it is where exporters
 /// ask for a rank or a size.
 fn branches(ends: &Ends, condition: Option<Vec<i64>>, outputs: usize) -> Option<Vec<usize>> {
-    let (yes, no) = (ends.of_body("then_branch", outputs)?, ends.of_body("else_branch", outputs)?);
+    let (yes, no) = (ends.of_subgraph("then_branch", outputs)?, ends.of_subgraph("else_branch", outputs)?);
     Some(match condition.as_deref() {
         Some([0]) => vec![no],
         Some([_]) => vec![yes],
@@ -100,7 +100,7 @@ fn meet(cx: &mut RelateCx, tensors: &[Vec<Term>], shape: &[Dim]) -> Option<Vec<T
     Some(out)
 }
 
-/// What is handed from round to round: output `o` of the node, from its input `first`; the body takes it as input
+/// What is handed from round to round: output `o` of the node, from its input `first`; the subgraph takes it as input
 /// `given` and gives it as input `made` of the node.
 fn infer_carried(cx: &mut InferCx, told: &mut Inferred, o: usize, given: usize, made: usize) -> Option<()> {
     let (a, b) = (cx.shape(given)?.to_vec(), cx.shape(made)?.to_vec());
@@ -118,8 +118,8 @@ fn infer_carried(cx: &mut InferCx, told: &mut Inferred, o: usize, given: usize, 
     Some(())
 }
 
-/// What `outputs` finds of all rounds. Sizes that vary are told even where they are in the way: they are opened, and the
-/// bodies walked again.
+/// What `outputs` finds of all rounds. Sizes that vary are told even where they are in the way: they are opened, and
+/// the subgraphs walked again.
 fn all_rounds(outputs: impl FnOnce(&mut Inferred) -> Option<()>) -> Inferred {
     let mut told = Inferred::default();
     if outputs(&mut told).is_none() {
@@ -134,7 +134,7 @@ fn relate_carried(cx: &mut RelateCx, o: usize, first: usize, given: usize, made:
     meet(cx, &tensors, &shape)
 }
 
-/// What the body is given of input `i` of the node, without its contents, which differ from round to round.
+/// What the subgraph is given of input `i` of the node, without its contents, which differ from round to round.
 fn infer_handed(cx: &InferCx, i: usize) -> Option<Fact> {
     Some(Fact::new(cx.dtype(i), cx.shape(i)?.to_vec()))
 }
@@ -218,10 +218,10 @@ const HEAD: usize = 2;
 impl Operator for EnterLoop {
     fn infer(&self, cx: &mut InferCx) -> Option<Inferred> {
         let mut told = Inferred::default();
-        let body = onnx::attr(cx.node, "body")?.g.as_ref()?;
+        let subgraph = onnx::attr(cx.node, "body")?.g.as_ref()?;
         // Number of the round and condition: single numbers, which some writers declare with an axis of 1.
         for (o, dt) in [DType::Int64, DType::Bool].into_iter().enumerate() {
-            let rank = body.input.get(o).map_or(0, rank);
+            let rank = subgraph.input.get(o).map_or(0, rank);
             told.set(o, dt, vec![Dim::from(1i64); rank]);
         }
         for k in HEAD..cx.written {
@@ -248,7 +248,7 @@ impl Loop {
     fn outputs(cx: &mut InferCx, told: &mut Inferred) -> Option<()> {
         let ends = Ends::of(cx.node);
         let carried = ends.given.checked_sub(HEAD)?;
-        let made = ends.body(1 + cx.written)?;
+        let made = ends.subgraph(1 + cx.written)?;
         for o in 0..cx.written {
             if o < carried {
                 infer_carried(cx, told, o, ends.given + HEAD + o, made + 1 + o)?;
@@ -265,7 +265,7 @@ impl Loop {
 
 impl Operator for Loop {
     fn about(&self) -> &'static str {
-        "the body is walked; what goes from round to round is one, rounds that are put together freeze"
+        "the subgraph is walked; what goes from round to round is one, rounds that are put together freeze"
     }
 
     fn enters(&self) -> Option<&'static dyn Operator> {
@@ -280,7 +280,7 @@ impl Operator for Loop {
         let mut related = Related::default();
         let ends = Ends::of(cx.node);
         let carried = ends.given.checked_sub(HEAD)?;
-        let made = ends.body(1 + cx.outputs.len())?;
+        let made = ends.subgraph(1 + cx.outputs.len())?;
         for o in 0..cx.outputs.len() {
             if o < carried {
                 related.set(o, relate_carried(cx, o, HEAD + o, ends.given + HEAD + o, made + 1 + o)?);
@@ -352,7 +352,7 @@ impl Scan {
     /// What comes out of all rounds.
     fn outputs(cx: &mut InferCx, told: &mut Inferred) -> Option<()> {
         let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let made = ends.body(cx.written)?;
+        let made = ends.subgraph(cx.written)?;
         let rounds = cx.shape(s.states)?.get(*s.axes.first()?)?.clone();
         for o in 0..cx.written {
             if o < s.states {
@@ -369,7 +369,7 @@ impl Scan {
 
 impl Operator for Scan {
     fn about(&self) -> &'static str {
-        "the body is walked; states go from round to round as one, the scanned axis freezes"
+        "the subgraph is walked; states go from round to round as one, the scanned axis freezes"
     }
 
     fn enters(&self) -> Option<&'static dyn Operator> {
@@ -383,7 +383,7 @@ impl Operator for Scan {
     fn relate(&self, cx: &mut RelateCx) -> Option<Related> {
         let mut related = Related::default();
         let (ends, s) = (Ends::of(cx.node), Scanned::read(cx.node, cx.opset, |i| cx.rank(i))?);
-        let made = ends.body(cx.outputs.len())?;
+        let made = ends.subgraph(cx.outputs.len())?;
         for o in 0..cx.outputs.len() {
             if o < s.states {
                 related.set(o, relate_carried(cx, o, o, ends.given + o, made + o)?);

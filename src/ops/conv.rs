@@ -12,24 +12,24 @@ pub struct Conv {
     /// Whether this is the transposed convolution.
     pub transposed: bool,
     /// Where channels of input and output are; weights have them first.
-    pub layout: Layout,
+    pub layout: ConvLayout,
 }
 
-/// Order of a picture's axes.
+/// Order of an image's axes.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Layout {
+pub enum ConvLayout {
     /// [batch, channels, spatial…].
     ChannelsFirst,
     /// [batch, spatial…, channels].
     ChannelsLast,
 }
 
-impl Layout {
+impl ConvLayout {
     /// The axis of channels, and the first spatial one.
     pub fn axes(self, rank: usize) -> (usize, usize) {
         match self {
-            Layout::ChannelsFirst => (1, 2),
-            Layout::ChannelsLast => (rank.saturating_sub(1), 1),
+            ConvLayout::ChannelsFirst => (1, 2),
+            ConvLayout::ChannelsLast => (rank.saturating_sub(1), 1),
         }
     }
 
@@ -301,7 +301,7 @@ impl Operator for Conv {
 
     fn contraction(&self, cx: &CostCx) -> Option<Contraction> {
         // Patches are read from channels first.
-        if self.layout != Layout::ChannelsFirst {
+        if self.layout != ConvLayout::ChannelsFirst {
             return None;
         }
         let given = cx.attributes::<Windowed>();

@@ -4,7 +4,7 @@
 use crate::algebra::{Dim, Monomial};
 
 use super::context::{CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
-use super::conv::{Conv, Layout};
+use super::conv::{Conv, ConvLayout};
 use super::{Operator, Work};
 
 /// `DeformConv`: data, weight, offsets, bias, mask.
@@ -13,7 +13,7 @@ pub struct DeformConv;
 /// `CausalConvWithState`: a depthwise convolution over what came before.
 pub struct CausalConv;
 
-const CONV: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
+const CONV: Conv = Conv { transposed: false, layout: ConvLayout::ChannelsFirst };
 
 /// The operands that a convolution has too.
 const AS_CONV: &[usize] = &[0, 1, 3];

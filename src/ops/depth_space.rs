@@ -10,7 +10,7 @@ use super::context::{Attributes, InferCx, Inferred, RelateCx, Related};
 pub struct DepthToSpace;
 /// `SpaceToDepth`.
 pub struct SpaceToDepth;
-/// `Col2Im`: columns of blocks, added up into a picture.
+/// `Col2Im`: columns of blocks, added up into an image.
 pub struct Col2Im;
 
 /// Attributes of both directions.

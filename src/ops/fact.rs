@@ -47,12 +47,12 @@ pub struct Fact {
     pub shape: Option<Vec<Dim>>,
     /// Contents.
     pub value: Option<Value>,
-    /// Of whole numbers too many to be followed, those that only count: for each element of the last axis, or once for
+    /// Of integers too many to be followed, those that only count: for each element of the last axis, or once for
     /// all of them, the axis along which it is the position, 0, 1, 2, …
     pub counts: Option<Vec<Option<usize>>>,
-    /// Of whole numbers too many to be followed, those that grow evenly from 0: by how much along each axis.
+    /// Of integers too many to be followed, those that grow evenly from 0: by how much along each axis.
     pub steps: Option<Vec<Dim>>,
-    /// Of whole numbers that are positions in another tensor, all axes counted as one: in which.
+    /// Of integers that are positions in another tensor, all axes counted as one: in which.
     pub places: Option<Places>,
 }
 

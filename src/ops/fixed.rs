@@ -5,11 +5,11 @@ use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{CostCx, InferCx, Inferred};
-use super::conv::{Conv, Layout};
+use super::conv::{Conv, ConvLayout};
 use super::matmul::MatMul;
 
-static CONV: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
-static TRANSPOSED: Conv = Conv { transposed: true, layout: Layout::ChannelsFirst };
+static CONV: Conv = Conv { transposed: false, layout: ConvLayout::ChannelsFirst };
+static TRANSPOSED: Conv = Conv { transposed: true, layout: ConvLayout::ChannelsFirst };
 
 /// `coefficient` for each position of these axes.
 fn times(coefficient: f64, axes: Vec<Term>) -> Monomial {

@@ -1,6 +1,6 @@
 //! Operators of onnxruntime's own domains: what its graph optimizer and its tools for transformers write.
 
-use super::conv::{Conv, Layout};
+use super::conv::{Conv, ConvLayout};
 use super::description::row;
 use super::elementwise::opaque;
 use super::opaque::{Counted, Frozen, Uncounted, declared, same};
@@ -19,7 +19,7 @@ const PACKED: &str = "weights packed in blocks";
 pub static TABLE: &Domain = &[
     row("Attention", &attention::Packed),
     row("AttnLSTM", &Uncounted("gates of a recurrence with attention")),
-    row("BeamSearch", &Uncounted("search that runs bodies of its own")),
+    row("BeamSearch", &Uncounted("search that runs subgraphs of its own")),
     row("BiasAdd", &opaque(3)),
     row("BiasDropout", &opaque(3)),
     row("BiasGelu", &opaque(2)),
@@ -49,7 +49,7 @@ pub static TABLE: &Domain = &[
     row("EngramGate", &Uncounted("state of a recurrence over tokens")),
     row("ExpandDims", &reshape::Unsqueeze),
     row("FastGelu", &opaque(2)),
-    row("FusedConv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
+    row("FusedConv", &Conv { transposed: false, layout: ConvLayout::ChannelsFirst }),
     row("FusedGemm", &gemm::Gemm),
     row("FusedMatMul", &matmul::MatMul { fused: true }),
     row("FusedMatMulActivation", &matmul::MatMul { fused: true }),
@@ -64,7 +64,7 @@ pub static TABLE: &Domain = &[
     row("Gelu", &opaque(1)),
     row("GemmFastGelu", &matmul::MatMul { fused: true }),
     row("GemmaRotaryEmbedding", &Frozen("rotation with angles laid out otherwise")),
-    row("GreedySearch", &Uncounted("search that runs bodies of its own")),
+    row("GreedySearch", &Uncounted("search that runs subgraphs of its own")),
     row("GridSample", &Frozen("spatial axis")),
     row("GroupNorm", &normalization::GroupNorm { fused: true }),
     row("GroupQueryAttention", &attention::GroupQuery),
@@ -92,8 +92,8 @@ pub static TABLE: &Domain = &[
     row("MurmurHash3", &Frozen("hashes of values")),
     row("NGramHashMapping", &Frozen("hashes of values")),
     row("NGramRepeatBlock", &Frozen("tokens as values")),
-    row("NhwcConv", &Conv { transposed: false, layout: Layout::ChannelsLast }),
-    row("NhwcFusedConv", &Conv { transposed: false, layout: Layout::ChannelsLast }),
+    row("NhwcConv", &Conv { transposed: false, layout: ConvLayout::ChannelsLast }),
+    row("NhwcFusedConv", &Conv { transposed: false, layout: ConvLayout::ChannelsLast }),
     row("PackedAttention", &Uncounted("tokens of all samples packed")),
     row("PackedMultiHeadAttention", &Uncounted("tokens of all samples packed")),
     row("PackedSparseAttentionIndexer", &Uncounted("attention over chosen blocks of tokens")),
@@ -126,7 +126,7 @@ pub static TABLE: &Domain = &[
     row("RotaryEmbedding", &rotary::Rotary { cosines: 2 }),
     row("RouterGateUpProj", &Uncounted("experts picked by group")),
     row("SampleOp", &opaque(1)),
-    row("Sampling", &Uncounted("search that runs bodies of its own")),
+    row("Sampling", &Uncounted("search that runs subgraphs of its own")),
     row("ScaledSiLU", &opaque(1)),
     row("SimplifiedLayerNormalization", &normalization::LayerNorm),
     row("SkipGroupNorm", &normalization::GroupNorm { fused: true }),
@@ -147,7 +147,7 @@ pub static TABLE: &Domain = &[
     row("Unique", &Frozen("positions become values")),
     row("VarlenCausalConvWithState", &Uncounted("state of a running convolution")),
     row("VarlenNGramHashMapping", &Frozen("hashes of values")),
-    row("WhisperBeamSearch", &Uncounted("search that runs bodies of its own")),
+    row("WhisperBeamSearch", &Uncounted("search that runs subgraphs of its own")),
     row("WordConvEmbedding", &Uncounted("text")),
 ];
 

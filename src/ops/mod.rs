@@ -70,7 +70,7 @@ pub use table::{all, find};
 
 use crate::algebra::{Dim, Monomial};
 
-/// What whole numbers an operator may be given.
+/// What integers an operator may be given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Numbers {
     /// Positions on an axis of this size.
@@ -116,7 +116,8 @@ pub trait Operator: Sync {
         Work::None
     }
 
-    /// Multiply-accumulates, where [`work`](Operator::work) says that they are counted; nothing where a size is unknown.
+    /// Multiply-accumulates, where [`work`](Operator::work) says that they are counted; nothing where a size is
+    /// unknown.
     fn macs(&self, _cx: &CostCx) -> Vec<Monomial> {
         Vec::new()
     }
@@ -157,8 +158,9 @@ pub trait Operator: Sync {
         ""
     }
 
-    /// For control flow: what its bodies are given, as an operator whose outputs are their inputs. Bodies are walked
-    /// after it, and then the node itself is asked, with the inputs and outputs of its bodies behind its own inputs.
+    /// For control flow: what its subgraphs are given, as an operator whose outputs are their inputs. Subgraphs are
+    /// walked after it, and then the node itself is asked, with the inputs and outputs of its subgraphs behind its own
+    /// inputs.
     fn enters(&self) -> Option<&'static dyn Operator> {
         None
     }
@@ -174,7 +176,7 @@ pub trait Operator: Sync {
         true
     }
 
-    /// What whole numbers input `input` may hold; `None` where any do, or nothing is known.
+    /// What integers input `input` may hold; `None` where any do, or nothing is known.
     fn numbers(&self, _view: &NodeView, _input: usize) -> Option<Numbers> {
         None
     }

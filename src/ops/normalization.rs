@@ -6,7 +6,7 @@ use crate::tensor::DType;
 
 use super::Operator;
 use super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Role};
-use super::conv::Layout;
+use super::conv::ConvLayout;
 use super::pointwise::Pointwise;
 
 /// `BatchNormalization` and `InstanceNormalization`: each channel by itself.
@@ -148,9 +148,9 @@ impl Operator for LayerNorm {
 }
 
 impl GroupNorm {
-    fn layout(&self, node: &NodeProto) -> Layout {
+    fn layout(&self, node: &NodeProto) -> ConvLayout {
         let last = self.fused && onnx::attr_i(node, "channels_last") != Some(0);
-        if last { Layout::ChannelsLast } else { Layout::ChannelsFirst }
+        if last { ConvLayout::ChannelsLast } else { ConvLayout::ChannelsFirst }
     }
 
     /// Ties what is added before the normalisation: a tensor like the input, or one with a value for each channel.

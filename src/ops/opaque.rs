@@ -168,8 +168,8 @@ pub fn grid(cx: &mut InferCx) -> Option<Inferred> {
     Some(Inferred::one(dt, shape))
 }
 
-/// A picture of unknown size.
-pub fn picture(cx: &mut InferCx) -> Option<Inferred> {
+/// An image of unknown size.
+pub fn image(cx: &mut InferCx) -> Option<Inferred> {
     let colors = if onnx::attr_s(cx.node, "pixel_format") == Some("Grayscale") { 1i64 } else { 3 };
     let shape = vec![cx.unknown(0, 0), cx.unknown(0, 1), Dim::from(colors)];
     Some(Inferred::one(DType::Uint8, shape))
@@ -186,7 +186,7 @@ pub fn truths(cx: &mut InferCx) -> Option<Inferred> {
     Some(Inferred::one(DType::Bool, shape))
 }
 
-/// One whole number.
+/// One integer.
 pub fn count(_cx: &mut InferCx) -> Option<Inferred> {
     Some(Inferred::one(DType::Int64, Vec::new()))
 }

@@ -6,7 +6,7 @@ use crate::tensor::DType;
 
 use super::concat::Concat;
 use super::context::{CostCx, InferCx, Inferred, NodeView, Quantized, RelateCx, Related, Rewrite, RewriteCx, Role};
-use super::conv::{Conv, Layout};
+use super::conv::{Conv, ConvLayout};
 use super::elementwise::{Elementwise, Fold, folding, opaque};
 use super::fact::axis;
 use super::gemm::Gemm;
@@ -66,7 +66,7 @@ pub enum Gives {
     Sums,
 }
 
-static CONV_INNER: Conv = Conv { transposed: false, layout: Layout::ChannelsFirst };
+static CONV_INNER: Conv = Conv { transposed: false, layout: ConvLayout::ChannelsFirst };
 static UNARY: Elementwise = opaque(1);
 static BINARY: Elementwise = opaque(2);
 static THREE: Elementwise = folding(Fold::Where, 3);

@@ -1,4 +1,4 @@
-//! Whole numbers that grow evenly along each axis: positions in memory, by which exporters spell views with strides.
+//! Integers that grow evenly along each axis: positions in memory, by which exporters spell views with strides.
 
 use crate::algebra::Dim;
 use crate::tensor::DType;

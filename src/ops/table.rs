@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::context::Role;
-use super::conv::{Conv, Layout};
+use super::conv::{Conv, ConvLayout};
 use super::description::{Description, row};
 use super::elementwise::{Fold, Gives, folding, gradient, opaque};
 use super::opaque::{self as frozen, Frozen, Uncounted};
@@ -89,9 +89,9 @@ static TABLE: &Domain = &[
     row("ConcatFromSequence", &Frozen(SEQUENCE)),
     row("Constant", &constant::Constant).no_gradient(NO_FLOATS),
     row("ConstantOfShape", &shape::ConstantOfShape).no_gradient(NO_FLOATS),
-    row("Conv", &Conv { transposed: false, layout: Layout::ChannelsFirst }),
+    row("Conv", &Conv { transposed: false, layout: ConvLayout::ChannelsFirst }),
     row("ConvInteger", &over::CONV_SUMS),
-    row("ConvTranspose", &Conv { transposed: true, layout: Layout::ChannelsFirst }),
+    row("ConvTranspose", &Conv { transposed: true, layout: ConvLayout::ChannelsFirst }),
     row("Cos", &opaque(1)).computes(Pointwise, |cx| unary(cx, f64::cos)),
     row("Cosh", &opaque(1)),
     row("CumProd", &along::RUNNING),
@@ -133,7 +133,7 @@ static TABLE: &Domain = &[
     row("Hardmax", &softmax::Softmax),
     row("Identity", &folding(Fold::Same, 1)).computes(Moves, values::shaping::reshaped).gradient(gradient::identity),
     row("If", &control::If),
-    row("ImageDecoder", &frozen::Shaped("decodes a picture", frozen::picture)),
+    row("ImageDecoder", &frozen::Shaped("decodes an image", frozen::image)),
     row("InstanceNormalization", &normalization::PerChannel { role: Role::Norm })
         .computes(Mixes, values::normalize::instance),
     row("IsInf", &opaque(1).giving(Gives::Truth)).no_gradient(TRUTH),

@@ -7,8 +7,8 @@ use super::context::{InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx};
 use super::conv::Windowed;
 use super::fact::Places;
 
-/// `MaxUnpool`. Input 1 counts positions over batch, channels and picture as one; a pooling that runs over fewer
-/// channels counts accordingly. So channels pass where the picture that is filled has as many positions as the one
+/// `MaxUnpool`. Input 1 counts positions over batch, channels and image as one; a pooling that runs over fewer
+/// channels counts accordingly. So channels pass where the image that is filled has as many positions as the one
 /// that was pooled. In others a position of one channel may fall into another.
 pub struct Unpool;
 
@@ -22,8 +22,8 @@ fn filled(cx: &InferCx) -> Option<Vec<Dim>> {
     cx.shape(VALUES)?.get(2..)?.iter().enumerate().map(|(k, d)| w.restored(d, k)).collect()
 }
 
-/// Whether a picture of these sizes has the positions that were counted. Where a size that only a run can tell is no
-/// multiple of the stride, they lead out of the filled picture.
+/// Whether an image of these sizes has the positions that were counted. Where a size that only a run can tell is no
+/// multiple of the stride, they lead out of the filled image.
 fn as_pooled(places: &Places, sizes: &[Dim]) -> bool {
     let open = |(was, (back, is)): (&Dim, (&Dim, &Dim))| was == is || was.known().is_none() && back == is;
     let pairs = places.sizes.iter().zip(places.restored.iter().zip(sizes));
@@ -33,7 +33,7 @@ fn as_pooled(places: &Places, sizes: &[Dim]) -> bool {
 
 impl Operator for Unpool {
     fn about(&self) -> &'static str {
-        "batch and channels pass where the pooled picture is filled again; others and spatial axes freeze"
+        "batch and channels pass where the pooled image is filled again; others and spatial axes freeze"
     }
 
     fn places(&self) -> &'static [usize] {

@@ -120,7 +120,8 @@ pub fn allocate(curves: &[Curve], counts: &mut [usize], wanted: &Wanted) -> Vec<
         };
         let mut now = counts.to_vec();
         if reaches(&mut now, g, to) {
-            // The last step: of all that reach the target, with as few channels as that takes, the one that loses least.
+            // The last step: of all that reach the target, with as few channels as that takes, the one that loses
+            // least.
             let last = |g: &usize| {
                 let all: Vec<usize> = widths(now[*g], wanted.limits[*g], usize::MAX).collect();
                 let mut now = now.clone();

@@ -6,35 +6,35 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{Kind, UnknownKind};
+use crate::analysis::{AxisKind, UnknownKind};
 
 /// A choice of kinds. By default the inside of layers and of heads; the residual width, whole heads, experts and bins
 /// are shared by many layers or carry meanings of their own, and shrink only on request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Axes(BTreeSet<Kind>);
+pub struct Axes(BTreeSet<AxisKind>);
 
 impl Axes {
     /// What may shrink unless said otherwise.
-    const DEFAULT: [Kind; 3] = [Kind::Conv, Kind::Ffn, Kind::HeadDim];
+    const DEFAULT: [AxisKind; 3] = [AxisKind::Conv, AxisKind::Ffn, AxisKind::HeadDim];
 
     /// Every kind.
     pub fn all() -> Axes {
-        Axes(Kind::ALL.into())
+        Axes(AxisKind::ALL.into())
     }
 
     /// Whole heads instead of channels within heads.
     pub fn whole_heads() -> Axes {
-        Axes([Kind::Conv, Kind::Ffn, Kind::Heads].into())
+        Axes([AxisKind::Conv, AxisKind::Ffn, AxisKind::Heads].into())
     }
 
     /// These and others.
-    pub fn with(&self, more: impl IntoIterator<Item = Kind>) -> Axes {
+    pub fn with(&self, more: impl IntoIterator<Item = AxisKind>) -> Axes {
         Axes(self.0.iter().copied().chain(more).collect())
     }
 
     /// Whether groups of this kind may shrink.
-    pub fn contains(&self, kind: Kind) -> bool {
+    pub fn contains(&self, kind: AxisKind) -> bool {
         self.0.contains(&kind)
     }
 }
@@ -48,7 +48,7 @@ impl Default for Axes {
 /// As [`FromStr`] reads it.
 impl fmt::Display for Axes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |kinds: &mut dyn Iterator<Item = &Kind>| kinds.map(|k| k.name()).collect::<Vec<_>>();
+        let names = |kinds: &mut dyn Iterator<Item = &AxisKind>| kinds.map(|k| k.name()).collect::<Vec<_>>();
         let names = if Axes::DEFAULT.iter().all(|k| self.contains(*k)) {
             let mut rest = names(&mut self.0.iter().filter(|k| !Axes::DEFAULT.contains(k)));
             rest.insert(0, "default");
@@ -69,7 +69,7 @@ impl FromStr for Axes {
         for name in text.to_ascii_lowercase().split(',').map(str::trim) {
             match name {
                 "default" => out = out.with(Axes::DEFAULT),
-                "all" => out = out.with(Kind::ALL),
+                "all" => out = out.with(AxisKind::ALL),
                 _ => drop(out.0.insert(name.parse()?)),
             }
         }

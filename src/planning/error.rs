@@ -21,8 +21,8 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
-    /// A scheme orders by losses that nobody measured.
-    #[error("scheme {scheme} follows measured losses, and none were measured")]
+    /// A scheme orders by degradations that nobody measured.
+    #[error("scheme {scheme} follows measured degradations, and none were measured")]
     NoLosses {
         /// The scheme.
         scheme: &'static str,

@@ -13,7 +13,7 @@ use super::targets::share;
 pub enum Keep {
     /// At least this share of the answers, or this cosine of outputs that are no answers, is the original's.
     Agreement(f64),
-    /// At most this share of right answers is lost.
+    /// At most this top-1 accuracy is lost.
     Drop(f64),
 }
 

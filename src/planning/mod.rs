@@ -25,7 +25,7 @@ pub use gauge::Gauge;
 pub use keep::Keep;
 pub use options::{Options, Rescore};
 pub use patterns::{absent as absent_kinds, check_kinds};
-pub use run::{Aim, Plan, plan, replay};
+pub use run::{Plan, PlanRequest, plan, replay};
 pub use schemes::{Scheme, default_scheme, find as find_scheme, schemes};
 pub use scoring::first_scores;
 pub use targets::{Goal, Latency, Reached, Target, Targets};

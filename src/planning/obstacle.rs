@@ -7,14 +7,14 @@ use super::eligible::{Limit, limits};
 use super::error::{Error, Result};
 use super::options::Options;
 use super::schemes::Scheme;
-use crate::analysis::{Analysis, Kind, NodeId, TensorId};
+use crate::analysis::{Analysis, AxisKind, NodeId, TensorId};
 use crate::hint::Hint;
 use crate::ops::Work;
 
 /// Why no group may shrink.
 pub fn nothing(a: &Analysis, o: &Options) -> Error {
     let why = if !a.groups.is_empty() {
-        let left: Vec<Kind> = Kind::ALL.into_iter().filter(|k| a.groups.iter().any(|g| g.kind == *k)).collect();
+        let left: Vec<AxisKind> = AxisKind::ALL.into_iter().filter(|k| a.groups.iter().any(|g| g.kind == *k)).collect();
         let open = o.only.is_empty() && o.protect.is_empty();
         if !left.iter().any(|k| o.axes.contains(*k)) {
             let names = left.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
@@ -158,8 +158,8 @@ pub fn other_axes(
     o: &Options,
     reached: impl Fn(&[usize]) -> bool,
 ) -> Result<Option<Axes>> {
-    let absent = |k: &Kind| !o.axes.contains(*k) && a.groups.iter().any(|g| g.kind == *k);
-    let absent: Vec<Kind> = Kind::ALL.into_iter().filter(absent).collect();
+    let absent = |k: &AxisKind| !o.axes.contains(*k) && a.groups.iter().any(|g| g.kind == *k);
+    let absent: Vec<AxisKind> = AxisKind::ALL.into_iter().filter(absent).collect();
     for more in absent.iter().map(std::slice::from_ref).chain([&absent[..]]) {
         let axes = o.axes.with(more.iter().copied());
         let least = limits(a, scheme, &Options { axes: axes.clone(), ..o.clone() })?;

@@ -4,7 +4,7 @@ use globset::{Glob, GlobMatcher};
 
 use super::error::{Error, Result};
 use super::options::Options;
-use crate::analysis::{Analysis, Group, Kind};
+use crate::analysis::{Analysis, AxisKind, Group};
 use crate::hint::Hint;
 
 /// A compiled pattern.
@@ -41,7 +41,7 @@ pub fn check(a: &Analysis, o: &Options) -> Result<()> {
             return Err(unmatched(a, option, pattern));
         }
         if !hit.iter().any(|g| o.axes.contains(g.kind)) {
-            let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|k| hit.iter().any(|g| g.kind == *k)).collect();
+            let kinds: Vec<AxisKind> = AxisKind::ALL.into_iter().filter(|k| hit.iter().any(|g| g.kind == *k)).collect();
             let names = kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
             let why =
                 format!("matches only groups of kind {names}, which shrink with {} {}", Hint::Axes, o.axes.with(kinds));
@@ -55,11 +55,11 @@ pub fn check(a: &Analysis, o: &Options) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Unmatched`] with the kinds that there are.
-pub fn check_kinds(a: &Analysis, o: &Options, kinds: &[Kind]) -> Result<()> {
-    let known: Vec<Kind> = Kind::ALL.into_iter().filter(|k| a.groups.iter().any(|g| g.kind == *k)).collect();
+pub fn check_kinds(a: &Analysis, o: &Options, kinds: &[AxisKind]) -> Result<()> {
+    let known: Vec<AxisKind> = AxisKind::ALL.into_iter().filter(|k| a.groups.iter().any(|g| g.kind == *k)).collect();
     let Some(missing) = kinds.iter().find(|k| !known.contains(k)) else { return Ok(()) };
     let list = known.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ");
-    let alike = known.iter().find(|k| *missing == Kind::Heads && **k == Kind::QueryHeads);
+    let alike = known.iter().find(|k| *missing == AxisKind::Heads && **k == AxisKind::QueryHeads);
     let why = match alike {
         Some(k) => format!("its heads are of kind {k}, which shrink with {} {}", Hint::Axes, o.axes.with([*k])),
         None if known.is_empty() => "it has no groups that can shrink".to_owned(),
@@ -73,10 +73,10 @@ pub fn absent(a: &Analysis, o: &Options) -> Option<String> {
     if o.axes == super::Axes::all() {
         return None;
     }
-    let absent = |k: &Kind| {
+    let absent = |k: &AxisKind| {
         o.axes.contains(*k) && !super::Axes::default().contains(*k) && !a.groups.iter().any(|g| g.kind == *k)
     };
-    let names: Vec<&str> = Kind::ALL.into_iter().filter(absent).map(Kind::name).collect();
+    let names: Vec<&str> = AxisKind::ALL.into_iter().filter(absent).map(AxisKind::name).collect();
     (!names.is_empty()).then(|| format!("{}: no group of this model is of kind {}", Hint::Axes, names.join(" or ")))
 }
 

@@ -10,7 +10,7 @@ use super::obstacle;
 use super::options::Options;
 use super::schemes::Scheme;
 use super::scoring;
-use super::select::{Asides, State, Unit, give_back, ranking, shortest};
+use super::select::{Asides, Selection, Unit, give_back, ranking, shortest};
 use super::targets::{Basis, Latency, Reached, Targets};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
@@ -20,7 +20,7 @@ use crate::statistics::Statistics;
 
 /// What to aim at and by which means.
 #[derive(Clone, Copy)]
-pub struct Aim<'o> {
+pub struct PlanRequest<'o> {
     /// Scores channels.
     pub criterion: &'static dyn Criterion,
     /// Orders channels of different groups.
@@ -36,7 +36,7 @@ pub struct Aim<'o> {
     /// What is known beside the weights.
     pub statistics: &'o Statistics,
     /// What each group loses by the share of it that is gone; empty without a measurement.
-    pub losses: &'o [Vec<(f64, f64)>],
+    pub degradations: &'o [Vec<(f64, f64)>],
     /// What the output loses as channels of each group go, for schemes that follow that.
     pub curves: &'o [Curve],
     /// How much more the last groups count than the first under such a scheme.
@@ -88,10 +88,21 @@ impl Plan {
 ///
 /// # Errors
 /// When nothing can be pruned, a weight cannot be read, the criterion cannot score, or the job is to stop.
-pub fn plan(a: &Analysis, aim: &Aim, job: Job) -> Result<Plan> {
-    let Aim { criterion, scheme, score, targets, options: o, fixed_bytes, statistics, losses, curves, latency, .. } =
-        *aim;
-    if scheme.needs_losses() && losses.is_empty() {
+pub fn plan(a: &Analysis, request: &PlanRequest, job: Job) -> Result<Plan> {
+    let PlanRequest {
+        criterion,
+        scheme,
+        score,
+        targets,
+        options: o,
+        fixed_bytes,
+        statistics,
+        degradations,
+        curves,
+        latency,
+        ..
+    } = *request;
+    if scheme.needs_degradations() && degradations.is_empty() {
         return Err(Error::NoLosses { scheme: scheme.name() });
     }
     if scheme.follows_curves() && curves.len() != a.groups.len() {
@@ -104,15 +115,15 @@ pub fn plan(a: &Analysis, aim: &Aim, job: Job) -> Result<Plan> {
     let gauge = Gauge::new(Basis { channels, fixed_bytes, latency, ..Basis::new(a) }, targets);
     // A ratio is a share of what may shrink, and the schedule ends there instead of at nothing.
     let ratio = targets.only().and_then(|g| g.target.ends_at(g.wanted));
-    let mut state = State::new(&full);
+    let mut state = Selection::new(&full);
     let base = a.costs.macs.eval(&full).max(1.0);
     let tell = |counts: &[usize]| tell(job, a.costs.macs.eval(counts) / base, gauge.way(counts));
     let steps = if scheme.follows_curves() {
-        let steps = by_curves(&mut state, &gauge, &limits, aim);
+        let steps = by_curves(&mut state, &gauge, &limits, request);
         tell(&state.counts)?;
         steps
     } else {
-        Schedule { a, aim, limits: &limits, gauge: &gauge, channels, ratio }.run(&mut state, &mut board, &tell)?
+        Schedule { a, request, limits: &limits, gauge: &gauge, channels, ratio }.run(&mut state, &mut board, &tell)?
     };
     if ratio.is_none() {
         give_back(&mut state, &limits, |c| gauge.reached(c));
@@ -133,7 +144,7 @@ pub fn plan(a: &Analysis, aim: &Aim, job: Job) -> Result<Plan> {
 /// Linear steps from the whole model on, scores renewed between them.
 struct Schedule<'s> {
     a: &'s Analysis,
-    aim: &'s Aim<'s>,
+    request: &'s PlanRequest<'s>,
     limits: &'s [Limit],
     gauge: &'s Gauge<'s>,
     /// Channels of groups that may shrink.
@@ -144,8 +155,13 @@ struct Schedule<'s> {
 
 impl Schedule<'_> {
     /// Takes steps until the targets are reached; returns their number.
-    fn run(&self, state: &mut State, board: &mut Scoreboard, tell: &dyn Fn(&[usize]) -> Result<()>) -> Result<usize> {
-        let Aim { scheme, options: o, losses, .. } = *self.aim;
+    fn run(
+        &self,
+        state: &mut Selection,
+        board: &mut Scoreboard,
+        tell: &dyn Fn(&[usize]) -> Result<()>,
+    ) -> Result<usize> {
+        let PlanRequest { scheme, options: o, degradations, .. } = *self.request;
         let structures: Vec<&str> = self.a.groups.iter().map(|g| g.structure.as_str()).collect();
         let reached = |c: &[usize]| self.gauge.reached(c);
         let steps = o.steps.max(1);
@@ -158,7 +174,7 @@ impl Schedule<'_> {
                 board.refresh();
             }
             let gains = self.gauge.gains(&state.counts, self.limits);
-            let asides = Asides { structures: &structures, gains: &gains, losses };
+            let asides = Asides { structures: &structures, gains: &gains, degradations };
             let units = ranking(state, self.limits, scheme, &asides, |g| board.scores(g));
             let share = self.ratio.unwrap_or(1.0) * t as f64 / steps as f64;
             let gone = state.removed.iter().map(|u| u.channels.len()).sum();
@@ -191,19 +207,19 @@ fn tell(job: Job, macs: f64, way: f64) -> Result<()> {
 }
 
 /// Widths where the least is lost for what is saved; returns the number of steps.
-fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> usize {
+fn by_curves(state: &mut Selection, gauge: &Gauge, limits: &[Limit], request: &PlanRequest) -> usize {
     // Many widths are worth a look only where a look is quick.
     const FEW: usize = 24;
     const MANY: usize = 256;
     let mut counts = state.counts.clone();
     let wanted = Wanted {
         limits,
-        tilt: aim.tilt,
+        tilt: request.tilt,
         reached: &|c| gauge.reached(c),
         saved: &|c, g, to| gauge.saved(c, g, to),
         candidates: if gauge.is_quick() { MANY } else { FEW },
     };
-    let steps = allocate(aim.curves, &mut counts, &wanted);
+    let steps = allocate(request.curves, &mut counts, &wanted);
     for (group, gone) in &steps {
         let unit = limits[*group].unit.max(1);
         // In pieces that can be given back one by one.
@@ -213,7 +229,7 @@ fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> u
             let over = now % unit;
             let first = if over == 0 { unit } else { over }.min(left);
             let from = state.alive[*group].len() - now;
-            let order = &aim.curves[*group].order;
+            let order = &request.curves[*group].order;
             let channels: Vec<usize> = order.iter().skip(from).take(first).map(|c| *c as usize).collect();
             state.remove(Unit { group: *group, channels, key: 0.0 });
             left -= first;
@@ -222,7 +238,7 @@ fn by_curves(state: &mut State, gauge: &Gauge, limits: &[Limit], aim: &Aim) -> u
     steps.len()
 }
 
-fn reached_after(go: &[Unit], state: &State, reached: impl Fn(&[usize]) -> bool) -> bool {
+fn reached_after(go: &[Unit], state: &Selection, reached: impl Fn(&[usize]) -> bool) -> bool {
     let mut c = state.counts.clone();
     go.iter().for_each(|u| c[u.group] -= u.channels.len());
     reached(&c)
@@ -248,7 +264,7 @@ fn quota(units: &[Unit], scheme: &dyn Scheme, share: f64, gone: usize, total: us
         .count()
 }
 
-fn kept(state: &State) -> Vec<Vec<u32>> {
+fn kept(state: &Selection) -> Vec<Vec<u32>> {
     let alive = |a: &Vec<bool>| (0..a.len() as u32).filter(|c| a[*c as usize]).collect();
     state.alive.iter().map(alive).collect()
 }

@@ -17,8 +17,8 @@ pub struct GroupView<'a> {
     /// How much nearer the target comes when this group shrinks, relative to others; 1 for all where a target does not
     /// tell them apart.
     pub gain: f64,
-    /// Measured losses by the share of the group that is gone, ascending; empty where nothing was measured.
-    pub losses: &'a [(f64, f64)],
+    /// Measured degradations by the share of the group that is gone, ascending; empty where nothing was measured.
+    pub degradations: &'a [(f64, f64)],
 }
 
 /// A scheme orders the removable units of all groups by one key; the lowest goes first.
@@ -42,8 +42,8 @@ pub trait Scheme: Sync {
         false
     }
 
-    /// Whether the order follows measured losses.
-    fn needs_losses(&self) -> bool {
+    /// Whether the order follows measured degradations.
+    fn needs_degradations(&self) -> bool {
         false
     }
 
@@ -229,12 +229,12 @@ impl Scheme for Sensitivity {
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
         let of = |g: &GroupView| {
             let gone = shares(g).into_iter().zip(g.units).map(|(s, (n, _))| s + *n as f64 / g.size as f64);
-            gone.map(|share| loss(g.losses, share)).collect()
+            gone.map(|share| degradation(g.degradations, share)).collect()
         };
         groups.iter().map(of).collect()
     }
 
-    fn needs_losses(&self) -> bool {
+    fn needs_degradations(&self) -> bool {
         true
     }
 
@@ -249,7 +249,7 @@ impl Scheme for Allocate {
     }
 
     fn summary(&self) -> &'static str {
-        "channels go where the output loses least for what is saved, the layers that read them solved anew (on data, or drawn pictures)"
+        "channels go where the output loses least for what is saved, the layers that read them solved anew (on data, or drawn images)"
     }
 
     fn keys(&self, groups: &[GroupView]) -> Vec<Vec<f64>> {
@@ -261,8 +261,9 @@ impl Scheme for Allocate {
     }
 }
 
-/// The loss at a share, linear between measured ones. It never falls, and where nothing is lost the share decides.
-fn loss(measured: &[(f64, f64)], share: f64) -> f64 {
+/// The degradation at a share, linear between measured ones. It never falls, and where nothing is lost the share
+/// decides.
+fn degradation(measured: &[(f64, f64)], share: f64) -> f64 {
     const TIE: f64 = 1e-6;
     let mut from = (0.0, 0.0f64);
     for &(at, lost) in measured {
@@ -281,18 +282,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_met_between_measurements_and_never_fall() {
+    fn degradations_are_met_between_measurements_and_never_fall() {
         let measured = [(0.25, 0.1), (0.5, 0.05), (0.75, 0.4)];
-        let at = |share| (loss(&measured, share) * 1e4).round() / 1e4;
+        let at = |share| (degradation(&measured, share) * 1e4).round() / 1e4;
         assert_eq!([0.0, 0.125, 0.25, 0.5, 0.625, 0.75, 1.0].map(at), [0.0, 0.05, 0.1, 0.1, 0.25, 0.4, 0.5]);
-        let steps: Vec<f64> = (0..=20).map(|i| loss(&measured, f64::from(i) / 20.0)).collect();
+        let steps: Vec<f64> = (0..=20).map(|i| degradation(&measured, f64::from(i) / 20.0)).collect();
         assert!(steps.windows(2).all(|w| w[0] < w[1]), "{steps:?}");
     }
 
     #[test]
     fn groups_shrink_until_they_cost_the_same() {
         let units = [(1, 0.5); 4];
-        let view = |losses| GroupView { size: 4, removed: 0, units: &units, structure: "", gain: 1.0, losses };
+        let view =
+            |degradations| GroupView { size: 4, removed: 0, units: &units, structure: "", gain: 1.0, degradations };
         let keys = Sensitivity.keys(&[view(&[(0.5, 0.2)]), view(&[(0.5, 0.1)])]);
         assert!(keys[0].iter().zip(&keys[1]).all(|(a, b)| a > b), "{keys:?}");
     }

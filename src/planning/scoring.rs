@@ -1,9 +1,9 @@
 //! Contents of weights for scoring.
 
 use super::error::Result;
-use crate::analysis::{Analysis, Variant};
+use crate::analysis::{Analysis, WeightView};
 use crate::criteria::{
-    Criterion, GroupItems, Item, Needs, Role as Scored, ScoreOptions, Scoreboard, Weight, WeightData,
+    Criterion, GroupItems, ItemRole as Scored, Needs, ScoreOptions, Scoreboard, ScoredItem, Weight, WeightData,
 };
 use crate::index::Id;
 use crate::onnx;
@@ -45,7 +45,12 @@ fn inputs(a: &Analysis, statistics: &Statistics) -> onnx::Result<(Vec<Weight>, V
         items: g
             .items
             .iter()
-            .map(|i| Item { weight: i.variant.place(), axis: i.axis, role: scored(i.role), channel: i.channel.clone() })
+            .map(|i| ScoredItem {
+                weight: i.variant.place(),
+                axis: i.axis,
+                role: scored(i.role),
+                channel: i.channel.clone(),
+            })
             .collect(),
         statistics: statistics.groups.get(k).cloned().unwrap_or_default(),
     });
@@ -88,7 +93,7 @@ pub fn board(
 }
 
 /// The real numbers that a weight holds or stands for.
-fn numbers(a: &Analysis, v: &Variant, t: &TensorProto) -> onnx::Result<Vec<f32>> {
+fn numbers(a: &Analysis, v: &WeightView, t: &TensorProto) -> onnx::Result<Vec<f32>> {
     match v.quantized {
         Some(q) => onnx::dequantize(t, &a.graph.affine(&q)),
         None => Ok(onnx::to_f32(t)?.into_owned()),

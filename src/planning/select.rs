@@ -16,7 +16,7 @@ pub struct Unit {
 
 /// The state of all groups between steps.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct Selection {
     /// Channels that are still there.
     pub alive: Vec<Vec<bool>>,
     /// Their numbers.
@@ -25,10 +25,10 @@ pub struct State {
     pub removed: Vec<Unit>,
 }
 
-impl State {
+impl Selection {
     /// Nothing removed yet.
-    pub fn new(sizes: &[usize]) -> State {
-        State { alive: sizes.iter().map(|n| vec![true; *n]).collect(), counts: sizes.to_vec(), removed: Vec::new() }
+    pub fn new(sizes: &[usize]) -> Selection {
+        Selection { alive: sizes.iter().map(|n| vec![true; *n]).collect(), counts: sizes.to_vec(), removed: Vec::new() }
     }
 
     /// Takes a unit away.
@@ -46,12 +46,12 @@ pub struct Asides<'a> {
     /// What the target gains.
     pub gains: &'a [f64],
     /// What the model loses; empty where nothing was measured.
-    pub losses: &'a [Vec<(f64, f64)>],
+    pub degradations: &'a [Vec<(f64, f64)>],
 }
 
 /// All units that may go, in ranking order.
 pub fn ranking<'s>(
-    state: &State,
+    state: &Selection,
     limits: &[Limit],
     scheme: &dyn Scheme,
     asides: &Asides,
@@ -85,7 +85,7 @@ pub fn ranking<'s>(
             units: &views[g],
             structure: asides.structures[g],
             gain: asides.gains[g],
-            losses: asides.losses.get(g).map_or(&[], Vec::as_slice),
+            degradations: asides.degradations.get(g).map_or(&[], Vec::as_slice),
         })
         .collect();
     let keys = scheme.keys(&groups);
@@ -142,7 +142,7 @@ pub fn shortest(units: &[Unit], counts: &[usize], reached: impl Fn(&[usize]) -> 
 
 /// Gives back what the target does not need: in each group the units that went last, highest key first, as long as the
 /// target holds without them. What is left exceeds the target by less than any one of the rest is worth.
-pub fn give_back(state: &mut State, limits: &[Limit], reached: impl Fn(&[usize]) -> bool) {
+pub fn give_back(state: &mut Selection, limits: &[Limit], reached: impl Fn(&[usize]) -> bool) {
     let mut open: Vec<bool> = limits.iter().map(|l| l.fixed.is_none()).collect();
     let mut stay = Vec::with_capacity(state.removed.len());
     for unit in std::mem::take(&mut state.removed).into_iter().rev() {
@@ -184,7 +184,7 @@ mod tests {
         let reached = |c: &[usize]| cost(c) <= 44 - 18;
         let n = shortest(&all, &[4, 4], reached);
         assert_eq!(n, 3);
-        let mut state = State::new(&[4, 4]);
+        let mut state = Selection::new(&[4, 4]);
         all[..n].iter().cloned().for_each(|u| state.remove(u));
         let limits = [Limit { least: 1, fixed: None, unit: 1 }; 2];
         give_back(&mut state, &limits, reached);
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn one_coarse_unit_gives_many_fine_ones_back() {
         let unit = |group, c| Unit { group, channels: vec![c], key: c as f64 };
-        let mut state = State::new(&[4, 9]);
+        let mut state = Selection::new(&[4, 9]);
         (0..5).for_each(|c| state.remove(unit(1, c)));
         state.remove(unit(0, 0));
         // Group 0 is worth 10 a channel, group 1 is worth 1; 12 must go.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Context, Error, Request};
+use super::{Context, Error, PruneRequest};
 use crate::analysis::Analysis;
 use crate::data::BatchSource;
 use crate::job::{Job, Stage};
@@ -124,7 +124,7 @@ pub(super) fn measure_curves(
 type OfCurve = (&'static dyn AnyKey, fn(&ErrorCurve) -> Vec<f64>);
 
 /// What the criterion reads off error curves.
-fn by_curves(request: &Request) -> Vec<OfCurve> {
+fn by_curves(request: &PruneRequest) -> Vec<OfCurve> {
     let wanted = request.criterion.plan().statistics().into_iter();
     let of = |key: &'static dyn AnyKey| match line(key)?.pass {
         Pass::Curves(of) => Some((key, of)),
@@ -143,7 +143,7 @@ fn ascending(scores: &[f64]) -> Vec<u32> {
 pub(super) fn calibration<'a>(
     source: &'a dyn BatchSource,
     runtime: &'a dyn Runtime,
-    request: &Request,
+    request: &PruneRequest,
     job: Job<'a>,
 ) -> Calibration<'a> {
     Calibration {
@@ -162,7 +162,7 @@ pub(super) struct Measured {
     /// What is known beside the weights.
     pub statistics: Statistics,
     /// What each group loses by the share of it that is gone; empty where that was not measured.
-    pub losses: Vec<Vec<(f64, f64)>>,
+    pub degradations: Vec<Vec<(f64, f64)>>,
     /// What the output loses as channels of each group go; empty where the scheme does not ask.
     pub curves: Vec<Curve>,
     /// How much more the last groups count than the first.
@@ -177,7 +177,7 @@ impl Measured {
             all.extend(left.iter().filter_map(|g| old.get_mut(*g)?.take()));
         }
         keep(&mut self.statistics.groups, left);
-        keep(&mut self.losses, left);
+        keep(&mut self.degradations, left);
         keep(&mut self.curves, left);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::timed::{unconfirmed, why_unconfirmed};
-use super::{Context, Error, Ledger, Request};
+use super::{Context, Error, Ledger, PruneRequest};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::hint::Hint;
@@ -94,7 +94,7 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Runs the file against the silenced original.
+    /// Runs the file against the masked original.
     fn check(&self, runtime: &dyn Runtime, warnings: &mut Vec<String>) -> Result<Checked, Error> {
         let Trial { a, kept, staged, cx: Context { request, .. } } = *self;
         let session = request.session.clone();
@@ -232,7 +232,7 @@ fn verification(v: &rewriting::Verdict) -> Verification {
 }
 
 /// Says so when the clock does not follow the MACs, and what usually helps.
-pub(super) fn latency_advice(report: &Report, request: &Request, warnings: &mut Vec<String>) {
+pub(super) fn latency_advice(report: &Report, request: &PruneRequest, warnings: &mut Vec<String>) {
     let Some(l) = &report.latency else { return };
     if l.pair.ratio >= 0.75 * report.speedup || report.times.is_some() {
         return;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Request;
+use super::PruneRequest;
 use crate::job::Job;
 use crate::report::Timings;
 use crate::runtime::OnDemand;
@@ -11,7 +11,7 @@ use crate::runtime::OnDemand;
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     /// What to do.
-    pub request: &'a Request,
+    pub request: &'a PruneRequest,
     /// The one runtime of the whole run.
     pub runtime: &'a OnDemand,
     /// Who is told, and what stops the run.

@@ -1,6 +1,6 @@
 //! What a run does unless it is told otherwise, by what there is to go by.
 
-use super::{Error, Request};
+use super::{Error, PruneRequest};
 use crate::criteria;
 use crate::onnx::Model;
 use crate::planning::{self, Scheme};
@@ -46,11 +46,11 @@ impl Preset {
 }
 
 impl Defaults {
-    /// The settings that measured best (`docs/RECOVERY.md`): with data, or pictures that can be drawn in its place,
+    /// The settings that measured best (`docs/RECOVERY.md`): with data, or images that can be drawn in its place,
     /// widths by what the output loses and layers solved anew; for other models what their weights tell.
     pub fn of(model: &Model, data: bool) -> Defaults {
-        let pictures = || model.graph().is_ok_and(drawn::takes_pictures);
-        if data || pictures() { Defaults::MEASURED } else { Defaults::WEIGHTS }
+        let images = || model.graph().is_ok_and(drawn::takes_images);
+        if data || images() { Defaults::MEASURED } else { Defaults::WEIGHTS }
     }
 
     /// What is done where nothing can stand in for data after all.
@@ -65,7 +65,7 @@ impl Defaults {
     }
 
     /// Makes a request follow these.
-    pub(super) fn settle(self, request: &mut Request) -> Result<(), Error> {
+    pub(super) fn settle(self, request: &mut PruneRequest) -> Result<(), Error> {
         request.criterion = criteria::find(self.criterion)?;
         request.scheme = planning::find_scheme(self.scheme)?;
         request.recover.refit = self.refit;

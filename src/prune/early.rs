@@ -1,6 +1,6 @@
 //! What can be told before any work is done.
 
-use super::{Context, Error, Request};
+use super::{Context, Error, PruneRequest};
 use crate::analysis::Analysis;
 use crate::data;
 use crate::onnx;
@@ -27,7 +27,7 @@ pub(super) fn check_surroundings(cx: Context, target: Option<&Path>) -> Result<(
 ///
 /// # Errors
 /// When a pattern matches nothing, nothing may shrink, or the data does not fit.
-pub(super) fn check_model(a: &Analysis, request: &Request) -> Result<Vec<String>, Error> {
+pub(super) fn check_model(a: &Analysis, request: &PruneRequest) -> Result<Vec<String>, Error> {
     let mut warnings = Vec::new();
     if request.recipe.is_none() {
         planning::check_kinds(a, &request.options, &request.kinds)?;
@@ -38,9 +38,9 @@ pub(super) fn check_model(a: &Analysis, request: &Request) -> Result<Vec<String>
     Ok(warnings)
 }
 
-/// Right answers are counted in the first output. Data that is only looked at needs no fitting classes.
-fn check_classes(a: &Analysis, request: &Request) -> Result<Option<String>, Error> {
-    let counts = request.recover.any() || request.sensitivity || request.scheme.needs_losses();
+/// Labels are compared in the first output. Data that is only looked at needs no fitting classes.
+fn check_classes(a: &Analysis, request: &PruneRequest) -> Result<Option<String>, Error> {
+    let counts = request.recover.any() || request.sensitivity || request.scheme.needs_degradations();
     let classes = request.data.as_deref().map_or(&[][..], |source| source.classes());
     let output = a.graph.proto().output.first();
     let (Some(output), true) = (output, counts && !classes.is_empty()) else { return Ok(None) };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Request;
+use super::PruneRequest;
 use crate::analysis::{Analysis, count};
 use crate::onnx::Model;
 use crate::planning::Plan;
@@ -10,7 +10,7 @@ use crate::report::{ModelFigures, Report, Settings, Timings, VERSION, overview};
 
 pub(super) fn start_report(
     a: &Analysis,
-    request: &Request,
+    request: &PruneRequest,
     plan: &Plan,
     missed: Option<String>,
     pruned: &Model,
@@ -61,7 +61,7 @@ pub(super) fn start_report(
 }
 
 /// What was asked, enough to do it again. A replay is of what was asked first, but for what it sets itself.
-fn settings(request: &Request) -> Settings {
+fn settings(request: &PruneRequest) -> Settings {
     let asked = || Settings {
         criterion: request.criterion.name().to_owned(),
         scheme: request.scheme.name().to_owned(),

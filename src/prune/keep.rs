@@ -2,7 +2,7 @@
 
 use super::calibrate::{Measured, calibration};
 use super::plan::make_plan;
-use super::{Context, Error, Request, with_layout};
+use super::{Context, Error, PruneRequest, with_layout};
 use crate::analysis::Analysis;
 use crate::job::{FigureName, Job, Stage, Unit};
 use crate::planning::targets::Speedup;
@@ -25,7 +25,7 @@ const NEAR: f64 = 1.04;
 const MOST: usize = 12;
 
 /// What a search came to.
-pub(super) struct Found {
+pub(super) struct Searched {
     /// The speed-up.
     pub speedup: f64,
     /// Why it does not do.
@@ -39,7 +39,7 @@ pub(super) fn largest_speedup(
     keep: Keep,
     samples: &Samples,
     measured: &Measured,
-) -> Result<Found, Error> {
+) -> Result<Searched, Error> {
     cx.job.stage(Stage::Search)?;
     let (mut good, mut bad): (Option<f64>, Option<f64>) = (None, None);
     let mut worst = String::new();
@@ -72,7 +72,7 @@ pub(super) fn largest_speedup(
             None => bad = Some(speedup),
         }
     }
-    Ok(Found {
+    Ok(Searched {
         speedup: good.unwrap_or(RANGE.0),
         missed: good.is_none().then(|| format!("no speed-up of {:.2}x or more leaves {keep}{worst}", RANGE.0)),
     })
@@ -86,7 +86,7 @@ fn candidate(
     samples: &Samples,
     measured: &Measured,
 ) -> Result<Option<Recovery>, Error> {
-    let request = &Request { targets: Targets::one(&Speedup, speedup), ..cx.request.clone() };
+    let request = &PruneRequest { targets: Targets::one(&Speedup, speedup), ..cx.request.clone() };
     let (plan, _) = make_plan(a, Context { request, ..cx }, measured)?;
     if plan.is_missed() {
         return Ok(None);

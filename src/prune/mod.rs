@@ -27,7 +27,7 @@ use crate::runtime::OnDemand;
 
 pub use defaults::{Defaults, Preset};
 pub use pruned::{Outcome, Prepared, Pruned};
-pub use request::{Error, Request};
+pub use request::{Error, PruneRequest};
 
 use calibrate::{Measured, calibrate, measure_curves, measure_sensitivity, samples};
 use context::{Context, Ledger};
@@ -42,15 +42,15 @@ use run::{limited, rewrite};
 ///
 /// ```
 /// use onnx_prune::targets::{Ratio, Targets};
-/// use onnx_prune::{Job, Model, Request, prune};
+/// use onnx_prune::{Job, Model, PruneRequest, prune};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tiny/convnext_ts.onnx");
 /// let model = Model::load(path)?;
-/// let pruned = prune(&model, &Request::new(Targets::one(&Ratio, 0.5)), Job::default())?;
+/// let pruned = prune(&model, &PruneRequest::new(Targets::one(&Ratio, 0.5)), Job::default())?;
 /// assert!(pruned.report.verification.is_some());
 /// assert!(pruned.report.after.params < pruned.report.before.params);
 /// // The result is a model like any other.
-/// let again = prune(&pruned.model, &Request::new(Targets::one(&Ratio, 0.5)), Job::default())?;
+/// let again = prune(&pruned.model, &PruneRequest::new(Targets::one(&Ratio, 0.5)), Job::default())?;
 /// assert!(again.report.after.params < pruned.report.after.params);
 /// # Ok(())
 /// # }
@@ -59,7 +59,7 @@ use run::{limited, rewrite};
 /// # Errors
 /// Anything that makes the result less than certain; [`Error::Cancelled`] and its like when the job is to stop
 /// ([`is_cancelled`](crate::job::is_cancelled) tells).
-pub fn prune(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Result<Pruned, Error> {
+pub fn prune(model: impl Into<Arc<Model>>, request: &PruneRequest, job: Job) -> Result<Pruned, Error> {
     Ok(run::run(model.into(), request, None, job)?.0)
 }
 
@@ -70,7 +70,7 @@ pub fn prune(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Resul
 /// As [`prune`], and when `target` cannot be written.
 pub fn prune_to(
     model: impl Into<Arc<Model>>,
-    request: &Request,
+    request: &PruneRequest,
     target: impl AsRef<Path>,
     job: Job,
 ) -> Result<Prepared, Error> {
@@ -84,7 +84,7 @@ pub fn prune_to(
 ///
 /// # Errors
 /// When the model cannot be analysed, has nothing to prune, or cannot be rewritten.
-pub fn shrink(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Result<(Plan, Model), Error> {
+pub fn shrink(model: impl Into<Arc<Model>>, request: &PruneRequest, job: Job) -> Result<(Plan, Model), Error> {
     let runtime = OnDemand::new(request.runtime, request.library.clone());
     let cx = Context { request, runtime: &runtime, job };
     let mut a = rewriting::analyse(model, &request.shapes, request.sharing())?;
@@ -97,7 +97,11 @@ pub fn shrink(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Resu
 ///
 /// # Errors
 /// When the model cannot be analysed, cut or run.
-pub fn measure_only(model: impl Into<Arc<Model>>, request: &Request, job: Job) -> Result<SensitivityReport, Error> {
+pub fn measure_only(
+    model: impl Into<Arc<Model>>,
+    request: &PruneRequest,
+    job: Job,
+) -> Result<SensitivityReport, Error> {
     let runtime = OnDemand::new(request.runtime, request.library.clone());
     let cx = Context { request, runtime: &runtime, job };
     early::check_surroundings(cx, None)?;
@@ -108,7 +112,7 @@ pub fn measure_only(model: impl Into<Arc<Model>>, request: &Request, job: Job) -
     // Nothing is allocated.
     let scheme = request.scheme;
     let scheme = if scheme.follows_curves() { planning::find_scheme("global")? } else { scheme };
-    let cx = Context { request: &Request { scheme, ..request.clone() }, ..cx };
+    let cx = Context { request: &PruneRequest { scheme, ..request.clone() }, ..cx };
     let mut seconds = Timings::default();
     let samples = samples(&a, cx, &mut seconds)?;
     let statistics = calibrate(&a, cx, &mut seconds)?;

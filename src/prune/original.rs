@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Request;
+use super::PruneRequest;
 use crate::hint::Hint;
 use crate::onnx::{self, Model};
 use crate::rewriting;
 
 /// The model without what the request wants gone besides channels. It is copied only where something goes.
-pub(super) fn prepared(mut model: Arc<Model>, request: &Request, warnings: &mut Vec<String>) -> Arc<Model> {
+pub(super) fn prepared(mut model: Arc<Model>, request: &PruneRequest, warnings: &mut Vec<String>) -> Arc<Model> {
     if request.strip_debug {
         onnx::strip_debug(&mut Arc::make_mut(&mut model).proto);
     } else {

@@ -6,7 +6,7 @@ use super::{Context, Error, with_layout};
 use crate::analysis::Analysis;
 use crate::onnx;
 use crate::planning::targets::Size;
-use crate::planning::{self, Aim, Latency, Plan, Targets};
+use crate::planning::{self, Latency, Plan, PlanRequest, Targets};
 use crate::report::TimeReport;
 use crate::rewriting;
 
@@ -36,7 +36,7 @@ pub(super) fn plan_within(
     let full = a.full_counts();
     let mut beside = a.graph.model.file_bytes as f64 - a.costs.weight_bytes(&full);
     for _ in 0..4 {
-        let aim = Aim {
+        let planned = PlanRequest {
             criterion: request.criterion,
             scheme: request.scheme,
             score: request.score,
@@ -44,12 +44,12 @@ pub(super) fn plan_within(
             options: &request.options,
             fixed_bytes: beside,
             statistics: &measured.statistics,
-            losses: &measured.losses,
+            degradations: &measured.degradations,
             curves: &measured.curves,
             tilt: measured.tilt,
             latency,
         };
-        let plan = planning::plan(a, &aim, cx.job)?;
+        let plan = planning::plan(a, &planned, cx.job)?;
         let Some(limit) = targets.wanted(&Size).filter(|_| !plan.is_missed()) else { return Ok(plan) };
         // Whoever rewrites what cannot follow makes another plan, without it.
         let Ok(proto) = rewriting::prune(a, &plan.kept_atoms(a)) else { return Ok(plan) };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Defaults;
-use crate::analysis::{Kind, Shapes, Sharing};
+use crate::analysis::{AxisKind, Shapes, Sharing};
 use crate::criteria::{self, Criterion, ScoreOptions};
 use crate::data::BatchSource;
 use crate::hint::Hint;
@@ -82,7 +82,7 @@ pub enum Error {
     #[error("the model has no output that could be compared with the original's")]
     NoOutputs,
     /// Without data, measuring takes longer than anyone may want to wait for what comes of it.
-    #[error("measuring what the output loses on drawn pictures takes {:.0} T MACs", .macs / 1e12)]
+    #[error("measuring what the output loses on drawn images takes {:.0} T MACs", .macs / 1e12)]
     Work {
         /// Multiplications that it takes.
         macs: f64,
@@ -109,18 +109,18 @@ impl Error {
     }
 }
 
-/// What to do. [`Request::new`] fills everything in but the targets; change what should be different:
+/// What to do. [`PruneRequest::new`] fills everything in but the targets; change what should be different:
 ///
 /// ```
 /// use onnx_prune::targets::{Goal, Params, Speedup, Targets};
-/// use onnx_prune::Request;
+/// use onnx_prune::PruneRequest;
 ///
-/// let mut request = Request::new(Targets::one(&Speedup, 2.0).and(Goal::new(&Params, 0.6)));
+/// let mut request = PruneRequest::new(Targets::one(&Speedup, 2.0).and(Goal::new(&Params, 0.6)));
 /// request.score.seed = 7;
 /// request.options.protect.push("stem.*".to_owned());
 /// ```
 #[derive(Clone)]
-pub struct Request {
+pub struct PruneRequest {
     /// Importance criterion.
     pub criterion: &'static dyn Criterion,
     /// Scheme.
@@ -134,7 +134,7 @@ pub struct Request {
     /// Options of planning.
     pub options: Options,
     /// Kinds that some group must be of: a model without heads cannot lose any.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<AxisKind>,
     /// Sizes of open input dimensions.
     pub shapes: Shapes,
     /// Kept channels of an earlier run, to be used instead of a search.
@@ -143,7 +143,7 @@ pub struct Request {
     pub strip_debug: bool,
     /// Whether a missed target is written all the same.
     pub force: bool,
-    /// Whether the result is checked against the silenced original.
+    /// Whether the result is checked against the masked original.
     pub verify: bool,
     /// Whether a result that could not be verified as a whole is not written.
     pub strict: bool,
@@ -171,14 +171,14 @@ pub struct Request {
     pub otherwise: Option<Defaults>,
 }
 
-impl Request {
+impl PruneRequest {
     /// Channels with the smallest weights go, and no data is needed; the result is verified, latency is not measured.
-    /// [`Request::recommended`] keeps more of what a model knows.
+    /// [`PruneRequest::recommended`] keeps more of what a model knows.
     pub fn new(targets: impl Into<Targets>) -> Self {
         let targets = targets.into();
         let Defaults { round_to, round_from, steps, .. } = Defaults::WEIGHTS;
         let everything = targets.wanted(&Ratio).is_some();
-        Request {
+        PruneRequest {
             criterion: &criteria::L2,
             scheme: planning::default_scheme(),
             score: ScoreOptions::default(),
@@ -222,7 +222,8 @@ impl Request {
         data: Option<Arc<dyn BatchSource>>,
     ) -> Result<Self, Error> {
         let given = data.is_some();
-        let mut request = Request { data, otherwise: Defaults::otherwise(model, given), ..Request::new(targets) };
+        let mut request =
+            PruneRequest { data, otherwise: Defaults::otherwise(model, given), ..PruneRequest::new(targets) };
         Defaults::of(model, given).settle(&mut request)?;
         Ok(request)
     }
@@ -244,9 +245,9 @@ impl Request {
     }
 }
 
-/// Half the MACs, by [`Request::new`].
-impl Default for Request {
+/// Half the MACs, by [`PruneRequest::new`].
+impl Default for PruneRequest {
     fn default() -> Self {
-        Request::new(Targets::one(&Speedup, 2.0))
+        PruneRequest::new(Targets::one(&Speedup, 2.0))
     }
 }

@@ -12,7 +12,7 @@ use super::keep::{self, largest_speedup};
 use super::plan::make_plan;
 use super::pruned::Pruned;
 use super::tilt::choose_tilt;
-use super::{Error, Request, early, original, with_layout};
+use super::{Error, PruneRequest, early, original, with_layout};
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, count};
 use crate::job::{Job, Stage, is_cancelled};
@@ -24,7 +24,7 @@ use crate::recovery::samples::Samples;
 use crate::report::{Report, SensitivityReport, TimeReport, Timings, text};
 use crate::rewriting;
 use crate::runtime::{self, Choice, OnDemand};
-use crate::sensitivity::losses;
+use crate::sensitivity::degradations;
 
 /// How often a plan is made anew because a node cannot follow it.
 const MAX_ROUNDS: usize = 8;
@@ -32,7 +32,7 @@ const MAX_ROUNDS: usize = 8;
 /// The whole run; the staged file beside `target` is what was verified, and `None` where nothing is to be put in place.
 pub(super) fn run(
     model: Arc<Model>,
-    request: &Request,
+    request: &PruneRequest,
     target: Option<&Path>,
     job: Job,
 ) -> Result<(Pruned, Option<Staged>), Error> {
@@ -73,7 +73,7 @@ fn analyse(model: Arc<Model>, cx: Context, ledger: &mut Ledger) -> Result<Analys
 
 /// The samples that the run needs, and the request as it can be followed: where nothing can stand in for data, what is
 /// done instead.
-fn settle(a: &Analysis, cx: Context, ledger: &mut Ledger) -> Result<(Request, Option<Samples>), Error> {
+fn settle(a: &Analysis, cx: Context, ledger: &mut Ledger) -> Result<(PruneRequest, Option<Samples>), Error> {
     let mut settled = limited(a, cx.request);
     let read = samples(a, Context { request: &settled, ..cx }, &mut ledger.seconds);
     let samples = match (read, settled.otherwise) {
@@ -104,9 +104,9 @@ fn measure(
     measure_curves(a, cx, samples, &mut measured)?;
     choose_tilt(a, cx, samples, &mut measured)?;
     let mut sensitivity = None;
-    if (request.sensitivity || request.scheme.needs_losses()) && request.recipe.is_none() {
+    if (request.sensitivity || request.scheme.needs_degradations()) && request.recipe.is_none() {
         let found = measure_sensitivity(a, cx, &measured.statistics)?;
-        measured.losses = losses(a, &found);
+        measured.degradations = degradations(a, &found);
         sensitivity = Some(found);
     }
     seconds.calibrate += clock.elapsed().as_secs_f64();
@@ -119,12 +119,12 @@ fn reachable(
     cx: Context,
     samples: Option<&Samples>,
     measured: &Measured,
-) -> Result<(Request, Option<String>), Error> {
+) -> Result<(PruneRequest, Option<String>), Error> {
     let request = cx.request;
     match (request.keep, samples) {
         (Some(keep), Some(samples)) if request.recipe.is_none() => {
             let found = largest_speedup(a, cx, keep, samples, measured)?;
-            Ok((Request { targets: Targets::one(&Speedup, found.speedup), ..request.clone() }, found.missed))
+            Ok((PruneRequest { targets: Targets::one(&Speedup, found.speedup), ..request.clone() }, found.missed))
         }
         (Some(_), None) => Err(Error::NoData),
         _ => Ok((request.clone(), None)),
@@ -272,7 +272,7 @@ fn is_about_samples(e: &Error) -> bool {
 }
 
 /// The request with a limit on runs, where it has none.
-pub(super) fn limited(a: &Analysis, request: &Request) -> Request {
+pub(super) fn limited(a: &Analysis, request: &PruneRequest) -> PruneRequest {
     let mut request = request.clone();
     let limit =
         || runtime::generous_limit(a.costs.macs.eval(&a.full_counts()), a.graph.count(), a.graph.model.file_bytes);
@@ -281,7 +281,7 @@ pub(super) fn limited(a: &Analysis, request: &Request) -> Request {
 }
 
 /// A target in MACs needs some to begin with.
-fn counts_macs(a: &Analysis, request: &Request) -> Result<(), Error> {
+fn counts_macs(a: &Analysis, request: &PruneRequest) -> Result<(), Error> {
     let macs = a.costs.macs.eval(&a.full_counts());
     let needs = request.targets.iter().any(|g| g.target.needs_macs());
     if !needs || request.recipe.is_some() || macs > 0.0 && macs.is_finite() {

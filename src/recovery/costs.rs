@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::quality::{loss, outputs};
 use super::samples::Samples;
 use super::segments::{Network, Runner};
-use super::write::{Addends, Place, write};
+use super::write::{Addends, LayerPlace, write};
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, Kind};
+use crate::analysis::{Analysis, AxisKind};
 use crate::job::Unit;
 use crate::onnx::Model;
 use crate::ops::Role;
@@ -24,7 +24,7 @@ pub const SAMPLES: usize = 64;
 const SHARES: [f64; 2] = [0.3, 0.7];
 
 /// The curve of each group that may shrink. `found` are the errors of its readers; a group without any is taken in the
-/// order of its scores, and its channels are silenced.
+/// order of its scores, and its channels are masked.
 ///
 /// The runner's job is told how many candidates of how many are done.
 ///
@@ -86,7 +86,7 @@ pub fn output_losses(
             let gone = ((share * size as f64).round() as usize).clamp(1, size.max(2) - 1);
             let mut stay = order[gone..].to_vec();
             stay.sort_unstable();
-            let proto = rewriting::silenced(a, &Kept::from([(atom, Arc::from(stay))]))?;
+            let proto = rewriting::masked(a, &Kept::from([(atom, Arc::from(stay))]))?;
             let model = Model { proto, external: a.graph.model.external.clone(), ..Model::default() };
             let mut network = Network::new(&model, samples, batches.clone(), runner);
             let given = outputs(&mut network, samples, batches.clone())?;
@@ -112,13 +112,13 @@ fn is_stream(a: &Analysis, g: usize) -> bool {
         let uses = group.items.iter().filter(|i| i.role == role).map(|i| a.variants[i.variant].uses.len());
         uses.sum::<usize>()
     };
-    with(Role::In) > 1 || group.kind == Kind::Conv && with(Role::Out) > 1
+    with(Role::In) > 1 || group.kind == AxisKind::Conv && with(Role::Out) > 1
 }
 
 /// Gives the readers of a group the weights of a point.
 fn altered(a: &Analysis, layers: &[Layer], point: &Point, network: &mut Network) -> Result<()> {
-    let places: HashMap<usize, Place> =
-        point.readers.iter().filter_map(|(l, ..)| Some((*l, Place::of(a, &layers[*l], network)?))).collect();
+    let places: HashMap<usize, LayerPlace> =
+        point.readers.iter().filter_map(|(l, ..)| Some((*l, LayerPlace::of(a, &layers[*l], network)?))).collect();
     for (l, weight, addend) in &point.readers {
         if let Some(place) = places.get(l) {
             write(&mut network.graph, &layers[*l], place, weight, Some(Addends::More(addend)))?;

@@ -1,4 +1,4 @@
-//! What stands in for data where there is none: drawn pictures for a model of pictures, in the range that it was
+//! What stands in for data where there is none: drawn images for a model of images, in the range that it was
 //! trained on as far as its first layers tell; random numbers for others.
 
 use rand::SeedableRng;
@@ -9,7 +9,7 @@ use super::samples::{Samples, declared};
 use super::segments::{Network, Runner};
 use super::store::Room;
 use crate::analysis::Analysis;
-use crate::data::{Batch, BatchSource, InMemory, Pass, SourceError, Target, dead_leaves};
+use crate::data::{Batch, BatchSource, InMemory, Label, Pass, SourceError, dead_leaves};
 use crate::onnx::proto::GraphProto;
 use crate::report::StandIn;
 use crate::rewriting;
@@ -17,28 +17,28 @@ use crate::runtime::{Dim, IoInfo, Tensor};
 use crate::statistics::{Lot, Reading, Sampler, layers};
 use crate::tensor::DType;
 
-/// Small pictures that are drawn, and large ones: these have more positions.
-const PICTURES: [usize; 2] = [256, 128];
+/// Small images that are drawn, and large ones: these have more positions.
+const IMAGES: [usize; 2] = [256, 128];
 
-/// Pixels of a picture that is large.
+/// Pixels of an image that is large.
 const LARGE: usize = 96 * 96;
 
-/// Pixels along a side of the smallest picture.
+/// Pixels along a side of the smallest image.
 const SMALLEST: usize = 16;
 
-/// Channels that a picture has at most.
+/// Channels that an image has at most.
 const CHANNELS: usize = 16;
 
-/// Pictures that go through the model at once, where it takes any number.
+/// Images that go through the model at once, where it takes any number.
 const BATCH: usize = 32;
 
-/// Random inputs where the model takes no pictures.
+/// Random inputs where the model takes no images.
 const RANDOM: u64 = 64;
 
-/// Pictures that tell ranges apart, and the first layers that are asked.
+/// Images that tell ranges apart, and the first layers that are asked.
 const ASKED: (usize, usize) = (8, 6);
 
-/// Positions in a picture that are looked at to tell ranges apart.
+/// Positions in an image that are looked at to tell ranges apart.
 const POSITIONS: usize = 1024;
 
 /// What pixels from 0 to 1 become.
@@ -58,7 +58,7 @@ impl Scaling {
     const ALL: [Scaling; 4] = [Scaling::Standard, Scaling::Unit, Scaling::Symmetric, Scaling::Bytes];
 
     fn apply(self, pixel: f32) -> f32 {
-        // Mean and deviation of the drawn pictures.
+        // Mean and deviation of the drawn images.
         const MEAN: f32 = 0.5;
         const DEVIATION: f32 = 0.29;
         match self {
@@ -70,40 +70,40 @@ impl Scaling {
     }
 }
 
-/// How a picture lies in an input.
+/// How an image lies in an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layout {
+struct ImageLayout {
     channels: usize,
     height: usize,
     width: usize,
     channels_last: bool,
 }
 
-impl Layout {
-    /// `None` where sizes are not those of pictures; unknown ones may be.
-    fn of(dims: &[Option<usize>]) -> Option<Layout> {
+impl ImageLayout {
+    /// `None` where sizes are not those of images; unknown ones may be.
+    fn of(dims: &[Option<usize>]) -> Option<ImageLayout> {
         let [_, b, c, d] = *dims else { return None };
         let few = |n: Option<usize>| n.filter(|n| (1..=CHANNELS).contains(n));
         let side = |n: Option<usize>| n.unwrap_or(SMALLEST) >= SMALLEST;
         let known = |n: Option<usize>| n.unwrap_or(0);
         match (few(b), few(d)) {
             (Some(channels), _) if side(c) && side(d) => {
-                Some(Layout { channels, height: known(c), width: known(d), channels_last: false })
+                Some(ImageLayout { channels, height: known(c), width: known(d), channels_last: false })
             }
             (_, Some(channels)) if side(b) && side(c) => {
-                Some(Layout { channels, height: known(b), width: known(c), channels_last: true })
+                Some(ImageLayout { channels, height: known(b), width: known(c), channels_last: true })
             }
             _ => None,
         }
     }
 }
 
-/// Drawn pictures for the only input of a model.
+/// Drawn images for the only input of a model.
 #[derive(Clone, Debug)]
 pub struct Drawn {
     input: String,
-    layout: Layout,
-    /// Pictures in a batch.
+    layout: ImageLayout,
+    /// Images in a batch.
     batch: usize,
     count: usize,
     scaling: Scaling,
@@ -111,7 +111,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// For a model whose only input, as far as it is declared, takes pictures.
+    /// For a model whose only input, as far as it is declared, takes images.
     fn for_model(a: &Analysis, seed: u64) -> Option<Drawn> {
         let inputs = a.graph.free_inputs();
         let [input] = inputs[..] else { return None };
@@ -120,12 +120,12 @@ impl Drawn {
             return None;
         }
         let shape = a.facts.concrete(id, &a.facts.bindings)?;
-        let layout = Layout::of(&shape.iter().copied().map(Some).collect::<Vec<_>>())?;
+        let layout = ImageLayout::of(&shape.iter().copied().map(Some).collect::<Vec<_>>())?;
         let fixed = match declared(a.graph.proto()).first().and_then(|i| i.dims.as_ref()?.first().cloned()) {
             Some(Dim::Fixed(n)) => Some(n),
             _ => None,
         };
-        let count = PICTURES[usize::from(layout.height * layout.width > LARGE)];
+        let count = IMAGES[usize::from(layout.height * layout.width > LARGE)];
         let input = input.name().to_owned();
         Some(Drawn { input, layout, batch: fixed.unwrap_or(BATCH).max(1), count, scaling: Scaling::Standard, seed })
     }
@@ -135,11 +135,11 @@ impl Drawn {
     }
 
     fn make(&self, number: usize) -> std::result::Result<Batch, SourceError> {
-        let Layout { channels, height, width, channels_last } = self.layout;
+        let ImageLayout { channels, height, width, channels_last } = self.layout;
         let mut values = Vec::with_capacity(self.batch * channels * height * width);
-        for picture in number * self.batch..(number + 1) * self.batch {
+        for image in number * self.batch..(number + 1) * self.batch {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-            rng.set_stream(picture as u64);
+            rng.set_stream(image as u64);
             let planes = dead_leaves(channels, height, width, &mut rng);
             let area = height * width;
             let pixel = |i: usize| match channels_last {
@@ -155,7 +155,7 @@ impl Drawn {
         let names = (0..self.batch).map(|k| format!("drawn {}", number * self.batch + k)).collect();
         Ok(Batch {
             inputs: vec![(self.input.clone(), Tensor::new(shape, values)?)],
-            targets: vec![Target::Unknown; self.batch],
+            targets: vec![Label::Unknown; self.batch],
             names,
             frames: Vec::new(),
         })
@@ -168,8 +168,8 @@ impl BatchSource for Drawn {
     }
 }
 
-/// Whether a model takes pictures, as far as it declares its inputs, so that some can be drawn for it.
-pub fn takes_pictures(graph: &GraphProto) -> bool {
+/// Whether a model takes images, as far as it declares its inputs, so that some can be drawn for it.
+pub fn takes_images(graph: &GraphProto) -> bool {
     let inputs = declared(graph);
     let [input] = &inputs[..] else { return false };
     let size = |d: &Dim| match d {
@@ -177,7 +177,7 @@ pub fn takes_pictures(graph: &GraphProto) -> bool {
         _ => None,
     };
     let dims: Option<Vec<Option<usize>>> = input.dims.as_ref().map(|dims| dims.iter().map(size).collect());
-    input.dtype == DType::Float && dims.is_some_and(|d| Layout::of(&d).is_some())
+    input.dtype == DType::Float && dims.is_some_and(|d| ImageLayout::of(&d).is_some())
 }
 
 /// What stands in for data, read for the model.
@@ -204,7 +204,7 @@ pub fn stand_in(a: &Analysis, seed: u64, room: &Room, runner: Runner) -> rewriti
         }
     }
     let scaling = best.map_or(Scaling::Standard, |b| b.1);
-    read(&drawn.scaled(scaling, drawn.count), StandIn::DrawnPictures)
+    read(&drawn.scaled(scaling, drawn.count), StandIn::DrawnImages)
 }
 
 /// Random inputs as data.
@@ -214,13 +214,13 @@ pub fn stand_in(a: &Analysis, seed: u64, room: &Room, runner: Runner) -> rewriti
 pub fn random(a: &Analysis, seed: u64, count: u64) -> rewriting::Result<InMemory> {
     let batch = |i: u64| {
         let inputs = rewriting::concrete_inputs(a, seed.wrapping_add(i << 32))?;
-        Ok(Batch { inputs, targets: vec![Target::Unknown], names: vec![format!("random {i}")], frames: Vec::new() })
+        Ok(Batch { inputs, targets: vec![Label::Unknown], names: vec![format!("random {i}")], frames: Vec::new() })
     };
     (0..count).map(batch).collect::<rewriting::Result<_>>().map(InMemory)
 }
 
-/// How far the first layers' channels are from mean 0 and variance 1, which normalisations have seen to in training: the
-/// mean Kullback-Leibler divergence of normal distributions.
+/// How far the first layers' channels are from mean 0 and variance 1, which normalisations have seen to in training:
+/// the mean Kullback-Leibler divergence of normal distributions.
 fn strangeness(a: &Analysis, drawn: &Drawn, runner: Runner) -> rewriting::Result<f64> {
     let samples = Samples::read(drawn, a.graph.proto(), 0, &Room::default())?;
     let batches = 0..samples.batches();

@@ -10,7 +10,7 @@ use crate::onnx::{self, walk};
 /// The main graph as who reads what.
 pub struct Flow<'g> {
     nodes: &'g [NodeProto],
-    /// Tensors that each node reads, those that its bodies read included.
+    /// Tensors that each node reads, those that its subgraphs read included.
     reads: Vec<Vec<&'g str>>,
     makers: HashMap<&'g str, usize>,
     outputs: Vec<&'g str>,
@@ -87,9 +87,9 @@ impl<'g> Flow<'g> {
             let name = a.graph.node(u.node).output.first().map_or("", String::as_str);
             match (a.graph.scope_of(u.node), self.maker(name)) {
                 (0, Some(i)) => out[i] = true,
-                // Inside of some body.
+                // Inside of some subgraph.
                 _ => (0..self.nodes.len())
-                    .filter(|i| walk::bodies(&self.nodes[*i]).next().is_some())
+                    .filter(|i| walk::subgraphs(&self.nodes[*i]).next().is_some())
                     .for_each(|i| out[i] = true),
             }
         }

@@ -1,8 +1,8 @@
 //! Accuracy won back from data without training.
 //!
 //! Both networks run side by side over calibration samples, in pieces ([`segments`]), and each layer of the pruned one
-//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be moved by
-//! what pruning did to them, too. What comes of it is told on samples that were not solved with, where there are enough.
+//! is solved against what the original gives ([`mod@refit`]). Statistics of batch normalisations can be moved by what
+//! pruning did to them, too. What comes of it is told on samples that were not solved with, where there are enough.
 
 pub mod costs;
 pub mod drawn;

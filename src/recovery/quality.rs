@@ -37,8 +37,8 @@ pub fn outputs(network: &mut Network, samples: &Samples, batches: Range<usize>) 
     batches.map(of_batch).collect()
 }
 
-/// Compares outputs with the original's, batch by batch; `from` is the first batch's number. Outputs whose shape depends
-/// on what they hold are left out; `None` where nothing is left.
+/// Compares outputs with the original's, batch by batch; `from` is the first batch's number. Outputs whose shape
+/// depends on what they hold are left out; `None` where nothing is left.
 ///
 /// # Errors
 /// When they cannot be compared.
@@ -81,8 +81,8 @@ pub fn likeness(given: &[Outputs], wanted: &[Outputs], samples: &Samples, from: 
 }
 
 /// What outputs have lost against the original's: of class scores the mean Kullback-Leibler divergence, of others the
-/// mean square of the difference relative to their variance; the mean over outputs. An output that has another shape has
-/// lost all; infinite where one is not finite.
+/// mean square of the difference relative to their variance; the mean over outputs. An output that has another shape
+/// has lost all; infinite where one is not finite.
 pub fn loss(given: &[Outputs], wanted: &[Outputs]) -> f64 {
     let names: Vec<&String> = wanted.first().into_iter().flatten().map(|(n, _)| n).collect();
     let of = |name: &String| -> f64 {
@@ -156,7 +156,7 @@ mod tests {
         let one = |values: Vec<f32>, shape: &[usize]| vec![vec![("y".to_owned(), Tensor::new(shape, values).unwrap())]];
         let found = loss(&one(vec![3f32.ln(), 0.0], &[1, 2]), &one(vec![0.0, 0.0], &[1, 2]));
         assert!((found - expected).abs() < 1e-6);
-        // A picture: squares 1, 0, 0, 0 against a variance sum of 2.
+        // An image: squares 1, 0, 0, 0 against a variance sum of 2.
         let found = loss(&one(vec![2.0, 2.0, 2.0, 2.0], &[1, 1, 2, 2]), &one(vec![1.0, 2.0, 2.0, 3.0], &[1, 1, 2, 2]));
         assert!((found - 1.0).abs() < 1e-6);
     }

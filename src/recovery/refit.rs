@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use super::flow::Flow;
 use super::samples::Samples;
 use super::segments::{Network, Runner};
-use super::solve::{Part, solve_parts};
+use super::solve::{LayerPart, solve_parts};
 use super::store::Values;
-use super::write::{Addends, Place, write};
+use super::write::{Addends, LayerPlace, write};
 use crate::algebra::Kept;
 use crate::analysis::{Analysis, TensorId};
 use crate::job::Unit;
@@ -153,7 +153,7 @@ pub fn refit<'r>(
 struct Fit<'f> {
     layer: &'f Layer,
     reading: Reading,
-    place: Place,
+    place: LayerPlace,
     /// The outputs of the original that are left.
     channels: Vec<usize>,
     input: &'f str,
@@ -197,7 +197,7 @@ impl<'f> Fit<'f> {
         known: impl Fn(&str) -> bool,
     ) -> Option<Fit<'f>> {
         let c = &layer.consumer;
-        let place = Place::of(small, layer, network)?;
+        let place = LayerPlace::of(small, layer, network)?;
         // A weight of several layers stays one.
         if Initializers::of(&network.graph).is_shared(&network.graph.node[place.node], c.contraction.weight) {
             return None;
@@ -337,13 +337,13 @@ impl<'f> Fit<'f> {
             values.chunks_exact(outputs).flat_map(|row| &row[g * per_group..(g + 1) * per_group]).copied().collect()
         };
         let intercept = self.place.intercept.is_some();
-        let parts: Vec<Part> = std::mem::take(&mut rows.x)
+        let parts: Vec<LayerPart> = std::mem::take(&mut rows.x)
             .into_par_iter()
             .enumerate()
             .with_max_len(1)
             .map(|(g, x)| {
                 let own = g * per_group..(g + 1) * per_group;
-                Part {
+                LayerPart {
                     x,
                     y: column(&rows.y, g),
                     sum: rows.sums.as_ref().map(|[_, pruned]| column(pruned, g)),

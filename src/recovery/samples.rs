@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::store::{Room, Values};
-use crate::data::{Batch, BatchSource, Pass, SourceError, Target};
+use crate::data::{Batch, BatchSource, Label, Pass, SourceError};
 use crate::onnx::proto::{GraphProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use crate::report::StandIn;
 use crate::runtime::{Dim, IoInfo, Tensor};
@@ -22,7 +22,7 @@ const ENOUGH: usize = 32;
 pub struct Samples {
     /// Input tensors by name, with one value for each batch.
     pub(super) inputs: Vec<(String, Values)>,
-    targets: Vec<Vec<Target>>,
+    targets: Vec<Vec<Label>>,
     names: Vec<Vec<String>>,
     /// First batch of those set aside; the number of batches where there are none.
     aside: usize,
@@ -116,23 +116,23 @@ impl Samples {
     }
 
     /// What the model ought to answer to the samples of a batch.
-    pub fn targets(&self, batch: usize) -> &[Target] {
+    pub fn targets(&self, batch: usize) -> &[Label] {
         &self.targets[batch]
     }
 
     /// Some of the batches as a source of their own.
-    pub fn part(&self, batches: std::ops::Range<usize>) -> Part<'_> {
-        Part { samples: self, batches }
+    pub fn part(&self, batches: std::ops::Range<usize>) -> BatchRange<'_> {
+        BatchRange { samples: self, batches }
     }
 }
 
 /// Some batches.
-pub struct Part<'s> {
+pub struct BatchRange<'s> {
     samples: &'s Samples,
     batches: std::ops::Range<usize>,
 }
 
-impl BatchSource for Part<'_> {
+impl BatchSource for BatchRange<'_> {
     fn pass(&self, _: &[IoInfo]) -> std::result::Result<Pass<'_>, SourceError> {
         Ok(Pass::new(self.batches.clone().map(|k| {
             let of = |(name, values): &(String, Values)| Ok((name.clone(), Tensor::clone(&**values.get(k)?)));

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::samples::Samples;
-use super::store::{Room, Stored, Values};
+use super::store::{Room, StoredTensor, Values};
 use crate::job::Job;
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
 use crate::runtime::{self, Runtime, SessionOptions, Tensor};
 use crate::statistics::{Error, Result};
 
-/// Whole numbers and truth values of at most so many elements that are the same in every batch become constants of a
+/// Integers and truth values of at most so many elements that are the same in every batch become constants of a
 /// piece: they are sizes and positions, which runtimes want to know beforehand.
 const SMALL: usize = 64;
 
@@ -39,7 +39,7 @@ pub struct Network<'a> {
     /// The graph; weights may change as long as no node that reads them has run.
     pub graph: GraphProto,
     makers: HashMap<String, usize>,
-    /// Nodes that read a tensor, bodies included.
+    /// Nodes that read a tensor, subgraphs included.
     readers: HashMap<String, Vec<usize>>,
     /// Nodes that depend on no input: they run again in every piece that reads them, so that they stay constants.
     constant: Vec<bool>,
@@ -50,7 +50,7 @@ pub struct Network<'a> {
     room: Room,
 }
 
-/// What a node reads, outer tensors of its bodies included.
+/// What a node reads, outer tensors of its subgraphs included.
 fn reads(node: &NodeProto) -> impl Iterator<Item = &str> {
     node.input.iter().map(String::as_str).filter(|n| !n.is_empty()).chain(onnx::captures(node))
 }
@@ -121,7 +121,7 @@ impl<'a> Network<'a> {
     ///
     /// # Errors
     /// When it is not live or cannot be read back.
-    pub fn get(&self, name: &str, batch: usize) -> Result<std::sync::Arc<Stored>> {
+    pub fn get(&self, name: &str, batch: usize) -> Result<std::sync::Arc<StoredTensor>> {
         Ok(self.values(name)?.get(batch)?)
     }
 

@@ -16,7 +16,7 @@ const USUAL: [f64; 2] = [1e-2, 1e-1];
 const MANY: usize = 4;
 
 /// One group of a layer.
-pub(super) struct Part<'p> {
+pub(super) struct LayerPart<'p> {
     pub x: Vec<f32>,
     pub y: Vec<f32>,
     /// What the pruned network adds to the output.
@@ -30,7 +30,7 @@ pub(super) struct Part<'p> {
 
 /// Solutions of all groups with one ridge.
 pub(super) fn solve_parts(
-    mut parts: Vec<Part>,
+    mut parts: Vec<LayerPart>,
     width: usize,
     solved: usize,
     intercept: bool,
@@ -41,10 +41,10 @@ pub(super) fn solve_parts(
     let mut xs = xs;
     let fits: Vec<Regression> =
         xs.par_iter_mut().with_max_len(1).map(|x| Regression::new(x, width, solved, intercept)).collect();
-    let right = |(fit, part): (&Regression, &Part)| fit.right(&part.y, part.scale.len(), intercept);
+    let right = |(fit, part): (&Regression, &LayerPart)| fit.right(&part.y, part.scale.len(), intercept);
     let rights: Vec<Right> = fits.par_iter().zip(&parts).with_max_len(1).map(right).collect();
     let plain = |ridge: f64| -> Vec<Solution> {
-        let one = |((fit, part), right): ((&Regression, &Part), &Right)| {
+        let one = |((fit, part), right): ((&Regression, &LayerPart), &Right)| {
             let found = fit.ridge(ridge).and_then(|r| fit.solve(&r, right, part.prior));
             found.unwrap_or_else(|| as_it_was(part, width, solved, intercept))
         };
@@ -63,7 +63,7 @@ pub(super) fn solve_parts(
     };
     let mut found = plain(ridge);
     if let Some((range, repeats)) = clamp {
-        let targets: Vec<Vec<f32>> = parts.iter().map(Part::before_activation).collect();
+        let targets: Vec<Vec<f32>> = parts.iter().map(LayerPart::before_activation).collect();
         let all = fits.par_iter().zip(&mut parts).zip(&mut found).zip(&targets).with_max_len(1);
         all.for_each(|(((fit, part), solution), target)| {
             let Some(ridge) = fit.ridge(ridge) else { return };
@@ -85,7 +85,7 @@ pub(super) fn solve_parts(
 }
 
 /// The weights as they were, where the inputs tell nothing.
-fn as_it_was(part: &Part, width: usize, solved: usize, intercept: bool) -> Solution {
+fn as_it_was(part: &LayerPart, width: usize, solved: usize, intercept: bool) -> Solution {
     let outputs = part.scale.len();
     let mean = |o: usize| part.y.iter().skip(o).step_by(outputs).take(solved).map(|v| f64::from(*v)).sum::<f64>();
     Solution {
@@ -94,7 +94,7 @@ fn as_it_was(part: &Part, width: usize, solved: usize, intercept: bool) -> Solut
     }
 }
 
-impl Part<'_> {
+impl LayerPart<'_> {
     /// What an output of the layer comes to in front of the activation, in the pruned network.
     fn behind(&self, i: usize, y: f32) -> f32 {
         let o = i % self.scale.len();

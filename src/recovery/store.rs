@@ -53,12 +53,12 @@ impl Drop for Taken {
 
 /// A tensor with the room it takes.
 #[derive(Debug)]
-pub struct Stored {
+pub struct StoredTensor {
     tensor: Tensor,
     _taken: Option<Taken>,
 }
 
-impl std::ops::Deref for Stored {
+impl std::ops::Deref for StoredTensor {
     type Target = Tensor;
 
     fn deref(&self) -> &Tensor {
@@ -79,20 +79,20 @@ pub struct Values {
 struct Slot {
     dtype: DType,
     shape: Vec<usize>,
-    place: Place,
+    place: SlotPlace,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum SlotPlace {
     Nothing,
-    Memory(Arc<Stored>),
+    Memory(Arc<StoredTensor>),
     File { from: u64 },
 }
 
 impl Values {
     /// Places for so many batches.
     pub fn new(batches: usize, room: &Room) -> Values {
-        let nothing = Slot { dtype: DType::Undefined, shape: Vec::new(), place: Place::Nothing };
+        let nothing = Slot { dtype: DType::Undefined, shape: Vec::new(), place: SlotPlace::Nothing };
         Values { slots: vec![nothing; batches], room: room.clone(), file: None }
     }
 
@@ -104,7 +104,7 @@ impl Values {
         let Some(slot) = self.slots.get_mut(batch) else { return Ok(()) };
         (slot.dtype, slot.shape) = (tensor.dtype(), tensor.shape().to_vec());
         slot.place = match self.room.take(tensor.bytes()) {
-            Some(taken) => Place::Memory(Arc::new(Stored { tensor, _taken: Some(taken) })),
+            Some(taken) => SlotPlace::Memory(Arc::new(StoredTensor { tensor, _taken: Some(taken) })),
             None => {
                 let file = match &mut self.file {
                     Some(file) => file,
@@ -116,7 +116,7 @@ impl Values {
                 let mut to = BufWriter::with_capacity(1 << 18, &mut *file);
                 tensor.write_raw(&mut to)?;
                 to.flush()?;
-                Place::File { from }
+                SlotPlace::File { from }
             }
         };
         Ok(())
@@ -126,16 +126,16 @@ impl Values {
     ///
     /// # Errors
     /// When it cannot be read back, or was never kept.
-    pub fn get(&self, batch: usize) -> io::Result<Arc<Stored>> {
+    pub fn get(&self, batch: usize) -> io::Result<Arc<StoredTensor>> {
         let slot = self.slots.get(batch);
         match (slot, slot.map(|s| &s.place), &self.file) {
-            (_, Some(Place::Memory(stored)), _) => Ok(Arc::clone(stored)),
-            (Some(slot), Some(Place::File { from }), Some(file)) => {
+            (_, Some(SlotPlace::Memory(stored)), _) => Ok(Arc::clone(stored)),
+            (Some(slot), Some(SlotPlace::File { from }), Some(file)) => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
                 file.seek(SeekFrom::Start(*from))?;
                 let mut from = BufReader::with_capacity(1 << 18, &mut *file);
                 let tensor = Tensor::read_raw(slot.dtype, &slot.shape, &mut from)?;
-                Ok(Arc::new(Stored { tensor, _taken: None }))
+                Ok(Arc::new(StoredTensor { tensor, _taken: None }))
             }
             _ => Err(io::Error::new(io::ErrorKind::NotFound, "no such value")),
         }
@@ -157,7 +157,7 @@ mod tests {
         let tensor = |k: usize| Tensor::new([2, 5], (0..10).map(|i| (i + 100 * k) as f32).collect::<Vec<_>>()).unwrap();
         let mut values = Values::new(4, &room);
         (0..4).for_each(|k| values.put(k, tensor(k)).unwrap());
-        let in_memory = |v: &Values| v.slots.iter().filter(|s| matches!(s.place, Place::Memory(_))).count();
+        let in_memory = |v: &Values| v.slots.iter().filter(|s| matches!(s.place, SlotPlace::Memory(_))).count();
         assert_eq!(in_memory(&values), 2);
         for k in [3, 0, 2, 1] {
             assert_eq!(**values.get(k).unwrap(), tensor(k));

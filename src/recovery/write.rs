@@ -8,7 +8,7 @@ use crate::statistics::{Intercept, Layer};
 
 /// Where a layer's values stand in a network's graph.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct LayerPlace {
     /// The layer.
     pub node: usize,
     /// Node and input of what holds the addends.
@@ -24,9 +24,9 @@ pub enum Addends<'v> {
     More(&'v [f32]),
 }
 
-impl Place {
+impl LayerPlace {
     /// Where the values of a layer of `a` stand in a network of the same names; `None` where one cannot be changed.
-    pub fn of(a: &Analysis, layer: &Layer, network: &Network) -> Option<Place> {
+    pub fn of(a: &Analysis, layer: &Layer, network: &Network) -> Option<LayerPlace> {
         let graph = &network.graph;
         let node = network.node_of(a.graph.name(layer.output))?;
         let initializers = Initializers::of(graph);
@@ -42,7 +42,7 @@ impl Place {
             }
             Intercept::Nowhere => None,
         };
-        writable(&(node, layer.consumer.contraction.weight)).then_some(Place { node, intercept })
+        writable(&(node, layer.consumer.contraction.weight)).then_some(LayerPlace { node, intercept })
     }
 }
 
@@ -54,7 +54,7 @@ impl Place {
 pub fn write(
     graph: &mut GraphProto,
     layer: &Layer,
-    place: &Place,
+    place: &LayerPlace,
     weight: &[f32],
     addends: Option<Addends>,
 ) -> Result<bool> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::analysis::{Analysis, Kind, VariantId};
+use crate::analysis::{Analysis, AxisKind, VariantId};
 use crate::criteria::{Normalization, Reduction};
-use crate::data::Origin;
+use crate::data::DataOrigin;
 use crate::planning::{Keep, Options, Reached, Targets};
 use crate::runtime::latency::Pair;
 use crate::runtime::{Choice, Device, LoadedLibrary};
@@ -44,7 +44,7 @@ pub struct GroupChange {
     /// Name of the weight that produces the channels.
     pub name: String,
     /// What the channels are for.
-    pub kind: Kind,
+    pub kind: AxisKind,
     /// Channels before.
     pub before: usize,
     /// Channels after.
@@ -72,14 +72,14 @@ pub struct FrozenAxes {
     pub members: Vec<(String, usize)>,
 }
 
-/// What the check of silenced against removed found.
+/// What the check of masked against removed found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
-    /// Largest difference to what the silenced original gives, as a share of the element's scale.
+    /// Largest difference to what the masked original gives, as a share of the element's scale.
     pub difference: f64,
-    /// Groups whose removed channels were silenced in the original.
+    /// Groups whose removed channels were masked in the original.
     pub compared: usize,
-    /// Groups that an operator mixes across, reordered instead of silenced.
+    /// Groups that an operator mixes across, reordered instead of masked.
     pub mixed: usize,
     /// Outputs that were compared.
     pub outputs: usize,
@@ -145,10 +145,10 @@ pub struct SensitivityPoint {
     /// Channels that stay, those with the highest scores.
     pub kept: usize,
     /// What is lost; below 0 where something is won.
-    pub loss: f64,
+    pub degradation: f64,
 }
 
-/// What sensitivity is a loss of.
+/// What sensitivity is a degradation of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SensitivityMeasure {
@@ -163,7 +163,7 @@ pub enum SensitivityMeasure {
 pub struct SensitivityReport {
     /// What is lost.
     pub of: SensitivityMeasure,
-    /// Right answers of the original, where the data has classes.
+    /// Top-1 accuracy of the original, where the data has classes.
     pub original: Option<f64>,
     /// Every group that may shrink.
     pub groups: Vec<GroupSensitivity>,
@@ -172,9 +172,9 @@ pub struct SensitivityReport {
 /// What a plan for a time rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimeReport {
-    /// Excerpts of the model that were timed.
+    /// Subgraphs of the model that were timed.
     pub timed: usize,
-    /// Excerpts whose time was known from earlier runs.
+    /// Subgraphs whose time was known from earlier runs.
     pub known: usize,
     /// Parts that cannot run alone.
     pub left_out: usize,
@@ -200,7 +200,7 @@ pub struct Timings {
     pub rewrite: f64,
     /// Writing and syncing.
     pub write: f64,
-    /// Silenced equals removed.
+    /// Masked equals removed.
     pub verify: f64,
     /// Least squares and statistics of batch normalisations.
     #[serde(default)]
@@ -212,7 +212,7 @@ pub struct Timings {
 /// How far a model gives what the original gives, on calibration samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Likeness {
-    /// Share of right answers in the first output, where the data has classes.
+    /// Top-1 accuracy in the first output, where the data has classes.
     pub accuracy: Option<f64>,
     /// Share of the samples with the same answer, of a classifier.
     pub same_answer: Option<f64>,
@@ -226,8 +226,8 @@ pub struct Likeness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StandIn {
-    /// Pictures that the program drew.
-    DrawnPictures,
+    /// Images that the program drew.
+    DrawnImages,
     /// Random numbers.
     RandomInputs,
 }
@@ -242,7 +242,7 @@ pub struct Recovery {
     pub samples: usize,
     /// Whether these are others than those that layers were solved with.
     pub held_out: bool,
-    /// Share of right answers of the original, where the data has classes.
+    /// Top-1 accuracy of the original, where the data has classes.
     pub original: Option<f64>,
     /// Right after pruning.
     pub pruned: Option<Likeness>,
@@ -302,7 +302,7 @@ pub struct Settings {
     pub drop_initializer_inputs: bool,
     /// The calibration data.
     #[serde(default)]
-    pub data: Option<Origin>,
+    pub data: Option<DataOrigin>,
     /// The runtime asked for.
     #[serde(default)]
     pub runtime: Choice,
@@ -343,7 +343,7 @@ pub struct Report {
     pub groups: Vec<GroupChange>,
     /// Every weight axis that cannot shrink.
     pub frozen: Vec<FrozenAxes>,
-    /// The check of silenced against removed.
+    /// The check of masked against removed.
     pub verification: Option<Verification>,
     /// Why there is no verification, where one was wanted.
     pub not_verified: Option<String>,

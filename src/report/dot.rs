@@ -6,11 +6,11 @@ use std::fmt::Write;
 use super::data::{Recipe, overview};
 use super::text::percent;
 use crate::algebra::Atom;
-use crate::analysis::{Analysis, Kind, NodeId};
+use crate::analysis::{Analysis, AxisKind, NodeId};
 use crate::escape;
 use crate::ops::Role;
 
-/// How the picture looks: from the top down, so that a page holds its width.
+/// How the diagram looks: from the top down, so that a page holds its width.
 const LOOK: &str = "\
 digraph groups {
   graph [rankdir=TB, ranksep=0.45, nodesep=0.25];
@@ -81,16 +81,16 @@ fn short(weight: &str) -> &str {
     weight.strip_suffix(".weight").filter(|name| !name.is_empty()).unwrap_or(weight)
 }
 
-fn colour(kind: Kind) -> &'static str {
+fn colour(kind: AxisKind) -> &'static str {
     match kind {
-        Kind::Conv => "lightblue",
-        Kind::Ffn => "lightcyan",
-        Kind::HeadDim => "palegreen",
-        Kind::Heads => "gold",
-        Kind::QueryHeads => "khaki",
-        Kind::Residual => "lightpink",
-        Kind::Experts => "sandybrown",
-        Kind::Distribution => "plum",
+        AxisKind::Conv => "lightblue",
+        AxisKind::Ffn => "lightcyan",
+        AxisKind::HeadDim => "palegreen",
+        AxisKind::Heads => "gold",
+        AxisKind::QueryHeads => "khaki",
+        AxisKind::Residual => "lightpink",
+        AxisKind::Experts => "sandybrown",
+        AxisKind::Distribution => "plum",
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::data::whole;
-use crate::data::Origin;
+use crate::data::DataOrigin;
 use crate::metrics::{ClassFigures, Confusion, Figure, Unit};
 use crate::runtime::latency::Latency;
 use crate::runtime::{Device, LoadedLibrary};
@@ -64,7 +64,7 @@ pub struct EvaluatedData {
     /// Its name: the path.
     pub name: String,
     /// How it was read, where it lies on disk.
-    pub origin: Option<Origin>,
+    pub origin: Option<DataOrigin>,
     /// Samples that the models were run on.
     pub samples: u64,
     /// Samples that could not be used.
@@ -173,7 +173,7 @@ pub struct Prediction {
     /// The most likely classes, the likeliest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassScore>,
-    /// What was found in the picture, the surest first.
+    /// What was found in the image, the surest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boxes: Option<Vec<FoundBox>>,
 }

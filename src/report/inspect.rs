@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::data::{FrozenAxes, GroupChange, overview, whole};
 use crate::algebra::Dim;
-use crate::analysis::{Analysis, Group, Kind, NodeId};
+use crate::analysis::{Analysis, AxisKind, Group, NodeId};
 use crate::hint::Hint;
 use crate::onnx::proto::ValueInfoProto;
 use crate::onnx::{self};
@@ -22,24 +22,24 @@ pub struct Port {
     /// Element type.
     pub dtype: String,
     /// Sizes as the file gives them. `None` where the rank is unknown.
-    pub shape: Option<Vec<Size>>,
+    pub shape: Option<Vec<DimSize>>,
 }
 
 /// A size as the file gives it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Size {
+pub enum DimSize {
     /// A number.
     Known(i64),
     /// The name of an open dimension, or what it is computed from.
     Open(String),
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for DimSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Size::Known(n) => n.fmt(f),
-            Size::Open(name) => f.write_str(name),
+            DimSize::Known(n) => n.fmt(f),
+            DimSize::Open(name) => f.write_str(name),
         }
     }
 }
@@ -92,7 +92,7 @@ pub struct InspectedGroup {
     /// The node that writes the channels with it.
     pub node: String,
     /// What the channels are for.
-    pub kind: Kind,
+    pub kind: AxisKind,
     /// Whether groups of this kind shrink unless told otherwise.
     pub by_default: bool,
     /// Number of channels.
@@ -216,7 +216,7 @@ fn port(a: &Analysis, v: &ValueInfoProto) -> Port {
     let fact = a.graph.id(v.name()).map(|id| &a.facts.tensors[id]);
     let dtype = fact.map(|f| f.dtype).unwrap_or_default();
     let dims = fact.and_then(|f| f.shape.as_ref());
-    let size = |d: &Dim| d.known().map_or_else(|| Size::Open(a.facts.symbols.show(d)), Size::Known);
+    let size = |d: &Dim| d.known().map_or_else(|| DimSize::Open(a.facts.symbols.show(d)), DimSize::Known);
     let shape = dims.map(|dims| dims.iter().map(size).collect());
     Port { name: v.name().to_owned(), dtype: dtype.name().to_owned(), shape }
 }

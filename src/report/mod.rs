@@ -1,4 +1,4 @@
-//! What a run has to tell: as data, as JSON that can be replayed, as rows of text, as a picture.
+//! What a run has to tell: as data, as JSON that can be replayed, as rows of text, as a diagram.
 
 mod data;
 mod dot;
@@ -20,4 +20,4 @@ pub use evaluation::{
 };
 pub use evaluation_rows::{Rows, class_heads, class_rows, evaluation_tables};
 pub use file::Pending;
-pub use inspect::{FrozenReason, InspectedGroup, Inspection, Member, ModelFacts, Port, Size, inspect};
+pub use inspect::{DimSize, FrozenReason, InspectedGroup, Inspection, Member, ModelFacts, Port, inspect};

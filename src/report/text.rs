@@ -145,14 +145,14 @@ pub const SENSITIVITY_HEADS: [&str; 5] = ["group", "channels", "25 % gone", "50 
 /// One row per group, in the order of the model: at most `limit`, those that lose most with half of it gone. Also the
 /// number of groups left out.
 pub fn sensitivity_rows(s: &SensitivityReport, limit: usize) -> (Vec<[String; 5]>, usize) {
-    let loss = |g: &GroupSensitivity, i: usize| g.points.get(i).map_or(0.0, |p| p.loss);
+    let degradation = |g: &GroupSensitivity, i: usize| g.points.get(i).map_or(0.0, |p| p.degradation);
     let show = |g: &GroupSensitivity, i: usize| match s.of {
         // Not -0.0, which would be shown as such.
-        SensitivityMeasure::Accuracy => format!("{:+.1} points", 0.0 - 100.0 * loss(g, i)),
-        SensitivityMeasure::Agreement => format!("{:.4}", 1.0 - loss(g, i)),
+        SensitivityMeasure::Accuracy => format!("{:+.1} points", 0.0 - 100.0 * degradation(g, i)),
+        SensitivityMeasure::Agreement => format!("{:.4}", 1.0 - degradation(g, i)),
     };
     let row = |g: &GroupSensitivity| [one_line(&g.name), g.before.to_string(), show(g, 0), show(g, 1), show(g, 2)];
-    shown(&s.groups, limit, |g| loss(g, 1), row)
+    shown(&s.groups, limit, |g| degradation(g, 1), row)
 }
 
 /// What the figures of [`sensitivity_rows`] are.
@@ -167,7 +167,7 @@ pub fn sensitivity(s: &SensitivityReport) -> String {
 pub fn times(t: &TimeReport) -> String {
     let left = if t.left_out > 0 { format!("{} parts cannot run alone; ", t.left_out) } else { String::new() };
     format!(
-        "{} excerpts timed, {} known from earlier runs; {left}their sum is {:.0} % of the original's time; {} {} run",
+        "{} subgraphs timed, {} known from earlier runs; {left}their sum is {:.0} % of the original's time; {} {} run",
         t.timed,
         t.known,
         100.0 * t.explained,
@@ -191,9 +191,9 @@ pub fn verification(r: &Report) -> String {
     let outputs = format!("{} {} compared{}", v.outputs, plural(v.outputs, "output", "outputs"), at_sizes(v));
     let groups = |n: usize, how: &str| format!("{n} {} {how}", plural(n, "group", "groups"));
     let how = match (v.compared, v.mixed) {
-        (n, 0) => groups(n, "silenced in the original give"),
+        (n, 0) => groups(n, "masked in the original give"),
         (0, n) => groups(n, "reordered (mixed) give"),
-        (n, m) => format!("{} and {}", groups(n, "silenced in the original"), groups(m, "reordered (mixed) give")),
+        (n, m) => format!("{} and {}", groups(n, "masked in the original"), groups(m, "reordered (mixed) give")),
     };
     let left = unchecked(v).map(|what| format!("; {what}")).unwrap_or_default();
     format!("verified: {outputs}; {how} the same, largest difference {:.1e} of an element's scale{left}", v.difference)
@@ -271,7 +271,7 @@ pub fn recovery(r: &Recovery) -> String {
     let figures: Vec<String> =
         stages.iter().filter_map(|(what, l)| Some(format!("{what} {}", likeness(l.as_ref()?)))).collect();
     let kind = match (r.stand_in, r.held_out) {
-        (Some(StandIn::DrawnPictures), _) => "drawn pictures",
+        (Some(StandIn::DrawnImages), _) => "drawn images",
         (Some(StandIn::RandomInputs), _) => "random inputs",
         (None, true) => "held-out samples",
         (None, false) => "calibration samples",
@@ -287,7 +287,7 @@ pub fn recovery(r: &Recovery) -> String {
         .filter_map(|(what, x)| Some(format!("{what} {}", percent(x?))))
         .collect();
     if !right.is_empty() {
-        out += &format!("\nright answers on them: {}", right.join(", "));
+        out += &format!("\ntop-1 accuracy on them: {}", right.join(", "));
     }
     out
 }
@@ -381,7 +381,7 @@ pub fn frozen_rows(frozen: &[FrozenReason]) -> Vec<[String; 3]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Kind;
+    use crate::analysis::AxisKind;
 
     #[test]
     fn figures_have_three_digits() {
@@ -396,7 +396,7 @@ mod tests {
     fn long_tables_keep_what_changed_most_in_model_order() {
         let group = |name: &str, after| GroupChange {
             name: name.into(),
-            kind: Kind::Conv,
+            kind: AxisKind::Conv,
             before: 10,
             after,
             macs_share: 0.1,

@@ -1,4 +1,4 @@
-//! The nodes of an analysed graph, put together again: bodies into the nodes that own them.
+//! The nodes of an analysed graph, put together again: subgraphs into the nodes that own them.
 
 use std::collections::HashMap;
 
@@ -19,8 +19,8 @@ impl Assembly {
     /// Nothing yet.
     pub fn new(graph: &Graph, names: Names) -> Assembly {
         let mut edit = Editor::with_names(GraphProto::default(), onnx::opset(&graph.model.proto, ""), names);
-        let bodies = graph.scopes.iter().skip(1);
-        let scopes = [Editor::MAIN].into_iter().chain(bodies.map(|_| edit.add_scope())).collect();
+        let subgraphs = graph.scopes.iter().skip(1);
+        let scopes = [Editor::MAIN].into_iter().chain(subgraphs.map(|_| edit.add_scope())).collect();
         Assembly { edit, scopes }
     }
 
@@ -35,12 +35,12 @@ impl Assembly {
             return;
         }
         self.enter(graph, i);
-        self.edit.fill_bodies(&mut node, graph.bodies[i].iter().map(|scope| self.scopes[*scope]));
+        self.edit.fill_subgraphs(&mut node, graph.subgraphs[i].iter().map(|scope| self.scopes[*scope]));
         self.edit.emit(node);
     }
 
-    /// Lets a node read, and its bodies give, the tensors that took the place of constants: `reads` by (node, input), where
-    /// the ends of bodies follow the node's own inputs.
+    /// Lets a node read, and its subgraphs give, the tensors that took the place of constants: `reads` by (node,
+    /// input), where the ends of subgraphs follow the node's own inputs.
     pub fn redirect(
         &mut self,
         graph: &Graph,
@@ -54,11 +54,11 @@ impl Assembly {
             }
         }
         let own = node.input.len();
-        let given: usize = onnx::walk::bodies(node).map(|b| b.input.len()).sum();
+        let given: usize = onnx::walk::subgraphs(node).map(|b| b.input.len()).sum();
         let mut at = own + given;
-        for (body, scope) in onnx::walk::bodies_mut(node).zip(&graph.bodies[i]) {
+        for (subgraph, scope) in onnx::walk::subgraphs_mut(node).zip(&graph.subgraphs[i]) {
             self.edit.enter(self.scopes[*scope]);
-            for out in &mut body.output {
+            for out in &mut subgraph.output {
                 if let Some(new) = reads.get(&(i, at)) {
                     let name = self.edit.fresh(out.name());
                     out.name = Some(self.edit.op(NewNode::identity(new, name)));

@@ -56,9 +56,9 @@ pub fn declare(a: &Analysis, kept: &Kept, graph: &mut GraphProto) {
     }
 }
 
-/// The same within a body, whose inputs and outputs may shrink too.
-pub fn declare_body(a: &Analysis, kept: &Kept, scope: usize, body: &mut GraphProto) {
-    declare_axes(a, kept, scope, body.value_info.iter_mut().chain(&mut body.input).chain(&mut body.output));
+/// The same within a subgraph, whose inputs and outputs may shrink too.
+pub fn declare_subgraph(a: &Analysis, kept: &Kept, scope: usize, subgraph: &mut GraphProto) {
+    declare_axes(a, kept, scope, subgraph.value_info.iter_mut().chain(&mut subgraph.input).chain(&mut subgraph.output));
 }
 
 fn declare_axes<'v>(a: &Analysis, kept: &Kept, scope: usize, all: impl Iterator<Item = &'v mut ValueInfoProto>) {
@@ -87,7 +87,7 @@ fn resize(v: &mut ValueInfoProto, sizes: &[Option<Option<DimValue>>]) {
 
 /// Drops what no output depends on.
 pub fn drop_dead(graph: &mut GraphProto, ir_version: i64) {
-    graph.node.iter_mut().flat_map(onnx::walk::bodies_mut).for_each(drop_unread_within);
+    graph.node.iter_mut().flat_map(onnx::walk::subgraphs_mut).for_each(drop_unread_within);
     let needed = drop_unread(graph, |_| true);
     let mut gone: HashSet<String> = HashSet::new();
     graph.initializer.retain(|t| {

@@ -30,7 +30,7 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// The pruned model does not do what the original does with the removed channels silenced.
+    /// The pruned model does not do what the original does with the removed channels masked.
     #[error("verification failed, nothing was written: {0}")]
     Verification(String),
 }

@@ -12,7 +12,7 @@ use crate::analysis::{Analysis, NodeId, TensorId};
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::ModelProto;
 use crate::onnx::{self, DType};
-use crate::statistics::{Calibration, Tap, tapped};
+use crate::statistics::{ActivationProbe, Calibration, with_probes};
 
 const EPSILON: f32 = 1e-5;
 
@@ -39,9 +39,9 @@ pub fn insert_batch_norm(a: &Analysis, calibration: &Calibration) -> Result<(Mod
     if layers.is_empty() {
         return Ok((proto, 0));
     }
-    let model = tapped(&a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
+    let model = with_probes(&a.graph.model, layers.iter().map(|l| l.output.as_str()))?;
     let mut wrong = None;
-    Tap::open(&model, calibration)?.run(&mut |_, outputs, _| {
+    ActivationProbe::open(&model, calibration)?.run(&mut |_, outputs, _| {
         let outputs: HashMap<&str, _> = outputs.iter().map(|(n, view)| (*n, view)).collect();
         for l in &mut layers {
             let values = outputs.get(l.output.as_str()).and_then(|view| Some((view.floats()?, view.shape())));

@@ -20,6 +20,6 @@ pub use replace::Initializers;
 pub use settle::{analyse, stuck};
 pub use surgery::{obstacles, prune};
 pub use verify::{
-    Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, open,
-    open_original, silenced, verify,
+    Check, CheckOptions, Checked, Found, Inputs, Verdict, concrete_inputs, inputs_for_batch, likely_inputs, masked,
+    open, open_original, verify,
 };

@@ -16,7 +16,7 @@ use crate::analysis::{Analysis, Facts, Graph, NodeId};
 use crate::onnx::edit::{Editor, Emit, NewNode};
 use crate::onnx::proto::{GraphProto, ModelProto, NodeProto};
 use crate::onnx::{self, DType, ExternalLayout, Model};
-use crate::statistics::{Calibration, Tap, tapped};
+use crate::statistics::{ActivationProbe, Calibration, with_probes};
 
 /// A normalisation in a copy that tells the moments of each batch.
 struct Normalization {
@@ -140,8 +140,8 @@ fn left(a: &Analysis, kept: &Kept, output: &str) -> Option<Vec<usize>> {
 
 /// Runs a copy on the data and sums up its moments; gives the number of samples.
 fn observe(copy: &Model, all: &mut [Normalization], calibration: &Calibration) -> Result<usize> {
-    let copy = tapped(copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
-    Ok(Tap::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
+    let copy = with_probes(copy, all.iter().flat_map(|n| [n.mean.as_str(), n.variance.as_str()]))?;
+    Ok(ActivationProbe::open(&copy, calibration)?.run(&mut |batch, outputs, _| {
         for n in all.iter_mut() {
             let of = |name: &str| outputs.iter().find(|(o, _)| *o == name).and_then(|(_, view)| view.floats());
             let (Some(mean), Some(variance)) = (of(&n.mean), of(&n.variance)) else { continue };

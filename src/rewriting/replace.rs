@@ -126,8 +126,8 @@ fn reads(n: &NodeProto, readers: &mut HashMap<String, usize>) {
     for name in &n.input {
         *readers.entry(name.clone()).or_default() += 1;
     }
-    for body in onnx::walk::bodies(n) {
-        body.node.iter().for_each(|n| reads(n, readers));
-        body.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
+    for subgraph in onnx::walk::subgraphs(n) {
+        subgraph.node.iter().for_each(|n| reads(n, readers));
+        subgraph.output.iter().for_each(|v| *readers.entry(v.name().to_owned()).or_default() += 1);
     }
 }

@@ -13,8 +13,8 @@ const MAX_TRIALS: usize = 256;
 
 const CANNOT: &str = "node that cannot follow when it shrinks";
 
-/// Analyses a model and freezes each group that some node cannot follow, with the node as the reason: a rule may promise
-/// more than it holds where sizes are spelled in an unusual way.
+/// Analyses a model and freezes each group that some node cannot follow, with the node as the reason: a rule may
+/// promise more than it holds where sizes are spelled in an unusual way.
 ///
 /// # Errors
 /// When the model is inconsistent, a weight cannot be read, or `shapes` do not fit.

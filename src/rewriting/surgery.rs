@@ -67,7 +67,7 @@ fn seed(a: &Analysis) -> PerTensor<Fact> {
     facts
 }
 
-/// Facts of a node's inputs, by name in its scope, and of the ends of its bodies.
+/// Facts of a node's inputs, by name in its scope, and of the ends of its subgraphs.
 fn inputs<'f>(
     facts: &'f PerTensor<Fact>,
     new_facts: &'f HashMap<String, Fact>,
@@ -85,7 +85,7 @@ fn inputs<'f>(
     own.chain(ends.iter().map(end)).collect()
 }
 
-/// What a body is given, or gives.
+/// What a subgraph is given, or gives.
 enum End {
     /// A tensor of the old graph.
     Tensor(Option<TensorId>),
@@ -162,14 +162,14 @@ impl<'a> Walker<'a> {
             self.rewrite(i, op, &mut node, &ends)?;
         }
         self.told(i, op, &node, &ends)?;
-        for (body, scope) in onnx::walk::bodies_mut(&mut node).zip(&g.bodies[i]) {
-            clean::declare_body(a, self.kept, *scope, body);
+        for (subgraph, scope) in onnx::walk::subgraphs_mut(&mut node).zip(&g.subgraphs[i]) {
+            clean::declare_subgraph(a, self.kept, *scope, subgraph);
         }
         self.made.push(g, i, node);
         Ok(())
     }
 
-    /// Lets a node and its bodies read the tensors that weights became; gives what the bodies are given and give.
+    /// Lets a node and its subgraphs read the tensors that weights became; gives what the subgraphs are given and give.
     fn redirect(&mut self, i: NodeId, node: &mut NodeProto, reads: &HashMap<(NodeId, usize), String>) -> Vec<End> {
         let g = &self.a.graph;
         let end = |(k, id): (usize, &Option<TensorId>)| match reads.get(&(i, k)) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, NodeId, Origin, Quantization, TensorId, VariantId};
+use crate::analysis::{Analysis, NodeId, Quantization, TensorId, TensorOrigin, VariantId};
 use crate::onnx;
 use crate::onnx::edit::Names;
 use crate::onnx::proto::TensorProto;
@@ -41,7 +41,7 @@ type Key = (Cut, Option<Quantization>);
 /// The variants of each tensor that keep the same, by what that is.
 type Members = BTreeMap<Key, Vec<VariantId>>;
 
-/// Cuts or silences every weight that carries removed channels. Uses that keep the same share one tensor.
+/// Cuts or masks every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
     let by_tensor = by_tensor(a, kept, mode);
     let touched = |cuts: &Members| cuts.keys().any(|(cut, _)| !is_whole(cut));
@@ -62,7 +62,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
         for ((cut, quantized), members) in cuts.into_iter().filter(|((cut, _), _)| all || !is_whole(cut)) {
             let contents = contents(a, old, mode, &cut, quantized)?;
             let name = match constant.origin {
-                Origin::Initializer(i) if std::mem::take(&mut name_is_free) => {
+                TensorOrigin::Initializer(i) if std::mem::take(&mut name_is_free) => {
                     let name = a.graph.name(tensor).to_owned();
                     new.replaced.insert(i, TensorProto { name: Some(name.clone()), ..contents });
                     name
@@ -106,7 +106,7 @@ fn by_tensor(a: &Analysis, kept: &Kept, mode: Mode) -> BTreeMap<TensorId, Member
     by_tensor
 }
 
-/// What a weight holds once it is cut or silenced.
+/// What a weight holds once it is cut or masked.
 fn contents(
     a: &Analysis,
     t: &TensorProto,
@@ -128,7 +128,7 @@ fn contents(
             };
             let gone: Cut = cut.iter().zip(&onnx::shape(t)?).map(others).collect();
             match quantized {
-                Some(q) => onnx::silence(t, &slices(&gone), &a.graph.affine(&q))?,
+                Some(q) => onnx::mask(t, &slices(&gone), &a.graph.affine(&q))?,
                 None => onnx::zero(t, &slices(&gone))?,
             }
         }
@@ -139,7 +139,7 @@ fn slices(positions: &Cut) -> Vec<Option<&[usize]>> {
     positions.iter().map(Option::as_deref).collect()
 }
 
-/// Constants that something other than a related node input reads: a body, the caller, an Identity that does.
+/// Constants that something other than a related node input reads: a subgraph, the caller, an Identity that does.
 fn read_elsewhere(a: &Analysis) -> HashSet<TensorId> {
     let g = &a.graph;
     let mut out: HashSet<TensorId> = g.captured.iter().flatten().copied().collect();

@@ -15,7 +15,7 @@ pub enum Fill {
     Number(f64),
     /// 0, 1, 2, … in the order of the elements.
     Range,
-    /// Uniform from the first number up to the second, which is left out for whole numbers.
+    /// Uniform from the first number up to the second, which is left out for integers.
     Uniform(f64, f64),
     /// Standard normal, then made positive and moved away from 0.
     Positive,
@@ -25,7 +25,7 @@ pub enum Fill {
     Normal(f64),
     /// A tensor of one number is spread over the whole input.
     Given(Tensor),
-    /// These whole numbers, or as many of them as there is room for.
+    /// These integers, or as many of them as there is room for.
     Listed(Vec<i64>),
 }
 

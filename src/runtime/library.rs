@@ -26,14 +26,14 @@ pub struct Candidate {
     /// The file, or a bare name that the system's loader searches for.
     pub path: PathBuf,
     /// Who named it.
-    pub origin: Origin,
+    pub origin: LibraryOrigin,
 }
 
 /// Who named a [`Candidate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Origin {
+pub enum LibraryOrigin {
     /// The user, by an argument.
     Given,
     /// The user, by `ORT_DYLIB_PATH`.
@@ -54,26 +54,26 @@ pub enum Origin {
     System,
 }
 
-impl Origin {
+impl LibraryOrigin {
     /// Whether the user asked for this very library, so that its failure is worth a warning.
     pub fn is_explicit(self) -> bool {
-        matches!(self, Origin::Given | Origin::Variable)
+        matches!(self, LibraryOrigin::Given | LibraryOrigin::Variable)
     }
 }
 
 /// In words, for messages.
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for LibraryOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Origin::Given => return Hint::OrtLibrary.fmt(f),
-            Origin::Variable => "ORT_DYLIB_PATH",
-            Origin::Program => "beside this program",
-            Origin::VirtualEnv => "VIRTUAL_ENV",
-            Origin::Conda => "CONDA_PREFIX",
-            Origin::Python => "Python on PATH",
-            Origin::UserPackages => "the user's Python packages",
-            Origin::LoaderPath => LOADER_PATH,
-            Origin::System => "the system",
+            LibraryOrigin::Given => return Hint::OrtLibrary.fmt(f),
+            LibraryOrigin::Variable => "ORT_DYLIB_PATH",
+            LibraryOrigin::Program => "beside this program",
+            LibraryOrigin::VirtualEnv => "VIRTUAL_ENV",
+            LibraryOrigin::Conda => "CONDA_PREFIX",
+            LibraryOrigin::Python => "Python on PATH",
+            LibraryOrigin::UserPackages => "the user's Python packages",
+            LibraryOrigin::LoaderPath => LOADER_PATH,
+            LibraryOrigin::System => "the system",
         })
     }
 }
@@ -97,19 +97,19 @@ pub fn search(given: Option<&Path>) -> Search {
 fn look(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, program: Option<&Path>) -> Search {
     let mut found = Search::default();
     if let Some(path) = given {
-        found.add(Origin::Given, given_paths(path));
+        found.add(LibraryOrigin::Given, given_paths(path));
         return found;
     }
     if let Some(path) = variable("ORT_DYLIB_PATH").map(PathBuf::from) {
         if path.is_absolute() {
-            found.add(Origin::Variable, named(&path));
+            found.add(LibraryOrigin::Variable, named(&path));
         } else {
             found.passed_over.push(format!("ORT_DYLIB_PATH is ignored: {} is no absolute path", path.display()));
         }
     }
     if let Some(folder) = program.and_then(Path::parent) {
         for place in [folder.to_owned(), folder.join("lib"), folder.join("../lib")] {
-            found.add(Origin::Program, libraries_in(&place));
+            found.add(LibraryOrigin::Program, libraries_in(&place));
         }
     }
     for (origin, folder) in python::package_folders(variable) {
@@ -119,7 +119,7 @@ fn look(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, progr
     if let Some(list) = variable(LOADER_PATH) {
         for folder in std::env::split_paths(&list) {
             if folder.is_absolute() {
-                found.add(Origin::LoaderPath, libraries_in(&folder));
+                found.add(LibraryOrigin::LoaderPath, libraries_in(&folder));
             } else {
                 loader_is_safe = false;
             }
@@ -127,7 +127,7 @@ fn look(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, progr
     }
     if loader_is_safe {
         // A bare name makes the loader look where ldconfig (or its like) points, and in its variable before that.
-        found.add(Origin::System, BARE_NAMES.iter().map(PathBuf::from).collect());
+        found.add(LibraryOrigin::System, BARE_NAMES.iter().map(PathBuf::from).collect());
     }
     if !loader_is_safe {
         found.passed_over.push(format!(
@@ -135,13 +135,13 @@ fn look(given: Option<&Path>, variable: &dyn Fn(&str) -> Option<OsString>, progr
         ));
     }
     for folder in SYSTEM_FOLDERS {
-        found.add(Origin::System, libraries_in(Path::new(folder)));
+        found.add(LibraryOrigin::System, libraries_in(Path::new(folder)));
     }
     found
 }
 
 impl Search {
-    fn add(&mut self, origin: Origin, paths: Vec<PathBuf>) {
+    fn add(&mut self, origin: LibraryOrigin, paths: Vec<PathBuf>) {
         for path in paths {
             if self.candidates.iter().any(|c| c.path == path) {
                 continue;
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(origins, ["ORT_DYLIB_PATH", "beside this program", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "the system"]);
         // What is given is the only one.
         let found = look(Some(&at("asked.so")), &variable, Some(&at("bin/onnx-prune")));
-        assert_eq!(found.candidates, [Candidate { path: at("asked.so"), origin: Origin::Given }]);
+        assert_eq!(found.candidates, [Candidate { path: at("asked.so"), origin: LibraryOrigin::Given }]);
         let found = look(Some(Path::new("asked.so")), &variable, None);
         assert_eq!(paths(&found), [std::env::current_dir().unwrap().join("asked.so")]);
     }

@@ -1,6 +1,6 @@
 //! Loading libonnxruntime, once per process, in a way that fails with words and never with a panic.
 
-use super::library::{Candidate, Origin, Search, search};
+use super::library::{Candidate, LibraryOrigin, Search, search};
 use super::log::logger;
 use super::{Error, Result};
 use crate::files::same_file;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
     pub path: PathBuf,
-    pub origin: Origin,
+    pub origin: LibraryOrigin,
     pub version: String,
     pub environment: ::ort::environment::Environment,
     /// What was wrong with others that the user may have wanted: told whenever the library is asked for.
@@ -64,7 +64,7 @@ pub(super) fn load(given: Option<&Path>, warnings: &mut Vec<String>) -> Result<L
             }
             // A bare name that the loader does not find is no news.
             Err(why) if origin.is_explicit() || path.is_absolute() => {
-                let named = if *origin == Origin::Variable { "ORT_DYLIB_PATH: " } else { "" };
+                let named = if *origin == LibraryOrigin::Variable { "ORT_DYLIB_PATH: " } else { "" };
                 failures.push(format!("{named}{}: {why}", path.display()));
             }
             Err(_) => {}
@@ -129,7 +129,7 @@ fn reason(error: &libloading::Error, path: &Path) -> String {
     words.strip_prefix(&format!("{}: ", path.display())).map(str::to_owned).unwrap_or(words)
 }
 
-fn start(path: &Path, origin: Origin, version: String) -> Result<Loaded, String> {
+fn start(path: &Path, origin: LibraryOrigin, version: String) -> Result<Loaded, String> {
     // The library is named explicitly before anything else of `ort` is touched: its lazy loading panics.
     let builder = ::ort::init_from(path).map_err(|e| e.to_string())?;
     let environment = builder

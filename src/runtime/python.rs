@@ -1,31 +1,31 @@
 //! The package folders of the active Python, found without running it.
 
-use super::library::{Origin, version_in};
+use super::library::{LibraryOrigin, version_in};
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 type Variable<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Existing `site-packages` (or `dist-packages`) folders, the most specific environment first.
-pub(super) fn package_folders(variable: Variable) -> Vec<(Origin, PathBuf)> {
+pub(super) fn package_folders(variable: Variable) -> Vec<(LibraryOrigin, PathBuf)> {
     // A relative path would mean another environment in each folder that the program is started in.
     let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let mut prefixes: Vec<(Origin, PathBuf)> = Vec::new();
-    prefixes.extend(folder("VIRTUAL_ENV").map(|path| (Origin::VirtualEnv, path)));
-    prefixes.extend(folder("CONDA_PREFIX").map(|path| (Origin::Conda, path)));
+    let mut prefixes: Vec<(LibraryOrigin, PathBuf)> = Vec::new();
+    prefixes.extend(folder("VIRTUAL_ENV").map(|path| (LibraryOrigin::VirtualEnv, path)));
+    prefixes.extend(folder("CONDA_PREFIX").map(|path| (LibraryOrigin::Conda, path)));
     let interpreters = variable("PATH").map(|path| interpreters(&path)).unwrap_or_default();
     for interpreter in &interpreters {
         let shim = pyenv_prefixes(interpreter, variable);
         // As it stands (a virtual environment links to its Python), then where it points to.
         let real = std::fs::canonicalize(interpreter).ok().and_then(|real| prefix_of(&real));
         let found = shim.into_iter().chain(prefix_of(interpreter)).chain(real);
-        prefixes.extend(found.map(|path| (Origin::Python, path)));
+        prefixes.extend(found.map(|path| (LibraryOrigin::Python, path)));
     }
     if !interpreters.is_empty() {
         // Packages that users install for themselves.
-        prefixes.extend(folder("HOME").map(|home| (Origin::UserPackages, home.join(".local"))));
+        prefixes.extend(folder("HOME").map(|home| (LibraryOrigin::UserPackages, home.join(".local"))));
     }
-    let mut folders: Vec<(Origin, PathBuf)> = Vec::new();
+    let mut folders: Vec<(LibraryOrigin, PathBuf)> = Vec::new();
     for (origin, prefix) in prefixes {
         for folder in folders_under(&prefix) {
             if folders.iter().all(|(_, known)| *known != folder) {
@@ -106,7 +106,7 @@ mod tests {
             "PYENV_VERSION" => Some("3.9.1".into()),
             _ => None,
         };
-        assert_eq!(package_folders(&variable), [(Origin::Python, packages("3.9.1", "3.9"))]);
+        assert_eq!(package_folders(&variable), [(LibraryOrigin::Python, packages("3.9.1", "3.9"))]);
     }
 
     #[test]

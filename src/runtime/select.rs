@@ -85,7 +85,7 @@ pub struct LoadedLibrary {
     /// Its version.
     pub version: String,
     /// Who named it, or where it was found.
-    pub origin: super::library::Origin,
+    pub origin: super::library::LibraryOrigin,
 }
 
 /// The onnxruntime library that this process has loaded; `None` while it has loaded none.

@@ -37,8 +37,8 @@ impl Runtime for Tract {
         VERSION.to_owned()
     }
 
-    /// Its convolutions copy every patch of a batch before they multiply, and none of a single sample: residual networks
-    /// on pictures of 32 × 32 are five times as fast with one after the other.
+    /// Its convolutions copy every patch of a batch before they multiply, and none of a single sample: residual
+    /// networks on images of 32 × 32 are five times as fast with one after the other.
     fn batch(&self) -> usize {
         1
     }
@@ -119,7 +119,7 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
 }
 
 /// A model prepared for one set of input shapes.
-struct Plan {
+struct TractPlan {
     shapes: Vec<Vec<usize>>,
     run: Arc<TypedRunnableModel>,
 }
@@ -131,7 +131,7 @@ struct Opened {
     outputs: Vec<IoInfo>,
     optimize: bool,
     executor: Executor,
-    plan: Option<Plan>,
+    plan: Option<TractPlan>,
 }
 
 impl Opened {
@@ -145,7 +145,7 @@ impl Opened {
         // A graph that tract's optimizer fails on may still run as it stands.
         let run = prepare(self.optimize)
             .or_else(|why| if self.optimize { prepare(false).map_err(|_| why) } else { Err(why) })?;
-        self.plan = Some(Plan { shapes, run: run.clone() });
+        self.plan = Some(TractPlan { shapes, run: run.clone() });
         Ok(run)
     }
 

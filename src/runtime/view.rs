@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 /// An output while its run lasts: `f32` elements stay where the runtime put them, others are copied.
 #[derive(Debug, Clone)]
-pub struct View<'r>(Kind<'r>);
+pub struct View<'r>(ViewKind<'r>);
 
 #[derive(Debug, Clone)]
-enum Kind<'r> {
+enum ViewKind<'r> {
     Floats { shape: Vec<usize>, values: &'r [f32] },
     Other(Tensor),
 }
@@ -22,7 +22,7 @@ impl<'r> View<'r> {
     pub fn new(shape: impl Into<Vec<usize>>, values: &'r [f32]) -> Result<Self> {
         let shape = shape.into();
         match element_count(&shape) {
-            Some(count) if count == values.len() => Ok(View(Kind::Floats { shape, values })),
+            Some(count) if count == values.len() => Ok(View(ViewKind::Floats { shape, values })),
             _ => Err(Error::Tensor { why: format!("{} elements for shape {shape:?}", values.len()) }),
         }
     }
@@ -30,16 +30,16 @@ impl<'r> View<'r> {
     /// Sizes of the axes; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         match &self.0 {
-            Kind::Floats { shape, .. } => shape,
-            Kind::Other(tensor) => tensor.shape(),
+            ViewKind::Floats { shape, .. } => shape,
+            ViewKind::Other(tensor) => tensor.shape(),
         }
     }
 
     /// The elements, if they are floating-point numbers of any width.
     pub fn floats(&self) -> Option<Cow<'_, [f32]>> {
         match &self.0 {
-            Kind::Floats { values, .. } => Some(Cow::Borrowed(values)),
-            Kind::Other(tensor) => match tensor.data() {
+            ViewKind::Floats { values, .. } => Some(Cow::Borrowed(values)),
+            ViewKind::Other(tensor) => match tensor.data() {
                 Data::F32(v) => Some(Cow::Borrowed(v)),
                 Data::F16(_) | Data::BF16(_) | Data::F64(_) => {
                     Some(tensor.to_f64_vec().into_iter().map(|v| v as f32).collect())
@@ -63,15 +63,15 @@ impl<'r> View<'r> {
     /// Those of [`Tensor::new`].
     pub fn into_tensor(self) -> Result<Tensor> {
         match self.0 {
-            Kind::Floats { shape, values } => Ok(Tensor::new(shape, values.to_vec())?),
-            Kind::Other(tensor) => Ok(tensor),
+            ViewKind::Floats { shape, values } => Ok(Tensor::new(shape, values.to_vec())?),
+            ViewKind::Other(tensor) => Ok(tensor),
         }
     }
 }
 
 impl From<Tensor> for View<'_> {
     fn from(tensor: Tensor) -> Self {
-        View(Kind::Other(tensor))
+        View(ViewKind::Other(tensor))
     }
 }
 

@@ -10,10 +10,10 @@ use super::error::{Error, NOT_FINITE, Result};
 use super::key::{AnyKey, GroupStatistics};
 use super::maps::{Maps, maps};
 use super::patches::{Lot, Reading, Sampler};
+use super::probe::{ActivationProbe, with_probes};
 use super::readers::GroupReader;
 use super::source::Calibration;
 use super::table::{Pass, Statistic, line};
-use super::tap::{Tap, tapped};
 use crate::analysis::{Analysis, Graph, TensorId, VariantId};
 use crate::data::Batch;
 use crate::matrix::Moments;
@@ -212,9 +212,9 @@ fn each_batch(a: &Analysis, data: &[TensorId], calibration: &Calibration, visit:
     if ids.is_empty() {
         return Ok(());
     }
-    let model = tapped(&a.graph.model, ids.iter().map(|id| a.graph.name(*id)))?;
-    let mut tap = Tap::open(&model, calibration)?;
-    tap.run(&mut |batch, outputs, before| {
+    let model = with_probes(&a.graph.model, ids.iter().map(|id| a.graph.name(*id)))?;
+    let mut probe = ActivationProbe::open(&model, calibration)?;
+    probe.run(&mut |batch, outputs, before| {
         let outputs = outputs.iter().map(|(n, view)| (*n, view)).collect();
         let filled = batch.inputs.first().and_then(|(_, t)| t.shape().first().copied()).unwrap_or(0);
         visit(&Tensors { graph: &a.graph, outputs, batch }, Lot { samples: batch.len(), filled, before })

@@ -90,7 +90,7 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
     a.graph.node_ids().filter_map(layer).collect()
 }
 
-/// Nodes that read each tensor, once for each time, those with bodies included.
+/// Nodes that read each tensor, once for each time, those with subgraphs included.
 struct Readers {
     by: PerTensor<Vec<NodeId>>,
     given_back: PerTensor<bool>,

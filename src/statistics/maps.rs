@@ -34,7 +34,7 @@ pub(super) fn maps(a: &Analysis) -> Vec<Maps> {
 fn of_group(a: &Analysis, g: usize, group: &Group) -> Vec<Maps> {
     let mut out: Vec<Maps> = Vec::new();
     let uses = group.items.iter().filter(|i| i.role == Role::In).flat_map(|i| &a.variants[i.variant].uses);
-    // What bodies of control flow compute is no tensor that a caller can ask for.
+    // What subgraphs of control flow compute is no tensor that a caller can ask for.
     let uses = uses.filter(|u| a.graph.scope_of(u.node) == 0);
     for id in uses.flat_map(|u| a.graph.inputs[u.node].iter().flatten()) {
         let open = a.graph.constants[*id].is_none() && a.facts.tensors[*id].dtype.is_real();
@@ -57,7 +57,7 @@ fn of_group(a: &Analysis, g: usize, group: &Group) -> Vec<Maps> {
 }
 
 /// How the maps of a tensor lie in memory.
-struct Layout {
+struct MapLayout {
     /// First value of sample n, position p: n·sample + p·position.
     sample: usize,
     position: usize,
@@ -87,7 +87,7 @@ impl Maps {
         let (last, rest) = others.split_last().map_or((&[][..], &[][..]), |(l, r)| (std::slice::from_ref(l), r));
         // Tokens have one axis: a channel's positions are then the other side of its map.
         let tokens = rest.is_empty();
-        let layout = Layout {
+        let layout = MapLayout {
             sample: stride(0),
             position: stride(self.axis),
             rows: offsets(if tokens { last } else { rest }),
@@ -125,7 +125,7 @@ impl Maps {
     }
 }
 
-impl Layout {
+impl MapLayout {
     /// Rank of the map of a channel with these positions; the sum over positions where each has a map of its own.
     /// `None` where a value is not finite.
     fn rank(&self, values: &[f32], n: usize, at: &[usize], ranks: &mut Ranks, map: &mut Vec<f32>) -> Option<u64> {

@@ -16,10 +16,10 @@ mod key;
 mod layers;
 mod maps;
 mod patches;
+mod probe;
 mod readers;
 mod source;
 mod table;
-mod tap;
 
 pub use collect::{collect, moments};
 pub use consumers::{Consumer, consumers};
@@ -30,7 +30,7 @@ pub use key::{
 };
 pub use layers::{After, Intercept, Layer, layers};
 pub(crate) use patches::{Lot, Reading, Sampler};
+pub use probe::{ActivationProbe, Visit, with_probes};
 pub use source::Calibration;
 pub use table::{ERRORS, FISHER, GRADIENT, RANKS, SHARES, SQUARED_GRADIENT, VARIANCES};
 pub(crate) use table::{Pass, line};
-pub use tap::{Tap, Visit, tapped};

@@ -501,7 +501,7 @@ fn data_decides_and_makes_up() {
             "{said}"
         );
     }
-    // Numbers stand in for data that no picture can stand in for.
+    // Numbers stand in for data that no image can stand in for.
     let made_up = bench.prune(&["model.onnx", "--ratio", "0.25", "-o", "small.onnx", "--refit"]);
     code(&made_up, 0);
     let said = text(&made_up.stdout);

@@ -110,8 +110,8 @@ fn without_data_size_and_speed_are_told() {
 fn refused(folder: &Path, data: &[&str], words: &[&str]) {
     let grey = r#"{"steps": [{"kind": "color", "order": "grey"}, {"kind": "resize", "size": [28, 28]}]}"#;
     let model = ["FIXTURES/fashion_resnet.onnx", "--no-latency", "--data"];
-    let pictures = !data[0].starts_with("arrays");
-    let how: &[&str] = if pictures && data.len() < 2 { &["--preprocess", grey] } else { &[] };
+    let images = !data[0].starts_with("arrays");
+    let how: &[&str] = if images && data.len() < 2 { &["--preprocess", grey] } else { &[] };
     failed(&eval(folder, &[&model[..], data, how].concat()), 1, words);
 }
 
@@ -119,19 +119,19 @@ fn refused(folder: &Path, data: &[&str], words: &[&str]) {
 fn bad_data_is_told_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let picture = || sized(9, 28, 28);
+    let image = || sized(9, 28, 28);
 
     for class in 0..11 {
-        put(folder, &format!("eleven/c{class:02}/1.jpg"), picture());
-        put(folder, &format!("three/c{}/1.jpg", class % 3), picture());
+        put(folder, &format!("eleven/c{class:02}/1.jpg"), image());
+        put(folder, &format!("three/c{}/1.jpg", class % 3), image());
     }
     refused(folder, &["eleven"], &["fashion_resnet.onnx", "10 classes", "has 11"]);
     refused(folder, &["three"], &["fashion_resnet.onnx", "10 classes", "has 3"]);
     refused(folder, &["three", "--preprocess", "unit"], &["c0/1.jpg", "3 channels", "takes 1", "grey"]);
     refused(folder, &["three", "--preprocess", "unit", "--split", "test"], &["three", "no 'test'"]);
 
-    put(folder, "corrupt/0/1.jpg", picture());
-    put(folder, "corrupt/0/2.jpg", &picture()[..200]);
+    put(folder, "corrupt/0/1.jpg", image());
+    put(folder, "corrupt/0/2.jpg", &image()[..200]);
     refused(folder, &["corrupt"], &["1 of 2 samples are bad", "--max-bad", "0/2.jpg"]);
 
     let values = [vec![0.5; 784], vec![f32::NAN; 784]].concat();
@@ -147,7 +147,7 @@ fn bad_data_is_told_by_name() {
         header.set_cksum();
         [&bytes[..at], header.as_bytes(), &bytes[at + 512..]].concat()
     };
-    put(folder, "escape.tar", name(tar(&[("cat/1.jpg", picture())])));
+    put(folder, "escape.tar", name(tar(&[("cat/1.jpg", image())])));
     refused(folder, &["escape.tar"], &["escape.tar", "'../..jpg'", "leads out"]);
     put(folder, "bomb.tar.gz", gzip(&tar(&[("cat/1.jpg", vec![0; 70 << 20])])));
     refused(folder, &["bomb.tar.gz"], &["bomb.tar.gz", "200 times", "bomb"]);
@@ -163,11 +163,12 @@ fn bad_data_is_told_by_name() {
     assert!(succeeded(&output).contains("cosine"));
 }
 
-/// A detector with the raw head of the YOLOv8 family: it sees four boxes in a white picture, and none in a black one.
+/// A detector with the raw head of the YOLOv8 family: it sees four boxes in a white image, and none in a black one.
 fn detector() -> Vec<u8> {
     #[rustfmt::skip]
     let head = [
-        // Centres and sizes in the input of 64 x 64: a cat, nearly the same again, a dog, and a dog where there is none.
+        // Centres and sizes in the input of 64 x 64: a cat, nearly the same again, a dog, and a dog where there is
+        // none.
         16.0, 17.0, 45.0, 2.0,   28.0, 28.0, 31.75, 18.0,
         16.0, 16.0, 10.0, 4.0,   16.0, 16.0, 15.5, 4.0,
         0.9, 0.8, 0.0, 0.0,      0.0, 0.0, 0.7, 0.95,
@@ -197,7 +198,7 @@ fn a_detector_is_judged_from_files_to_mean_average_precision() {
     put(folder.path(), "set/white.jpg", sized(255, 64, 32));
     put(folder.path(), "set/black.jpg", sized(0, 32, 32));
     let object = |id: u32, image: u32, class: u32, bbox: [f64; 4]| json!({"id": id, "image_id": image, "category_id": class, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": 0});
-    // The white picture lies 16 rows below the edge of the model's input, the black one is doubled.
+    // The white image lies 16 rows below the edge of the model's input, the black one is doubled.
     let coco = json!({
         "images": [
             {"id": 10, "file_name": "white.jpg", "width": 64, "height": 32},

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use onnx_prune::job::{Event, Job, Stage};
-use onnx_prune::onnx::{self, Layout, Model, SaveOptions};
+use onnx_prune::onnx::{self, Model, SaveOptions, WeightLayout};
 use onnx_prune::prune::prune_to;
 use tempfile::TempDir;
 
@@ -201,7 +201,7 @@ fn a_minus_is_standard_output_for_reports_too() {
 fn what_is_read_is_not_replaced() {
     let b = Bench::new();
     let model = Model::load(b.path("model.onnx")).unwrap();
-    let external = SaveOptions { layout: Layout::External, ..SaveOptions::default() };
+    let external = SaveOptions { layout: WeightLayout::External, ..SaveOptions::default() };
     onnx::save(&model, &b.path("outside.onnx"), &external).unwrap();
     fs::copy(b.path("outside.onnx"), b.path("backup.onnx")).unwrap();
     fs::hard_link(b.path("outside.onnx.data"), b.path("hard")).unwrap();
@@ -358,7 +358,7 @@ fn a_large_input_that_is_cut_short_ends_in_words() {
     let b = Bench::new();
     // Large enough to be mapped; most of it is a hole.
     let mut model = Model::load(b.path("model.onnx")).unwrap();
-    let external = SaveOptions { layout: Layout::External, external_from: 1, ..SaveOptions::default() };
+    let external = SaveOptions { layout: WeightLayout::External, external_from: 1, ..SaveOptions::default() };
     model.external = None;
     onnx::save(&model, &b.path("large.onnx"), &external).unwrap();
     let data = b.path("large.onnx.data");

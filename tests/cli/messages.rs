@@ -125,13 +125,13 @@ fn inspect_shows_nodes_and_members() {
         (&member["axis"], &member["role"], &json["groups"][0]["node"]),
         (&0.into(), &"writes".into(), &"/net/0/Conv".into())
     );
-    // Sizes are whole numbers.
+    // Sizes are integers.
     assert_eq!(json["model"]["inputs"][0]["shape"], serde_json::json!([1, 3, 8, 8]));
     assert!(json["model"]["macs"].is_u64() && json["model"]["params"].is_u64());
 }
 
 #[test]
-fn a_picture_shows_before_and_after() {
+fn a_diagram_shows_before_and_after() {
     let b = Bench::new();
     b.prune(0, &["--ratio", "0.5", "--scheme", "local", "--only", "first.*", "--dry-run", "--report", "r.json"]);
     let (out, _) = b.says(0, &["inspect", "model.onnx", "--dot", "--report", "r.json"]);

@@ -106,7 +106,7 @@ pub struct Builder {
     pub opset: i64,
     pub ir: i64,
     pub dtype: DType,
-    /// What every name begins with: names in bodies must differ from those outside.
+    /// What every name begins with: names in subgraphs must differ from those outside.
     pub prefix: String,
     seed: u64,
     count: usize,
@@ -423,7 +423,7 @@ impl Builder {
         self.op("MaxPool", &[x], vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2]))])
     }
 
-    /// Mean over the picture, then a vector per picture.
+    /// Mean over the image, then a vector per image.
     pub fn global_pool(&mut self, x: &str) -> String {
         let p = self.op("GlobalAveragePool", &[x], vec![]);
         self.op("Flatten", &[&p], vec![("axis", A::I(1))])

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use libjpeg_turbo_rs::{PixelFormat, Subsampling};
-use onnx_prune::data::{self, Content, Dataset, OpenOptions, Split, Target};
+use onnx_prune::data::{self, Content, Dataset, Label, OpenOptions, Split};
 use onnx_prune::onnx::DType;
 use onnx_prune::runtime::{Dim, IoInfo};
 
@@ -85,21 +85,21 @@ pub fn refusal(path: &Path) -> String {
     }
 }
 
-/// The classes of all samples, and of each picture the first value.
+/// The classes of all samples, and of each image the first value.
 pub fn summary(set: &dyn Dataset) -> Vec<(Option<usize>, u8)> {
     let one = |i: usize| {
         let sample = set.sample(i).unwrap();
         let class = match sample.target {
-            Target::Class(c) => Some(c),
-            Target::Unknown => None,
+            Label::Class(c) => Some(c),
+            Label::Unknown => None,
             other => panic!("{other:?}"),
         };
-        let picture = match sample.content {
+        let image = match sample.content {
             Content::Encoded(bytes) => data::decode(&bytes, &Default::default()).unwrap(),
-            Content::Picture(picture) => picture,
+            Content::Image(image) => image,
             other => panic!("{other:?}"),
         };
-        (class, picture.pixels()[0])
+        (class, image.pixels()[0])
     };
     (0..set.len()).map(one).collect()
 }

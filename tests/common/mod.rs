@@ -53,7 +53,7 @@ pub fn model(graph: GraphProto) -> ModelProto {
     }
 }
 
-/// Two layers, a Constant, an If whose body reads an outer tensor, typed and raw data.
+/// Two layers, a Constant, an If whose subgraph reads an outer tensor, typed and raw data.
 pub fn sample() -> ModelProto {
     let ramp: Vec<f32> = (0..4096).map(|i| i as f32 / 64.0 - 32.0).collect();
     let mut w2 = onnx::from_f32("w2", &[4, 64], &ramp[..256], DType::Float).unwrap();
@@ -66,7 +66,7 @@ pub fn sample() -> ModelProto {
         t: Some(onnx::from_i64("", &[2], &[1, -1]).unwrap()),
         ..Default::default()
     });
-    let body = |op: &str| GraphProto {
+    let subgraph = |op: &str| GraphProto {
         name: Some(op.into()),
         node: vec![node(op, &["b", "extra"], &["inner"])],
         initializer: vec![onnx::from_f32("extra", &[1], &[0.5], DType::Float).unwrap()],
@@ -74,7 +74,7 @@ pub fn sample() -> ModelProto {
         ..Default::default()
     };
     let mut branch = node("If", &["flag"], &["y"]);
-    branch.attribute = vec![graph_attr("then_branch", body("Add")), graph_attr("else_branch", body("Mul"))];
+    branch.attribute = vec![graph_attr("then_branch", subgraph("Add")), graph_attr("else_branch", subgraph("Mul"))];
     let mut flag = TensorProto { name: Some("flag".into()), data_type: Some(DType::Bool as i32), ..Default::default() };
     flag.int32_data = vec![1];
     model(GraphProto {

@@ -7,20 +7,20 @@ use onnx_prune::job::Job;
 use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::targets::{Ratio, Targets};
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::{Error, Request, prune};
+use onnx_prune::prune::{Error, PruneRequest, prune};
 use onnx_prune::report::Report;
 use onnx_prune::runtime::SessionOptions;
 
 /// Half of every group by l2 in three steps, neither checked nor measured.
-pub fn request() -> Request {
-    Request {
+pub fn request() -> PruneRequest {
+    PruneRequest {
         criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         options: Options { steps: 3, ..Default::default() },
         force: true,
         verify: false,
         session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
-        ..Request::new(Targets::one(&Ratio, 0.5))
+        ..PruneRequest::new(Targets::one(&Ratio, 0.5))
     }
 }
 
@@ -32,7 +32,7 @@ pub struct Done {
 }
 
 /// Prunes a model in memory, and gives its bytes if the command line would write them.
-pub fn pruned(model: impl Into<Arc<Model>>, request: &Request) -> Result<(Done, Vec<u8>), Error> {
+pub fn pruned(model: impl Into<Arc<Model>>, request: &PruneRequest) -> Result<(Done, Vec<u8>), Error> {
     let done = prune(model, request, Job::default())?;
     let written = done.is_as_asked() || request.force;
     let mut bytes = Vec::new();

@@ -35,7 +35,7 @@ fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-/// Conv 3→16, Conv 16→24, mean over the picture, Gemm 24→10.
+/// Conv 3→16, Conv 16→24, mean over the image, Gemm 24→10.
 pub fn classifier() -> ModelProto {
     let conv = |inputs: &[&str], output: &str| {
         let mut n = node("Conv", inputs, &[output]);

@@ -5,11 +5,11 @@ use serde::Deserialize;
 
 #[derive(Deserialize)]
 struct Fixture {
-    pictures: usize,
+    images: usize,
     classes: usize,
-    /// Picture, class, box, area, crowd.
+    /// Image, class, box, area, crowd.
     objects: Vec<(usize, usize, [f64; 4], f64, u8)>,
-    /// Picture, class, box, score.
+    /// Image, class, box, score.
     detections: Vec<(usize, usize, [f64; 4], f64)>,
     pycocotools: Numbers,
 }
@@ -27,10 +27,10 @@ fn fixture() -> Fixture {
 
 fn figures(f: &Fixture) -> CocoFigures {
     let mut coco = Coco::new(f.classes);
-    for picture in 0..f.pictures {
-        let objects = f.objects.iter().filter(|o| o.0 == picture);
+    for image in 0..f.images {
+        let objects = f.objects.iter().filter(|o| o.0 == image);
         let truths: Vec<Truth> = objects.map(|o| Truth { class: o.1, xywh: o.2, area: o.3, crowd: o.4 == 1 }).collect();
-        let found = f.detections.iter().filter(|d| d.0 == picture);
+        let found = f.detections.iter().filter(|d| d.0 == image);
         let found: Vec<Detection> = found.map(|d| Detection { class: d.1, xywh: d.2, score: d.3 }).collect();
         coco.add(&truths, &found);
     }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use onnx_prune::data::{Batch, BatchSource, BoundingBox, Frame, InMemory, Pass, SourceError, Target};
+use onnx_prune::data::{Batch, BatchSource, BoundingBox, Frame, InMemory, Label, Pass, SourceError};
 use onnx_prune::evaluation::{
-    Error, Evaluator, LatencyRequest, NoPredictions, Predictions, Request, Subject, TaskOptions, evaluate,
+    Error, EvaluationRequest, Evaluator, LatencyRequest, NoPredictions, Predictions, Subject, TaskOptions, evaluate,
 };
 use onnx_prune::job::{Cancel, Event, Job, Progress, Stage, Unit};
 use onnx_prune::onnx::edit::{Editor, Emit, NewNode, stand_alone};
@@ -48,8 +48,8 @@ impl BatchSource for Given {
     }
 }
 
-/// The pictures of the fixture, with `target` for each label.
-fn pictures(sizes: &[usize], target: fn(usize) -> Target) -> Given {
+/// The images of the fixture, with `target` for each label.
+fn images(sizes: &[usize], target: fn(usize) -> Label) -> Given {
     let pixels = unzipped("fashion-images-idx3-ubyte.gz", 16);
     let labels = unzipped("fashion-labels-idx1-ubyte.gz", 8);
     let mut start = 0;
@@ -61,16 +61,16 @@ fn pictures(sizes: &[usize], target: fn(usize) -> Target) -> Given {
         Batch {
             inputs: vec![("image".to_owned(), Tensor::new([*n, 1, 28, 28], values).unwrap())],
             targets: range.clone().map(|i| target(usize::from(labels[i]))).collect(),
-            names: range.map(|i| format!("picture {i}")).collect(),
+            names: range.map(|i| format!("image {i}")).collect(),
             frames: Vec::new(),
         }
     };
     Given { classes: (0..10).map(|i| format!("class {i}")).collect(), batches: sizes.iter().map(batch).collect() }
 }
 
-fn request(models: &[PathBuf]) -> Request {
+fn request(models: &[PathBuf]) -> EvaluationRequest {
     let session = SessionOptions { threads: Some(1), ..Default::default() };
-    Request { session, ..Request::new(models.iter().cloned()) }
+    EvaluationRequest { session, ..EvaluationRequest::new(models.iter().cloned()) }
 }
 
 /// Notes predictions.
@@ -84,7 +84,7 @@ impl Predictions for Notes {
     }
 }
 
-fn run(request: &Request, source: Given) -> Result<EvaluationReport, Error> {
+fn run(request: &EvaluationRequest, source: Given) -> Result<EvaluationReport, Error> {
     evaluate(request, Some(&source), &mut NoPredictions, Job::default())
 }
 
@@ -96,8 +96,8 @@ fn figure(r: &EvaluationReport, name: &str) -> f64 {
 fn the_trained_network_has_its_accuracy_with_every_runtime() {
     for runtime in [Choice::Auto, Choice::Tract] {
         let runtime = OnDemand::new(runtime, None).into();
-        let request = Request { runtime, ..request(&[path("fashion_resnet.onnx")]) };
-        let report = run(&request, pictures(&[128, 128, 128, 116], Target::Class)).unwrap();
+        let request = EvaluationRequest { runtime, ..request(&[path("fashion_resnet.onnx")]) };
+        let report = run(&request, images(&[128, 128, 128, 116], Label::Class)).unwrap();
         assert!((figure(&report, "top-1") - 0.936).abs() < 0.0021, "{:?}", report.models[0].figures);
         assert!(figure(&report, "top-5") > 0.99 && (0.1..0.3).contains(&figure(&report, "loss")));
         let data = report.data.unwrap();
@@ -114,9 +114,12 @@ fn the_report_fits_its_schema() {
     schema::all_required("evaluation.schema.json");
     let latency = LatencyRequest { batches: vec![1, 4], budget: Duration::from_millis(20) };
     let model = path("fashion_resnet.onnx");
-    let request =
-        Request { latency: Some(latency), against: Some(model.clone().into()), ..request(&[model.clone(), model]) };
-    let report = run(&request, pictures(&[8], Target::Class)).unwrap();
+    let request = EvaluationRequest {
+        latency: Some(latency),
+        against: Some(model.clone().into()),
+        ..request(&[model.clone(), model])
+    };
+    let report = run(&request, images(&[8], Label::Class)).unwrap();
     let value = serde_json::to_value(&report).unwrap();
     assert_eq!(schema::check(&value, "evaluation.schema.json"), Vec::<String>::new());
     let alone = evaluate(&request, None, &mut NoPredictions, Job::default()).unwrap();
@@ -136,9 +139,9 @@ fn the_report_fits_its_schema() {
 #[test]
 fn agreement_needs_no_labels_and_predictions_are_told() {
     let model = path("fashion_resnet.onnx");
-    let request = Request { against: Some(model.clone().into()), ..request(&[model]) };
+    let request = EvaluationRequest { against: Some(model.clone().into()), ..request(&[model]) };
     let mut notes = Notes::default();
-    let report = evaluate(&request, Some(&pictures(&[10], |_| Target::Unknown)), &mut notes, Job::default()).unwrap();
+    let report = evaluate(&request, Some(&images(&[10], |_| Label::Unknown)), &mut notes, Job::default()).unwrap();
     assert_eq!(report.data.unwrap().task, Task::Nothing);
     assert_eq!(
         report.models[0].figures.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(),
@@ -146,16 +149,16 @@ fn agreement_needs_no_labels_and_predictions_are_told() {
     );
     assert_eq!(notes.0.len(), 10);
     let first = &notes.0[0];
-    // The first picture of the test set is an ankle boot, class 9.
-    assert_eq!((first.sample.as_str(), first.classes[0].class.as_str()), ("picture 0", "class 9"));
+    // The first image of the test set is an ankle boot, class 9.
+    assert_eq!((first.sample.as_str(), first.classes[0].class.as_str()), ("image 0", "class 9"));
     assert!(first.classes[0].score > 0.5 && first.classes[0].score <= 1.0 && first.classes.len() == 5);
 }
 
 #[test]
 fn expected_outputs_are_compared() {
-    let mut given = pictures(&[2], |_| Target::Unknown);
+    let mut given = images(&[2], |_| Label::Unknown);
     let zeros = || Tensor::new([1, 10], vec![0f32; 10]).unwrap();
-    given.batches[0].targets = vec![Target::Outputs(vec![("logits".to_owned(), zeros())]); 2];
+    given.batches[0].targets = vec![Label::Outputs(vec![("logits".to_owned(), zeros())]); 2];
     let report = run(&request(&[path("fashion_resnet.onnx")]), given).unwrap();
     assert_eq!((figure(&report, "cosine"), report.data.as_ref().unwrap().task), (0.0, Task::Outputs));
     assert!(figure(&report, "mse") > 0.1);
@@ -171,7 +174,7 @@ fn an_evaluation_can_be_stopped() {
     };
     let job = Job::observed_by(&after_one).cancelled_by(&cancel);
     let request = request(&[path("fashion_resnet.onnx")]);
-    let result = evaluate(&request, Some(&pictures(&[8, 8], Target::Class)), &mut notes, job);
+    let result = evaluate(&request, Some(&images(&[8, 8], Label::Class)), &mut notes, job);
     assert!(matches!(result, Err(Error::Cancelled(_))));
     assert_eq!(notes.0.len(), 8);
 }
@@ -181,7 +184,7 @@ fn an_evaluation_tells_how_far_it_is() {
     let seen = Mutex::new(Vec::new());
     let observer = |event: &Event| seen.lock().unwrap().push(event.clone());
     let request = request(&[path("fashion_resnet.onnx")]);
-    let source = pictures(&[8, 8, 3], Target::Class);
+    let source = images(&[8, 8, 3], Label::Class);
     evaluate(&request, Some(&source), &mut NoPredictions, Job::observed_by(&observer)).unwrap();
     let progress = |done| Event::Progress(Progress { done, total: Some(19), unit: Unit::Samples });
     let stage = |stage| Event::Stage { stage };
@@ -193,12 +196,15 @@ fn an_evaluation_tells_how_far_it_is() {
 fn a_model_in_memory_is_evaluated_like_its_file() {
     let (file, model) = (path("fashion_resnet.onnx"), Model::load(path("fashion_resnet.onnx")).unwrap());
     let session = || SessionOptions { threads: Some(1), ..Default::default() };
-    let both = Request { session: session(), ..Request::new([Subject::from(file), Subject::from(&model)]) };
-    let report = run(&both, pictures(&[16], Target::Class)).unwrap();
+    let both = EvaluationRequest {
+        session: session(),
+        ..EvaluationRequest::new([Subject::from(file), Subject::from(&model)])
+    };
+    let report = run(&both, images(&[16], Label::Class)).unwrap();
     let [a, b] = &report.models[..] else { panic!("{}", report.models.len()) };
     assert_eq!((&a.model, a.bytes, &a.figures), (&b.model, b.bytes, &b.figures));
     // And so it is where no report is wanted, as between two epochs.
-    let source = pictures(&[16], Target::Class);
+    let source = images(&[16], Label::Class);
     let runtime = OnDemand::default();
     let evaluator =
         Evaluator { source: &source, runtime: runtime.get().unwrap(), session: session(), job: Job::default() };
@@ -215,31 +221,31 @@ fn refused(given: Given, words: &[&str]) {
 
 #[test]
 fn data_that_does_not_fit_is_refused_with_names() {
-    let good = || pictures(&[4], Target::Class);
+    let good = || images(&[4], Label::Class);
     refused(Given { classes: vec!["a".into(); 7], ..good() }, &["fashion_resnet.onnx", "10 classes", "has 7"]);
-    refused(Given { classes: Vec::new(), ..pictures(&[4], |_| Target::Class(12)) }, &["picture 0", "class 12", "10"]);
+    refused(Given { classes: Vec::new(), ..images(&[4], |_| Label::Class(12)) }, &["image 0", "class 12", "10"]);
     refused(Given { batches: Vec::new(), ..good() }, &["no sample"]);
 
     let mut mixed = good();
-    mixed.batches[0].targets[2] = Target::Unknown;
-    refused(mixed, &["picture 2", "no class"]);
+    mixed.batches[0].targets[2] = Label::Unknown;
+    refused(mixed, &["image 2", "no class"]);
 
     let mut colored = good();
     colored.batches[0].inputs[0].1 = Tensor::new([4, 3, 28, 28], vec![0f32; 4 * 3 * 784]).unwrap();
     refused(colored, &["image", "[batch, 1, 28, 28]", "[4, 3, 28, 28]"]);
 
-    let boxes = pictures(&[2], |class| {
-        Target::Boxes(vec![BoundingBox { xywh: [0.0, 0.0, 5.0, 5.0], class, crowd: false, area: None }])
+    let boxes = images(&[2], |class| {
+        Label::Boxes(vec![BoundingBox { xywh: [0.0, 0.0, 5.0, 5.0], class, crowd: false, area: None }])
     });
     refused(boxes, &["fashion_resnet.onnx", "[2, 10]"]);
     let missing = run(&request(&[path("no.onnx")]), good()).unwrap_err();
     assert!(missing.to_string().contains("no.onnx"), "{missing}");
     let card = SessionOptions { device: onnx_prune::runtime::Device::CoreMl, ..SessionOptions::default() };
-    let device = Request { session: card, ..request(&[path("fashion_resnet.onnx")]) };
+    let device = EvaluationRequest { session: card, ..request(&[path("fashion_resnet.onnx")]) };
     if let Err(error) = evaluate(&device, None, &mut NoPredictions, Job::default()) {
         assert!(error.to_string().contains("`coreml`"), "{error}");
     }
-    let output = Request {
+    let output = EvaluationRequest {
         task: TaskOptions { output: Some("boxes".into()), ..TaskOptions::default() },
         ..request(&[path("fashion_resnet.onnx")])
     };
@@ -261,7 +267,7 @@ fn mirror(shape: &[Option<i64>]) -> Vec<u8> {
 fn boxes_return_to_the_original_before_they_are_judged() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("mirror.onnx");
-    // One picture at a time, while batches are of two.
+    // One image at a time, while batches are of two.
     std::fs::write(&model, mirror(&[Some(1), Some(2), Some(6)])).unwrap();
     // Left, top, right, bottom, score, class, in an input of half the size with 10 pixels of padding above.
     let shown = vec![
@@ -273,8 +279,8 @@ fn boxes_return_to_the_original_before_they_are_judged() {
     let batch = Batch {
         inputs: vec![("x".to_owned(), Tensor::new([2, 2, 6], shown).unwrap())],
         targets: vec![
-            Target::Boxes(vec![object([20.0, 20.0, 20.0, 40.0], 1)]),
-            Target::Boxes(vec![object([10.0, 10.0, 10.0, 10.0], 0)]),
+            Label::Boxes(vec![object([20.0, 20.0, 20.0, 40.0], 1)]),
+            Label::Boxes(vec![object([10.0, 10.0, 10.0, 10.0], 0)]),
         ],
         names: vec!["a".into(), "b".into()],
         frames: vec![Frame { size: [200, 200], scale: [0.5; 2], offset: [0.0, 10.0] }; 2],

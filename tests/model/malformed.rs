@@ -179,9 +179,9 @@ fn order_cycles_and_names() {
     let Err(Error::Cycle { node }) = load(&cyclic) else { panic!() };
     assert!(node.contains("→ a") || node.contains("→ r"), "{node}");
 
-    let mut through_body = sample();
-    graph(&mut through_body).node[0].input[0] = "y".into();
-    assert!(matches!(load(&through_body), Err(Error::Cycle { .. })));
+    let mut through_subgraph = sample();
+    graph(&mut through_subgraph).node[0].input[0] = "y".into();
+    assert!(matches!(load(&through_subgraph), Err(Error::Cycle { .. })));
 
     let mut twice = sample();
     graph(&mut twice).node[2].output[0] = "a".into();
@@ -206,9 +206,9 @@ fn order_cycles_and_names() {
     let Err(Error::UndefinedTensor { node, tensor }) = load(&undefined) else { panic!() };
     assert_eq!((node.as_str(), tensor.as_str()), ("Reshape #2 → r", "nowhere"));
 
-    let mut in_body = sample();
-    graph(&mut in_body).node[4].attribute[0].g.as_mut().unwrap().node[0].input[0] = "nowhere".into();
-    assert!(matches!(load(&in_body), Err(Error::UndefinedTensor { tensor, .. }) if tensor == "nowhere"));
+    let mut in_subgraph = sample();
+    graph(&mut in_subgraph).node[4].attribute[0].g.as_mut().unwrap().node[0].input[0] = "nowhere".into();
+    assert!(matches!(load(&in_subgraph), Err(Error::UndefinedTensor { tensor, .. }) if tensor == "nowhere"));
 
     let mut output = sample();
     graph(&mut output).output[0].name = Some("nowhere".into());

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use onnx_prune::analysis::Sharing;
 use onnx_prune::onnx::Model;
-use onnx_prune::report::{Size, inspect};
+use onnx_prune::report::{DimSize, inspect};
 use onnx_prune::rewriting;
 use serde::Deserialize;
 
@@ -51,7 +51,7 @@ fn asked(case: &Case) -> Result<Told, String> {
         };
         let same = shape.len() == wanted.len()
             && shape.iter().zip(wanted).all(|(a, b)| match a {
-                Size::Known(n) => *n as u64 == *b,
+                DimSize::Known(n) => *n as u64 == *b,
                 _ => {
                     told = Told::Some;
                     true

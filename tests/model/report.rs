@@ -10,13 +10,13 @@ use onnx_prune::planning::targets::{
     ActivationBytes, ActivationShare, Goal, Milliseconds, Params, Ratio, Size, Speedup, Targets, TimeFactor,
 };
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::report::{
     self, GroupSensitivity, LatencyReport, Pending, Report, SensitivityMeasure, SensitivityPoint, SensitivityReport,
     TimeReport, Verification,
 };
 use onnx_prune::runtime::latency::{Latency, Pair};
-use onnx_prune::runtime::library::Origin;
+use onnx_prune::runtime::library::LibraryOrigin;
 use onnx_prune::runtime::{Choice, Device, LoadedLibrary};
 use serde_json::Value;
 
@@ -26,8 +26,8 @@ fn loaded() -> Model {
     Model::from_bytes(common::bytes(&small::classifier())).unwrap()
 }
 
-fn request() -> Request {
-    Request {
+fn request() -> PruneRequest {
+    PruneRequest {
         scheme: planning::find_scheme("protected-global").unwrap(),
         options: Options { ratio_for: vec![("first.*".into(), 0.25)], ..Options::default() },
         force: false,
@@ -35,7 +35,7 @@ fn request() -> Request {
     }
 }
 
-fn run(request: &Request) -> (Report, Vec<u8>) {
+fn run(request: &PruneRequest) -> (Report, Vec<u8>) {
     let (Done { report, written, .. }, bytes) = pruned(loaded(), request).unwrap();
     assert!(written && report.missed.is_none(), "{:?}", report.missed);
     (report, bytes)
@@ -72,10 +72,10 @@ fn a_report_fits_its_schema() {
     let inputs = [("x".to_owned(), vec![1, 3, 8, 8])].into();
     report.latency = Some(LatencyReport { runtime: "runtime 1".into(), device: Device::Cpu, inputs, pair });
     let (path, version) = ("/lib/libonnxruntime.so".into(), "1.20.0".into());
-    report.library = Some(LoadedLibrary { path, version, origin: Origin::Variable });
+    report.library = Some(LoadedLibrary { path, version, origin: LibraryOrigin::Variable });
     report.missed = Some("why".into());
     report.times = Some(TimeReport { timed: 3, known: 1, left_out: 0, explained: 1.2, plans: 2 });
-    let points = vec![SensitivityPoint { kept: 12, loss: -0.01 }];
+    let points = vec![SensitivityPoint { kept: 12, degradation: -0.01 }];
     let groups = vec![GroupSensitivity { name: "first.weight".into(), before: 16, points }];
     report.sensitivity = Some(SensitivityReport { of: SensitivityMeasure::Accuracy, original: Some(0.9), groups });
     let targets = [
@@ -109,7 +109,7 @@ fn the_walker_finds_what_is_wrong() {
 fn a_report_replays_to_the_same_bytes() {
     let (report, bytes) = run(&request());
     let recipe = report::recipe(&serde_json::to_string(&report).unwrap()).unwrap();
-    let (again, same) = run(&Request { recipe: Some(recipe), ..request() });
+    let (again, same) = run(&PruneRequest { recipe: Some(recipe), ..request() });
     assert!(bytes == same);
     assert_eq!((again.settings, again.groups), (report.settings, report.groups));
 }
@@ -131,7 +131,7 @@ fn a_pending_report_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_picture_has_every_group_and_both_ends() {
+fn a_diagram_has_every_group_and_both_ends() {
     let model = loaded();
     let dot = report::dot(&Analysis::new(&model, &Vec::new()).unwrap(), None).unwrap();
     let lines: Vec<&str> = dot.lines().map(str::trim).collect();
@@ -159,9 +159,9 @@ fn read_back<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) {
 
 #[test]
 fn reports_are_read_back_as_they_were_written() {
-    let (mut report, _) = run(&Request { verify: true, sensitivity: true, ..request() });
+    let (mut report, _) = run(&PruneRequest { verify: true, sensitivity: true, ..request() });
     report.library =
-        Some(LoadedLibrary { path: "/lib/x.so".into(), version: "1.20.0".into(), origin: Origin::VirtualEnv });
+        Some(LoadedLibrary { path: "/lib/x.so".into(), version: "1.20.0".into(), origin: LibraryOrigin::VirtualEnv });
     report.settings.device = Device::Cuda(1);
     read_back(&report);
     read_back(&report::inspect(&Analysis::new(loaded(), &Vec::new()).unwrap()));

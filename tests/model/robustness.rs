@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::request::request;
 use crate::common::*;
-use onnx_prune::analysis::Kind;
+use onnx_prune::analysis::AxisKind;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
@@ -101,7 +101,7 @@ fn the_zoo_itself_is_pruned() {
     let m = Model::from_bytes(bytes(&zoo())).unwrap();
     let outcome = prune(m, &request(), Job::default()).unwrap();
     assert!(outcome.report.after.params < 0.6 * outcome.report.before.params);
-    assert!(outcome.report.groups.iter().any(|g| g.kind == Kind::Heads), "{:?}", outcome.report.groups);
+    assert!(outcome.report.groups.iter().any(|g| g.kind == AxisKind::Heads), "{:?}", outcome.report.groups);
 }
 
 #[test]

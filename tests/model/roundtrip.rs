@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::common::*;
 use bytes::Bytes;
 use onnx_prune::onnx::proto::*;
-use onnx_prune::onnx::{self, DType, Error, Layout, Model, SaveOptions};
+use onnx_prune::onnx::{self, DType, Error, Model, SaveOptions, WeightLayout};
 use proptest::prelude::*;
 use prost::Message;
 
-fn options(layout: Layout) -> SaveOptions {
+fn options(layout: WeightLayout) -> SaveOptions {
     SaveOptions { layout, ..SaveOptions::default() }
 }
 
@@ -103,7 +103,7 @@ fn external_layout_is_kept_and_may_replace_its_own_input() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_sample(folder.path());
     let inline = Model::load(&path).unwrap();
-    onnx::save(&inline, &path, &options(Layout::External)).unwrap();
+    onnx::save(&inline, &path, &options(WeightLayout::External)).unwrap();
     assert_eq!(names(folder.path()), ["m.onnx", "m.onnx.data"]);
     let stored = decode(&path).graph.unwrap();
     assert_eq!(stored.initializer[0].external_data[0].value(), "m.onnx.data");
@@ -123,7 +123,7 @@ fn external_layout_is_kept_and_may_replace_its_own_input() {
     assert_eq!(models.last().unwrap().file_bytes, total);
 
     // Back into one file: the data file goes with the model it belonged to.
-    onnx::save(&models[3], &path, &options(Layout::Inline)).unwrap();
+    onnx::save(&models[3], &path, &options(WeightLayout::Inline)).unwrap();
     assert_eq!((names(folder.path()), decode(&path)), (vec!["m.onnx".to_string()], sample()));
 }
 
@@ -133,7 +133,7 @@ fn files_of_others_are_left_alone() {
     let path = write_sample(folder.path());
     std::fs::write(folder.path().join("m.onnx.data"), b"of someone else").unwrap();
     let model = Model::load(&path).unwrap();
-    onnx::save(&model, &path, &options(Layout::External)).unwrap();
+    onnx::save(&model, &path, &options(WeightLayout::External)).unwrap();
     assert_eq!(names(folder.path()), ["m.onnx", "m.onnx.1.data", "m.onnx.data"]);
     assert_eq!(std::fs::read(folder.path().join("m.onnx.data")).unwrap(), b"of someone else");
     assert_eq!(Model::load(&path).unwrap().proto, sample());
@@ -143,7 +143,7 @@ fn files_of_others_are_left_alone() {
 fn external_with_copy(copy: &str) -> (tempfile::TempDir, PathBuf, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = write_sample(folder.path());
-    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::External)).unwrap();
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(WeightLayout::External)).unwrap();
     let copy = folder.path().join(copy);
     std::fs::copy(&path, &copy).unwrap();
     (folder, path, copy)
@@ -203,7 +203,7 @@ fn a_link_is_followed_and_stays() {
     assert!(link.symlink_metadata().unwrap().is_symlink());
     assert_eq!(decode(&real), sample());
     // Weights go beside the model itself, and are found there by way of the link.
-    onnx::save(&Model::load(&path).unwrap(), &link, &options(Layout::External)).unwrap();
+    onnx::save(&Model::load(&path).unwrap(), &link, &options(WeightLayout::External)).unwrap();
     assert_eq!(names(&folder.path().join("real")), ["out.onnx", "out.onnx.data"]);
     assert_eq!(Model::load(&link).unwrap().proto, sample());
     assert_eq!(names(folder.path()), ["link.onnx", "m.onnx", "real"]);
@@ -227,8 +227,8 @@ fn several_data_files_and_attributes_come_together() {
     };
     outside(&mut g.initializer[0], "weights", false);
     outside(g.node[1].attribute[0].t.as_mut().unwrap(), "constants", true);
-    let body = g.node[4].attribute[1].g.as_mut().unwrap();
-    outside(&mut body.initializer[0], "body", false);
+    let subgraph = g.node[4].attribute[1].g.as_mut().unwrap();
+    outside(&mut subgraph.initializer[0], "body", false);
     let path = folder.path().join("m.onnx");
     std::fs::write(&path, bytes(&m)).unwrap();
     let model = Model::load(&path).unwrap();
@@ -248,8 +248,8 @@ fn models_beyond_the_limit_go_outside_by_themselves() {
     let model = Model::load(write_sample(folder.path())).unwrap();
     let out = folder.path().join("big.onnx");
     let limited = |layout| SaveOptions { layout, inline_limit: 8000, ..SaveOptions::default() };
-    assert!(matches!(onnx::save(&model, &out, &limited(Layout::Inline)), Err(Error::Output { .. })));
-    onnx::save(&model, &out, &limited(Layout::AsInput)).unwrap();
+    assert!(matches!(onnx::save(&model, &out, &limited(WeightLayout::Inline)), Err(Error::Output { .. })));
+    onnx::save(&model, &out, &limited(WeightLayout::AsInput)).unwrap();
     assert_eq!(names(folder.path()), ["big.onnx", "big.onnx.data", "m.onnx"]);
     assert_eq!(Model::load(&out).unwrap().proto, sample());
     let tiny = SaveOptions { inline_limit: 100, ..SaveOptions::default() };
@@ -264,7 +264,7 @@ fn staged_files_can_be_checked_and_dropped() {
     let before = std::fs::read(&path).unwrap();
     let mut model = Model::load(&path).unwrap();
     model.graph_mut().unwrap().name = Some("changed".into());
-    for layout in [Layout::Inline, Layout::External] {
+    for layout in [WeightLayout::Inline, WeightLayout::External] {
         let staged = onnx::stage(&model, &path, &options(layout)).unwrap();
         assert_eq!(Model::load(staged.model_path()).unwrap().proto, model.proto);
         let leftover = names(folder.path()).remove(0);
@@ -501,7 +501,7 @@ const CHILD: &str = "ONNX_PRUNE_TEST_SAVE_TO";
 #[test]
 fn child_that_saves() {
     let Some(path) = std::env::var_os(CHILD).map(PathBuf::from) else { return };
-    let layouts = [Layout::External, Layout::External, Layout::Inline];
+    let layouts = [WeightLayout::External, WeightLayout::External, WeightLayout::Inline];
     for layout in layouts.into_iter().cycle() {
         onnx::save(&Model::load(&path).unwrap(), &path, &options(layout)).unwrap();
     }
@@ -533,8 +533,8 @@ fn a_killed_save_leaves_a_whole_model() {
     }
     // Where the kills fall is chance; each state that they can leave is made by hand in `files::staging`.
     // The next save removes what the killed ones were writing.
-    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::External)).unwrap();
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(WeightLayout::External)).unwrap();
     assert_eq!(names(folder.path()).len(), 2, "{:?}", names(folder.path()));
-    onnx::save(&Model::load(&path).unwrap(), &path, &options(Layout::Inline)).unwrap();
+    onnx::save(&Model::load(&path).unwrap(), &path, &options(WeightLayout::Inline)).unwrap();
     assert_eq!(names(folder.path()), ["m.onnx"]);
 }

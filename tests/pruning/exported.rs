@@ -9,7 +9,7 @@ use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::targets::{Speedup, Targets};
 use onnx_prune::planning::{self, Axes, Options};
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::runtime::{self, Choice, Dim, Selected, Session, SessionOptions, Tensor};
 use rayon::prelude::*;
 
@@ -43,9 +43,9 @@ fn runnable() -> Vec<((String, String), PathBuf)> {
     found
 }
 
-/// Prunes the file; silencing must have given the same.
-fn pruned(path: &Path, request: Request) -> (Done, Vec<u8>) {
-    let outcome = crate::common::request::pruned(Model::load(path).unwrap(), &Request { verify: true, ..request });
+/// Prunes the file; masking must have given the same.
+fn pruned(path: &Path, request: PruneRequest) -> (Done, Vec<u8>) {
+    let outcome = crate::common::request::pruned(Model::load(path).unwrap(), &PruneRequest { verify: true, ..request });
     let name = path.file_name().unwrap().display();
     let (outcome, bytes) = outcome.unwrap_or_else(|e| panic!("{name}: {e}"));
     let warnings = &outcome.report.warnings;
@@ -73,7 +73,7 @@ fn shapes_out(session: &mut dyn Session, batch: usize) -> Vec<(String, Vec<usize
 #[test]
 fn every_model_becomes_twice_as_fast() {
     let options = SessionOptions { threads: Some(1), ..Default::default() };
-    let request = Request {
+    let request = PruneRequest {
         scheme: planning::find_scheme("protected-global").unwrap(),
         targets: Targets::one(&Speedup, 2.0),
         options: Options::default(),
@@ -98,7 +98,7 @@ fn every_model_becomes_twice_as_fast() {
 #[test]
 fn half_of_everything_can_go() {
     let options = Options { steps: 1, axes: Axes::all(), ..Default::default() };
-    let request = Request { options, ..common::request::request() };
+    let request = PruneRequest { options, ..common::request::request() };
     runnable().par_iter().for_each(|((name, exporter), path)| {
         let (outcome, _) = pruned(path, request.clone());
         assert!(outcome.report.speedup > 1.9, "{name}, {exporter}: {}", outcome.report.speedup);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use onnx_prune::analysis::{Analysis, TensorId};
-use onnx_prune::criteria::{self, Criterion, Normalization, Plan, Roles, ScoreOptions, Term};
+use onnx_prune::criteria::{self, Criterion, Normalization, Roles, ScoreOptions, ScorePlan, Term};
 use onnx_prune::index::Id;
 use onnx_prune::job::Job;
 use onnx_prune::onnx::Model;
@@ -36,8 +36,8 @@ impl Criterion for Taylor {
         ""
     }
 
-    fn plan(&self) -> Plan {
-        Plan::items(&Taylor, Roles::SCORED)
+    fn plan(&self) -> ScorePlan {
+        ScorePlan::items(&Taylor, Roles::SCORED)
     }
 }
 
@@ -103,7 +103,7 @@ fn handed_in_gradients_score_a_model() {
 fn a_plan_follows_them_and_without_any_there_is_none() {
     let a = analysis();
     let plan = |statistics: &Statistics| {
-        let aim = planning::Aim {
+        let aim = planning::PlanRequest {
             criterion: &Taylor,
             scheme: planning::find_scheme("global").unwrap(),
             score: ScoreOptions::default(),
@@ -111,7 +111,7 @@ fn a_plan_follows_them_and_without_any_there_is_none() {
             options: &Options::default(),
             fixed_bytes: 0.0,
             statistics,
-            losses: &[],
+            degradations: &[],
             curves: &[],
             tilt: 0.0,
             latency: None,

@@ -8,7 +8,7 @@ use onnx_prune::job::{Cancel, Event, FigureName, Job, Progress, Stage, Unit, is_
 use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::targets::{Ratio, Size, Speedup, Targets};
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::{Pruned, Request, prune, prune_to};
+use onnx_prune::prune::{PruneRequest, Pruned, prune, prune_to};
 use onnx_prune::recovery::Means;
 use onnx_prune::runtime::SessionOptions;
 
@@ -46,7 +46,7 @@ fn twice_in_memory_is_twice_by_file() {
         let model = Arc::new(model);
         // A size rests on what the file takes beside its weights.
         for targets in [Targets::one(&Ratio, 0.3), Targets::one(&Size, (report.after.bytes * 9 / 10) as f64)] {
-            let request = Request { targets: targets.clone(), ..request() };
+            let request = PruneRequest { targets: targets.clone(), ..request() };
             let by_file = prune(Model::load(&file).unwrap(), &request, Job::default()).unwrap();
             let in_memory = prune(Arc::clone(&model), &request, Job::default()).unwrap();
             assert!(bytes(&in_memory.model) == bytes(&by_file.model), "{name}, {targets:?}");
@@ -60,26 +60,27 @@ fn twice_in_memory_is_twice_by_file() {
 fn the_model_that_was_given_stays_as_it_was() {
     let model = Arc::new(Model::load(path("convnext_dynamo.onnx")).unwrap());
     let before = bytes(&model);
-    let strip = Request { strip_debug: true, drop_initializer_inputs: true, ..request() };
+    let strip = PruneRequest { strip_debug: true, drop_initializer_inputs: true, ..request() };
     let pruned = prune(Arc::clone(&model), &strip, Job::default()).unwrap();
     assert!(bytes(&model) == before);
     assert!(bytes(&pruned.model).len() < before.len());
 }
 
 /// Data, least squares and a check: every stage of a run by activations.
-fn whole() -> Request {
+fn whole() -> PruneRequest {
     let data: Arc<dyn BatchSource> = Arc::new(Noise(20));
-    Request {
+    PruneRequest {
         scheme: planning::find_scheme("allocate").unwrap(),
         options: Options { steps: 4, ..Options::default() },
         data: Some(data),
         recover: Means { refit: true, recalibrate: false },
         session: SessionOptions { threads: Some(1), ..SessionOptions::default() },
-        ..Request::new(Targets::one(&Speedup, 1.5))
+        ..PruneRequest::new(Targets::one(&Speedup, 1.5))
     }
 }
 
-/// What a run for a file tells; the run is cancelled at event number `stop`. Whether the file is there, and nothing else.
+/// What a run for a file tells; the run is cancelled at event number `stop`. Whether the file is there, and nothing
+/// else.
 fn observed(stop: usize) -> (Vec<Event>, bool) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.onnx");

@@ -14,7 +14,7 @@ use onnx_prune::planning::targets::{
     TimeFactor,
 };
 use onnx_prune::planning::{self, Curve, Latency, Options, Plan};
-use onnx_prune::prune::{Request, measure_only, prune, prune_to};
+use onnx_prune::prune::{PruneRequest, measure_only, prune, prune_to};
 use onnx_prune::report::{SensitivityMeasure, text};
 use onnx_prune::runtime::{self, Choice, SessionOptions};
 
@@ -26,10 +26,10 @@ fn classifier() -> Model {
     Model::from_bytes(common::bytes(&small::classifier())).unwrap()
 }
 
-fn request(targets: Targets) -> Request {
+fn request(targets: Targets) -> PruneRequest {
     let options = Options { steps: 20, ..Default::default() };
     let scheme = planning::find_scheme("protected-global").unwrap();
-    Request { targets, scheme, options, force: false, ..common::request::request() }
+    PruneRequest { targets, scheme, options, force: false, ..common::request::request() }
 }
 
 #[test]
@@ -136,18 +136,18 @@ fn every_group_is_made_smaller_by_itself() {
     for g in &found.groups {
         let kept: Vec<usize> = g.points.iter().map(|p| p.kept).collect();
         assert_eq!(kept, [0.75, 0.5, 0.25].map(|s| (g.before as f64 * s).round() as usize));
-        assert!(g.points.iter().all(|p| (0.0..=2.0).contains(&p.loss)), "{g:?}");
+        assert!(g.points.iter().all(|p| (0.0..=2.0).contains(&p.degradation)), "{g:?}");
     }
 }
 
 #[test]
 fn the_scheme_sensitivity_spares_what_costs_most() {
     let wanted =
-        Request { scheme: planning::find_scheme("sensitivity").unwrap(), ..request(Targets::one(&Speedup, 1.3)) };
+        PruneRequest { scheme: planning::find_scheme("sensitivity").unwrap(), ..request(Targets::one(&Speedup, 1.3)) };
     let r = prune(fixture(), &wanted, Job::default()).unwrap().report;
     let s = r.sensitivity.unwrap();
     assert!(r.missed.is_none() && (1.3..1.35).contains(&r.speedup), "{}", r.speedup);
-    let loss = |i: &usize| s.groups[*i].points[0].loss;
+    let loss = |i: &usize| s.groups[*i].points[0].degradation;
     let mut order: Vec<usize> = (0..s.groups.len()).collect();
     order.sort_by(|a, b| loss(a).total_cmp(&loss(b)));
     let stays = |i: usize| r.groups[i].after as f64 / r.groups[i].before as f64;
@@ -158,7 +158,7 @@ fn the_scheme_sensitivity_spares_what_costs_most() {
 fn planned(a: &Analysis, scheme: &str, targets: &Targets) -> Plan {
     let scheme = planning::find_scheme(scheme).unwrap();
     let options = Options { steps: 40, ..Options::default() };
-    let losses: Vec<Vec<(f64, f64)>> =
+    let degradations: Vec<Vec<(f64, f64)>> =
         (0..a.groups.len()).map(|g| vec![(0.25, 0.01 * (g + 1) as f64), (0.75, 0.1 * (g + 1) as f64)]).collect();
     let curve = |g: usize| Curve {
         order: (0..a.groups[g].size as u32).collect(),
@@ -166,7 +166,7 @@ fn planned(a: &Analysis, scheme: &str, targets: &Targets) -> Plan {
         stream: false,
     };
     let curves: Vec<Curve> = (0..a.groups.len()).map(curve).collect();
-    let aim = planning::Aim {
+    let aim = planning::PlanRequest {
         criterion: onnx_prune::criteria::find("l2").unwrap(),
         scheme,
         score: Default::default(),
@@ -174,7 +174,7 @@ fn planned(a: &Analysis, scheme: &str, targets: &Targets) -> Plan {
         options: &options,
         fixed_bytes: 1000.0,
         statistics: onnx_prune::statistics::Statistics::NONE,
-        losses: if scheme.needs_losses() { &losses } else { &[] },
+        degradations: if scheme.needs_degradations() { &degradations } else { &[] },
         curves: if scheme.follows_curves() { &curves } else { &[] },
         tilt: 0.0,
         latency: None,
@@ -273,7 +273,7 @@ fn a_time_and_parameters_hold_together() {
 fn a_scheme_that_follows_losses_wants_some() {
     let (model, wanted) = (fixture(), request(Targets::one(&Speedup, 1.3)));
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let aim = planning::Aim {
+    let aim = planning::PlanRequest {
         criterion: wanted.criterion,
         scheme: planning::find_scheme("sensitivity").unwrap(),
         score: wanted.score,
@@ -281,7 +281,7 @@ fn a_scheme_that_follows_losses_wants_some() {
         options: &wanted.options,
         fixed_bytes: 0.0,
         statistics: onnx_prune::statistics::Statistics::NONE,
-        losses: &[],
+        degradations: &[],
         latency: None,
         curves: &[],
         tilt: 0.0,

@@ -1,4 +1,5 @@
-//! Statistics of activations against sums written out, and what is made of them: recovery, batch normalisations put back.
+//! Statistics of activations against sums written out, and what is made of them: recovery, batch normalisations put
+//! back.
 
 use crate::common;
 use crate::common::small;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use crate::common::builder::{A, Builder, same};
 use crate::common::noise::Noise;
 use crate::zoo::channels::{head, start};
-use crate::zoo::control::{body, inside};
+use crate::zoo::control::{inside, subgraph};
 use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria;
@@ -19,11 +20,11 @@ use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{self, DType, Model};
 use onnx_prune::planning::targets::{Ratio, Targets};
 use onnx_prune::planning::{self, Options};
-use onnx_prune::prune::{Error, Request, prune};
+use onnx_prune::prune::{Error, PruneRequest, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::rewriting;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
-use onnx_prune::statistics::{AnyKey, Calibration, RANKS, SHARES, Tap, collect, tapped};
+use onnx_prune::statistics::{ActivationProbe, AnyKey, Calibration, RANKS, SHARES, collect, with_probes};
 
 fn load(proto: &ModelProto) -> Model {
     Model::from_bytes(common::bytes(proto)).unwrap()
@@ -58,13 +59,14 @@ fn classifier() -> ModelProto {
 /// A named output of every batch.
 fn values(model: &Model, name: &str, calibration: &Calibration) -> Vec<Tensor> {
     let mut out = Vec::new();
-    let model = tapped(model, [name]).unwrap();
-    let mut tap = Tap::open(&model, calibration).unwrap();
-    tap.run(&mut |_, outputs, _| {
-        out.push(outputs.iter().find(|(n, _)| *n == name).unwrap().1.to_tensor().unwrap());
-        Ok(())
-    })
-    .unwrap();
+    let model = with_probes(model, [name]).unwrap();
+    let mut probe = ActivationProbe::open(&model, calibration).unwrap();
+    probe
+        .run(&mut |_, outputs, _| {
+            out.push(outputs.iter().find(|(n, _)| *n == name).unwrap().1.to_tensor().unwrap());
+            Ok(())
+        })
+        .unwrap();
     out
 }
 
@@ -163,26 +165,26 @@ fn statistics_do_not_depend_on_threads() {
     assert_eq!(with(1), with(3));
 }
 
-fn request(criterion: &str) -> Request {
-    Request {
+fn request(criterion: &str) -> PruneRequest {
+    PruneRequest {
         criterion: criteria::find(criterion).unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         options: Options { steps: 2, ..Default::default() },
         data: Some(Arc::new(Noise(8))),
-        ..Request::new(Targets::one(&Ratio, 0.25))
+        ..PruneRequest::new(Targets::one(&Ratio, 0.25))
     }
 }
 
 #[test]
 fn what_looks_at_activations_asks_for_data() {
     for c in ["hrank", "cp", "thinet"] {
-        let without = Request { data: None, ..request(c) };
+        let without = PruneRequest { data: None, ..request(c) };
         let e = prune(load(&classifier()), &without, Job::default()).err().unwrap();
         assert!(e.to_string().contains(c) && e.to_string().contains("`data`"), "{e}");
         assert_eq!(e.hint(), Some(Hint::Data));
         prune(load(&classifier()), &request(c), Job::default()).unwrap();
     }
-    let without = Request { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
+    let without = PruneRequest { data: None, recover: Means { refit: false, recalibrate: true }, ..request("l2") };
     assert!(matches!(prune(load(&classifier()), &without, Job::default()), Err(Error::NoData)));
 }
 
@@ -283,7 +285,7 @@ fn statistics_of_the_models_own_data_are_replaced() {
 fn a_folded_model_has_nothing_to_recalibrate() {
     let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(Noise(3)));
     let recover = Means { refit: false, recalibrate: true };
-    let request = Request { data, recover, ..request("l2") };
+    let request = PruneRequest { data, recover, ..request("l2") };
     let outcome = prune(load(&classifier()), &request, Job::default()).unwrap();
     let said = onnx_prune::report::text::recovery(&outcome.report.recovery.unwrap());
     assert!(said.contains("no BatchNormalization to recalibrate") && said.contains("insert-bn"), "{said}");
@@ -324,7 +326,7 @@ fn a_normalisation_put_back_changes_nothing_and_can_be_scored() {
     assert!(again.is_err());
 }
 
-/// Nodes behind the body of a branch have other numbers than places in the graph.
+/// Nodes behind the subgraph of a branch have other numbers than places in the graph.
 #[test]
 fn normalisations_stand_behind_their_layers_where_there_are_branches() {
     let folder = tempfile::tempdir().unwrap();
@@ -336,7 +338,7 @@ fn normalisations_stand_behind_their_layers_where_there_are_branches() {
         let mut inner = inside(b, name);
         let c = inner.op(op, &[&a], vec![]);
         inner.output(&c, "batch 8 8 8");
-        A::G(body(inner, name))
+        A::G(subgraph(inner, name))
     };
     let (yes, no) = (branch(&mut b, "yes", "Relu"), branch(&mut b, "no", "Neg"));
     let c = b.op("If", &[&flag], vec![("then_branch", yes), ("else_branch", no)]);

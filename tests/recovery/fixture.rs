@@ -1,4 +1,4 @@
-//! A trained network and real pictures: what pruning does to accuracy.
+//! A trained network and real images: what pruning does to accuracy.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::sync::{Arc, LazyLock};
 
 use onnx_prune::analysis::Analysis;
 use onnx_prune::criteria::{self, Criterion};
-use onnx_prune::data::{Batch, BatchSource, InMemory, Target as Label};
+use onnx_prune::data::{Batch, BatchSource, InMemory, Label};
 use onnx_prune::job::Job;
 use onnx_prune::onnx::Model;
 use onnx_prune::planning::targets::{Params, Size, Speedup, Targets};
 use onnx_prune::planning::{self, Keep, Options};
-use onnx_prune::prune::{Error, Request, prune};
+use onnx_prune::prune::{Error, PruneRequest, prune};
 use onnx_prune::recovery::Means;
 use onnx_prune::report::{StandIn, text};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
@@ -36,7 +36,7 @@ fn idx(name: &str, rank: usize) -> (Vec<usize>, Vec<u8>) {
     (sizes, data)
 }
 
-fn pictures() -> Tensor {
+fn images() -> Tensor {
     let (sizes, bytes) = idx("fashion-images-idx3-ubyte.gz", 3);
     assert_eq!(sizes, [500, 28, 28]);
     let pixels: Vec<f32> = bytes.iter().map(|b| f32::from(*b) / 255.0).collect();
@@ -45,13 +45,13 @@ fn pictures() -> Tensor {
 
 fn logits(model: &[u8]) -> Tensor {
     let mut session = RUNTIME.runtime.open_bytes(model, None, &SessionOptions::default()).unwrap();
-    let (name, logits) = session.run(&[("image".into(), pictures())]).unwrap().remove(0);
+    let (name, logits) = session.run(&[("image".into(), images())]).unwrap().remove(0);
     assert_eq!((name.as_str(), logits.shape()), ("logits", &[500, 10][..]));
     assert_eq!(logits.first_non_finite(), None);
     logits
 }
 
-/// How many of the 500 pictures are recognised.
+/// How many of the 500 images are recognised.
 fn right(logits: &Tensor) -> usize {
     let (_, labels) = idx("fashion-labels-idx1-ubyte.gz", 1);
     let best = |row: &[f32]| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap();
@@ -59,10 +59,10 @@ fn right(logits: &Tensor) -> usize {
     rows.zip(labels).filter(|(row, label)| best(row) == usize::from(*label)).count()
 }
 
-/// The first 192 pictures in batches of 64.
+/// The first 192 images in batches of 64.
 fn data() -> Arc<dyn BatchSource> {
-    let (pictures, (_, labels)) = (pictures(), idx("fashion-labels-idx1-ubyte.gz", 1));
-    let pixels = pictures.as_f32().unwrap();
+    let (images, (_, labels)) = (images(), idx("fashion-labels-idx1-ubyte.gz", 1));
+    let pixels = images.as_f32().unwrap();
     let batch = |k: usize| Batch {
         inputs: vec![(
             "image".to_owned(),
@@ -75,13 +75,13 @@ fn data() -> Arc<dyn BatchSource> {
     Arc::new(InMemory((0..3).map(batch).collect()))
 }
 
-fn request(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> Request {
-    Request {
+fn request(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> PruneRequest {
+    PruneRequest {
         criterion,
         scheme: planning::find_scheme(scheme).unwrap(),
         options: Options { steps: 20, ..Default::default() },
         data: Some(data()),
-        ..Request::new(targets)
+        ..PruneRequest::new(targets)
     }
 }
 
@@ -89,7 +89,7 @@ fn pruned(criterion: &'static dyn Criterion, scheme: &str, targets: Targets) -> 
     run(&request(criterion, scheme, targets))
 }
 
-fn run(request: &Request) -> (Done, Vec<u8>) {
+fn run(request: &PruneRequest) -> (Done, Vec<u8>) {
     crate::common::request::pruned(Model::load(path("fashion_resnet.onnx")).unwrap(), request).unwrap()
 }
 
@@ -146,7 +146,7 @@ fn every_scheme_reaches_twice_the_speed() {
     }
 }
 
-/// A tenth fewer computations cost the magnitude criteria two or three pictures in a hundred; chance is 50 of 500.
+/// A tenth fewer computations cost the magnitude criteria two or three images in a hundred; chance is 50 of 500.
 #[test]
 fn a_light_pruning_keeps_most_of_the_accuracy() {
     for name in ["l1", "l2", "lamp"] {
@@ -171,7 +171,7 @@ fn targets_of_parameters_and_size_are_met_closely() {
 fn widths_by_error_curves_and_least_squares_keep_the_accuracy_at_twice_the_speed() {
     let request = request(criteria::find("obs").unwrap(), "allocate", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
-    let (outcome, bytes) = run(&Request { recover, ..request });
+    let (outcome, bytes) = run(&PruneRequest { recover, ..request });
     let r = &outcome.report;
     assert!((2.0..2.02).contains(&r.speedup), "{}", r.speedup);
     assert!(r.verification.as_ref().unwrap().difference < 1e-5);
@@ -186,7 +186,7 @@ fn data_wins_accuracy_back() {
     let request = request(criteria::find("l2").unwrap(), "protected-global", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
     let (plain, plain_bytes) = run(&request);
-    let (better, better_bytes) = run(&Request { recover, ..request });
+    let (better, better_bytes) = run(&PruneRequest { recover, ..request });
     let (before, after) = (right(&logits(&plain_bytes)), right(&logits(&better_bytes)));
     assert!(after > before + 10, "{before} {after}");
     // The same channels stay, and the report tells what the data says.
@@ -202,14 +202,14 @@ fn data_wins_accuracy_back() {
 
 /// What the command line does where nothing but the file is given.
 #[test]
-fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
+fn drawn_images_keep_most_of_the_accuracy_without_data() {
     let request = request(criteria::find("obs").unwrap(), "allocate", Targets::one(&Speedup, 2.0));
     let recover = Means { refit: true, recalibrate: false };
-    let (outcome, bytes) = run(&Request { recover, data: None, ..request });
+    let (outcome, bytes) = run(&PruneRequest { recover, data: None, ..request });
     let n = right(&logits(&bytes));
     assert!(n >= 400, "{n} of 500");
     let recovery = outcome.report.recovery.unwrap();
-    assert_eq!((recovery.stand_in, recovery.original), (Some(StandIn::DrawnPictures), None));
+    assert_eq!((recovery.stand_in, recovery.original), (Some(StandIn::DrawnImages), None));
     assert!(text::untested(&outcome.report).unwrap().contains("`data`"));
 }
 
@@ -217,23 +217,23 @@ fn drawn_pictures_keep_most_of_the_accuracy_without_data() {
 fn the_smallest_model_that_keeps_enough_is_found() {
     let plain = request(criteria::find("l2").unwrap(), "protected-global", Targets::one(&Speedup, 1.0));
     let kept = |o: &Done| o.report.recovery.unwrap().last().unwrap();
-    let (half, _) = run(&Request { keep: Some(Keep::Agreement(0.5)), ..plain.clone() });
+    let (half, _) = run(&PruneRequest { keep: Some(Keep::Agreement(0.5)), ..plain.clone() });
     assert!(half.written && kept(&half).same_answer >= Some(0.5));
-    let (most, _) = run(&Request { keep: Some(Keep::Drop(0.1)), ..plain.clone() });
+    let (most, _) = run(&PruneRequest { keep: Some(Keep::Drop(0.1)), ..plain.clone() });
     let recovery = most.report.recovery.unwrap();
     assert!(recovery.original.unwrap() - kept(&most).accuracy.unwrap() <= 0.1 + 1e-9);
     assert!(1.04 < most.report.speedup && most.report.speedup < half.report.speedup);
     // A little smaller, and it no longer does.
     let further = Targets::one(&Speedup, 1.1 * half.report.speedup);
-    let (far, _) = run(&Request { targets: further, ..plain.clone() });
+    let (far, _) = run(&PruneRequest { targets: further, ..plain.clone() });
     assert!(kept(&far).same_answer < Some(0.5), "{:?}", kept(&far));
 
     let stem = Options { only: vec!["conv.weight".to_owned()], ..plain.options.clone() };
-    let all = Request { keep: Some(Keep::Agreement(1.0)), options: stem, ..plain };
+    let all = PruneRequest { keep: Some(Keep::Agreement(1.0)), options: stem, ..plain };
     let (missed, bytes) = run(&all);
     assert!(!missed.written && bytes.is_empty());
     assert!(missed.report.missed.unwrap().contains("1.05x"));
-    let blind = Request { data: None, ..all };
+    let blind = PruneRequest { data: None, ..all };
     let model = Model::load(path("fashion_resnet.onnx")).unwrap();
     assert!(matches!(prune(model, &blind, Job::default()), Err(Error::NoData)));
 }

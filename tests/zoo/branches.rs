@@ -43,7 +43,7 @@ pub fn channel_shuffle() -> ModelProto {
     head(b, &c, 6)
 }
 
-/// The shortcut halves the picture by slicing and doubles the channels with zeros on both sides.
+/// The shortcut halves the image by slicing and doubles the channels with zeros on both sides.
 pub fn padded_shortcut() -> ModelProto {
     let (mut b, x) = start(17);
     let a = b.conv("stem", &x, 3, 8, same(3));

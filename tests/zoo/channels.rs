@@ -165,7 +165,7 @@ pub fn group_norm() -> ModelProto {
     head(b, &n, 8)
 }
 
-/// Sixteen channels become four on a picture of twice the size.
+/// Sixteen channels become four on an image of twice the size.
 pub fn pixel_shuffle() -> ModelProto {
     let (mut b, x) = start(17);
     let a = b.conv("conv", &x, 3, 16, same(3));

@@ -1,12 +1,12 @@
-//! Bodies of control flow that read, carry and give channels.
+//! Subgraphs of control flow that read, carry and give channels.
 
 use super::channels::{head, start};
 use crate::common::builder::*;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::{GraphProto, ModelProto};
 
-/// A body with these inputs and outputs, of what `b` has gathered since it was made.
-pub fn body(b: Builder, name: &str) -> GraphProto {
+/// A subgraph with these inputs and outputs, of what `b` has gathered since it was made.
+pub fn subgraph(b: Builder, name: &str) -> GraphProto {
     GraphProto { name: Some(name.into()), ..b.graph }
 }
 
@@ -34,7 +34,7 @@ pub fn branches() -> ModelProto {
     let mut no = inside(&mut b, "no");
     let c = no.conv_with(&a, &[&outer], same(3));
     no.output(&c, "batch 12 8 8");
-    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let (yes, no) = (subgraph(yes, "yes"), subgraph(no, "no"));
     let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
     head(b, &c, 12)
 }
@@ -53,7 +53,7 @@ pub fn never_taken() -> ModelProto {
     let mut no = inside(&mut b, "no");
     let r = no.relu(&a);
     no.output(&r, "batch 8 8 8");
-    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let (yes, no) = (subgraph(yes, "yes"), subgraph(no, "no"));
     let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
     let c = b.conv("conv2", &c, 8, 6, same(3));
     head(b, &c, 6)
@@ -68,7 +68,7 @@ fn by_branch(b: &mut Builder, x: &str, flag: &str) -> ModelProto {
         let w = inner.weight("weight", &[16, 8]);
         let w = inner.op("Identity", &[&w], vec![]);
         inner.output(&w, "16 8");
-        body(inner, name)
+        subgraph(inner, name)
     };
     let (yes, no) = (branch(b, "yes"), branch(b, "no"));
     let w = b.op("If", &[flag], vec![("else_branch", A::G(no)), ("then_branch", A::G(yes))]);
@@ -108,12 +108,12 @@ pub fn branch_with_shapes() -> ModelProto {
     let mut no = inside(&mut b, "no");
     let r = no.sigmoid(&a);
     no.output(&r, "batch 8 8 8");
-    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let (yes, no) = (subgraph(yes, "yes"), subgraph(no, "no"));
     let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
     head(b, &c, 8)
 }
 
-/// A state that three rounds refine, by weights of the body and of the outer graph.
+/// A state that three rounds refine, by weights of the subgraph and of the outer graph.
 pub fn rounds() -> ModelProto {
     let (mut b, x) = start(17);
     let a = b.conv("stem", &x, 3, 8, same(3));
@@ -130,7 +130,7 @@ pub fn rounds() -> ModelProto {
     let c = round.op("Identity", &[&c], vec![]);
     round.output_of(&c, DType::Bool, "");
     round.output(&h, "batch 8 8 8");
-    let round = body(round, "round");
+    let round = subgraph(round, "round");
     let y = b.op("Loop", &[&count, &go, &a], vec![("body", A::G(round))]);
     head(b, &y, 8)
 }
@@ -149,7 +149,7 @@ pub fn scanned() -> ModelProto {
     let kept = step.op("Identity", &[&s], vec![]);
     step.output(&s, "2 8");
     step.output(&kept, "2 8");
-    let step = body(step, "step");
+    let step = subgraph(step, "step");
     let out = b.ops("Scan", &[&h0, &x], vec![("num_scan_inputs", A::I(1)), ("body", A::G(step))], 2);
     let m = b.mean(&out[1], &[0], false);
     let s = b.add(&m, &out[0]);
@@ -180,7 +180,7 @@ pub fn scanned_matrices() -> ModelProto {
     let y = step.squeeze(&y, &[2]);
     step.output(&s, "1 8 4");
     step.output(&y, "1 8");
-    let step = body(step, "step");
+    let step = subgraph(step, "step");
     let out = b.ops("Scan", &[&first, &h, &c], vec![("num_scan_inputs", A::I(2)), ("body", A::G(step))], 2);
     let y = b.transpose(&out[1], &[1, 0, 2]);
     let y = b.linear("head", &y, 8, 6);
@@ -206,7 +206,7 @@ pub fn growing() -> ModelProto {
     let c = round.op("Identity", &[&c], vec![]);
     round.output_of(&c, DType::Bool, "");
     round.output(&more, "more 8");
-    let round = body(round, "round");
+    let round = subgraph(round, "round");
     let y = b.op("Loop", &[&count, &go, &first], vec![("body", A::G(round))]);
     let m = b.op("ReduceMax", &[&y], vec![("axes", A::Is(&[0])), ("keepdims", A::I(1))]);
     let y = b.gemm("head", &m, 8, 10);
@@ -237,7 +237,7 @@ pub fn handed_on() -> ModelProto {
     round.output(&own_w, "5 8");
     round.output(&again, "8 8");
     round.output(&kept, "2 8");
-    let round = body(round, "round");
+    let round = subgraph(round, "round");
     let out = b.ops("Loop", &[&count, &go, &h0, &w, &r], vec![("body", A::G(round))], 4);
     let m = b.mean(&out[3], &[0], false);
     let m = b.matmul(&m, &out[2]);
@@ -264,7 +264,7 @@ pub fn scanned_with_weights() -> ModelProto {
     step.output(&s, "2 8");
     step.output(&own_r, "8 8");
     step.output(&kept, "2 8");
-    let step = body(step, "step");
+    let step = subgraph(step, "step");
     let out = b.ops("Scan", &[&w, &h0, &r, &x], vec![("num_scan_inputs", A::I(1)), ("body", A::G(step))], 4);
     let m = b.mean(&out[3], &[0], false);
     let s = b.add(&m, &out[1]);

@@ -92,7 +92,7 @@ pub fn normed_convolutions() -> ModelProto {
     b.model()
 }
 
-/// Maps of means over channels weigh the pictures, as a normalisation would not.
+/// Maps of means over channels weigh the images, as a normalisation would not.
 pub fn spatial_attention() -> ModelProto {
     let mut b = Builder::new(17);
     let x = b.input("x", "batch 3 8 8");
@@ -238,12 +238,12 @@ pub fn projected_shortcut() -> ModelProto {
     let (mut b, e) = tokens();
     let wide = b.linear("inner0", &e, 16, 24);
     let wide = b.relu(&wide);
-    let (body, shortcut) = (b.linear("outer0", &wide, 24, 20), b.linear("shortcut", &e, 16, 20));
-    let x = b.add(&body, &shortcut);
+    let (subgraph, shortcut) = (b.linear("outer0", &wide, 24, 20), b.linear("shortcut", &e, 16, 20));
+    let x = b.add(&subgraph, &shortcut);
     let x = b.relu(&x);
     let wide = b.linear("inner1", &x, 20, 24);
     let wide = b.relu(&wide);
-    let body = b.linear("outer1", &wide, 24, 20);
-    let x = b.add(&body, &x);
+    let subgraph = b.linear("outer1", &wide, 24, 20);
+    let x = b.add(&subgraph, &x);
     finish(b, &x, 20)
 }

@@ -61,7 +61,7 @@ animals! {
     recurrent: lstm gru gru_reset_after rnn stacked_bidirectional both_last_states states_handed_on all_optional;
     quantized: pairs_per_channel pairs_per_tensor whole_numbers dynamic dynamic_windows blocks_of_four dynamic_fused cast_weights
         cast_scaled_after dynamic_lstm packed_blocks;
-    positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_picture
+    positions: running_sum triangle largest backwards masked middle sampled regions picked_rows columns_to_image
         deformed unpooled unpooled_to_open_sizes unpooled_to_a_size;
     sequences: parts_by_size equal_parts filled_by_rounds;
     shared: siamese pyramid_head recursive two_streams shared_cast shared_transposed shared_gathered shared_identity

@@ -95,7 +95,7 @@ pub fn picked_rows() -> ModelProto {
     })
 }
 
-pub fn columns_to_picture() -> ModelProto {
+pub fn columns_to_image() -> ModelProto {
     let mut b = Builder::new(18);
     let x = b.input("x", "batch 3 8 8");
     let a = b.conv("conv1", &x, 3, 32, Window { kernel: 2, stride: 2, pad: 0, group: 1 });
@@ -171,7 +171,7 @@ pub fn unpooled_to_a_size() -> ModelProto {
     unpooling(Size::Numbers)
 }
 
-/// Indices that something else reads as numbers, and those that go to a picture of another size.
+/// Indices that something else reads as numbers, and those that go to an image of another size.
 pub fn read_indices(elsewhere: bool) -> ModelProto {
     let (mut b, x) = start(17);
     let a = b.conv("conv1", &x, 3, 8, same(3));

@@ -7,7 +7,7 @@ use onnx_prune::onnx::proto::{ModelProto, OperatorSetIdProto};
 
 /// Which numbers weights are.
 #[derive(Clone, Copy)]
-struct Kind {
+struct AxisKind {
     dtype: DType,
     /// A scale for each output channel, else one for all.
     each: bool,
@@ -15,11 +15,11 @@ struct Kind {
     zero: i8,
 }
 
-const EACH: Kind = Kind { dtype: DType::Int8, each: true, zero: 0 };
-const ALL: Kind = Kind { dtype: DType::Uint8, each: false, zero: -126 };
+const EACH: AxisKind = AxisKind { dtype: DType::Int8, each: true, zero: 0 };
+const ALL: AxisKind = AxisKind { dtype: DType::Uint8, each: false, zero: -126 };
 
-/// A weight as whole numbers: names of the numbers, the scale and the zero point.
-fn weight(b: &mut Builder, name: &str, dims: &[i64], axis: usize, kind: Kind) -> [String; 3] {
+/// A weight as integers: names of the numbers, the scale and the zero point.
+fn weight(b: &mut Builder, name: &str, dims: &[i64], axis: usize, kind: AxisKind) -> [String; 3] {
     let n = if kind.each { dims[axis] } else { 1 };
     let shape: &[i64] = if kind.each { &[n] } else { &[] };
     let numbers: Vec<u8> = b.random(dims).iter().map(|v| (((v * 40.0) as i8).wrapping_add(kind.zero)) as u8).collect();
@@ -50,7 +50,7 @@ fn rounded(b: &mut Builder, x: &str) -> String {
     b.op("DequantizeLinear", &[&q, &s, &z], vec![])
 }
 
-fn conv(b: &mut Builder, name: &str, x: &str, from: i64, to: i64, kind: Kind) -> String {
+fn conv(b: &mut Builder, name: &str, x: &str, from: i64, to: i64, kind: AxisKind) -> String {
     let [q, s, z] = weight(b, name, &[to, from, 3, 3], 0, kind);
     let w = b.op("DequantizeLinear", &[&q, &s, &z], vec![("axis", A::I(0))]);
     let c = bias(b, name, to);
@@ -58,7 +58,7 @@ fn conv(b: &mut Builder, name: &str, x: &str, from: i64, to: i64, kind: Kind) ->
     b.conv_with(x, &[&w, &c], same(3))
 }
 
-fn pairs(kind: Kind) -> ModelProto {
+fn pairs(kind: AxisKind) -> ModelProto {
     let (mut b, x) = start(17);
     let x = rounded(&mut b, &x);
     let a = conv(&mut b, "first", &x, 3, 8, kind);
@@ -102,7 +102,7 @@ pub fn whole_numbers() -> ModelProto {
     }
     let q = b.op("MaxPool", &[&q], vec![("kernel_shape", A::Is(&[8, 8]))]);
     let q = b.op("Flatten", &[&q], vec![]);
-    let [w, s, z] = weight(&mut b, "head", &[12, 10], 1, Kind { zero: 3, ..EACH });
+    let [w, s, z] = weight(&mut b, "head", &[12, 10], 1, AxisKind { zero: 3, ..EACH });
     let [ys, yz] = grid(&mut b);
     let inputs = [&q, &before[0], &before[1], &w, &s, &z, &ys, &yz].map(String::as_str);
     let q = b.op("QLinearMatMul", &inputs, vec![]);
@@ -111,13 +111,13 @@ pub fn whole_numbers() -> ModelProto {
     b.model()
 }
 
-/// Activations are quantized as they come; sums of whole numbers become real again by both scales.
+/// Activations are quantized as they come; sums of integers become real again by both scales.
 pub fn dynamic() -> ModelProto {
     let mut b = Builder::new(17);
     let mut x = b.input("x", "batch 20");
     for (name, from, to) in [("first", 20, 16), ("second", 16, 10)] {
         let q = b.ops("DynamicQuantizeLinear", &[&x], vec![], 3);
-        let [w, s, z] = weight(&mut b, name, &[from, to], 1, Kind { zero: 0, ..EACH });
+        let [w, s, z] = weight(&mut b, name, &[from, to], 1, AxisKind { zero: 0, ..EACH });
         let sums = b.op("MatMulInteger", &[&q[0], &w, &q[2], &z], vec![]);
         let sums = b.op("Cast", &[&sums], vec![("to", A::I(DType::Float as i64))]);
         let scale = b.mul(&q[1], &s);
@@ -130,7 +130,7 @@ pub fn dynamic() -> ModelProto {
     b.model()
 }
 
-/// Sums of whole numbers over windows; the bias is brought into shape by a node.
+/// Sums of integers over windows; the bias is brought into shape by a node.
 pub fn dynamic_windows() -> ModelProto {
     let (mut b, mut x) = start(17);
     for (name, from, to) in [("first", 3, 8), ("second", 8, 12)] {
@@ -190,7 +190,7 @@ pub fn cast_weights() -> ModelProto {
     let mut h = x;
     let float = || vec![("to", A::I(DType::Float as i64))];
     for (name, from, to, kind) in
-        [("first", 20, 16, Kind { zero: 3, ..EACH }), ("second", 16, 12, ALL), ("third", 12, 10, EACH)]
+        [("first", 20, 16, AxisKind { zero: 3, ..EACH }), ("second", 16, 12, ALL), ("third", 12, 10, EACH)]
     {
         let dims = if name == "third" { [to, from] } else { [from, to] };
         let [q, s, z] = weight(&mut b, name, &dims, if name == "third" { 0 } else { 1 }, kind);
@@ -256,7 +256,7 @@ pub fn cast_without_a_zero(added: bool) -> ModelProto {
     b.model()
 }
 
-/// Recurrent layers of onnxruntime's own with weights of whole numbers: a scale for each column, and one for all.
+/// Recurrent layers of onnxruntime's own with weights of integers: a scale for each column, and one for all.
 pub fn dynamic_lstm() -> ModelProto {
     let mut b = Builder::new(17);
     let mut x = b.input("x", "6 batch 5");

@@ -1,7 +1,7 @@
 //! Tensors put into sequences and taken out again.
 
 use super::channels::{head, start};
-use super::control::{body, inside};
+use super::control::{inside, subgraph};
 use crate::common::builder::*;
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
@@ -59,7 +59,7 @@ pub fn filled_by_rounds() -> ModelProto {
     let again = round.op("Identity", &[&go], vec![]);
     round.output_of(&again, DType::Bool, "");
     round.sequence_output(&more);
-    let round = body(round, "round");
+    let round = subgraph(round, "round");
     let parts = b.op("Loop", &[&count, &go, &empty], vec![("body", A::G(round))]);
     let rest = b.slice(&a, 1, 4, 9);
     let parts = b.op("SequenceInsert", &[&parts, &rest], vec![]);

@@ -68,7 +68,7 @@ pub fn counted_positions() -> ModelProto {
     tokens(b, &t)
 }
 
-/// The same, with as many positions as the picture gives.
+/// The same, with as many positions as the image gives.
 pub fn counted_to_a_size() -> ModelProto {
     let mut b = Builder::new(18);
     let x = b.input("x", "batch 3 height width");
@@ -98,7 +98,7 @@ pub fn counted_channels() -> ModelProto {
     head(b, &a, 8)
 }
 
-/// Rows of a picture are assigned by an index that names every position of the other axes, as an exporter spells
+/// Rows of an image are assigned by an index that names every position of the other axes, as an exporter spells
 /// `a[:, :, 1:] += z[:, :, 1:]`.
 pub fn assigned_rows() -> ModelProto {
     let (mut b, x) = start(18);

@@ -14,7 +14,7 @@ fn size(b: &mut Builder, x: &str, axis: i64) -> String {
     b.unsqueeze(&d, &[0])
 }
 
-/// Batch, height and width are open; pictures become lists of positions by shape arithmetic.
+/// Batch, height and width are open; images become lists of positions by shape arithmetic.
 pub fn run_time_sizes() -> ModelProto {
     let mut b = Builder::new(17);
     let x = b.input("x", "batch 3 height width");
@@ -176,18 +176,18 @@ pub fn gathered_range() -> ModelProto {
     head(b, &y, 6)
 }
 
-/// A body reads an outer tensor: its channels stay, others go.
+/// A subgraph reads an outer tensor: its channels stay, others go.
 pub fn if_captures() -> ModelProto {
     let (mut b, x) = start(17);
     let flag = b.input_of("flag", DType::Bool, "");
     let a = b.conv("captured", &x, 3, 8, same(3));
-    let body = |name: &str, op: &str, out: &str| GraphProto {
+    let subgraph = |name: &str, op: &str, out: &str| GraphProto {
         name: Some(name.into()),
         node: vec![NewNode::new(op).input(&a).output(out).build()],
         output: vec![declared(out, DType::Float, "batch 8 8 8")],
         ..Default::default()
     };
-    let (yes, no) = (body("yes", "Relu", "kept"), body("no", "Neg", "turned"));
+    let (yes, no) = (subgraph("yes", "Relu", "kept"), subgraph("no", "Neg", "turned"));
     let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
     b.value_info(&c, "batch 8 8 8");
     let d = b.conv("free", &c, 8, 12, same(3));

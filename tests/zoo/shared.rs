@@ -1,7 +1,7 @@
 //! One weight that several layers read.
 
 use super::channels::{head, start};
-use super::control::{body, inside};
+use super::control::{inside, subgraph};
 use crate::common::builder::*;
 use onnx_prune::onnx::proto::{ModelProto, TensorProto};
 use onnx_prune::onnx::{self, DType};
@@ -16,7 +16,7 @@ fn conv(b: &mut Builder, x: &str, [w, bias]: &[String; 2]) -> String {
     b.relu(&y)
 }
 
-/// Two pictures go through the same layers; the distance of what comes out is told.
+/// Two images go through the same layers; the distance of what comes out is told.
 pub fn siamese() -> ModelProto {
     let (mut b, x) = start(17);
     let other = b.input("other", "batch 3 8 8");
@@ -182,7 +182,7 @@ pub fn shared_in_branches() -> ModelProto {
     let c = no.conv_with(&first, &[&w], same(3));
     let c = no.sigmoid(&c);
     no.output(&c, "batch 8 8 8");
-    let (yes, no) = (body(yes, "yes"), body(no, "no"));
+    let (yes, no) = (subgraph(yes, "yes"), subgraph(no, "no"));
     let c = b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);
     let (a, c) = (b.conv("left", &a, 8, 4, same(1)), b.conv("right", &c, 8, 4, same(1)));
     let y = b.concat(1, &[&a, &c]);
@@ -215,7 +215,7 @@ pub fn merged_zeros() -> ModelProto {
     head(b, &y, 16)
 }
 
-/// One layer reads channels as they are, and as rows of a picture that keeps its size.
+/// One layer reads channels as they are, and as rows of an image that keeps its size.
 pub fn unlike_uses() -> ModelProto {
     let (mut b, x) = start(17);
     let h = b.conv("conv", &x, 3, 8, same(3));

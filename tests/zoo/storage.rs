@@ -25,7 +25,7 @@ pub fn weights_as_constants() -> ModelProto {
     layers(|b, data| b.op("Constant", &[], vec![("value", A::T(tensor(&data, &SHAPE, DType::Float)))]))
 }
 
-/// Stored [3, 3, 3, 8], transposed by a node.
+/// StoredData [3, 3, 3, 8], transposed by a node.
 pub fn weights_transposed() -> ModelProto {
     layers(|b, data| {
         let w = b.filled("stored", &[3, 3, 3, 8], &data);
@@ -98,7 +98,7 @@ pub fn decorated() -> ModelProto {
     let g = m.graph.as_mut().unwrap();
     g.doc_string = Some("the graph".into());
     g.node[0].doc_string = Some("the stem".into());
-    g.input[0].doc_string = Some("a picture".into());
+    g.input[0].doc_string = Some("an image".into());
     g.initializer[0].doc_string = Some("a weight".into());
     let of = |g: &GraphProto, op: &str, nth: usize| {
         g.node.iter().filter(|n| n.op_type() == op).nth(nth).unwrap().output[0].clone()

@@ -61,10 +61,10 @@ impl Walker<'_> {
             }
             axes_in.iter().flatten().flatten().for_each(|t| self.out.terms.freeze(*t, &reason));
         }
-        let body = Reason { kind: "read by a control-flow body", at: reason.at.clone() };
+        let subgraph = Reason { kind: "read by a control-flow subgraph", at: reason.at.clone() };
         for id in &graph.captured[i] {
             if let Some(axes) = self.out.tensors[*id].clone() {
-                axes.iter().for_each(|t| self.out.terms.freeze(*t, &body));
+                axes.iter().for_each(|t| self.out.terms.freeze(*t, &subgraph));
             }
         }
         self.made(i, &axes_in, axes_out, &reason);

@@ -45,13 +45,13 @@ pub(super) fn random_parts(rng: &mut ChaCha8Rng) -> (Vec<Weight>, Vec<GroupItems
             shape.push(size);
             for (g, channel) in parts {
                 let role = match rng.random_range(0..6) {
-                    0 => Role::Carried,
-                    1 => Role::BatchNorm,
-                    2 => Role::Norm,
-                    3 => Role::In,
-                    _ => Role::Out,
+                    0 => ItemRole::Carried,
+                    1 => ItemRole::BatchNorm,
+                    2 => ItemRole::Norm,
+                    3 => ItemRole::In,
+                    _ => ItemRole::Out,
                 };
-                groups[g].items.push(Item { weight: w, axis, role, channel });
+                groups[g].items.push(ScoredItem { weight: w, axis, role, channel });
             }
         }
         // Some weights have columns of very different size: subtraction alone would lose the small ones.
@@ -152,8 +152,8 @@ fn chain(shift: f32, copies: bool) -> (Vec<Weight>, Vec<GroupItems>) {
     ];
     let all = |n: usize| (0..n as u32).collect::<Vec<_>>();
     let groups = vec![
-        group("a", a, vec![item(0, 0, Role::Out, &all(a)), item(1, 1, Role::In, &all(a))]),
-        group("b", b, vec![item(1, 0, Role::Out, &all(b)), item(2, 1, Role::In, &all(b))]),
+        group("a", a, vec![item(0, 0, ItemRole::Out, &all(a)), item(1, 1, ItemRole::In, &all(a))]),
+        group("b", b, vec![item(1, 0, ItemRole::Out, &all(b)), item(2, 1, ItemRole::In, &all(b))]),
     ];
     (weights, groups)
 }

@@ -18,12 +18,12 @@ fn parts() -> (Vec<Weight>, Vec<GroupItems>) {
             "out",
             3,
             vec![
-                item(1, 0, Role::BatchNorm, &[0, 1, 2]),
-                item(0, 0, Role::Out, &[0, 1, 2]),
-                item(2, 0, Role::Carried, &[0, 1, 2]),
+                item(1, 0, ItemRole::BatchNorm, &[0, 1, 2]),
+                item(0, 0, ItemRole::Out, &[0, 1, 2]),
+                item(2, 0, ItemRole::Carried, &[0, 1, 2]),
             ],
         ),
-        group("in", 2, vec![item(0, 1, Role::In, &[0, 1])]),
+        group("in", 2, vec![item(0, 1, ItemRole::In, &[0, 1])]),
     ];
     (vec![w, gamma, bias], groups)
 }
@@ -101,7 +101,7 @@ fn fpgm() {
 #[test]
 fn fpgm_concatenates_the_positions_of_a_channel() {
     let w = weight("w", &[6, 1], &[1.0, 2.0, 4.0, 6.0, 1.0, 2.0]);
-    let groups = vec![group("g", 3, vec![item(0, 0, Role::Out, &[0, 0, 1, 1, 2, 2])])];
+    let groups = vec![group("g", 3, vec![item(0, 0, ItemRole::Out, &[0, 0, 1, 1, 2, 2])])];
     let b = Scoreboard::new(&Fpgm, vec![w], groups, RAW).unwrap();
     close(b.scores(0), &[5.0, 10.0, 5.0]);
 }
@@ -139,7 +139,7 @@ fn random_is_stable() {
 
 #[test]
 fn a_group_of_carried_items_scores_zero() {
-    let groups = vec![group("g", 2, vec![item(0, 0, Role::Carried, &[0, 1])])];
+    let groups = vec![group("g", 2, vec![item(0, 0, ItemRole::Carried, &[0, 1])])];
     let b = Scoreboard::new(&L2, vec![weight("b", &[2], &[1.0, 2.0])], groups, ScoreOptions::default()).unwrap();
     assert_eq!(b.scores(0), [0.0, 0.0]);
     assert_eq!(b.notes().len(), 1);
@@ -151,7 +151,7 @@ fn values_that_are_not_finite_are_refused_where_they_are_read() {
         for c in criteria().iter().filter(|c| c.needs().contains(Needs::WEIGHTS)) {
             let weights =
                 vec![weight("fine", &[2], &[1.0, 2.0]), weight("bad", &[2, 3], &[1.0, 2.0, 3.0, 4.0, bad, 6.0])];
-            let items = vec![item(0, 0, Role::BatchNorm, &[0, 1]), item(1, 0, Role::Out, &[0, 1])];
+            let items = vec![item(0, 0, ItemRole::BatchNorm, &[0, 1]), item(1, 0, ItemRole::Out, &[0, 1])];
             let groups = vec![group("g", 2, items)];
             let result = Scoreboard::new(*c, weights, groups, RAW);
             match c.name() {
@@ -164,16 +164,16 @@ fn values_that_are_not_finite_are_refused_where_they_are_read() {
 
 #[test]
 fn parts_that_do_not_fit_are_refused() {
-    let new = |shape: &[usize], item: Item| {
+    let new = |shape: &[usize], item: ScoredItem| {
         Scoreboard::new(&L2, vec![weight("w", shape, &[1.0; 6])], vec![group("g", 3, vec![item])], RAW).err()
     };
-    assert!(matches!(new(&[2, 2], item(0, 0, Role::Out, &[0, 1])), Some(Error::Shape { .. })));
-    assert!(matches!(new(&[usize::MAX, 3], item(0, 0, Role::Out, &[])), Some(Error::Shape { .. })));
-    assert!(matches!(new(&[2, 3], item(1, 0, Role::Out, &[0, 1])), Some(Error::Item { .. })));
-    assert!(matches!(new(&[2, 3], item(0, 2, Role::Out, &[0, 1])), Some(Error::Item { .. })));
-    assert!(matches!(new(&[2, 3], item(0, 0, Role::Out, &[0, 1, 2])), Some(Error::Item { .. })));
-    assert!(matches!(new(&[2, 3], item(0, 0, Role::Out, &[0, 3])), Some(Error::Item { .. })));
-    assert!(new(&[2, 3], item(0, 0, Role::Out, &[0, NOT_MINE])).is_none());
+    assert!(matches!(new(&[2, 2], item(0, 0, ItemRole::Out, &[0, 1])), Some(Error::Shape { .. })));
+    assert!(matches!(new(&[usize::MAX, 3], item(0, 0, ItemRole::Out, &[])), Some(Error::Shape { .. })));
+    assert!(matches!(new(&[2, 3], item(1, 0, ItemRole::Out, &[0, 1])), Some(Error::Item { .. })));
+    assert!(matches!(new(&[2, 3], item(0, 2, ItemRole::Out, &[0, 1])), Some(Error::Item { .. })));
+    assert!(matches!(new(&[2, 3], item(0, 0, ItemRole::Out, &[0, 1, 2])), Some(Error::Item { .. })));
+    assert!(matches!(new(&[2, 3], item(0, 0, ItemRole::Out, &[0, 3])), Some(Error::Item { .. })));
+    assert!(new(&[2, 3], item(0, 0, ItemRole::Out, &[0, NOT_MINE])).is_none());
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn removing_what_is_not_there_does_nothing() {
 /// One group of four channels with statistics, and a weight that orders equals.
 fn with_statistics(criterion: &'static dyn Criterion, statistics: GroupStatistics) -> Result<Scoreboard, Error> {
     let w = weight("w", &[4, 1], &[4.0, 3.0, 2.0, 1.0]);
-    let mut g = group("g", 4, vec![item(0, 0, Role::Out, &[0, 1, 2, 3])]);
+    let mut g = group("g", 4, vec![item(0, 0, ItemRole::Out, &[0, 1, 2, 3])]);
     g.statistics = statistics;
     Scoreboard::new(criterion, vec![w], vec![g], RAW)
 }

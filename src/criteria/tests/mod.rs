@@ -19,11 +19,11 @@ fn mapped<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Bytes {
     Bytes::from_iter(std::iter::once(0u8).chain(values.flatten())).slice(1..)
 }
 
-fn item(weight: usize, axis: usize, role: Role, channel: &[u32]) -> Item {
-    Item { weight, axis, role, channel: channel.to_vec() }
+fn item(weight: usize, axis: usize, role: ItemRole, channel: &[u32]) -> ScoredItem {
+    ScoredItem { weight, axis, role, channel: channel.to_vec() }
 }
 
-fn group(name: &str, channels: usize, items: Vec<Item>) -> GroupItems {
+fn group(name: &str, channels: usize, items: Vec<ScoredItem>) -> GroupItems {
     GroupItems { name: name.to_string(), channels, items, statistics: Default::default() }
 }
 

@@ -33,7 +33,7 @@ impl Naive {
     }
 
     /// Filter of every channel, with zeros for what is dead or missing.
-    fn filters(&self, item: &Item, channels: usize) -> Vec<Vec<f64>> {
+    fn filters(&self, item: &ScoredItem, channels: usize) -> Vec<Vec<f64>> {
         let shape = &self.weights[item.weight].shape;
         let values = self.values(item.weight);
         let size = shape[item.axis];
@@ -62,7 +62,7 @@ impl Naive {
         filters
     }
 
-    fn item_scores(&self, g: usize, item: &Item, measure: &str) -> Vec<f64> {
+    fn item_scores(&self, g: usize, item: &ScoredItem, measure: &str) -> Vec<f64> {
         let filters = self.filters(item, self.groups[g].channels);
         let survivors = || filters.iter().zip(&self.alive[g]).filter(|(_, a)| **a).map(|(f, _)| f);
         filters
@@ -81,7 +81,7 @@ impl Naive {
     /// Scores of a group's channels, NaN where removed.
     pub(super) fn scores(&self, g: usize, criterion: &dyn Criterion, options: ScoreOptions) -> Vec<f64> {
         let group = &self.groups[g];
-        let reads = |plan: Plan| {
+        let reads = |plan: ScorePlan| {
             let Score::Items(measure, roles) = plan.0 else { return ("", Vec::new()) };
             (measure.name(), group.items.iter().filter(|i| roles.contains(i.role)).collect::<Vec<_>>())
         };
@@ -90,7 +90,7 @@ impl Naive {
             (measure, items) = reads(plan);
         }
         if options.reduction == Reduction::First {
-            let first = items.iter().position(|i| i.role == Role::Out).unwrap_or(0);
+            let first = items.iter().position(|i| i.role == ItemRole::Out).unwrap_or(0);
             items = items.into_iter().skip(first).take(1).collect();
         }
         let scores: Vec<Vec<f64>> = items.iter().map(|i| self.item_scores(g, i, measure)).collect();

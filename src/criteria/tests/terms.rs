@@ -37,8 +37,8 @@ macro_rules! criterion {
                 ""
             }
 
-            fn plan(&self) -> Plan {
-                Plan::items(&$name, $roles)
+            fn plan(&self) -> ScorePlan {
+                ScorePlan::items(&$name, $roles)
             }
         }
     };
@@ -69,7 +69,7 @@ fn by_loops(naive: &Naive, g: usize, page: &Page) -> Vec<(f64, f64)> {
     let (_, roles, key, term, of_channel) = page;
     let group = &naive.groups[g];
     let known = |w: usize| key.is_none_or(|key| naive.weights[w].statistics.get(key).is_some());
-    let items: Vec<&Item> = group.items.iter().filter(|i| roles.contains(i.role) && known(i.weight)).collect();
+    let items: Vec<&ScoredItem> = group.items.iter().filter(|i| roles.contains(i.role) && known(i.weight)).collect();
     (0..group.channels)
         .map(|c| {
             if !naive.alive[g][c] {
@@ -162,7 +162,7 @@ fn gradients_that_do_not_fit_are_refused() {
     let new = |gradient: Vec<f32>| {
         let mut w = weight("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0]);
         w.statistics.set(GRADIENT, gradient);
-        Scoreboard::new(&Taylor, vec![w], vec![group("g", 2, vec![item(0, 0, Role::Out, &[0, 1])])], RAW)
+        Scoreboard::new(&Taylor, vec![w], vec![group("g", 2, vec![item(0, 0, ItemRole::Out, &[0, 1])])], RAW)
     };
     assert_eq!(new(vec![1.0, -1.0, 0.0, 2.0]).unwrap().scores(0), [3.0, 8.0]);
     for bad in [vec![1.0; 3], vec![1.0, f32::NAN, 1.0, 1.0]] {
@@ -175,7 +175,7 @@ fn gradients_that_do_not_fit_are_refused() {
 fn items_without_gradients_are_not_read() {
     let mut with = weight("with", &[2], &[1.0, -2.0]);
     with.statistics.set(GRADIENT, vec![3.0, 0.5]);
-    let items = vec![item(0, 0, Role::BatchNorm, &[0, 1]), item(1, 0, Role::Out, &[0, 1])];
+    let items = vec![item(0, 0, ItemRole::BatchNorm, &[0, 1]), item(1, 0, ItemRole::Out, &[0, 1])];
     let weights = || vec![with.clone(), weight("without", &[2], &[9.0, 9.0])];
     let board = Scoreboard::new(&Taylor, weights(), vec![group("g", 2, items.clone())], RAW).unwrap();
     assert!(board.scores(0) == [3.0, 1.0] && board.notes().is_empty());

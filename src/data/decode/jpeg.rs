@@ -4,12 +4,12 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, PixelFormat};
 
 use super::check_size;
 use crate::data::Limits;
-use crate::data::picture::Picture;
+use crate::data::image::Image;
 
 /// Progressive files may repaint the whole image with every scan; more than this is no photograph.
 const MOST_SCANS: usize = 512;
 
-pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, String> {
     let bound = DecodeLimits { max_pixels: limits.pixels as u64, max_scans: MOST_SCANS, ..DecodeLimits::default() };
     let mut decoder = Decoder::new_with_limits(bytes, bound).map_err(|e| e.to_string())?;
     let header = decoder.header();
@@ -27,5 +27,5 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
         return Err(w.to_string());
     }
     let channels = if channels == 1 { 1 } else { 3 };
-    Picture::new(image.width, image.height, channels, image.data).ok_or_else(|| "it has no pixels".into())
+    Image::new(image.width, image.height, channels, image.data).ok_or_else(|| "it has no pixels".into())
 }

@@ -7,11 +7,11 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits as ImageLimits};
 
 use super::Limits;
-use super::picture::Picture;
+use super::image::Image;
 
-/// Decodes a picture file. JPEG files give the pixels that libjpeg-turbo gives, to the bit; whatever the file says
-/// of rotation is not applied, as in PIL. Grey pictures have one channel, all others three; transparency is dropped.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
+/// Decodes an image file. JPEG files give the pixels that libjpeg-turbo gives, to the bit; whatever the file says
+/// of rotation is not applied, as in PIL. Grey images have one channel, all others three; transparency is dropped.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Image, String> {
     if bytes.is_empty() {
         return Err("the file is empty".into());
     }
@@ -20,7 +20,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
     }
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
     if reader.format().is_none() {
-        return Err("it is no picture of a known format (JPEG, PNG, BMP, WebP)".into());
+        return Err("it is no image of a known format (JPEG, PNG, BMP, WebP)".into());
     }
     let mut bound = ImageLimits::default();
     bound.max_alloc = Some((limits.pixels as u64).saturating_mul(8));
@@ -30,14 +30,14 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, String> {
     let (width, height) = decoder.dimensions();
     let (width, height) = (width as usize, height as usize);
     check_size(width, height, limits)?;
-    let picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
-    let (channels, pixels) = match picture {
+    let image = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
+    let (channels, pixels) = match image {
         DynamicImage::ImageLuma8(p) => (1, p.into_raw()),
         DynamicImage::ImageRgb8(p) => (3, p.into_raw()),
         p if !p.color().has_color() => (1, p.into_luma8().into_raw()),
         p => (3, p.into_rgb8().into_raw()),
     };
-    Picture::new(width, height, channels, pixels).ok_or_else(|| "it has no pixels".into())
+    Image::new(width, height, channels, pixels).ok_or_else(|| "it has no pixels".into())
 }
 
 fn check_size(width: usize, height: usize, limits: &Limits) -> Result<(), String> {

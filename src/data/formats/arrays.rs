@@ -5,13 +5,13 @@ use bytes::Bytes;
 use super::{MOST_CLASSES, check_class};
 use crate::data::convert::from_bytes;
 use crate::data::dataset::{Content, Dataset, Sample, numbered};
-use crate::data::picture::Picture;
+use crate::data::image::Image;
 use crate::data::split::{self, Wanted};
-use crate::data::{Error, Result, Target};
+use crate::data::{Error, Label, Result};
 use crate::onnx::DType;
 use crate::runtime::Tensor;
 
-/// Pictures of one size, one after the other.
+/// Images of one size, one after the other.
 pub struct Pixels {
     bytes: Bytes,
     count: usize,
@@ -30,7 +30,7 @@ impl Pixels {
         fits.then_some(Pixels { bytes, count, height, width, channels, planar })
     }
 
-    fn picture(&self, index: usize) -> Option<Picture> {
+    fn image(&self, index: usize) -> Option<Image> {
         let one = self.height * self.width * self.channels;
         let bytes = self.bytes.get(index.checked_mul(one)?..index.checked_add(1)?.checked_mul(one)?)?;
         let area = self.height * self.width;
@@ -45,16 +45,16 @@ impl Pixels {
                 pixels
             }
         };
-        Picture::new(self.width, self.height, self.channels, pixels)
+        Image::new(self.width, self.height, self.channels, pixels)
     }
 
-    /// A data set of these pictures, called `label`.
+    /// A data set of these images, called `label`.
     pub fn dataset(self, label: String, targets: Option<Vec<usize>>, classes: Vec<String>) -> Box<dyn Dataset> {
-        let targets = targets.map(|all| all.into_iter().map(Target::Class).collect());
+        let targets = targets.map(|all| all.into_iter().map(Label::Class).collect());
         Box::new(Rows {
             count: self.count,
             label,
-            content: Columns::Pictures(self),
+            content: Columns::Images(self),
             targets,
             outputs: Vec::new(),
             classes,
@@ -96,8 +96,8 @@ impl Array {
         Tensor::new(shape, from_bytes(bytes, self.dtype)?).ok()
     }
 
-    /// The array as pictures, if bytes in the shape of pictures.
-    fn pictures(&self) -> Option<Pixels> {
+    /// The array as images, if bytes in the shape of images.
+    fn images(&self) -> Option<Pixels> {
         let (sizes, planar) = match *self.shape.as_slice() {
             [_, h, w] => ([h, w, 1], false),
             [_, h, w, c @ (1 | 3)] => ([h, w, c], false),
@@ -117,7 +117,7 @@ impl Array {
 
 /// What the name of an array says.
 #[derive(Debug, PartialEq)]
-enum Role {
+enum ArrayRole {
     Labels,
     /// An input; without a name it is for the model's only one.
     Input(String),
@@ -129,7 +129,7 @@ const LABELS: &[&str] = &["label", "labels", "y", "target", "targets", "class", 
 const INPUTS: &[&str] = &["", "x", "input", "inputs", "image", "images", "data", "features", "arr_0"];
 
 /// Split and role of an array: `x_train`, `test_images`, `train/labels`, `input_ids`, `output_logits`.
-fn read_name(name: &str) -> (String, Role) {
+fn read_name(name: &str) -> (String, ArrayRole) {
     let cut = |c| matches!(c, '_' | '/' | '.' | '-');
     let first = name.split_once(cut).filter(|(head, _)| split::is_split(head));
     let last = name.rsplit_once(cut).filter(|(_, tail)| split::is_split(tail)).map(|(head, tail)| (tail, head));
@@ -138,10 +138,10 @@ fn read_name(name: &str) -> (String, Role) {
     let plain = rest.to_lowercase();
     let output = ["output_", "output/", "outputs/", "output."].iter().find_map(|p| rest.strip_prefix(p));
     let role = match output {
-        Some(output) => Role::Output(output.to_owned()),
-        None if LABELS.contains(&plain.as_str()) => Role::Labels,
-        None if INPUTS.contains(&plain.as_str()) => Role::Input(String::new()),
-        None => Role::Input(rest.to_owned()),
+        Some(output) => ArrayRole::Output(output.to_owned()),
+        None if LABELS.contains(&plain.as_str()) => ArrayRole::Labels,
+        None if INPUTS.contains(&plain.as_str()) => ArrayRole::Input(String::new()),
+        None => ArrayRole::Input(rest.to_owned()),
     };
     (split.to_owned(), role)
 }
@@ -173,9 +173,9 @@ pub fn dataset(label: String, arrays: Vec<(String, Array)>, wanted: &Wanted) -> 
             _ => count = Some((rows, name.clone())),
         }
         match role {
-            Role::Labels => labels = Some((name, array)),
-            Role::Input(input) => inputs.push((input, array)),
-            Role::Output(output) => outputs.push((output, array)),
+            ArrayRole::Labels => labels = Some((name, array)),
+            ArrayRole::Input(input) => inputs.push((input, array)),
+            ArrayRole::Output(output) => outputs.push((output, array)),
         }
     }
     let count = count.map_or(0, |(n, _)| n);
@@ -188,22 +188,22 @@ pub fn dataset(label: String, arrays: Vec<(String, Array)>, wanted: &Wanted) -> 
         let fail = |why: String| Error::labels(&label, format!("'{name}' {why}"));
         let single = array.shape.iter().skip(1).all(|n| *n == 1);
         let numbers = array.integers().filter(|_| single);
-        let numbers = numbers.ok_or_else(|| fail("is not one whole number for each sample".into()))?;
+        let numbers = numbers.ok_or_else(|| fail("is not one integer for each sample".into()))?;
         let all = numbers.iter().map(|n| check_class(*n, MOST_CLASSES)).collect::<Result<Vec<_>, _>>();
         let all = all.map_err(|why| fail(format!("has a bad one: {why}")))?;
         classes = numbered(all.iter().max().map_or(0, |m| m + 1));
-        targets = Some(all.into_iter().map(Target::Class).collect());
+        targets = Some(all.into_iter().map(Label::Class).collect());
     }
-    let pictures = match inputs.as_slice() {
-        [(name, array)] if name.is_empty() => array.pictures(),
+    let images = match inputs.as_slice() {
+        [(name, array)] if name.is_empty() => array.images(),
         _ => None,
     };
-    let content = pictures.map_or(Columns::Tensors(inputs), Columns::Pictures);
+    let content = images.map_or(Columns::Tensors(inputs), Columns::Images);
     Ok(Box::new(Rows { count, label, content, targets, outputs, classes }))
 }
 
 enum Columns {
-    Pictures(Pixels),
+    Images(Pixels),
     Tensors(Vec<(String, Array)>),
 }
 
@@ -211,7 +211,7 @@ struct Rows {
     count: usize,
     label: String,
     content: Columns,
-    targets: Option<Vec<Target>>,
+    targets: Option<Vec<Label>>,
     outputs: Vec<(String, Array)>,
     classes: Vec<String>,
 }
@@ -235,13 +235,13 @@ impl Dataset for Rows {
             arrays.iter().map(|(name, array)| Some((name.clone(), array.row(index)?))).collect()
         };
         let content = match &self.content {
-            Columns::Pictures(pixels) => Content::Picture(pixels.picture(index).ok_or_else(bad)?),
+            Columns::Images(pixels) => Content::Image(pixels.image(index).ok_or_else(bad)?),
             Columns::Tensors(arrays) => Content::Tensors(rows(arrays).ok_or_else(bad)?),
         };
         let target = match &self.targets {
             Some(all) => all.get(index).cloned().ok_or_else(bad)?,
-            None if self.outputs.is_empty() => Target::Unknown,
-            None => Target::Outputs(rows(&self.outputs).ok_or_else(bad)?),
+            None if self.outputs.is_empty() => Label::Unknown,
+            None => Label::Outputs(rows(&self.outputs).ok_or_else(bad)?),
         };
         Ok(Sample { content, target })
     }
@@ -254,13 +254,13 @@ mod tests {
     #[test]
     fn names_tell_split_and_role() {
         for (name, split, role) in [
-            ("x_train", "train", Role::Input("".into())),
-            ("y_test", "test", Role::Labels),
-            ("train/images", "train", Role::Input("".into())),
-            ("labels", "", Role::Labels),
-            ("input_ids", "", Role::Input("input_ids".into())),
-            ("val", "val", Role::Input("".into())),
-            ("test_output_logits", "test", Role::Output("logits".into())),
+            ("x_train", "train", ArrayRole::Input("".into())),
+            ("y_test", "test", ArrayRole::Labels),
+            ("train/images", "train", ArrayRole::Input("".into())),
+            ("labels", "", ArrayRole::Labels),
+            ("input_ids", "", ArrayRole::Input("input_ids".into())),
+            ("val", "val", ArrayRole::Input("".into())),
+            ("test_output_logits", "test", ArrayRole::Output("logits".into())),
         ] {
             assert_eq!(read_name(name), (split.to_owned(), role), "{name}");
         }

@@ -16,15 +16,15 @@ pub struct Cifar;
 const PIXELS: usize = 3 * 32 * 32;
 
 /// CIFAR-10 or CIFAR-100: bytes before the pixels, classes, and where their names stand.
-struct Kind {
+struct CifarKind {
     labels: usize,
     classes: usize,
     names: &'static str,
     splits: fn(&str) -> Option<&'static str>,
 }
 
-const KINDS: [Kind; 2] = [
-    Kind {
+const KINDS: [CifarKind; 2] = [
+    CifarKind {
         labels: 1,
         classes: 10,
         names: "batches.meta.txt",
@@ -34,7 +34,7 @@ const KINDS: [Kind; 2] = [
             _ => None,
         },
     },
-    Kind {
+    CifarKind {
         labels: 2,
         classes: 100,
         names: "fine_label_names.txt",
@@ -72,7 +72,7 @@ impl Format for Cifar {
     }
 }
 
-fn open(tree: &Tree, kind: &Kind, files: &[&Entry]) -> Result<Box<dyn Dataset>> {
+fn open(tree: &Tree, kind: &CifarKind, files: &[&Entry]) -> Result<Box<dyn Dataset>> {
     let (mut pixels, mut targets) = (BytesMut::new(), Vec::new());
     let mut label = String::new();
     for entry in files {
@@ -80,7 +80,7 @@ fn open(tree: &Tree, kind: &Kind, files: &[&Entry]) -> Result<Box<dyn Dataset>> 
         let bytes = tree.read(entry)?;
         let records = bytes.chunks_exact(kind.labels + PIXELS);
         if bytes.is_empty() || !records.remainder().is_empty() {
-            let why = format!("its {} bytes are no whole number of samples", bytes.len());
+            let why = format!("its {} bytes are not a whole number of samples", bytes.len());
             return Err(Error::broken(label, why));
         }
         for record in records {
@@ -102,6 +102,6 @@ fn open(tree: &Tree, kind: &Kind, files: &[&Entry]) -> Result<Box<dyn Dataset>> 
     }
     let label = if files.len() > 1 { tree.root.display().to_string() } else { label };
     let pixels = Pixels::new(pixels.freeze(), targets.len(), [32, 32, 3], true)
-        .ok_or_else(|| Error::broken(&label, "pictures without pixels"))?;
+        .ok_or_else(|| Error::broken(&label, "images without pixels"))?;
     Ok(pixels.dataset(label, Some(targets), classes))
 }

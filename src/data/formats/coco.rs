@@ -7,9 +7,9 @@ use super::Format;
 use crate::data::dataset::{Content, Dataset, Sample};
 use crate::data::split::{self, Wanted};
 use crate::data::tree::{Entry, Tree};
-use crate::data::{BoundingBox, Error, Result, Target};
+use crate::data::{BoundingBox, Error, Label, Result};
 
-/// COCO detection: `annotations/instances_val2017.json` beside the pictures, or `_annotations.coco.json` among them.
+/// COCO detection: `annotations/instances_val2017.json` beside the images, or `_annotations.coco.json` among them.
 /// Classes are the categories in the order of their ids.
 pub struct Coco;
 
@@ -19,7 +19,7 @@ impl Format for Coco {
     }
 
     fn summary(&self) -> &'static str {
-        "COCO detection JSON with its pictures"
+        "COCO detection JSON with its images"
     }
 
     fn open(&self, tree: &Arc<Tree>, wanted: &Wanted) -> Result<Option<Box<dyn Dataset>>> {
@@ -30,7 +30,7 @@ impl Format for Coco {
             }
         }
         if found.is_empty() {
-            // A file that was pointed to may be called anything; its pictures lie around it.
+            // A file that was pointed to may be called anything; its images lie around it.
             return match tree.entries() {
                 [one] if tree.is_single && one.has_extension(&["json"]) => around(tree, one),
                 _ => Ok(None),
@@ -58,7 +58,7 @@ fn split_of(entry: &Entry) -> Option<String> {
     (stem == "_annotations.coco").then(|| folder.to_owned())
 }
 
-/// An annotation file that was pointed to: pictures lie in its folder, or beside a folder `annotations`.
+/// An annotation file that was pointed to: images lie in its folder, or beside a folder `annotations`.
 fn around(tree: &Tree, entry: &Entry) -> Result<Option<Box<dyn Dataset>>> {
     let text = tree.read_text(entry)?;
     if !text.contains("\"annotations\"") {
@@ -69,9 +69,9 @@ fn around(tree: &Tree, entry: &Entry) -> Result<Option<Box<dyn Dataset>>> {
         true => folder.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(".".as_ref()),
         false => folder,
     };
-    let pictures = Arc::new(Tree::open(outer, tree.limits())?);
+    let images = Arc::new(Tree::open(outer, tree.limits())?);
     let name = split_of(entry).unwrap_or_default();
-    read(&pictures, &tree.root.display().to_string(), &text, "", &name).map(Some)
+    read(&images, &tree.root.display().to_string(), &text, "", &name).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -110,7 +110,7 @@ fn read(tree: &Arc<Tree>, label: &str, text: &str, folder: &str, split: &str) ->
     let class: HashMap<i64, usize> = categories.iter().enumerate().map(|(i, c)| (c.id, i)).collect();
     let mut boxes: HashMap<i64, Vec<BoundingBox>> = HashMap::new();
     for a in &file.annotations {
-        let fail = |why: String| Error::labels(label, format!("a box of picture {}: {why}", a.image_id));
+        let fail = |why: String| Error::labels(label, format!("a box of image {}: {why}", a.image_id));
         let class =
             *class.get(&a.category_id).ok_or_else(|| fail(format!("category {} is not known", a.category_id)))?;
         if !a.bbox.iter().all(|x| x.is_finite()) || a.bbox[2] < 0.0 || a.bbox[3] < 0.0 {
@@ -135,17 +135,17 @@ fn read(tree: &Arc<Tree>, label: &str, text: &str, folder: &str, split: &str) ->
         samples.push((image.file_name, entry, boxes.remove(&image.id).unwrap_or_default()));
     }
     if let Some(id) = boxes.keys().min() {
-        return Err(Error::labels(label, format!("boxes for picture {id}, which is not in its list")));
+        return Err(Error::labels(label, format!("boxes for image {id}, which is not in its list")));
     }
-    // A few pictures that are missing are bad samples; all of them are a wrong folder.
+    // A few images that are missing are bad samples; all of them are a wrong folder.
     if let Some(name) = missing.filter(|_| samples.iter().all(|(_, entry, _)| entry.is_none())) {
-        return Err(Error::broken(label, format!("none of its pictures is there; the first is {name}")));
+        return Err(Error::broken(label, format!("none of its images is there; the first is {name}")));
     }
     let classes = categories.into_iter().map(|c| c.name).collect();
     Ok(Box::new(Detections { tree: Arc::clone(tree), samples, classes }))
 }
 
-/// Where pictures of a name lie.
+/// Where images of a name lie.
 struct Places<'a> {
     by_name: HashMap<&'a str, Vec<(usize, &'a str)>>,
     folder: &'a str,
@@ -200,7 +200,7 @@ impl Dataset for Detections {
     fn sample(&self, index: usize) -> Result<Sample> {
         let bad = |why: &str| Error::sample(self.name(index), why);
         let (_, entry, boxes) = self.samples.get(index).ok_or_else(|| bad("there is no such sample"))?;
-        let entry = entry.and_then(|i| self.tree.entries().get(i)).ok_or_else(|| bad("the picture is missing"))?;
-        Ok(Sample { content: Content::Encoded(self.tree.read(entry)?), target: Target::Boxes(boxes.clone()) })
+        let entry = entry.and_then(|i| self.tree.entries().get(i)).ok_or_else(|| bad("the image is missing"))?;
+        Ok(Sample { content: Content::Encoded(self.tree.read(entry)?), target: Label::Boxes(boxes.clone()) })
     }
 }

@@ -35,7 +35,7 @@ impl Format for Idx {
         let (sizes, pixels) = read(tree, entry)?;
         let label = tree.label(&entry.path);
         let [count, height, width] = *sizes.as_slice() else {
-            return Err(Error::broken(label, format!("it has {} axes, pictures have 3", sizes.len())));
+            return Err(Error::broken(label, format!("it has {} axes, images have 3", sizes.len())));
         };
         let labels = tree.entries().iter().find(|e| prefix(e, "labels").as_ref() == Some(name));
         let mut classes = Vec::new();
@@ -43,7 +43,7 @@ impl Format for Idx {
         if let Some(entry) = labels {
             let (sizes, bytes) = read(tree, entry)?;
             if sizes != [count] {
-                let why = format!("sizes are {sizes:?} for {count} pictures");
+                let why = format!("sizes are {sizes:?} for {count} images");
                 return Err(Error::labels(tree.label(&entry.path), why));
             }
             classes = numbered(bytes.iter().max().map_or(0, |m| usize::from(*m) + 1));
@@ -55,7 +55,7 @@ impl Format for Idx {
             return Err(Error::labels(label, why));
         }
         let pixels = Pixels::new(pixels, count, [height, width, 1], false)
-            .ok_or_else(|| Error::broken(label.clone(), "pictures without pixels"))?;
+            .ok_or_else(|| Error::broken(label.clone(), "images without pixels"))?;
         Ok(Some(pixels.dataset(label, targets, classes)))
     }
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use super::Format;
 use crate::data::dataset::{Content, Dataset, Sample};
 use crate::data::split::{self, Wanted};
-use crate::data::tree::{PICTURES, Tree};
-use crate::data::{Error, Result, Target};
+use crate::data::tree::{IMAGES, Tree};
+use crate::data::{Error, Label, Result};
 
-/// Pictures in a folder for each class, with or without splits above: `train/cat/1.jpg` or `cat/1.jpg`. Classes are
-/// sorted by name, over all splits. Pictures in no folder have no label.
+/// Images in a folder for each class, with or without splits above: `train/cat/1.jpg` or `cat/1.jpg`. Classes are
+/// sorted by name, over all splits. Images in no folder have no label.
 pub struct ImageFolder;
 
 impl Format for ImageFolder {
@@ -17,22 +17,22 @@ impl Format for ImageFolder {
     }
 
     fn summary(&self) -> &'static str {
-        "pictures as split/class/name.jpg or class/name.jpg"
+        "images as split/class/name.jpg or class/name.jpg"
     }
 
     fn open(&self, tree: &Arc<Tree>, wanted: &Wanted) -> Result<Option<Box<dyn Dataset>>> {
-        let pictures: Vec<&str> =
-            tree.entries().iter().filter(|e| e.has_extension(PICTURES)).map(|e| e.path.as_str()).collect();
-        if pictures.is_empty() {
+        let images: Vec<&str> =
+            tree.entries().iter().filter(|e| e.has_extension(IMAGES)).map(|e| e.path.as_str()).collect();
+        if images.is_empty() {
             return Ok(None);
         }
-        let cut = common(&pictures);
+        let cut = common(&images);
         let below = |path: &str| path.get(cut..).unwrap_or_default().to_owned();
-        let places: Vec<Place> = pictures.iter().map(|p| Place::of(&below(p))).collect();
+        let places: Vec<FolderPlace> = images.iter().map(|p| FolderPlace::of(&below(p))).collect();
         // First names that are splits, every one: else they are classes.
         let has_splits = places.iter().all(|p| p.parts.first().is_some_and(|f| split::is_split(f)));
         let depth = usize::from(has_splits);
-        let class_of = |place: &Place| place.parts.get(depth).cloned();
+        let class_of = |place: &FolderPlace| place.parts.get(depth).cloned();
         let mut names = vec![String::new()];
         if has_splits {
             names = split::names(places.iter().filter_map(|p| p.parts.first().map(String::as_str)));
@@ -43,7 +43,7 @@ impl Format for ImageFolder {
         let classes: Vec<String> = classes.into_iter().collect();
         let mut samples = Vec::new();
         let mut unlabelled = None;
-        for (path, place) in pictures.iter().zip(&places) {
+        for (path, place) in images.iter().zip(&places) {
             if has_splits && place.parts.first() != Some(&chosen) {
                 continue;
             }
@@ -56,27 +56,27 @@ impl Format for ImageFolder {
         if let Some(path) = unlabelled
             && samples.iter().any(|(_, class)| class.is_some())
         {
-            let why = format!("{path} lies in no folder of a class, while other pictures do");
+            let why = format!("{path} lies in no folder of a class, while other images do");
             return Err(Error::labels(tree.root.display().to_string(), why));
         }
         let tree = Arc::clone(tree);
-        Ok(Some(Box::new(Pictures { tree, samples, classes })))
+        Ok(Some(Box::new(Images { tree, samples, classes })))
     }
 }
 
-/// The folders above a picture.
-struct Place {
+/// The folders above an image.
+struct FolderPlace {
     parts: Vec<String>,
 }
 
-impl Place {
+impl FolderPlace {
     fn of(path: &str) -> Self {
         let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-        Place { parts: folders.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() }
+        FolderPlace { parts: folders.split('/').filter(|p| !p.is_empty()).map(str::to_owned).collect() }
     }
 }
 
-/// Length of the folders that all pictures lie in and that say nothing: not the folder of a split, and not that of
+/// Length of the folders that all images lie in and that say nothing: not the folder of a split, and not that of
 /// an only class.
 fn common(paths: &[&str]) -> usize {
     let mut cut = 0;
@@ -94,13 +94,13 @@ fn common(paths: &[&str]) -> usize {
     }
 }
 
-struct Pictures {
+struct Images {
     tree: Arc<Tree>,
     samples: Vec<(String, Option<usize>)>,
     classes: Vec<String>,
 }
 
-impl Dataset for Pictures {
+impl Dataset for Images {
     fn len(&self) -> usize {
         self.samples.len()
     }
@@ -117,7 +117,7 @@ impl Dataset for Pictures {
         let missing = || Error::sample(index.to_string(), "there is no such sample");
         let (path, class) = self.samples.get(index).ok_or_else(missing)?;
         let entry = self.tree.find(path).ok_or_else(missing)?;
-        let target = class.map_or(Target::Unknown, Target::Class);
+        let target = class.map_or(Label::Unknown, Label::Class);
         Ok(Sample { content: Content::Encoded(self.tree.read(entry)?), target })
     }
 }

@@ -7,7 +7,7 @@ use super::{Format, MOST_CLASSES, check_class};
 use crate::data::dataset::{Content, Dataset, Sample, numbered};
 use crate::data::split::{self, Wanted};
 use crate::data::tree::Tree;
-use crate::data::{Error, Result, Target};
+use crate::data::{Error, Label, Result};
 
 /// JSON lines of token ids: `[101, 7592, 102]`, or `{"input_ids": […], "attention_mask": […], "label": 1}` with any
 /// names of inputs. Files are splits: `train.jsonl`, `test.jsonl`.
@@ -108,6 +108,6 @@ impl Dataset for Lines {
         let bad = |why: String| Error::sample(self.name(index), why);
         let (_, line) = self.lines.get(index).ok_or_else(|| bad("there is no such sample".into()))?;
         let (tokens, class) = read(line).map_err(bad)?;
-        Ok(Sample { content: Content::Tokens(tokens), target: class.map_or(Target::Unknown, Target::Class) })
+        Ok(Sample { content: Content::Tokens(tokens), target: class.map_or(Label::Unknown, Label::Class) })
     }
 }

@@ -8,7 +8,7 @@ use crate::data::convert::{convert, from_f32, row};
 use crate::data::dataset::{Content, Dataset, Sample};
 use crate::data::split::Wanted;
 use crate::data::tree::Tree;
-use crate::data::{Error, Result, Target};
+use crate::data::{Error, Label, Result};
 use crate::onnx::proto::TensorProto;
 use crate::onnx::{self, DType};
 use crate::runtime::{Data, Tensor};
@@ -149,8 +149,8 @@ impl Dataset for Sets {
         let missing = || Error::sample(index.to_string(), "there is no such sample");
         let row = self.samples.get(index).ok_or_else(missing)?;
         let target = match row.outputs.is_empty() {
-            true => Target::Unknown,
-            false => Target::Outputs(row.outputs.clone()),
+            true => Label::Unknown,
+            false => Label::Outputs(row.outputs.clone()),
         };
         Ok(Sample { content: Content::Tensors(row.inputs.clone()), target })
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use super::{Format, MOST_CLASSES, check_class};
 use crate::data::dataset::{Content, Dataset, Sample, numbered};
 use crate::data::split::{self, Wanted};
-use crate::data::tree::{PICTURES, Tree};
-use crate::data::{Error, Result, Target};
+use crate::data::tree::{IMAGES, Tree};
+use crate::data::{Error, Label, Result};
 
 /// WebDataset: files of one sample share a key, the name up to its first dot. `000.jpg` and `000.cls`, or a `label`
 /// in `000.json`. Shards are `train-0000.tar` and so on; class names stand in `classes.txt`, if anywhere.
@@ -31,16 +31,16 @@ impl Format for WebDataset {
             match extension.to_lowercase().as_str() {
                 "cls" => (slot.label, labelled) = (Some(i), true),
                 "json" => slot.json = Some(i),
-                e if PICTURES.iter().any(|p| e == *p || e.ends_with(&format!(".{p}"))) => slot.picture = Some(i),
+                e if IMAGES.iter().any(|p| e == *p || e.ends_with(&format!(".{p}"))) => slot.image = Some(i),
                 _ => {}
             }
         }
-        // Without a label beside a picture it may as well be a folder of pictures.
-        let json = |k: &Key| k.json.is_some() && k.picture.is_some();
+        // Without a label beside an image it may as well be a folder of images.
+        let json = |k: &Key| k.json.is_some() && k.image.is_some();
         if !labelled && !keys.values().any(json) {
             return Ok(None);
         }
-        keys.retain(|_, k| k.picture.is_some());
+        keys.retain(|_, k| k.image.is_some());
         let names = split::names(keys.keys().map(|k| shard_split(k)));
         let chosen = names.get(wanted.choose(&names)?).cloned().unwrap_or_default();
         keys.retain(|k, _| shard_split(k) == chosen);
@@ -48,12 +48,12 @@ impl Format for WebDataset {
         let mut largest = None;
         for (key, files) in keys {
             let label = files.label.or(files.json);
-            let Some((picture, label)) = files.picture.zip(label) else {
+            let Some((image, label)) = files.image.zip(label) else {
                 return Err(Error::labels(tree.label(key), "it has neither .cls nor .json"));
             };
             let class = class(tree, label, files.label.is_none())?;
             largest = largest.max(Some(class));
-            samples.push((picture, class));
+            samples.push((image, class));
         }
         let classes = classes(tree)?.unwrap_or_else(|| numbered(largest.map_or(0, |n| n + 1)));
         if let Some(n) = largest.filter(|n| *n >= classes.len()) {
@@ -66,7 +66,7 @@ impl Format for WebDataset {
 
 #[derive(Default)]
 struct Key {
-    picture: Option<usize>,
+    image: Option<usize>,
     label: Option<usize>,
     json: Option<usize>,
 }
@@ -102,7 +102,7 @@ fn classes(tree: &Tree) -> Result<Option<Vec<String>>> {
 
 struct Keys {
     tree: Arc<Tree>,
-    /// Entry of the picture, and its class.
+    /// Entry of the image, and its class.
     samples: Vec<(usize, usize)>,
     classes: Vec<String>,
 }
@@ -117,14 +117,14 @@ impl Dataset for Keys {
     }
 
     fn name(&self, index: usize) -> String {
-        let entry = self.samples.get(index).and_then(|(picture, _)| self.tree.entries().get(*picture));
+        let entry = self.samples.get(index).and_then(|(image, _)| self.tree.entries().get(*image));
         entry.map_or_else(|| index.to_string(), |e| e.path.clone())
     }
 
     fn sample(&self, index: usize) -> Result<Sample> {
         let missing = || Error::sample(index.to_string(), "there is no such sample");
-        let (picture, class) = self.samples.get(index).ok_or_else(missing)?;
-        let entry = self.tree.entries().get(*picture).ok_or_else(missing)?;
-        Ok(Sample { content: Content::Encoded(self.tree.read(entry)?), target: Target::Class(*class) })
+        let (image, class) = self.samples.get(index).ok_or_else(missing)?;
+        let entry = self.tree.entries().get(*image).ok_or_else(missing)?;
+        Ok(Sample { content: Content::Encoded(self.tree.read(entry)?), target: Label::Class(*class) })
     }
 }

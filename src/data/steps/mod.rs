@@ -15,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::Frame;
-use super::picture::Picture;
+use super::image::Image;
 
 pub use center_crop::CenterCrop;
 pub(super) use color::repeated;
@@ -63,9 +63,9 @@ impl Step {
     }
 }
 
-/// A picture, and where it lies in the original.
+/// An image, and where it lies in the original.
 pub(super) struct Shot {
-    pub picture: Picture,
+    pub image: Image,
     pub frame: Frame,
 }
 
@@ -76,7 +76,7 @@ pub(super) trait Pixels {
         Ok(())
     }
 
-    /// Changes a picture.
+    /// Changes an image.
     fn apply(&self, shot: Shot, rng: &mut ChaCha8Rng) -> Result<Shot, String>;
 }
 
@@ -128,4 +128,4 @@ fn round(x: f64) -> isize {
     x.round_ties_even() as isize
 }
 
-const GONE: &str = "nothing of the picture is left";
+const GONE: &str = "nothing of the image is left";

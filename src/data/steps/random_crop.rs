@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GONE, Pixels, Shot, Size};
 
-/// Cuts out a part at random, with a rim around the picture if asked for: `size = 32, padding = 4` is what CIFAR
+/// Cuts out a part at random, with a rim around the image if asked for: `size = 32, padding = 4` is what CIFAR
 /// networks are trained with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,13 +28,13 @@ impl Pixels for RandomCrop {
     fn apply(&self, mut shot: Shot, rng: &mut ChaCha8Rng) -> Result<Shot, String> {
         let [height, width] = self.size.sides();
         let rim = self.padding;
-        let (w, h) = (shot.picture.width() + 2 * rim, shot.picture.height() + 2 * rim);
+        let (w, h) = (shot.image.width() + 2 * rim, shot.image.height() + 2 * rim);
         if w < width || h < height {
             return Err(format!("{w} x {h} pixels, rim included, are fewer than the {width} x {height} to cut out"));
         }
         let top = rng.random_range(0..=h - height) as isize - rim as isize;
         let left = rng.random_range(0..=w - width) as isize - rim as isize;
-        shot.picture = shot.picture.cut([left, top], [width, height], self.fill).ok_or(GONE)?;
+        shot.image = shot.image.cut([left, top], [width, height], self.fill).ok_or(GONE)?;
         shot.frame.then([1.0; 2], [-left as f32, -top as f32]);
         Ok(shot)
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Pixels, Shot};
 
-/// Mirrors a picture, left to right, with a probability.
+/// Mirrors an image, left to right, with a probability.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RandomFlip {
@@ -30,8 +30,8 @@ impl Pixels for RandomFlip {
         if rng.random::<f32>() >= self.probability {
             return Ok(shot);
         }
-        let (width, channels) = (shot.picture.width(), shot.picture.channels());
-        for row in shot.picture.pixels_mut().chunks_exact_mut(width * channels) {
+        let (width, channels) = (shot.image.width(), shot.image.channels());
+        for row in shot.image.pixels_mut().chunks_exact_mut(width * channels) {
             // Backwards as a whole, then each pixel forwards again.
             row.reverse();
             row.chunks_exact_mut(channels).for_each(<[u8]>::reverse);

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::{GONE, Pixels, Shot, Size};
 use crate::data::resample::{self, Interpolation};
 
-/// Scales a picture. One number is the length of the shorter side, the other side follows; `[height, width]` ignores
-/// the aspect ratio. As torchvision's `Resize` of a PIL picture, to the bit.
+/// Scales an image. One number is the length of the shorter side, the other side follows; `[height, width]` ignores
+/// the aspect ratio. As torchvision's `Resize` of a PIL image, to the bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resize {
@@ -22,7 +22,7 @@ impl Pixels for Resize {
     }
 
     fn apply(&self, mut shot: Shot, _: &mut ChaCha8Rng) -> Result<Shot, String> {
-        let (w, h) = (shot.picture.width(), shot.picture.height());
+        let (w, h) = (shot.image.width(), shot.image.height());
         let [height, width] = match self.size {
             Size::Sides(sides) => sides,
             Size::Square(n) if w <= h => [n * h / w, n],
@@ -30,7 +30,7 @@ impl Pixels for Resize {
         };
         // A strip one pixel wide would become a giant.
         Size::Sides([height, width]).check()?;
-        shot.picture = resample::resize(&shot.picture, width, height, self.interpolation).ok_or(GONE)?;
+        shot.image = resample::resize(&shot.image, width, height, self.interpolation).ok_or(GONE)?;
         shot.frame.then([width as f32 / w as f32, height as f32 / h as f32], [0.0; 2]);
         Ok(shot)
     }

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 
 use super::inflate::{Budget, inflate, is_gzip};
-use super::{Entry, Place};
+use super::{Entry, EntryPlace};
 use crate::data::{Error, Limits, Result};
 
 const NAMES: &[&str] = &[".tar.gz", ".tgz", ".tar"];
@@ -61,7 +61,7 @@ pub fn list(label: &str, bytes: Bytes, limits: &Limits, budget: &Budget) -> Resu
         }
         found.insert(clean, bytes.slice(range));
     }
-    Ok(found.into_iter().map(|(path, bytes)| Entry { path, place: Place::Archived(bytes) }).collect())
+    Ok(found.into_iter().map(|(path, bytes)| Entry { path, place: EntryPlace::Archived(bytes) }).collect())
 }
 
 /// A path without `.` parts, which must not lead out of the archive.

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Entry, Place};
+use super::{Entry, EntryPlace};
 use crate::data::{Error, Limits, Result};
 
 /// Folders below folders; more is a mistake.
@@ -57,7 +57,7 @@ impl Walk<'_> {
                     let why = format!("it holds more than {} files", self.limits.files);
                     return Err(Error::Limit { file: folder.display().to_string(), why });
                 }
-                self.found.push(Entry { path: below, place: Place::File(path) });
+                self.found.push(Entry { path: below, place: EntryPlace::File(path) });
             }
         }
         Ok(())

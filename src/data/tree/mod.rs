@@ -30,10 +30,10 @@ pub struct Tree {
 pub struct Entry {
     /// Path below the root, with `/` between folders.
     pub path: String,
-    place: Place,
+    place: EntryPlace,
 }
 
-enum Place {
+enum EntryPlace {
     File(PathBuf),
     Archived(Bytes),
 }
@@ -91,8 +91,8 @@ impl Tree {
     /// Contents of a file.
     pub fn read(&self, entry: &Entry) -> Result<Bytes> {
         let path = match &entry.place {
-            Place::Archived(bytes) => return Ok(bytes.clone()),
-            Place::File(path) => path,
+            EntryPlace::Archived(bytes) => return Ok(bytes.clone()),
+            EntryPlace::File(path) => path,
         };
         let fail = |e| Error::io(path, e);
         let meta = std::fs::metadata(path).map_err(fail)?;
@@ -143,12 +143,12 @@ fn file(root: &Path, limits: &Limits, budget: &Budget) -> Result<(Vec<Entry>, bo
     if archive::is_archive_name(name) {
         return Ok((archive::list(&root.display().to_string(), map(root)?, limits, budget)?, false));
     }
-    Ok((vec![Entry { path: name.to_owned(), place: Place::File(root.to_owned()) }], true))
+    Ok((vec![Entry { path: name.to_owned(), place: EntryPlace::File(root.to_owned()) }], true))
 }
 
 fn map(path: &Path) -> Result<Bytes> {
     crate::onnx::map_file(path).map_err(|e| Error::io(path, e))
 }
 
-/// Pictures that can be decoded, by their names.
-pub const PICTURES: &[&str] = &["jpg", "jpeg", "png", "bmp", "webp"];
+/// Images that can be decoded, by their names.
+pub const IMAGES: &[&str] = &["jpg", "jpeg", "png", "bmp", "webp"];

@@ -7,17 +7,17 @@ use rayon::prelude::*;
 
 /// Recalls at which the precision is read: 0.00, 0.01, … 1.00.
 const RECALLS: usize = 101;
-/// How many detections of one class in one picture count, for average recall.
+/// How many detections of one class in one image count, for average recall.
 const LIMITS: [usize; 3] = [1, 10, MOST];
 
-/// Gathers detections and true objects, picture by picture.
+/// Gathers detections and true objects, image by image.
 ///
-/// Of detections of equal score in different pictures, the picture that was added first comes first; COCO's own
-/// evaluation orders pictures by their numbers.
+/// Of detections of equal score in different images, the image that was added first comes first; COCO's own
+/// evaluation orders images by their numbers.
 #[derive(Debug)]
 pub struct Coco {
     classes: Vec<Vec<Matched>>,
-    pictures: u64,
+    images: u64,
     objects: u64,
 }
 
@@ -52,28 +52,28 @@ pub struct ClassPrecision {
 }
 
 impl Coco {
-    /// No picture yet.
+    /// No image yet.
     pub fn new(classes: usize) -> Self {
-        Coco { classes: vec![Vec::new(); classes], pictures: 0, objects: 0 }
+        Coco { classes: vec![Vec::new(); classes], images: 0, objects: 0 }
     }
 
-    /// Adds one picture; what is of a class beyond the last does not count.
+    /// Adds one image; what is of a class beyond the last does not count.
     pub fn add(&mut self, truths: &[Truth], detections: &[Detection]) {
-        let pictures = self.classes.par_iter_mut().enumerate().map(|(class, pictures)| {
+        let images = self.classes.par_iter_mut().enumerate().map(|(class, images)| {
             let truths: Vec<Truth> = truths.iter().filter(|t| t.class == class).copied().collect();
             let found: Vec<Detection> = detections.iter().filter(|d| d.class == class).copied().collect();
             if !truths.is_empty() || !found.is_empty() {
-                pictures.push(matched(&found, &truths));
+                images.push(matched(&found, &truths));
             }
             truths.len() as u64
         });
-        self.objects += pictures.sum::<u64>();
-        self.pictures += 1;
+        self.objects += images.sum::<u64>();
+        self.images += 1;
     }
 
-    /// Number of pictures.
-    pub fn pictures(&self) -> u64 {
-        self.pictures
+    /// Number of images.
+    pub fn images(&self) -> u64 {
+        self.images
     }
 
     /// Number of true objects, crowds included.
@@ -84,7 +84,7 @@ impl Coco {
     /// All figures.
     pub fn figures(&self) -> CocoFigures {
         let curves = |limit: usize, area: usize| -> Vec<Vec<Curve>> {
-            let of_class = |pictures: &Vec<Matched>| (0..THRESHOLDS).map(|t| curve(pictures, limit, area, t)).collect();
+            let of_class = |images: &Vec<Matched>| (0..THRESHOLDS).map(|t| curve(images, limit, area, t)).collect();
             self.classes.par_iter().map(of_class).collect()
         };
         let by_area: Vec<Vec<Vec<Curve>>> = (0..AREAS.len()).map(|area| curves(MOST, area)).collect();
@@ -93,8 +93,8 @@ impl Coco {
             mean(each(curves, wanted).flat_map(|c| c.precision.iter().copied()))
         };
         let recall = |curves: &[Vec<Curve>]| mean(each(curves, &|_| true).map(|c| c.recall));
-        let class = |(curves, pictures): (&Vec<Curve>, &Vec<Matched>)| ClassPrecision {
-            objects: pictures.iter().map(|p| p.wanted[0]).sum(),
+        let class = |(curves, images): (&Vec<Curve>, &Vec<Matched>)| ClassPrecision {
+            objects: images.iter().map(|p| p.wanted[0]).sum(),
             ap: precision(std::slice::from_ref(curves), &|_| true),
             ap50: precision(std::slice::from_ref(curves), &|t| t == 0),
         };
@@ -152,13 +152,13 @@ fn each<'c>(curves: &'c [Vec<Curve>], wanted: &'c dyn Fn(usize) -> bool) -> impl
     curves.iter().flat_map(of_class).map(|(_, curve)| curve).filter(|curve| !curve.precision.is_empty())
 }
 
-fn curve(pictures: &[Matched], limit: usize, area: usize, t: usize) -> Curve {
-    let wanted: usize = pictures.iter().map(|p| p.wanted[area]).sum();
+fn curve(images: &[Matched], limit: usize, area: usize, t: usize) -> Curve {
+    let wanted: usize = images.iter().map(|p| p.wanted[area]).sum();
     if wanted == 0 {
         return Curve { precision: Vec::new(), recall: f64::NAN };
     }
     let mut all: Vec<(f64, Verdict)> = Vec::new();
-    for p in pictures {
+    for p in images {
         let verdicts = &p.verdicts[area * THRESHOLDS + t];
         all.extend(p.scores.iter().copied().zip(verdicts.iter().copied()).take(limit));
     }

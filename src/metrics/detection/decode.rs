@@ -11,7 +11,7 @@ pub struct DecodeOptions {
     pub confidence: f64,
     /// Overlap from which on the lower of two scores is dropped.
     pub overlap: f64,
-    /// Detections per picture.
+    /// Detections per image.
     pub most: usize,
 }
 
@@ -21,10 +21,10 @@ impl Default for DecodeOptions {
     }
 }
 
-/// Candidates per picture that suppression looks at, the highest scores first.
+/// Candidates per image that suppression looks at, the highest scores first.
 const CANDIDATES: usize = 30_000;
 
-/// The detections of each picture, in pixels of the model's input. Two forms are understood:
+/// The detections of each image, in pixels of the model's input. Two forms are understood:
 ///
 /// | output | what it holds |
 /// | --- | --- |
@@ -35,15 +35,15 @@ const CANDIDATES: usize = 30_000;
 /// [`Error::Form`] for every other form, [`Error::Class`] when the model names a class beyond the last.
 pub fn decode(output: &Tensor, classes: usize, options: &DecodeOptions) -> Result<Vec<Vec<Detection>>> {
     let refuse = |why: String| Err(Error::Form { shape: output.shape().to_vec(), why });
-    let [_, rows, columns] = *output.shape() else { return refuse("is no list of boxes per picture".to_owned()) };
+    let [_, rows, columns] = *output.shape() else { return refuse("is no list of boxes per image".to_owned()) };
     let (raw, decided) = (rows == 4 + classes, columns == 6);
     let values = output.to_f64_vec();
-    let pictures = values.chunks_exact((rows * columns).max(1));
+    let images = values.chunks_exact((rows * columns).max(1));
     match (raw, decided) {
         // The boxes of few anchors and of few detections look alike only where there are as many as both.
         (true, true) => refuse(format!("may hold {columns} anchors or {rows} decided boxes")),
-        (true, false) => Ok(pictures.map(|p| undecided(p, columns, options)).collect()),
-        (false, true) => pictures.map(|p| ready(p, classes, options)).collect(),
+        (true, false) => Ok(images.map(|p| undecided(p, columns, options)).collect()),
+        (false, true) => images.map(|p| ready(p, classes, options)).collect(),
         (false, false) => {
             let why =
                 format!("is neither [n, {}, anchors], for {classes} classes, nor [n, detections, 6]", 4 + classes);
@@ -52,9 +52,9 @@ pub fn decode(output: &Tensor, classes: usize, options: &DecodeOptions) -> Resul
     }
 }
 
-fn undecided(picture: &[f64], anchors: usize, options: &DecodeOptions) -> Vec<Detection> {
+fn undecided(image: &[f64], anchors: usize, options: &DecodeOptions) -> Vec<Detection> {
     let mut found = Vec::new();
-    let mut lines = picture.chunks_exact(anchors.max(1));
+    let mut lines = image.chunks_exact(anchors.max(1));
     let [Some(x), Some(y), Some(width), Some(height)] = [lines.next(), lines.next(), lines.next(), lines.next()] else {
         return found;
     };
@@ -69,9 +69,9 @@ fn undecided(picture: &[f64], anchors: usize, options: &DecodeOptions) -> Vec<De
     suppress(found, options.overlap, options.most)
 }
 
-fn ready(picture: &[f64], classes: usize, options: &DecodeOptions) -> Result<Vec<Detection>> {
+fn ready(image: &[f64], classes: usize, options: &DecodeOptions) -> Result<Vec<Detection>> {
     let mut found = Vec::new();
-    for row in picture.chunks_exact(6) {
+    for row in image.chunks_exact(6) {
         let &[left, top, right, bottom, score, class] = row else { continue };
         if score <= options.confidence || score.is_nan() {
             continue;

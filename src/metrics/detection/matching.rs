@@ -1,4 +1,4 @@
-//! Which detection found which object, in one picture and for one class, as COCO's own evaluation decides it.
+//! Which detection found which object, in one image and for one class, as COCO's own evaluation decides it.
 
 use super::overlap::overlap;
 use super::{Detection, Truth};
@@ -7,7 +7,7 @@ use super::{Detection, Truth};
 pub(super) const THRESHOLDS: usize = 10;
 /// Areas in pixels from and to which objects are judged: all, small, medium, large.
 pub(super) const AREAS: [(f64, f64); 4] = [(0.0, 1e10), (0.0, 1024.0), (1024.0, 9216.0), (9216.0, 1e10)];
-/// Detections of one class in one picture that count.
+/// Detections of one class in one image that count.
 pub(super) const MOST: usize = 100;
 
 /// The overlap from which on a pair counts, computed as NumPy's `linspace(0.5, 0.95, 10)` does.
@@ -16,7 +16,7 @@ pub(super) fn threshold(t: usize) -> f64 {
     if t + 1 == THRESHOLDS { 0.95 } else { t as f64 * STEP + 0.5 }
 }
 
-/// What became of the detections of one class in one picture.
+/// What became of the detections of one class in one image.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matched {
     /// Scores, falling.
@@ -38,7 +38,7 @@ pub(super) enum Verdict {
     Ignored,
 }
 
-/// Matches the detections of one class in one picture with its objects.
+/// Matches the detections of one class in one image with its objects.
 pub(super) fn matched(detections: &[Detection], truths: &[Truth]) -> Matched {
     let mut found: Vec<&Detection> = detections.iter().collect();
     // Of equal scores, the one that was given first comes first.

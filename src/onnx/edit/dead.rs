@@ -24,13 +24,13 @@ pub fn drop_unread(graph: &mut GraphProto, mut may_go: impl FnMut(&NodeProto) ->
     read
 }
 
-/// Drops what no output of a body depends on, in the bodies within it too. An initializer may also be an input's
+/// Drops what no output of a subgraph depends on, in the subgraphs within it too. An initializer may also be an input's
 /// default: then it stays.
-pub fn drop_unread_within(body: &mut GraphProto) {
-    body.node.iter_mut().flat_map(walk::bodies_mut).for_each(drop_unread_within);
-    let read = drop_unread(body, |_| true);
-    let inputs: HashSet<&str> = body.input.iter().map(|v| v.name()).collect();
-    body.initializer.retain(|t| read.contains(t.name()) || inputs.contains(t.name()));
-    let made: HashSet<&str> = body.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
-    body.value_info.retain(|v| made.contains(v.name()) || read.contains(v.name()));
+pub fn drop_unread_within(subgraph: &mut GraphProto) {
+    subgraph.node.iter_mut().flat_map(walk::subgraphs_mut).for_each(drop_unread_within);
+    let read = drop_unread(subgraph, |_| true);
+    let inputs: HashSet<&str> = subgraph.input.iter().map(|v| v.name()).collect();
+    subgraph.initializer.retain(|t| read.contains(t.name()) || inputs.contains(t.name()));
+    let made: HashSet<&str> = subgraph.node.iter().flat_map(|n| n.output.iter().map(String::as_str)).collect();
+    subgraph.value_info.retain(|v| made.contains(v.name()) || read.contains(v.name()));
 }

@@ -7,7 +7,7 @@ use super::{Emit, Names, add_outputs};
 use crate::onnx::proto::{GraphProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::onnx::{Result, walk};
 
-/// A list of nodes that is being made: of the main graph, or of a body that is put into its node once it is whole.
+/// A list of nodes that is being made: of the main graph, or of a subgraph that is put into its node once it is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScopeId(usize);
 
@@ -47,7 +47,7 @@ impl Editor {
     /// The scope of the main graph.
     pub const MAIN: ScopeId = ScopeId(0);
 
-    /// A scope for the nodes of a body.
+    /// A scope for the nodes of a subgraph.
     pub fn add_scope(&mut self) -> ScopeId {
         self.scopes.push(Vec::new());
         ScopeId(self.scopes.len() - 1)
@@ -58,10 +58,10 @@ impl Editor {
         self.scope = scope.0.min(self.scopes.len() - 1);
     }
 
-    /// Puts the nodes of scopes into the bodies of a node, in the order of its attributes.
-    pub fn fill_bodies(&mut self, node: &mut NodeProto, scopes: impl IntoIterator<Item = ScopeId>) {
-        for (body, scope) in walk::bodies_mut(node).zip(scopes) {
-            body.node = self.scopes.get_mut(scope.0).map(std::mem::take).unwrap_or_default();
+    /// Puts the nodes of scopes into the subgraphs of a node, in the order of its attributes.
+    pub fn fill_subgraphs(&mut self, node: &mut NodeProto, scopes: impl IntoIterator<Item = ScopeId>) {
+        for (subgraph, scope) in walk::subgraphs_mut(node).zip(scopes) {
+            subgraph.node = self.scopes.get_mut(scope.0).map(std::mem::take).unwrap_or_default();
         }
     }
 
@@ -208,19 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_filled_and_names_are_free_in_them() {
+    fn subgraphs_are_filled_and_names_are_free_in_them() {
         let mut e = Editor::new("g", 17);
-        let body = e.add_scope();
-        e.enter(body);
+        let subgraph = e.add_scope();
+        e.enter(subgraph);
         let inner = e.op(NewNode::new("Relu").input("x"));
         e.enter(Editor::MAIN);
         let mut node = NewNode::new("If").graph("then_branch", GraphProto::default()).output("y").build();
-        e.fill_bodies(&mut node, [body]);
+        e.fill_subgraphs(&mut node, [subgraph]);
         e.emit(node);
         assert_ne!(e.op(NewNode::new("Relu").input("x")), inner);
         let g = e.finish();
         assert_eq!(g.node.len(), 2);
-        let held = walk::bodies(&g.node[0]).next().unwrap();
+        let held = walk::subgraphs(&g.node[0]).next().unwrap();
         assert_eq!(held.node[0].output, [inner]);
     }
 }

@@ -18,7 +18,7 @@ pub struct Extracted {
 }
 
 /// The part of a graph that computes `outputs` from tensors that are `given` to it, and from those that nothing in the
-/// graph makes. What bodies read is not followed.
+/// graph makes. What subgraphs read is not followed.
 pub fn extract(graph: GraphProto, outputs: &[String], given: impl Fn(&str) -> bool) -> Extracted {
     let made = |(i, n): (usize, &NodeProto)| n.output.iter().map(move |o| (o.clone(), i)).collect::<Vec<_>>();
     let makers: HashMap<String, usize> = graph.node.iter().enumerate().flat_map(made).collect();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::onnx::proto::{GraphProto, ModelProto};
 use crate::onnx::walk;
 
-/// The names that are taken: of tensors and of nodes alike, bodies included.
+/// The names that are taken: of tensors and of nodes alike, subgraphs included.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     taken: HashSet<String>,
@@ -15,7 +15,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// All names of a graph and its bodies are taken.
+    /// All names of a graph and its subgraphs are taken.
     pub fn of(graph: &GraphProto) -> Names {
         let mut names = Names::default();
         names.add(graph);
@@ -41,7 +41,7 @@ impl Names {
         for n in &g.node {
             self.taken.extend(n.input.iter().chain(&n.output).cloned());
             self.taken.insert(n.name().to_owned());
-            walk::bodies(n).for_each(|b| self.add(b));
+            walk::subgraphs(n).for_each(|b| self.add(b));
         }
     }
 

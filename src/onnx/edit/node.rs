@@ -109,9 +109,9 @@ impl NewNode {
         self.attribute(name, AttributeType::Tensor, value)
     }
 
-    /// A body.
-    pub fn graph(self, name: &str, body: GraphProto) -> NewNode {
-        let value = AttributeProto { g: Some(body), ..AttributeProto::default() };
+    /// A subgraph.
+    pub fn graph(self, name: &str, subgraph: GraphProto) -> NewNode {
+        let value = AttributeProto { g: Some(subgraph), ..AttributeProto::default() };
         self.attribute(name, AttributeType::Graph, value)
     }
 

@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 use super::proto::ModelProto;
 use super::{Error, Model, Result, emit};
-use crate::files::{self, Place, Staging};
-use outside::{Plan, plan};
+use crate::files::{self, OutputPlace, Staging};
+use outside::{DataPlan, plan};
 
 pub use replaced::data_files;
 
 /// Where weights go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
+pub enum WeightLayout {
     /// As the model was read; one file for a model built in memory. Models beyond the inline limit go outside.
     #[default]
     AsInput,
@@ -35,7 +35,7 @@ pub enum Layout {
 #[derive(Clone, Debug)]
 pub struct SaveOptions {
     /// Where weights go.
-    pub layout: Layout,
+    pub layout: WeightLayout,
     /// Tensors of fewer bytes stay in the model when weights go outside.
     pub external_from: usize,
     /// Size in bytes that a single model file may not exceed: protobuf ends at 2 GiB.
@@ -44,7 +44,7 @@ pub struct SaveOptions {
 
 impl Default for SaveOptions {
     fn default() -> Self {
-        SaveOptions { layout: Layout::AsInput, external_from: 1024, inline_limit: i32::MAX as u64 }
+        SaveOptions { layout: WeightLayout::AsInput, external_from: 1024, inline_limit: i32::MAX as u64 }
     }
 }
 
@@ -74,13 +74,13 @@ const BUFFER: usize = 1 << 18;
 pub struct Staged {
     staging: Staging,
     model: PathBuf,
-    target: Target,
+    target: SaveTarget,
     data: Option<OsString>,
     bytes: u64,
 }
 
 #[derive(Debug)]
-enum Target {
+enum SaveTarget {
     /// A file, with the data files that go away with the model that it replaces, and what is to be told of others.
     File {
         path: PathBuf,
@@ -96,19 +96,19 @@ enum Target {
 /// place by [`Staged::commit`]. Links are followed. For a device or a pipe the folder is one for temporary files, and
 /// the model is in one piece.
 pub fn stage(model: &Model, path: &Path, options: &SaveOptions) -> Result<Staged> {
-    match Place::of(path).map_err(|e| Error::output(path, e))? {
-        Place::File(target) => {
+    match OutputPlace::of(path).map_err(|e| Error::output(path, e))? {
+        OutputPlace::File(target) => {
             if model.maps.files().skip(1).any(|read| files::same_file(read, &target)) {
                 return Err(Error::output(path, "weights of the input are in it"));
             }
             let mut staged = write_beside(model, &target, options)?;
             let (replaced, notes) = replaced::replaced(&target, model);
-            staged.target = Target::File { path: target, replaced, notes };
+            staged.target = SaveTarget::File { path: target, replaced, notes };
             Ok(staged)
         }
-        Place::Through(_) => {
-            let options = SaveOptions { layout: Layout::Inline, ..options.clone() };
-            Ok(Staged { target: Target::Through(path.to_owned()), ..stage_temporary(model, &options)? })
+        OutputPlace::Through(_) => {
+            let options = SaveOptions { layout: WeightLayout::Inline, ..options.clone() };
+            Ok(Staged { target: SaveTarget::Through(path.to_owned()), ..stage_temporary(model, &options)? })
         }
     }
 }
@@ -122,11 +122,11 @@ fn write_beside(model: &Model, target: &Path, options: &SaveOptions) -> Result<S
     let fail = |why: &dyn std::fmt::Display| Error::output(target, why);
     let name = target.file_name().ok_or_else(|| fail(&"it has no file name"))?;
     let staging = Staging::beside(target).map_err(|e| fail(&e))?;
-    let outside = |proto: &ModelProto| -> Result<Option<(Plan, OsString)>> {
+    let outside = |proto: &ModelProto| -> Result<Option<(DataPlan, OsString)>> {
         let whole_fits = emit::model_len(proto, &model.unknown) <= options.inline_limit;
         let (wanted, attributes) = match (options.layout, &model.external) {
-            (Layout::Inline, _) => (false, false),
-            (Layout::AsInput, None) => (!whole_fits, !whole_fits),
+            (WeightLayout::Inline, _) => (false, false),
+            (WeightLayout::AsInput, None) => (!whole_fits, !whole_fits),
             (_, found) => (true, !whole_fits || found.as_ref().is_some_and(|e| e.attributes)),
         };
         let align = model.external.as_ref().map_or(64, |e| e.alignment.max(64));
@@ -155,7 +155,7 @@ fn write_beside(model: &Model, target: &Path, options: &SaveOptions) -> Result<S
         }
     }
     files::sync_folder(staging.path()).map_err(|e| fail(&e))?;
-    Ok(Staged { staging, model: file, target: Target::Nowhere, data, bytes })
+    Ok(Staged { staging, model: file, target: SaveTarget::Nowhere, data, bytes })
 }
 
 impl Staged {
@@ -171,22 +171,22 @@ impl Staged {
 
     /// What the user should know: data files of the replaced model that are kept, and why.
     pub fn notes(&self) -> &[String] {
-        if let Target::File { notes, .. } = &self.target { notes } else { &[] }
+        if let SaveTarget::File { notes, .. } = &self.target { notes } else { &[] }
     }
 
     /// Puts the files in place. Returns their size in bytes. After an error the target is what it was, unless it is a
     /// device or a pipe.
     pub fn commit(self) -> Result<u64> {
         match &self.target {
-            Target::File { path, replaced, .. } => {
+            SaveTarget::File { path, replaced, .. } => {
                 self.staging.place(self.data.as_deref(), replaced).map_err(|e| Error::output(path, e))?;
             }
-            Target::Through(path) => {
+            SaveTarget::Through(path) => {
                 let fail = |e: io::Error| Error::output(path, e);
                 let mut from = File::open(&self.model).map_err(fail)?;
                 io::copy(&mut from, &mut files::open_through(path).map_err(fail)?).map_err(fail)?;
             }
-            Target::Nowhere => {}
+            SaveTarget::Nowhere => {}
         }
         Ok(self.bytes)
     }

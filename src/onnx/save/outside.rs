@@ -7,17 +7,17 @@ use bytes::Bytes;
 use crate::onnx::Result;
 use crate::onnx::proto::tensor_proto::DataLocation;
 use crate::onnx::proto::{ModelProto, StringStringEntryProto, TensorProto};
-use crate::onnx::walk::{self, Place};
+use crate::onnx::walk::{self, TensorPlace};
 
 /// Which tensors go outside, and where.
-pub(super) struct Plan {
+pub(super) struct DataPlan {
     /// The model without them.
     pub proto: ModelProto,
     /// Offset and contents, ascending.
     pub pieces: Vec<(u64, Bytes)>,
 }
 
-impl Plan {
+impl DataPlan {
     /// Writes the data file.
     pub fn write_data(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut at = 0;
@@ -31,13 +31,13 @@ impl Plan {
 }
 
 /// Puts tensors of at least `from` bytes into a file `data`, at multiples of `align`.
-pub(super) fn plan(proto: &ModelProto, data: &str, align: u64, attributes: bool, from: usize) -> Result<Plan> {
+pub(super) fn plan(proto: &ModelProto, data: &str, align: u64, attributes: bool, from: usize) -> Result<DataPlan> {
     // Raw data is shared, not copied.
-    let mut plan = Plan { proto: proto.clone(), pieces: Vec::new() };
+    let mut plan = DataPlan { proto: proto.clone(), pieces: Vec::new() };
     let mut end = 0u64;
     let pieces = &mut plan.pieces;
     walk::tensors_mut(&mut plan.proto, &mut |t, place| {
-        let allowed = place == Place::Initializer || attributes && place == Place::Attribute;
+        let allowed = place == TensorPlace::Initializer || attributes && place == TensorPlace::Attribute;
         if let Some(raw) = t.raw_data.take_if(|raw| allowed && raw.len() >= from.max(1)) {
             let offset = end.next_multiple_of(align);
             end = offset + raw.len() as u64;

@@ -3,7 +3,7 @@
 //! Exporters put tensors into a sequence only to take them out again, often in a loop with a fixed number of rounds.
 //! Where the file tells what a sequence holds, an element is that tensor under another name, and a loop that fills
 //! the sequence is its rounds one after the other. A sequence whose length or reading position only a run can tell
-//! stays as it is. Bodies that stay are not looked into.
+//! stays as it is. Subgraphs that stay are not looked into.
 
 mod rounds;
 
@@ -50,7 +50,7 @@ pub(super) fn write_out(graph: &mut GraphProto, opset: i64) -> usize {
     replaced
 }
 
-/// A small constant of whole numbers.
+/// A small constant of integers.
 #[derive(Clone)]
 struct Numbers {
     rank: usize,
@@ -276,7 +276,7 @@ fn instead(node: &NodeProto, op: &str) -> NewNode {
     NewNode::new(op).in_place_of(node)
 }
 
-/// What a small constant of whole numbers holds.
+/// What a small constant of integers holds.
 fn numbers(t: &TensorProto) -> Option<Numbers> {
     let small = t.dims.iter().all(|d| (0..=MAX_NUMBERS as i64).contains(d)) && t.dims.len() < 2;
     Some(Numbers { rank: t.dims.len(), values: small.then(|| to_i64(t).ok()).flatten()? })

@@ -22,23 +22,23 @@ const IDENTITY_OF_SEQUENCES: i64 = 14;
 
 impl Writer {
     /// Writes out a loop that goes round a known number of times and handles a sequence that is known. A round is a
-    /// call of the body.
+    /// call of the subgraph.
     pub(super) fn rounds(&mut self, node: &NodeProto, depth: usize) -> Option<Done> {
-        let body = attr(node, "body")?.g.as_ref()?;
+        let subgraph = attr(node, "body")?.g.as_ref()?;
         let carried: Vec<&String> = node.input.iter().skip(HEAD).collect();
         let captured: Vec<String> = captures(node).into_iter().map(str::to_owned).collect();
         let handles = |n: &String| self.held.contains_key(n);
-        let fits = body.input.len() == HEAD + carried.len() && body.output.len() == 1 + carried.len();
+        let fits = subgraph.input.len() == HEAD + carried.len() && subgraph.output.len() == 1 + carried.len();
         let known = carried.iter().any(|n| handles(n)) || captured.iter().any(handles);
-        if !fits || !known || depth >= MAX_DEPTH || !body.sparse_initializer.is_empty() {
+        if !fits || !known || depth >= MAX_DEPTH || !subgraph.sparse_initializer.is_empty() {
             return None;
         }
         let [count] = self.numbers.get(node.input.first()?)?.values[..] else { return None };
         let count = usize::try_from(count.clamp(0, MAX_ROUNDS + 1)).ok().filter(|n| *n as i64 <= MAX_ROUNDS)?;
-        let size = count.checked_mul(body.node.len())?;
+        let size = count.checked_mul(subgraph.node.len())?;
         let condition = node.input.get(1).filter(|c| !c.is_empty());
-        let goes_on = condition.is_none_or(|c| self.is_true(c)) && self.always(body);
-        let direct = count > 0 && makes_each(body);
+        let goes_on = condition.is_none_or(|c| self.is_true(c)) && self.always(subgraph);
+        let direct = count > 0 && makes_each(subgraph);
         if !goes_on || self.edit.done() + size > MAX_NODES || !direct && self.opset() < IDENTITY_OF_SEQUENCES {
             return None;
         }
@@ -46,15 +46,15 @@ impl Writer {
         let condition = match condition {
             Some(c) => c.clone(),
             // It is no constant that anything may be decided by.
-            None => self.edit.bools("condition", &vec![1; body.input.get(1).map_or(0, rank)], &[true]).ok()?,
+            None => self.edit.bools("condition", &vec![1; subgraph.input.get(1).map_or(0, rank)], &[true]).ok()?,
         };
-        let (function, shared) = self.body(node, body, captured);
+        let (function, shared) = self.subgraph(node, subgraph, captured);
         let mut given: Vec<String> = carried.into_iter().cloned().collect();
         for k in 0..count {
-            let number = self.ints("round", &vec![1; body.input.first().map_or(0, rank)], &[k as i64]).ok()?;
+            let number = self.ints("round", &vec![1; subgraph.input.first().map_or(0, rank)], &[k as i64]).ok()?;
             let made: Vec<String> = match k + 1 == count {
                 true => node.output.clone(),
-                false => body.output.iter().skip(1).map(|v| self.fresh(v.name())).collect(),
+                false => subgraph.output.iter().skip(1).map(|v| self.fresh(v.name())).collect(),
             };
             let call = instead(node, "")
                 .inputs([&[number, condition.clone()], &given[..], &shared].concat())
@@ -74,18 +74,23 @@ impl Writer {
         Some(Done::Replaced)
     }
 
-    /// The body as a function of what it is given and of what all rounds share, and the names of the latter: tensors
-    /// around it and constants in it.
-    fn body(&mut self, node: &NodeProto, body: &GraphProto, captured: Vec<String>) -> (FunctionProto, Vec<String>) {
+    /// The subgraph as a function of what it is given and of what all rounds share, and the names of the latter:
+    /// tensors around it and constants in it.
+    fn subgraph(
+        &mut self,
+        node: &NodeProto,
+        subgraph: &GraphProto,
+        captured: Vec<String>,
+    ) -> (FunctionProto, Vec<String>) {
         let (mut formal, mut shared) = (captured.clone(), captured);
-        for t in &body.initializer {
+        for t in &subgraph.initializer {
             let mut t = t.clone();
             let name = self.fresh(&format!("{}/{}", node.name(), t.name()));
             formal.extend(t.name.replace(name.clone()));
             self.hold(t);
             shared.push(name);
         }
-        let (constants, nodes): (Vec<_>, Vec<_>) = body.node.iter().cloned().partition(is_constant);
+        let (constants, nodes): (Vec<_>, Vec<_>) = subgraph.node.iter().cloned().partition(is_constant);
         for mut c in constants {
             c.name = Some(self.fresh(&format!("{}/{}", node.name(), c.name())));
             for o in &mut c.output {
@@ -96,26 +101,26 @@ impl Writer {
             self.node(c, 0);
         }
         let names = |all: &[ValueInfoProto]| all.iter().map(|v| v.name().to_owned()).collect::<Vec<_>>();
-        let input = [names(&body.input), formal].concat();
-        (FunctionProto { input, output: names(&body.output), node: nodes, ..FunctionProto::default() }, shared)
+        let input = [names(&subgraph.input), formal].concat();
+        (FunctionProto { input, output: names(&subgraph.output), node: nodes, ..FunctionProto::default() }, shared)
     }
 
     fn is_true(&self, name: &str) -> bool {
         self.numbers.get(name).is_some_and(|n| n.values == [1])
     }
 
-    /// Whether a body says after every round that there is to be another.
-    fn always(&self, body: &GraphProto) -> bool {
-        let Some(mut name) = body.output.first().map(|v| v.name()) else { return false };
-        let given = body.input.get(1).map_or("", |v| v.name());
-        for _ in 0..=body.node.len() {
+    /// Whether a subgraph says after every round that there is to be another.
+    fn always(&self, subgraph: &GraphProto) -> bool {
+        let Some(mut name) = subgraph.output.first().map(|v| v.name()) else { return false };
+        let given = subgraph.input.get(1).map_or("", |v| v.name());
+        for _ in 0..=subgraph.node.len() {
             if name == given {
                 return true;
             }
-            if let Some(t) = body.initializer.iter().find(|t| t.name() == name) {
+            if let Some(t) = subgraph.initializer.iter().find(|t| t.name() == name) {
                 return to_i64(t).is_ok_and(|v| v == [1]);
             }
-            let Some(n) = body.node.iter().find(|n| n.output.iter().any(|o| o == name)) else {
+            let Some(n) = subgraph.node.iter().find(|n| n.output.iter().any(|o| o == name)) else {
                 return self.is_true(name);
             };
             match (n.op_type(), n.input.first()) {
@@ -132,11 +137,12 @@ fn is_constant(n: &NodeProto) -> bool {
     n.op_type() == "Constant" && n.domain().is_empty()
 }
 
-/// Whether each output of a body but the condition is written by a node of its own output, so that no alias is needed.
-fn makes_each(body: &GraphProto) -> bool {
-    let made: BTreeSet<&str> = body.node.iter().flat_map(|n| &n.output).map(String::as_str).collect();
+/// Whether each output of a subgraph but the condition is written by a node of its own output, so that no alias is
+/// needed.
+fn makes_each(subgraph: &GraphProto) -> bool {
+    let made: BTreeSet<&str> = subgraph.node.iter().flat_map(|n| &n.output).map(String::as_str).collect();
     let mut seen = BTreeSet::new();
-    body.output.iter().skip(1).all(|v| made.contains(v.name()) && seen.insert(v.name()))
+    subgraph.output.iter().skip(1).all(|v| made.contains(v.name()) && seen.insert(v.name()))
 }
 
 /// Number of axes that a declaration gives.

@@ -40,7 +40,7 @@ struct Heads {
 }
 
 /// Batch and token axis of an input.
-struct Place {
+struct HeadPlace {
     batch: Term,
     tokens: Term,
 }
@@ -140,17 +140,17 @@ impl Heads {
 const TOKENS: &str = "tokens of attention";
 
 /// Makes heads and channels those of a tensor [batch, tokens, heads · channels] or [batch, heads, tokens, channels].
-fn attach(cx: &mut RelateCx, axes: &[Term], heads: Term, channels: Term) -> Option<Place> {
+fn attach(cx: &mut RelateCx, axes: &[Term], heads: Term, channels: Term) -> Option<HeadPlace> {
     match *axes {
         [batch, tokens, width] => {
             let product = cx.terms.product(&[heads, channels]);
             cx.unify(width, product);
-            Some(Place { batch, tokens })
+            Some(HeadPlace { batch, tokens })
         }
         [batch, h, tokens, c] => {
             cx.unify(h, heads);
             cx.unify(c, channels);
-            Some(Place { batch, tokens })
+            Some(HeadPlace { batch, tokens })
         }
         _ => None,
     }

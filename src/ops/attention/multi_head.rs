@@ -6,7 +6,7 @@ use crate::onnx::{self, proto::NodeProto};
 use super::super::context::{Attributes, CostCx, InferCx, Inferred, RelateCx, Related, Rewrite, RewriteCx, Role};
 use super::super::fact::Fact;
 use super::super::{Operator, Work};
-use super::{Heads, Place, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
+use super::{HeadPlace, Heads, Sizes, TOKENS, attach, channels_left, keep_scale, key_tokens, per_head, plain_macs};
 
 /// `MultiHeadAttention`: query; key and value, [batch, tokens, width] or [batch, heads, tokens, channels].
 pub struct MultiHead;
@@ -75,7 +75,7 @@ impl Operator for MultiHead {
             places.push(attach(cx, &axes, h.heads, channels)?);
         }
         let [at, keys, values] = &places[..] else { return None };
-        let Place { batch, tokens } = *at;
+        let HeadPlace { batch, tokens } = *at;
         cx.unify(batch, keys.batch);
         cx.unify(batch, values.batch);
         cx.unify(keys.tokens, values.tokens);

@@ -74,8 +74,8 @@ impl Related {
 pub type Continues<'a> = dyn Fn(&Terms, usize, Term, usize) -> bool + 'a;
 
 impl RelateCx<'_> {
-    /// Whether input `i` hands on, along its axis `t`, a tensor that input `j` is computed from: a sum of both adds to a
-    /// stream.
+    /// Whether input `i` hands on, along its axis `t`, a tensor that input `j` is computed from: a sum of both adds to
+    /// a stream.
     pub fn continues(&self, i: usize, t: Term, j: usize) -> bool {
         match (self.places.get(i), self.places.get(j)) {
             (Some(&i), Some(&j)) => (self.continues)(self.terms, i, t, j),

@@ -60,7 +60,7 @@ pub struct RoleNote {
     pub role: Role,
 }
 
-/// Whole numbers that stand for real ones, with the inputs that say how.
+/// Integers that stand for real ones, with the inputs that say how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantized {
     /// Input of the scale.

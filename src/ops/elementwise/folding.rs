@@ -120,7 +120,7 @@ impl Elementwise {
     }
 }
 
-/// A whole number as a type holds it: truth is 0 or 1, and what does not fit is not followed.
+/// An integer as a type holds it: truth is 0 or 1, and what does not fit is not followed.
 fn cast_to(dtype: DType, number: &Dim) -> Option<Dim> {
     match dtype {
         DType::Bool => Some(Dim::from(i64::from(number.known()? != 0))),

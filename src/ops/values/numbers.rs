@@ -29,7 +29,7 @@ impl ValueCx<'_> {
         self.numbers.get(i).copied().flatten()
     }
 
-    /// Whole numbers that input `i` holds.
+    /// Integers that input `i` holds.
     pub fn whole(&self, i: usize) -> Option<Vec<i64>> {
         self.inputs.get(i).copied().flatten()?.numbers()
     }

@@ -64,7 +64,7 @@ pub trait Target: Sync {
         format!("target: {}", self.show(wanted))
     }
 
-    /// Whether figures are whole numbers.
+    /// Whether figures are integers.
     fn is_integer(&self) -> bool {
         false
     }

@@ -26,8 +26,8 @@ pub fn concrete_inputs(a: &Analysis, seed: u64) -> Result<Inputs> {
     Ok(out)
 }
 
-/// Inputs with so many samples, in some kinds, of which one may be what the model runs on. Where its error says nothing,
-/// there are none.
+/// Inputs with so many samples, in some kinds, of which one may be what the model runs on. Where its error says
+/// nothing, there are none.
 pub fn inputs_for_batch(a: &Analysis, batch: usize) -> Vec<Inputs> {
     let Ok(maker) = Maker::new(a, 0, &[]) else { return Vec::new() };
     let open = open_sizes(&a.graph, &a.facts);
@@ -54,7 +54,7 @@ fn no_shape(input: &str) -> Error {
 /// A kind of inputs. What one hides (a logarithm below 0, a branch not taken, a mask of zeros) another may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Standard normal; whole numbers within what reads them, else 0 and 1.
+    /// Standard normal; integers within what reads them, else 0 and 1.
     Ordinary,
     /// Masks, lengths and conditions are 1.
     Ones,

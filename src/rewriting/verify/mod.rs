@@ -1,4 +1,4 @@
-//! Silenced equals removed: the pruned model must give what the original gives with those channels at zero.
+//! Masked equals removed: the pruned model must give what the original gives with those channels at zero.
 //!
 //! Both are run on several inputs, at more than one size of every open axis, until every output that depends on what
 //! shrank has told something ([`tell`]); each element is compared on a scale of its own ([`tolerance`]). What no run
@@ -7,9 +7,9 @@
 mod branches;
 mod inner;
 mod inputs;
+mod masked;
 mod models;
 mod part;
-mod silenced;
 mod sizes;
 mod tell;
 mod tolerance;
@@ -27,7 +27,7 @@ use crate::onnx::{Model, proto::ModelProto};
 use crate::runtime::{self, Device, Fill, Runtime, Session, SessionOptions};
 
 pub use inputs::{Inputs, concrete_inputs, inputs_for_batch, likely_inputs};
-pub use silenced::silenced;
+pub use masked::masked;
 pub use sizes::Checked;
 
 use branches::Branches;
@@ -88,11 +88,11 @@ impl CheckOptions {
 /// What the check found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
-    /// Largest difference to what the silenced original gives, as a share of the element's scale.
+    /// Largest difference to what the masked original gives, as a share of the element's scale.
     pub difference: f64,
-    /// Groups whose removed channels were silenced in the original.
+    /// Groups whose removed channels were masked in the original.
     pub compared: usize,
-    /// Groups that an operator mixes across, so that removing is not silencing: these were reordered instead, which
+    /// Groups that an operator mixes across, so that removing is not masking: these were reordered instead, which
     /// must change nothing.
     pub mixed: usize,
     /// Outputs that were compared.
@@ -120,7 +120,7 @@ pub enum Found {
 
 /// Sessions and inputs of a check, left open so that latency can be measured on them.
 pub struct Check {
-    /// The original, possibly with channels silenced, as fast as the original; and the pruned model as it lies on
+    /// The original, possibly with channels masked, as fast as the original; and the pruned model as it lies on
     /// disk. `None` where the runtime can only run parts of them.
     pub sessions: Option<(Box<dyn Session>, Box<dyn Session>)>,
     /// What both can be run on.
@@ -129,7 +129,7 @@ pub struct Check {
     pub found: Found,
 }
 
-/// Runs the pruned file against the silenced original.
+/// Runs the pruned file against the masked original.
 ///
 /// # Errors
 /// [`Error::Verification`](super::Error::Verification) when the pruned model cannot be run where the original can, an
@@ -161,12 +161,13 @@ pub fn verify(
             branches: &mut branches,
             tolerance: options.tolerance_for(a),
             relevant: &relevant,
-            found: trials::Found::default(),
+            found: trials::Tried::default(),
         };
         let done = trials.run(options.samples.as_ref(), &a.facts.bindings);
         let found = trials.found;
         let Err(e) = done else { break (models, relevant, found) };
-        // Silence may make what no channel makes, a quotient or a logarithm of zeros: such groups are reordered instead.
+        // Silence may make what no channel makes, a quotient or a logarithm of zeros: such groups are reordered
+        // instead.
         let undefined = match &found.undefined {
             Some(inputs) => undefined::groups(a, &plain, inputs, runtime, &options.session)?,
             None => HashSet::new(),
@@ -177,7 +178,7 @@ pub fn verify(
         plain.retain(|atom, _| !undefined.contains(atom));
         branches = Branches::of(a, kept);
     };
-    let trials::Found { told, difference, checked, first, kinds, refused, .. } = found;
+    let trials::Tried { told, difference, checked, first, kinds, refused, .. } = found;
     let whole = models.unknown.is_empty();
     let unknown: Vec<String> = models.unknown.iter().cloned().collect();
     let Some(inputs) = first else {
@@ -210,11 +211,11 @@ pub fn verify(
     Ok(Check { sessions: whole.then_some((before, after)), inputs, found })
 }
 
-/// How many groups were silenced and how many reordered, of those that a run reached.
+/// How many groups were masked and how many reordered, of those that a run reached.
 fn checked_groups(a: &Analysis, kept: &Kept, plain: &Kept, unchecked: &[String]) -> (usize, usize) {
     let shrunk = a.groups.iter().filter(|g| kept.contains_key(&g.atom) && unchecked.contains(&g.name));
-    let (silenced, reordered): (Vec<_>, Vec<_>) = shrunk.partition(|g| plain.contains_key(&g.atom));
-    (plain.len() - silenced.len(), kept.len() - plain.len() - reordered.len())
+    let (masked, reordered): (Vec<_>, Vec<_>) = shrunk.partition(|g| plain.contains_key(&g.atom));
+    (plain.len() - masked.len(), kept.len() - plain.len() - reordered.len())
 }
 
 /// The outputs that depend on what shrank, as far as they can be compared.

@@ -8,7 +8,7 @@ use super::branches::Branches;
 use super::inner::Inner;
 use super::inputs::Inputs;
 use super::part::{cut_before, unknown_operators};
-use super::{open, reordered, silenced};
+use super::{masked, open, reordered};
 use crate::algebra::Kept;
 use crate::analysis::Analysis;
 use crate::onnx::{Model, proto::ModelProto};
@@ -18,13 +18,13 @@ use crate::runtime::{self, Runtime, Session, SessionOptions, Tensor};
 
 /// Sessions of a check.
 pub struct Models {
-    /// The original with the removed channels silenced.
+    /// The original with the removed channels masked.
     pub before: Box<dyn Session>,
     /// The pruned model.
     pub after: Box<dyn Session>,
     /// With the groups in another order that an operator mixes across, where there are some.
     reordered: Option<Box<dyn Session>>,
-    /// With all channels of all groups silenced that lose some.
+    /// With all channels of all groups masked that lose some.
     silent: Option<Box<dyn Session>>,
     /// Outputs of `before` that are not the model's.
     taps: usize,
@@ -55,7 +55,7 @@ impl Models {
     ) -> Result<Models> {
         let mut unknown = BTreeSet::new();
         loop {
-            let mut original = silenced(a, plain)?;
+            let mut original = masked(a, plain)?;
             let taps = match &mut original.graph {
                 Some(graph) if unknown.is_empty() => branches.tap(graph)?,
                 _ => 0,
@@ -100,7 +100,7 @@ impl Models {
             let (inner, inner_reordered) = (inner(kept), inner(&order));
             let nothing: Kept = kept.keys().map(|atom| (*atom, Arc::from(Vec::new()))).collect();
             let small = a.graph.model.file_bytes <= MOST_BYTES;
-            let silent = if small { also(&nothing, &|k| silenced(a, k)).ok() } else { None };
+            let silent = if small { also(&nothing, &|k| masked(a, k)).ok() } else { None };
             return Ok(Models { before, after, reordered, silent, taps, unknown, inner, inner_reordered });
         }
     }

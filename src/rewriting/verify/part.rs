@@ -27,14 +27,14 @@ pub fn unknown_operators(graph: &GraphProto, said: &runtime::Error) -> BTreeSet<
             if words.contains(n.op_type()) {
                 out.insert(n.op_type().to_owned());
             }
-            open.extend(onnx::walk::bodies(n));
+            open.extend(onnx::walk::subgraphs(n));
         }
     }
     out
 }
 
 fn has(node: &NodeProto, unknown: &BTreeSet<String>) -> bool {
-    unknown.contains(node.op_type()) || onnx::walk::bodies(node).any(|g| g.node.iter().any(|n| has(n, unknown)))
+    unknown.contains(node.op_type()) || onnx::walk::subgraphs(node).any(|g| g.node.iter().any(|n| has(n, unknown)))
 }
 
 /// Takes nodes of these types away with all that follows from them; what they read becomes outputs, beside the outputs

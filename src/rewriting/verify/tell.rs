@@ -13,7 +13,7 @@ pub enum Tell {
     Noise,
     /// Another input gives the same.
     SameForAnyInput,
-    /// Silencing all channels that are pruned gives the same.
+    /// Masking all channels that are pruned gives the same.
     SameWithoutChannels,
     /// Some elements are no numbers, but others tell.
     InPart,
@@ -40,7 +40,7 @@ impl Tell {
     }
 }
 
-/// What a run says of an output: `other` is for another input, `silent` with all pruned channels silenced; `None`
+/// What a run says of an output: `other` is for another input, `silent` with all pruned channels masked; `None`
 /// where that was not run.
 pub fn tell(expected: &Tensor, other: Option<&Tensor>, silent: Option<&Tensor>) -> Tell {
     let e = expected.to_f64_vec();

@@ -1,7 +1,7 @@
 //! How far an element may be off: a share of its own scale.
 //!
 //! The scale of an element is its own size, or, where that is small, how far it moves: from one input to another, and
-//! when the channels that lost some are silenced altogether. So an output that mixes pixels with probabilities is
+//! when the channels that lost some are masked altogether. So an output that mixes pixels with probabilities is
 //! checked at each by its own measure, and a position filled with −1e9 widens nothing: it does not move.
 
 use crate::runtime::Tensor;
@@ -35,7 +35,7 @@ pub struct Distance {
 }
 
 /// How far `got` is from `expected`. Numbers that are equal, not finite ones included, are no distance apart. `moved`
-/// is what another input gives, and what silencing gives, where that is known. Indices and truths are counted: a share
+/// is what another input gives, and what masking gives, where that is known. Indices and truths are counted: a share
 /// of them may be others.
 pub fn distance(expected: &Tensor, got: &Tensor, moved: [Option<&Tensor>; 2], tolerance: Tolerance) -> Distance {
     let (e, g) = (expected.to_f64_vec(), got.to_f64_vec());
@@ -70,15 +70,15 @@ pub fn distance(expected: &Tensor, got: &Tensor, moved: [Option<&Tensor>; 2], to
 const TINY: f64 = 1e-12;
 
 /// The scale of each element.
-fn scales(e: &[f64], [input, silence]: &[Option<Vec<f64>>; 2], coarse: bool) -> Vec<f64> {
+fn scales(e: &[f64], [input, mask]: &[Option<Vec<f64>>; 2], coarse: bool) -> Vec<f64> {
     let moves = |other: &Option<Vec<f64>>, i: usize| {
         let d = other.as_ref().map_or(0.0, |o| (o[i] - e[i]).abs());
         if d.is_finite() { d } else { 0.0 }
     };
     let by_input = |i: usize| moves(input, i);
-    let by_silence = |i: usize| moves(silence, i);
+    let by_mask = |i: usize| moves(mask, i);
     let moved: Vec<usize> =
-        (0..e.len()).filter(|i| e[*i].is_finite() && (by_input(*i) > 0.0 || by_silence(*i) > 0.0)).collect();
+        (0..e.len()).filter(|i| e[*i].is_finite() && (by_input(*i) > 0.0 || by_mask(*i) > 0.0)).collect();
     let all: Vec<usize> = (0..e.len()).filter(|i| e[*i].is_finite()).collect();
     let alive = if moved.is_empty() { &all } else { &moved };
     let second = |i: usize| input.as_ref().map_or(e[i], |o| o[i]);
@@ -94,8 +94,8 @@ fn scales(e: &[f64], [input, silence]: &[Option<Vec<f64>>; 2], coarse: bool) -> 
     let scale = |i: usize| {
         let own = if e[i].is_finite() { e[i].abs() } else { 0.0 };
         let input = by_input(i);
-        // What silencing does may be out of all proportion.
-        own + (input + by_silence(i).min(own + input + usual)).max(LEAST * usual)
+        // What masking does may be out of all proportion.
+        own + (input + by_mask(i).min(own + input + usual)).max(LEAST * usual)
     };
     (0..e.len()).map(scale).collect()
 }

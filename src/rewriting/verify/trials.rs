@@ -32,12 +32,12 @@ pub struct Trials<'c, 'a> {
     /// Outputs that depend on what shrank.
     pub relevant: &'c HashSet<String>,
     /// What came of it so far.
-    pub found: Found,
+    pub found: Tried,
 }
 
 /// What runs told.
 #[derive(Default)]
-pub struct Found {
+pub struct Tried {
     /// What is told of each output.
     pub told: BTreeMap<String, Tell>,
     /// Largest difference.
@@ -50,7 +50,7 @@ pub struct Found {
     pub kinds: Vec<&'static str>,
     /// Why the original could not be run, where it could not.
     pub refused: Option<runtime::Error>,
-    /// Inputs for which the silenced original gives what is no number where the pruned model gives one.
+    /// Inputs for which the masked original gives what is no number where the pruned model gives one.
     pub undefined: Option<Inputs>,
 }
 
@@ -278,7 +278,7 @@ fn differs(name: &str, e: &Tensor, d: &Distance, inputs: &Inputs) -> Error {
         false => String::new(),
     };
     Error::Verification(format!(
-        "output '{name}' differs from the silenced original: element {} is {:.6e} instead of {:.6e}{what} (on {on})",
+        "output '{name}' differs from the masked original: element {} is {:.6e} instead of {:.6e}{what} (on {on})",
         d.element, d.got, d.expected
     ))
 }
@@ -320,6 +320,6 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
             tainted[*id] = true;
         }
     }
-    // Names within bodies do no harm: no output has one.
+    // Names within subgraphs do no harm: no output has one.
     g.tensors().filter(|id| tainted[*id]).map(|id| g.name(id).to_owned()).collect()
 }

@@ -1,19 +1,19 @@
-//! Groups whose silence is not defined: zeros that meet a division or a logarithm.
+//! Groups whose masking is not defined: zeros that meet a division or a logarithm.
 
 use std::collections::HashSet;
 
 use super::inputs::Inputs;
-use super::{open, open_original, silenced};
+use super::{masked, open, open_original};
 use crate::algebra::{Atom, Kept};
 use crate::analysis::Analysis;
 use crate::rewriting::error::Result;
 use crate::runtime::{Runtime, SessionOptions, Tensor};
 
-/// Those of the silenced groups that, silenced alone, make something no number that is one in the original; all of them
+/// Those of the masked groups that, masked alone, make something no number that is one in the original; all of them
 /// where only several together do.
 ///
 /// # Errors
-/// When a weight cannot be silenced or the model opened.
+/// When a weight cannot be masked or the model opened.
 pub fn groups(
     a: &Analysis,
     plain: &Kept,
@@ -26,7 +26,7 @@ pub fn groups(
         let lost = |((_, e), (_, s)): (&(String, Tensor), &(String, Tensor))| {
             e.to_f64_vec().iter().zip(s.to_f64_vec()).any(|(e, s)| e.is_finite() && !s.is_finite())
         };
-        let silent = open(a, silenced(a, kept)?, runtime, options)?.run(inputs)?;
+        let silent = open(a, masked(a, kept)?, runtime, options)?.run(inputs)?;
         Ok(original.iter().zip(&silent).any(lost))
     };
     let mut found = HashSet::new();

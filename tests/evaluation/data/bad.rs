@@ -31,13 +31,13 @@ fn nothing_that_is_known() {
 
 #[test]
 fn labels_that_are_missing_or_do_not_fit() {
-    let pictures = idx(&[2, 1, 1], &[1, 2]);
+    let images = idx(&[2, 1, 1], &[1, 2]);
     says(
-        &refused(&[("a/train-images-idx3-ubyte", pictures.clone()), ("b/x", vec![])]),
+        &refused(&[("a/train-images-idx3-ubyte", images.clone()), ("b/x", vec![])]),
         &["train-labels-idx1-ubyte is missing"],
     );
-    let three = [("d/train-images-idx3-ubyte", pictures), ("d/train-labels-idx1-ubyte", idx(&[3], &[0, 1, 2]))];
-    says(&refused(&three), &["[3]", "2 pictures"]);
+    let three = [("d/train-images-idx3-ubyte", images), ("d/train-labels-idx1-ubyte", idx(&[3], &[0, 1, 2]))];
+    says(&refused(&three), &["[3]", "2 images"]);
     says(
         &refused(&[("cat/1.jpg", jpeg(1)), ("2.jpg", jpeg(2)), ("dog/3.jpg", jpeg(3))]),
         &["2.jpg", "no folder of a class"],
@@ -71,7 +71,7 @@ fn files_that_are_not_what_they_say() {
         ("a-images-idx3-ubyte", idx(&[u32::MAX, u32::MAX, u32::MAX], &[0; 7]), "need others"),
         ("a-images-idx3-ubyte", b"\x1f\x8bxx".to_vec(), "gzip"),
         ("a-images-idx3-ubyte", vec![1, 2, 3, 4], "does not begin"),
-        ("data_batch_1.bin", vec![0; 3072], "no whole number"),
+        ("data_batch_1.bin", vec![0; 3072], "no integer"),
         ("a.npy", b"\x93NUMPY\x09\x00".to_vec(), "version"),
         ("a.npy", npy("<f4", "(3,)", &[0; 4]), "[3]"),
         ("a.npy", npy("<f4", &format!("({0}, {0})", usize::MAX), &[0; 4]), "elements"),
@@ -187,25 +187,25 @@ fn unfit(files: &[(&str, Vec<u8>)], how: &str, inputs: &[IoInfo]) -> String {
 
 #[test]
 fn data_that_does_not_fit_the_model() {
-    let picture = [("cat/1.jpg", jpeg(1))];
+    let folder = [("cat/1.jpg", jpeg(1))];
     let image = |c, h, w| [io("image", DType::Float, &[-1, c, h, w])];
-    says(&unfit(&picture, "", &image(3, 6, 8)), &["`preprocess`", "imagenet"]);
-    says(&unfit(&picture, "unit", &image(3, 224, 224)), &["6 x 8", "224 x 224", "resize", "`image`"]);
-    says(&unfit(&picture, "unit", &image(1, 6, 8)), &["3 channels", "takes 1", "grey"]);
-    says(&unfit(&picture, "cifar", &image(1, 6, 8)), &["normalize has 3", "takes 1"]);
-    says(&unfit(&picture, "imagenet", &image(3, -1, -1)), &["'imagenet'", "input size open"]);
-    says(&unfit(&picture, "unit", &[io("x", DType::Float, &[-1, 10])]), &["`x` has 2 axes"]);
-    says(&unfit(&picture, "unit", &[io("x", DType::Uint8, &[-1, 3, 6, 8])]), &["0.00392", "uint8"]);
+    says(&unfit(&folder, "", &image(3, 6, 8)), &["`preprocess`", "imagenet"]);
+    says(&unfit(&folder, "unit", &image(3, 224, 224)), &["6 x 8", "224 x 224", "resize", "`image`"]);
+    says(&unfit(&folder, "unit", &image(1, 6, 8)), &["3 channels", "takes 1", "grey"]);
+    says(&unfit(&folder, "cifar", &image(1, 6, 8)), &["normalize has 3", "takes 1"]);
+    says(&unfit(&folder, "imagenet", &image(3, -1, -1)), &["'imagenet'", "input size open"]);
+    says(&unfit(&folder, "unit", &[io("x", DType::Float, &[-1, 10])]), &["`x` has 2 axes"]);
+    says(&unfit(&folder, "unit", &[io("x", DType::Uint8, &[-1, 3, 6, 8])]), &["0.00392", "uint8"]);
     let two = [io("x", DType::Float, &[-1, 3, 6, 8]), io("scale", DType::Float, &[-1, 1])];
-    says(&unfit(&picture, "unit", &two), &["2: x, scale"]);
+    says(&unfit(&folder, "unit", &two), &["2: x, scale"]);
     let float16 = r#"{"dtype": "float16"}"#;
-    says(&unfit(&picture, float16, &image(3, 6, 8)), &["float16", "float32"]);
+    says(&unfit(&folder, float16, &image(3, 6, 8)), &["float16", "float32"]);
     let uneven = [("cat/1.jpg", jpeg(1)), ("cat/2.jpg", sized(2, 9, 9))];
     says(&unfit(&uneven, "unit", &image(3, -1, -1)), &["one batch", "resize"]);
 
     let array = [("x.npy", npy("<f4", "(1, 2)", &floats(&[1.0, 2.0])))];
     says(&unfit(&array, "", &[io("x", DType::Float, &[-1, 3])]), &["[2]", "[3]"]);
-    says(&unfit(&array, "imagenet", &[io("x", DType::Float, &[-1, 3, 8, 8])]), &["no pictures"]);
+    says(&unfit(&array, "imagenet", &[io("x", DType::Float, &[-1, 3, 8, 8])]), &["no images"]);
     let named = [("a.npy", npy("<f4", "(1, 2)", &floats(&[1.0, 2.0])))];
     says(&unfit(&named, "", &[io("b", DType::Float, &[-1, 2])]), &["`b`", "a"]);
     let half = [("x.npy", npy("<f4", "(1, 1)", &floats(&[0.5])))];
@@ -227,15 +227,12 @@ fn samples_that_cannot_be_used() {
     says(&unfit(&[("cat/1.png", b"\x89PNG\r\n\x1a\n".to_vec())], "unit", &image), &["1.png"]);
     says(&unfit(&[("t.jsonl", b"{\"a\": 1}\n".to_vec())], "", &[io("x", DType::Int64, &[-1, -1])]), &["line 1"]);
     let json = br#"{"images": [{"id": 1, "file_name": "gone.jpg"}], "categories": [], "annotations": []}"#;
-    says(
-        &refused(&[("d/instances_a.json", json.to_vec()), ("d/a.jpg", jpeg(1))]),
-        &["gone.jpg", "none of its pictures"],
-    );
+    says(&refused(&[("d/instances_a.json", json.to_vec()), ("d/a.jpg", jpeg(1))]), &["gone.jpg", "none of its images"]);
 }
 
-/// Decoders get what nobody meant to write: an error or a picture, never a panic.
+/// Decoders get what nobody meant to write: an error or an image, never a panic.
 #[test]
-fn broken_pictures_never_panic() {
+fn broken_images_never_panic() {
     use rand::{Rng, SeedableRng};
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
     let whole = sized(77, 40, 24);

@@ -1,9 +1,9 @@
-use onnx_prune::data::{BoundingBox, Content, Target};
+use onnx_prune::data::{BoundingBox, Content, Label};
 
 use super::made::*;
 
 #[test]
-fn pictures_in_folders_read_the_same_from_an_archive() {
+fn images_in_folders_read_the_same_from_an_archive() {
     let files: Vec<(&str, Vec<u8>)> = vec![
         ("train/cat/1.jpg", jpeg(10)),
         ("train/dog/2.jpg", jpeg(20)),
@@ -32,7 +32,7 @@ fn pictures_in_folders_read_the_same_from_an_archive() {
 }
 
 #[test]
-fn pictures_without_splits_or_classes() {
+fn images_without_splits_or_classes() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), "two/dog/1.jpg", jpeg(10));
     put(folder.path(), "two/cat/1.png", png(20));
@@ -105,12 +105,12 @@ fn cifar_of_both_kinds() {
     // Planes on disk, pixels here.
     let planes: Vec<u8> = [vec![1], vec![10; 1024], vec![20; 1024], vec![30; 1024]].concat();
     put(&ten, "test_batch.bin", planes);
-    let Content::Picture(p) = open(&ten, "").sample(0).unwrap().content else { panic!() };
+    let Content::Image(p) = open(&ten, "").sample(0).unwrap().content else { panic!() };
     assert_eq!(p.pixels()[..6], [10, 20, 30, 10, 20, 30]);
 }
 
 #[test]
-fn coco_boxes_belong_to_their_pictures() {
+fn coco_boxes_belong_to_their_images() {
     let folder = tempfile::tempdir().unwrap();
     let json = r#"{
         "images": [{"id": 7, "file_name": "a.jpg", "width": 8, "height": 6}, {"id": 3, "file_name": "b.jpg"}],
@@ -129,9 +129,9 @@ fn coco_boxes_belong_to_their_pictures() {
         let sample = set.sample(0).unwrap();
         let zebra = BoundingBox { xywh: [1.0, 2.0, 3.5, 4.0], class: 1, crowd: false, area: Some(14.0) };
         let ants = BoundingBox { xywh: [0.0, 0.0, 1.0, 1.0], class: 0, crowd: true, area: None };
-        assert_eq!(sample.target, Target::Boxes(vec![zebra, ants]));
+        assert_eq!(sample.target, Label::Boxes(vec![zebra, ants]));
         assert_eq!(sample.content, Content::Encoded(jpeg(10).into()));
-        assert_eq!(set.sample(1).unwrap().target, Target::Boxes(vec![]));
+        assert_eq!(set.sample(1).unwrap().target, Label::Boxes(vec![]));
     }
 }
 
@@ -144,8 +144,8 @@ fn token_lines_of_both_kinds() {
     assert_eq!((set.len(), set.classes().len()), (2, 3));
     let tokens = |ids: &[i64]| Content::Tokens(vec![("input_ids".into(), ids.to_vec())]);
     let (first, second) = (set.sample(0).unwrap(), set.sample(1).unwrap());
-    assert_eq!((first.content, first.target), (tokens(&[1, 2, 3]), Target::Unknown));
-    assert_eq!((second.content, second.target), (tokens(&[4, 5]), Target::Class(2)));
+    assert_eq!((first.content, first.target), (tokens(&[1, 2, 3]), Label::Unknown));
+    assert_eq!((second.content, second.target), (tokens(&[4, 5]), Label::Class(2)));
     assert!(set.name(1).starts_with("line 3 of"));
     assert_eq!(open(folder.path(), "").len(), 1);
 }

@@ -82,8 +82,8 @@ fn what_unpacks_is_counted_together() {
     assert!(message.contains("b.tar.gz") && message.contains("200 times"), "{message}");
 }
 
-/// Pictures and labels in one row group.
-fn parquet(pictures: &[Vec<u8>], labels: &[i64], compression: Compression) -> Vec<u8> {
+/// Images and labels in one row group.
+fn parquet(images: &[Vec<u8>], labels: &[i64], compression: Compression) -> Vec<u8> {
     let schema = "message m { optional group image { optional binary bytes; optional binary path (UTF8); } \
                   optional int64 label; }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
@@ -91,8 +91,8 @@ fn parquet(pictures: &[Vec<u8>], labels: &[i64], compression: Compression) -> Ve
     let mut bytes = Vec::new();
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let values: Vec<ByteArray> = pictures.iter().map(|p| ByteArray::from(p.clone())).collect();
-    let count = pictures.len();
+    let values: Vec<ByteArray> = images.iter().map(|p| ByteArray::from(p.clone())).collect();
+    let count = images.len();
     let mut column = group.next_column().unwrap().unwrap();
     column.typed::<ByteArrayType>().write_batch(&values, Some(&vec![2; count]), None).unwrap();
     column.close().unwrap();
@@ -162,8 +162,8 @@ fn parquet_headers_are_held_against_the_file() {
 /// Any byte of it may be any other: an error or a data set of believable size.
 #[test]
 fn changed_parquet_files_never_panic() {
-    let pictures = [1, 2, 3].map(|b| vec![b; 5]);
-    let whole = parquet(&pictures, &[0, 1, 2], Compression::GZIP(GzipLevel::default()));
+    let images = [1, 2, 3].map(|b| vec![b; 5]);
+    let whole = parquet(&images, &[0, 1, 2], Compression::GZIP(GzipLevel::default()));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     for at in 0..whole.len() {
@@ -189,7 +189,7 @@ fn pages_are_no_bombs() {
 #[test]
 fn pages_do_not_unpack_to_more_than_they_say() {
     let whole = parquet(&[vec![7; 3 << 20]], &[0], Compression::GZIP(GzipLevel::default()));
-    // The size before compression: picture, its length, levels; as a varint behind the type of the page.
+    // The size before compression: image, its length, levels; as a varint behind the type of the page.
     let size = varint(2 * (3 << 20) + 2 * 10);
     let at = whole.windows(size.len()).position(|w| w[1..] == size[1..]).unwrap();
     let mut short = whole.clone();
@@ -261,7 +261,7 @@ fn schemas_without_end() {
 }
 
 #[test]
-fn pictures_say_their_size_before_they_are_decoded() {
+fn images_say_their_size_before_they_are_decoded() {
     let limits = Limits::default();
     let [w, h] = [16383u32, 16383];
     let mut webp = b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f".to_vec();

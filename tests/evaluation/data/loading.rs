@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use onnx_prune::data::{Batch, BatchSource, Dataset, Epoch, Loader, LoaderOptions, Preprocess, Stored, Target};
+use onnx_prune::data::{Batch, BatchSource, Dataset, Epoch, Label, Loader, LoaderOptions, Preprocess, StoredData};
 use onnx_prune::onnx::DType;
 use onnx_prune::runtime::IoInfo;
 
@@ -65,8 +65,8 @@ fn an_epoch_shuffles_and_a_restart_does_not() {
 fn a_source_gives_the_chosen_samples_in_every_epoch_in_another_order() {
     let folder = folder(60);
     // A bad sample is told by whoever walks over it.
-    put(folder.path(), "0/bad.jpg", b"no picture");
-    let source = |threads| Stored {
+    put(folder.path(), "0/bad.jpg", b"no image");
+    let source = |threads| StoredData {
         dataset: open(folder.path(), "").into(),
         preprocess: Some(Preprocess::Unit),
         options: LoaderOptions {
@@ -79,7 +79,7 @@ fn a_source_gives_the_chosen_samples_in_every_epoch_in_another_order() {
         },
         origin: None,
     };
-    let walk = |source: &Stored, epoch: Option<Epoch>| {
+    let walk = |source: &StoredData, epoch: Option<Epoch>| {
         let pass = match epoch {
             Some(epoch) => source.epoch(&model(-1), epoch),
             None => source.pass(&model(-1)),
@@ -101,7 +101,7 @@ fn a_source_gives_the_chosen_samples_in_every_epoch_in_another_order() {
         assert!(!seen.contains(&order));
         seen.push(order);
     }
-    let whole = Stored { options: LoaderOptions { samples: None, ..one.options.clone() }, ..one };
+    let whole = StoredData { options: LoaderOptions { samples: None, ..one.options.clone() }, ..one };
     let mut pass = whole.epoch(&model(-1), Epoch::default()).unwrap();
     assert_eq!(pass.by_ref().map(|b| b.unwrap().len()).sum::<usize>(), 60);
     assert_eq!(pass.left_out().iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["0/bad.jpg"]);
@@ -146,7 +146,7 @@ fn a_fixed_batch_is_filled_up_and_counts_its_samples() {
 #[test]
 fn bad_samples_are_named_and_left_out_up_to_a_limit() {
     let folder = folder(20);
-    put(folder.path(), "1/004.jpg", b"no picture");
+    put(folder.path(), "1/004.jpg", b"no image");
     put(folder.path(), "2/005.jpg", &jpeg(5)[..200]);
     let options = |max_bad| LoaderOptions { batch: 6, max_bad, ..Default::default() };
     let mut batches = loader(folder.path(), "none", &model(-1), options(0.1)).batches();
@@ -165,7 +165,7 @@ fn a_batch_has_targets_names_and_frames() {
     let folder = folder(4);
     let all = loader(folder.path(), "unit", &model(-1), LoaderOptions::default());
     let batch = all.batches().next().unwrap().unwrap();
-    assert_eq!(batch.targets, [0, 0, 1, 2].map(Target::Class));
+    assert_eq!(batch.targets, [0, 0, 1, 2].map(Label::Class));
     assert_eq!(batch.names[1], "0/003.jpg");
     assert_eq!(batch.frames[0].size, [WIDTH, HEIGHT]);
     assert_eq!(all.classes(), ["0", "1", "2"]);

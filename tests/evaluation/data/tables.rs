@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::sync::Arc;
 
-use onnx_prune::data::{self, Content, Dataset, Target};
+use onnx_prune::data::{self, Content, Dataset, Label};
 use onnx_prune::onnx::{self, DType};
 use onnx_prune::runtime::Tensor;
 use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
@@ -36,7 +36,7 @@ fn check_named(set: &dyn Dataset) {
     given.sort_by(|a, b| a.0.cmp(&b.0));
     // `image` alone means the only input.
     assert_eq!(given, [(String::new(), tensor(&[2], &[3.0, 4.0])), ("ids".to_owned(), ids)]);
-    assert_eq!(sample.target, Target::Outputs(vec![("score".into(), tensor(&[1], &[0.5]))]));
+    assert_eq!(sample.target, Label::Outputs(vec![("score".into(), tensor(&[1], &[0.5]))]));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn arrays_by_name_from_numpy_and_safetensors() {
 }
 
 #[test]
-fn arrays_of_bytes_are_pictures_with_splits_by_name() {
+fn arrays_of_bytes_are_images_with_splits_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let labels: Vec<u8> = [1i64, 0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let arrays = [
@@ -80,7 +80,7 @@ fn arrays_of_bytes_are_pictures_with_splits_by_name() {
     assert_eq!(summary(&*open(&path, "train")), [(Some(1), 5), (Some(0), 6)]);
     let test = open(&path, "");
     assert_eq!((summary(&*test), test.classes().len()), (vec![(Some(3), 1)], 4));
-    let Content::Picture(p) = test.sample(0).unwrap().content else { panic!() };
+    let Content::Image(p) = test.sample(0).unwrap().content else { panic!() };
     assert_eq!((p.width(), p.height(), p.pixels()), (2, 1, &[1, 3, 5, 2, 4, 6][..]));
 }
 
@@ -99,15 +99,15 @@ fn onnx_test_data_is_cut_into_samples() {
     let sample = set.sample(1).unwrap();
     assert_eq!(sample.content, Content::Tensors(vec![("x".into(), tensor(&[2], &[3.0, 4.0]))]));
     let two = Tensor::new([], vec![2i64]).unwrap();
-    assert_eq!(sample.target, Target::Outputs(vec![("y".into(), two)]));
+    assert_eq!(sample.target, Label::Outputs(vec![("y".into(), two)]));
     // The ninth set comes before the tenth.
     assert_eq!(set.sample(2).unwrap().content, Content::Tensors(vec![("x".into(), tensor(&[2], &[6.0; 2]))]));
 }
 
-/// A picture file, which may be missing, and its label.
+/// An image file, which may be missing, and its label.
 type Row = (Option<Vec<u8>>, i64);
 
-/// Row groups of pictures and labels, as Hugging Face writes them.
+/// Row groups of images and labels, as Hugging Face writes them.
 fn parquet(groups: &[&[Row]], names: Option<&str>) -> Vec<u8> {
     let schema = "message schema { \
         optional group image { optional binary bytes; optional binary path (UTF8); } \
@@ -125,10 +125,10 @@ fn parquet(groups: &[&[Row]], names: Option<&str>) -> Vec<u8> {
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
     for rows in groups {
         let mut group = writer.next_row_group().unwrap();
-        let pictures: Vec<ByteArray> = rows.iter().filter_map(|(p, _)| p.clone()).map(ByteArray::from).collect();
+        let images: Vec<ByteArray> = rows.iter().filter_map(|(p, _)| p.clone()).map(ByteArray::from).collect();
         let levels: Vec<i16> = rows.iter().map(|(p, _)| if p.is_some() { 2 } else { 1 }).collect();
         let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&pictures, Some(&levels), None).unwrap();
+        column.typed::<ByteArrayType>().write_batch(&images, Some(&levels), None).unwrap();
         column.close().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
         column.typed::<ByteArrayType>().write_batch(&[], Some(&vec![1; rows.len()]), None).unwrap();

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{graph, ints, number, pick_mut};
 use crate::corpus::Corpus;
 
-/// Other numbers in a tensor of whole numbers.
+/// Other numbers in a tensor of integers.
 fn numbers(t: &mut TensorProto, rng: &mut ChaCha8Rng) -> Option<()> {
     let mut v = to_i64(t).ok().filter(|v| !v.is_empty())?;
     match rng.random_range(0..4) {

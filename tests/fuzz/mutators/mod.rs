@@ -1,13 +1,13 @@
 //! Ways to change a model, one file each. None cares whether the result is valid.
 
 mod attributes;
-mod bodies;
 mod contents;
 mod declarations;
 mod functions;
 mod operators;
 mod raw;
 mod sizes;
+mod subgraphs;
 mod symbols;
 mod versions;
 mod wiring;
@@ -25,7 +25,7 @@ type Mutator = fn(&mut ModelProto, &Corpus, &mut ChaCha8Rng) -> Option<()>;
 
 const ALL: &[Mutator] = &[
     attributes::mutate,
-    bodies::mutate,
+    subgraphs::mutate,
     contents::mutate,
     declarations::mutate,
     functions::mutate,
@@ -93,22 +93,22 @@ fn pick_mut<'t, T>(all: &'t mut [T], rng: &mut ChaCha8Rng) -> Option<&'t mut T> 
     Some(&mut all[k])
 }
 
-/// The main graph or a body.
+/// The main graph or a subgraph.
 fn graph<'m>(m: &'m mut ModelProto, rng: &mut ChaCha8Rng) -> Option<&'m mut GraphProto> {
     let mut g = m.graph.as_mut()?;
     loop {
-        let with: Vec<usize> = (0..g.node.len()).filter(|i| walk::bodies(&g.node[*i]).next().is_some()).collect();
+        let with: Vec<usize> = (0..g.node.len()).filter(|i| walk::subgraphs(&g.node[*i]).next().is_some()).collect();
         if with.is_empty() || rng.random_bool(0.5) {
             return Some(g);
         }
         let i = *pick(&with, rng)?;
         let here = g;
-        let count = walk::bodies(&here.node[i]).count();
-        g = walk::bodies_mut(&mut here.node[i]).nth(rng.random_range(0..count))?;
+        let count = walk::subgraphs(&here.node[i]).count();
+        g = walk::subgraphs_mut(&mut here.node[i]).nth(rng.random_range(0..count))?;
     }
 }
 
-/// A node of the main graph or of a body.
+/// A node of the main graph or of a subgraph.
 fn node<'m>(m: &'m mut ModelProto, rng: &mut ChaCha8Rng) -> Option<&'m mut NodeProto> {
     pick_mut(&mut graph(m, rng)?.node, rng)
 }

@@ -116,7 +116,7 @@ fn a_range_of_indices_is_a_part() {
 }
 
 #[test]
-fn what_a_body_only_passes_on_shrinks() {
+fn what_a_subgraph_only_passes_on_shrinks() {
     let expected = [
         "captured.weight 8: captured.weight@0 captured.bias@0 free.weight@1",
         "free.weight 12: free.weight@0 free.bias@0 head.weight@1",

@@ -139,7 +139,7 @@ fn channels_pass_what_works_along_other_axes() {
         assert_eq!(groups(build())[0], chain, "network {k}");
     }
     assert_eq!(groups(picked_rows())[0], chain.replace(" 8:", " 8 mixed:"));
-    assert_eq!(groups(columns_to_picture())[0], "conv1.weight 8: conv1.weight@0x4 conv1.bias@0x4 conv2.weight@1");
+    assert_eq!(groups(columns_to_image())[0], "conv1.weight 8: conv1.weight@0x4 conv1.bias@0x4 conv2.weight@1");
     let expected = [
         "conv1.weight 8: conv1.weight@0 conv1.bias@0 offsets.weight@1 deform.weight@1",
         "deform.weight 8: deform.weight@0 deform.bias@0 conv2.weight@1",

@@ -1,4 +1,4 @@
-//! Channels that bodies of control flow read, carry and give.
+//! Channels that subgraphs of control flow read, carry and give.
 
 use super::{groups, load};
 use crate::zoo::control;
@@ -61,7 +61,7 @@ fn branches_are_known_by_their_names() {
             all.iter_mut().for_each(|g| {
                 let mut words: Vec<&str> = g.split(' ').collect();
                 words[2..].sort_unstable();
-                *g = words[1..].join(" "); // the name is that of the first body
+                *g = words[1..].join(" "); // the name is that of the first subgraph
             });
             all.sort();
             all

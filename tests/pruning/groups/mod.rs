@@ -16,7 +16,7 @@ mod shared;
 mod storage;
 
 use crate::common;
-use onnx_prune::analysis::{Analysis, Kind, Sharing};
+use onnx_prune::analysis::{Analysis, AxisKind, Sharing};
 use onnx_prune::onnx::Model;
 use onnx_prune::onnx::proto::ModelProto;
 
@@ -36,7 +36,7 @@ fn groups_of(m: ModelProto, sharing: Sharing) -> Vec<String> {
     a.groups
         .iter()
         .map(|g| {
-            let kind = if g.kind == Kind::Conv { String::new() } else { format!(" {}", g.kind) };
+            let kind = if g.kind == AxisKind::Conv { String::new() } else { format!(" {}", g.kind) };
             let mixed = if g.flags.mixed { " mixed" } else { "" };
             let places = g.items.iter().map(|i| {
                 let name = a.graph.weight_name(a.variants[i.variant].tensor);

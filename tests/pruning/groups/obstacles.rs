@@ -15,7 +15,7 @@ use crate::common::builder::*;
 fn why(m: ModelProto) -> String {
     let model = load(m);
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let aim = planning::Aim {
+    let aim = planning::PlanRequest {
         criterion: onnx_prune::criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("protected-global").unwrap(),
         score: Default::default(),
@@ -23,7 +23,7 @@ fn why(m: ModelProto) -> String {
         options: &Options::default(),
         fixed_bytes: 0.0,
         statistics: onnx_prune::statistics::Statistics::NONE,
-        losses: &[],
+        degradations: &[],
         curves: &[],
         tilt: 0.0,
         latency: None,

@@ -191,7 +191,7 @@ fn squeeze_without_axes_leaves_what_shrank_to_one() {
         b.op("Squeeze", &[&a], vec![])
     });
     let model = load(m);
-    let request = onnx_prune::prune::Request {
+    let request = onnx_prune::prune::PruneRequest {
         targets: onnx_prune::planning::targets::Targets::one(&onnx_prune::planning::targets::Ratio, 0.92),
         ..request()
     };

@@ -1,4 +1,4 @@
-//! Weights of whole numbers, with scales and zero points that follow them.
+//! Weights of integers, with scales and zero points that follow them.
 
 use onnx_prune::analysis::{Analysis, TensorId};
 

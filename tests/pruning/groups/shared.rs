@@ -72,7 +72,7 @@ fn parts_of_one_weight_stay_together() {
 }
 
 #[test]
-fn bodies_share_with_the_graph_around_them() {
+fn subgraphs_share_with_the_graph_around_them() {
     let found = groups(shared::shared_in_branches());
     let of: Vec<&String> = found.iter().filter(|g| g.starts_with("shared.weight")).collect();
     assert_eq!(of, ["shared.weight 8: shared.weight@0 left.weight@1 right.weight@1"]);

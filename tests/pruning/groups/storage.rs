@@ -35,7 +35,7 @@ fn sizes_as_attributes_and_as_operands_say_the_same() {
 }
 
 #[test]
-fn layers_without_pictures() {
+fn layers_without_images() {
     let expected = [
         "fc1.weight ffn 16: fc1.weight@0 fc1.bias@0 fc2.weight@0",
         "fc2.weight ffn 12: fc2.weight@1 fc2.bias@0 fc3.weight@1",
@@ -115,7 +115,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     assert!(a.groups.is_empty());
     let options = planning::Options::default();
-    let aim = planning::Aim {
+    let aim = planning::PlanRequest {
         criterion: criteria::find("l2").unwrap(),
         scheme: planning::find_scheme("local").unwrap(),
         score: Default::default(),
@@ -123,7 +123,7 @@ fn a_model_without_groups_is_an_error_of_planning() {
         options: &options,
         fixed_bytes: 0.0,
         statistics: onnx_prune::statistics::Statistics::NONE,
-        losses: &[],
+        degradations: &[],
         curves: &[],
         tilt: 0.0,
         latency: None,

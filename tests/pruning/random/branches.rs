@@ -1,11 +1,11 @@
-//! Pictures that part and meet again.
+//! Images that part and meet again.
 
-use super::network::{Network, Picture};
+use super::network::{Image, Network};
 use crate::common::builder::*;
 
 impl Network<'_> {
     /// Branches: added, multiplied, concatenated, split and treated apart.
-    pub fn branch(&mut self, p: &Picture, depth: usize) -> Picture {
+    pub fn branch(&mut self, p: &Image, depth: usize) -> Image {
         let c = p.channels;
         match self.dice.below(10) {
             0..=2 => {
@@ -24,25 +24,25 @@ impl Network<'_> {
                 p.like(y)
             }
             4 | 5 => {
-                let (q, r) = (self.picture_steps(p, depth), self.picture_steps(p, depth));
+                let (q, r) = (self.image_steps(p, depth), self.image_steps(p, depth));
                 let size = q.size.min(r.size);
                 let (q, r) = (self.resized(q, size), self.resized(r, size));
                 let out = self.b.concat(1, &[&q.name, &r.name]);
-                let all = Picture { name: out, channels: q.channels + r.channels, size };
+                let all = Image { name: out, channels: q.channels + r.channels, size };
                 if self.dice.below(2) == 0 { all } else { self.conv(&all, 8, 1) }
             }
             6 => {
                 let at = self.dice.one_of(&[2, c / 2, c - 2]).clamp(1, c - 1);
                 let parts = self.b.split(&p.name, 1, &[at, c - at]);
-                let q = Picture { name: parts[0].clone(), channels: at, size: p.size };
+                let q = Image { name: parts[0].clone(), channels: at, size: p.size };
                 let q = self.conv(&q, 4, 3);
                 let out = self.b.concat(1, &[&parts[1], &q.name]);
-                Picture { name: out, channels: c - at + 4, size: p.size }
+                Image { name: out, channels: c - at + 4, size: p.size }
             }
             7 => {
                 // Halves change places, one of them treated.
                 let parts = self.b.split(&p.name, 1, &[c / 2, c / 2]);
-                let q = Picture { name: parts[0].clone(), channels: c / 2, size: p.size };
+                let q = Image { name: parts[0].clone(), channels: c / 2, size: p.size };
                 let q = self.conv(&q, c / 2, 3);
                 let y = self.b.concat(1, &[&parts[1], &q.name]);
                 if self.dice.below(2) == 0 { p.like(y) } else { p.like(self.b.add(&p.name, &y)) }
@@ -56,7 +56,7 @@ impl Network<'_> {
                     let range = self.b.ints(&range);
                     self.b.gather(&p.name, &range, 1)
                 };
-                let q = self.conv(&Picture { name: part, channels: c / 2, size: p.size }, c, 1);
+                let q = self.conv(&Image { name: part, channels: c / 2, size: p.size }, c, 1);
                 p.like(self.b.add(&p.name, &q.name))
             }
             _ => {
@@ -66,7 +66,7 @@ impl Network<'_> {
                     let q = self.conv(&all, 4, 3);
                     let q = self.b.relu(&q.name);
                     let name = self.b.concat(1, &[&all.name, &q]);
-                    all = Picture { name, channels: all.channels + 4, size: p.size };
+                    all = Image { name, channels: all.channels + 4, size: p.size };
                 }
                 all
             }
@@ -74,13 +74,13 @@ impl Network<'_> {
     }
 
     /// Steps that end as they began.
-    fn alongside(&mut self, p: &Picture, depth: usize) -> Picture {
-        let q = self.picture_steps(p, depth);
+    fn alongside(&mut self, p: &Image, depth: usize) -> Image {
+        let q = self.image_steps(p, depth);
         let q = self.conv(&q, p.channels, 1);
         self.resized(q, p.size)
     }
 
-    fn resized(&mut self, p: Picture, size: i64) -> Picture {
+    fn resized(&mut self, p: Image, size: i64) -> Image {
         let attrs = |k: &'static [i64]| vec![("kernel_shape", A::Is(k)), ("strides", A::Is(k))];
         let (mut p, larger) = (p.clone(), p.size > size);
         while p.size != size {

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-use onnx_prune::analysis::Kind;
+use onnx_prune::analysis::AxisKind;
 use onnx_prune::criteria;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{DType, Model};
 use onnx_prune::planning::targets::{Params, Ratio, Targets};
 use onnx_prune::planning::{self, Axes, Options};
-use onnx_prune::prune::{Error, Request};
+use onnx_prune::prune::{Error, PruneRequest};
 use onnx_prune::report;
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 use proptest::prelude::*;
@@ -31,20 +31,20 @@ static RUNTIMES: LazyLock<Vec<(Choice, Selected)>> = LazyLock::new(|| {
 pub struct Found {
     /// The pruned network gives something else than the whole one.
     pub changed: bool,
-    /// Runtimes that could run the original, and found silenced to equal removed.
+    /// Runtimes that could run the original, and found masked to equal removed.
     pub verified: usize,
 }
 
-fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> Request {
+fn request(m: &ModelProto, how: u16, ratio: f64, seed: u64) -> PruneRequest {
     let pick = |n: u16, list: &[&'static str]| list[usize::from(how / n) % list.len()];
     let axes = [
         Axes::default(),
         Axes::all(),
         Axes::whole_heads(),
-        Axes::default().with([Kind::Residual]),
+        Axes::default().with([AxisKind::Residual]),
         "residual,heads,query-heads,experts".parse().unwrap(),
     ];
-    Request {
+    PruneRequest {
         criterion: criteria::find(pick(1, &["random", "l2", "fpgm", "lamp"])).unwrap(),
         scheme: planning::find_scheme(pick(4, &["local", "global", "protected-global", "isomorphic"])).unwrap(),
         score: criteria::ScoreOptions { seed, ..Default::default() },
@@ -93,7 +93,7 @@ fn run(runtime: &Selected, bytes: &[u8], m: &ModelProto, batches: &[usize]) -> R
     batches.iter().map(one).collect()
 }
 
-fn pruned(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), Error> {
+fn pruned(m: &ModelProto, request: &PruneRequest) -> Result<(Done, Vec<u8>), Error> {
     crate::common::request::pruned(Model::from_bytes(common::bytes(m)).unwrap(), request)
 }
 
@@ -115,7 +115,7 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
     let mut first: Option<(Done, Vec<u8>)> = None;
     for (choice, runtime) in RUNTIMES.iter() {
         let name = runtime.runtime.name();
-        let (outcome, bytes) = match pruned(&m, &Request { runtime: *choice, ..asked.clone() }) {
+        let (outcome, bytes) = match pruned(&m, &PruneRequest { runtime: *choice, ..asked.clone() }) {
             Ok(done) => done,
             // Rounding may leave nothing to remove, and a network may have nothing of the kinds that may shrink.
             Err(Error::Planning(planning::Error::NothingPrunable { .. })) => {
@@ -145,7 +145,7 @@ pub fn check(dice: &[u16], how: u16, ratio: f64, seed: u64) -> Result<Found, Tes
 
     let json = serde_json::to_string(&outcome.report).unwrap();
     let recipe = Some(report::recipe(&json).unwrap());
-    let (_, again) = pruned(&m, &Request { recipe, verify: false, ..asked }).unwrap();
+    let (_, again) = pruned(&m, &PruneRequest { recipe, verify: false, ..asked }).unwrap();
     prop_assert!(bytes == again, "other bytes by the recipe");
 
     let small = Model::from_bytes(bytes.clone().into());

@@ -1,4 +1,4 @@
-//! Bodies: branches that are chosen, layers in a loop, cells that go over the tokens.
+//! Subgraphs: branches that are chosen, layers in a loop, cells that go over the tokens.
 
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::{GraphProto, ValueInfoProto, type_proto};
@@ -7,7 +7,7 @@ use onnx_prune::onnx::proto::{TypeProto, type_proto::Tensor};
 use super::network::{Network, Tokens};
 use crate::common::builder::*;
 
-/// A value of a body whose shape is not told.
+/// A value of a subgraph whose shape is not told.
 fn of(name: &str, dtype: DType) -> ValueInfoProto {
     let tensor = Tensor { elem_type: Some(dtype as i32), shape: None };
     let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), denotation: None };
@@ -15,8 +15,8 @@ fn of(name: &str, dtype: DType) -> ValueInfoProto {
 }
 
 impl Network<'_> {
-    /// What `build` adds, as a body; its weights stand inside, and those outside can be read.
-    fn body(
+    /// What `build` adds, as a subgraph; its weights stand inside, and those outside can be read.
+    fn subgraph(
         &mut self,
         inputs: Vec<ValueInfoProto>,
         build: impl FnOnce(&mut Self) -> Vec<(String, DType)>,
@@ -27,12 +27,12 @@ impl Network<'_> {
         let results = build(self);
         self.stored = stored;
         let leaves: Vec<_> = results.iter().map(|(r, dtype)| (self.b.op("Identity", &[r], vec![]), *dtype)).collect();
-        let mut body = std::mem::replace(&mut self.b.graph, outside);
-        body.output = leaves.iter().map(|(name, dtype)| of(name, *dtype)).collect();
-        body
+        let mut subgraph = std::mem::replace(&mut self.b.graph, outside);
+        subgraph.output = leaves.iter().map(|(name, dtype)| of(name, *dtype)).collect();
+        subgraph
     }
 
-    /// Something in a body.
+    /// Something in a subgraph.
     pub fn controlled(&mut self, t: &Tokens) -> Tokens {
         match self.dice.below(4) {
             0 | 1 => self.chosen(t),
@@ -53,7 +53,7 @@ impl Network<'_> {
             n => self.b.truth(n == 1),
         };
         let mut branch = |deep: bool| {
-            self.body(vec![], |n| {
+            self.subgraph(vec![], |n| {
                 let mut x = t.clone();
                 if deep {
                     let inner = n.dice.one_of(&[8, 12]);
@@ -88,7 +88,7 @@ impl Network<'_> {
                 carried.push(name);
             }
         }
-        let body = self.body(infos, |n| {
+        let subgraph = self.subgraph(infos, |n| {
             let x = t.like(state);
             let y = if let [up, down] = &carried[..] {
                 let h = n.b.matmul(&x.name, up);
@@ -105,7 +105,7 @@ impl Network<'_> {
             [(go, DType::Bool), (y, DType::Float)].into_iter().chain(states).collect()
         });
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        t.like(self.b.ops("Loop", &inputs, vec![("body", A::G(body))], 1 + carried.len()).remove(0))
+        t.like(self.b.ops("Loop", &inputs, vec![("body", A::G(subgraph))], 1 + carried.len()).remove(0))
     }
 
     /// Scan: a recurrent cell that goes over the tokens.
@@ -114,14 +114,14 @@ impl Network<'_> {
         let mean = Tokens { name: self.b.mean(&t.name, &[1], false), ..*t };
         let start = self.dense(&mean.name, t.width, hidden);
         let (state, step) = (self.name("state"), self.name("step"));
-        let body = self.body(vec![of(&state, DType::Float), of(&step, DType::Float)], |n| {
+        let subgraph = self.subgraph(vec![of(&state, DType::Float), of(&step, DType::Float)], |n| {
             let (x, h) = (n.dense(&step, t.width, hidden), n.dense(&state, hidden, hidden));
             let y = n.b.add(&x, &h);
             let y = n.b.op("Tanh", &[&y], vec![]);
             vec![(y.clone(), DType::Float), (y, DType::Float)]
         });
         let attrs = vec![
-            ("body", A::G(body)),
+            ("body", A::G(subgraph)),
             ("num_scan_inputs", A::I(1)),
             ("scan_input_axes", A::Is(&[1])),
             ("scan_output_axes", A::Is(&[1])),

@@ -1,7 +1,7 @@
 //! Operators that onnxruntime's optimizer writes for several at once. Other runtimes do not know them.
 
 use super::attention::Form;
-use super::network::{Network, Picture, Tokens};
+use super::network::{Image, Network, Tokens};
 use crate::common::builder::*;
 
 impl Network<'_> {
@@ -79,8 +79,8 @@ impl Network<'_> {
         self.linear(&Tokens { name: o, count: t.count, width: value }, width).name
     }
 
-    /// A convolution with its activation, and the picture added before that where it fits.
-    pub fn fused_conv(&mut self, p: &Picture) -> Picture {
+    /// A convolution with its activation, and the image added before that where it fits.
+    pub fn fused_conv(&mut self, p: &Image) -> Image {
         let (name, to) = (self.name("conv"), self.dice.one_of(&[p.channels, 4, 8]));
         let w = self.weight(&format!("{name}.weight"), &[to, p.channels, 3, 3]);
         let c = self.weight(&format!("{name}.bias"), &[to]);
@@ -91,6 +91,6 @@ impl Network<'_> {
         let activation = self.dice.one_of(&["Relu", "Sigmoid", "Tanh"]);
         let attrs =
             vec![("kernel_shape", A::Is(&[3, 3])), ("pads", A::Is(&[1, 1, 1, 1])), ("activation", A::S(activation))];
-        Picture { name: self.b.op("com.microsoft.FusedConv", &inputs, attrs), channels: to, size: p.size }
+        Image { name: self.b.op("com.microsoft.FusedConv", &inputs, attrs), channels: to, size: p.size }
     }
 }

@@ -1,4 +1,4 @@
-//! Random networks, pruned at random: silenced equals removed, whatever they are made of.
+//! Random networks, pruned at random: masked equals removed, whatever they are made of.
 //!
 //! A few run with the other tests, the same every time. `PROPTEST_CASES=10000 cargo test --test pruning random` runs
 //! that many new ones; with `RANDOM_SEED=1` the same new ones each time.
@@ -8,8 +8,8 @@ mod branches;
 mod check;
 mod control;
 mod fused;
+mod images;
 mod network;
-mod pictures;
 mod recurrent;
 mod tokens;
 mod weights;
@@ -25,7 +25,7 @@ fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
 }
 
 #[test]
-fn silenced_equals_removed() {
+fn masked_equals_removed() {
     let cases: Option<u32> = variable("PROPTEST_CASES");
     let rng_seed = match (cases, variable("RANDOM_SEED")) {
         (_, Some(seed)) => RngSeed::Fixed(seed),
@@ -58,13 +58,13 @@ fn silenced_equals_removed() {
         .unwrap_or_else(|e| panic!("{e}"));
     let (all, changed, verified, by_both) = (all.get(), changed.get(), verified.get(), by_both.get());
     println!("{all} networks: {verified} verified, {by_both} of them by two runtimes; {changed} changed");
-    // Where removing changes nothing at all, that it equals silencing says nothing.
+    // Where removing changes nothing at all, that it equals masking says nothing.
     assert!(changed * 10 >= all * 9, "{changed} of {all}");
     assert!(verified * 10 >= all * 9, "{verified} of {all}");
 }
 
-/// The network that a failure names: `RANDOM_CASE='0,55259,0 15331 0.3 42'`, with the lists as they are printed, without
-/// brackets. `RANDOM_FILE` is where its model goes.
+/// The network that a failure names: `RANDOM_CASE='0,55259,0 15331 0.3 42'`, with the lists as they are printed,
+/// without brackets. `RANDOM_FILE` is where its model goes.
 #[test]
 #[ignore = "for looking at one network"]
 fn one_network() {

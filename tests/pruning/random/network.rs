@@ -30,16 +30,16 @@ impl Dice<'_> {
 
 /// [batch, channels, size, size].
 #[derive(Clone)]
-pub struct Picture {
+pub struct Image {
     pub name: String,
     pub channels: i64,
     pub size: i64,
 }
 
-impl Picture {
+impl Image {
     /// The same axes under another name.
-    pub fn like(&self, name: String) -> Picture {
-        Picture { name, ..*self }
+    pub fn like(&self, name: String) -> Image {
+        Image { name, ..*self }
     }
 }
 
@@ -141,11 +141,11 @@ impl Network<'_> {
         b.mul(&y, &half)
     }
 
-    fn pictures(&mut self) -> Tokens {
+    fn images(&mut self) -> Tokens {
         let x = self.b.input("x", "batch 3 8 8");
-        let p = self.conv(&Picture { name: x, channels: 3, size: 8 }, 8, 3);
-        let p = self.picture_steps(&p, 0);
-        let p = self.picture_steps(&p, 0);
+        let p = self.conv(&Image { name: x, channels: 3, size: 8 }, 8, 3);
+        let p = self.image_steps(&p, 0);
+        let p = self.image_steps(&p, 0);
         let (name, width) = if self.dice.below(2) == 0 {
             (self.b.global_pool(&p.name), p.channels)
         } else {
@@ -161,10 +161,10 @@ impl Network<'_> {
         self.sequence(t)
     }
 
-    /// Pictures of any size.
-    fn open_pictures(&mut self) -> Tokens {
+    /// Images of any size.
+    fn open_images(&mut self) -> Tokens {
         let x = self.b.input("x", "batch 3 height width");
-        let mut p = self.conv(&Picture { name: x, channels: 3, size: 8 }, 8, 3);
+        let mut p = self.conv(&Image { name: x, channels: 3, size: 8 }, 8, 3);
         for _ in 0..=self.dice.below(4) {
             let to = self.dice.one_of(&[8, 6, 12]);
             let q = self.conv(&p, to, 3);
@@ -177,7 +177,7 @@ impl Network<'_> {
                 }
                 _ => {
                     let name = self.b.concat(1, &[&p.name, &q.name]);
-                    Picture { name, channels: p.channels + q.channels, size: 8 }
+                    Image { name, channels: p.channels + q.channels, size: 8 }
                 }
             };
         }
@@ -238,10 +238,10 @@ pub fn network(dice: &[u16], seed: u64) -> ModelProto {
         sharing: Sharing::Off,
     };
     let t = match n.dice.below(6) {
-        0 | 1 => n.pictures(),
+        0 | 1 => n.images(),
         2 => n.numbers(),
         3 => n.words(),
-        4 => n.open_pictures(),
+        4 => n.open_images(),
         _ => n.open_numbers(),
     };
     let h = n.b.gemm("hidden", &t.name, t.width, 12);

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use onnx_prune::analysis::{Analysis, Kind};
+use onnx_prune::analysis::{Analysis, AxisKind};
 use onnx_prune::criteria;
 use onnx_prune::data::BatchSource;
 use onnx_prune::planning::targets::{Ratio, Speedup, Targets};
 use onnx_prune::planning::{self, Axes, Options};
-use onnx_prune::prune::{Error, Request};
+use onnx_prune::prune::{Error, PruneRequest};
 use onnx_prune::recovery::Means;
 
 use super::{RUNTIME, common, half, load, pruned, run, try_prune, zoo};
@@ -63,7 +63,7 @@ fn one_ranking_over_all_groups() {
 fn multiples_of_four() {
     for z in zoo::ALL {
         let options = Options { round_to: 4, ..half().options };
-        let request = Request { options, targets: Targets::one(&Ratio, 0.4), ..half() };
+        let request = PruneRequest { options, targets: Targets::one(&Ratio, 0.4), ..half() };
         let (outcome, _) = match try_prune(&(z.build)(), &request) {
             Ok(done) => done,
             Err(e) => {
@@ -107,10 +107,14 @@ fn whole_heads() {
     ];
     for z in zoo::ALL.iter().filter(|z| attention.contains(&z.name)) {
         let options = Options { axes: Axes::whole_heads(), ..half().options };
-        let (outcome, _) = pruned(z.name, &(z.build)(), &Request { options, ..half() });
-        let of = |kind: Kind| outcome.report.groups.iter().filter(|g| g.kind == kind).collect::<Vec<_>>();
-        assert!(!of(Kind::Heads).is_empty() && of(Kind::Heads).iter().all(|g| g.after == g.before / 2), "{}", z.name);
-        assert!(of(Kind::HeadDim).iter().all(|g| g.after == g.before), "{}", z.name);
+        let (outcome, _) = pruned(z.name, &(z.build)(), &PruneRequest { options, ..half() });
+        let of = |kind: AxisKind| outcome.report.groups.iter().filter(|g| g.kind == kind).collect::<Vec<_>>();
+        assert!(
+            !of(AxisKind::Heads).is_empty() && of(AxisKind::Heads).iter().all(|g| g.after == g.before / 2),
+            "{}",
+            z.name
+        );
+        assert!(of(AxisKind::HeadDim).iter().all(|g| g.after == g.before), "{}", z.name);
     }
 }
 
@@ -119,7 +123,7 @@ fn every_network_is_recovered() {
     for z in zoo::ALL {
         let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
         let recover = Means { refit: true, recalibrate: true };
-        let request = Request { data, recover, ..half() };
+        let request = PruneRequest { data, recover, ..half() };
         // tract does not run every network.
         if matches!(try_prune(&(z.build)(), &request), Err(Error::Rewriting(_) | Error::Statistics(_)))
             && RUNTIME.runtime.name() != "onnxruntime"
@@ -137,7 +141,7 @@ fn every_criterion_scores_every_network() {
     for z in zoo::ALL {
         for c in criteria::criteria().iter().filter(|c| c.name() != "bnscale") {
             let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(3)));
-            let request = Request { criterion: *c, verify: false, data, ..half() };
+            let request = PruneRequest { criterion: *c, verify: false, data, ..half() };
             let m = (z.build)();
             let (outcome, _) = match try_prune(&m, &request) {
                 Err(Error::Statistics(_) | Error::Rewriting(_) | Error::Runtime(_))
@@ -156,7 +160,7 @@ fn every_criterion_scores_every_network() {
 fn the_same_bytes_again_and_on_any_number_of_threads() {
     for z in zoo::ALL {
         let m = (z.build)();
-        let request = Request { verify: false, targets: Targets::one(&Speedup, 1.5), ..half() };
+        let request = PruneRequest { verify: false, targets: Targets::one(&Speedup, 1.5), ..half() };
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| try_prune(&m, &request).unwrap().1)
@@ -170,11 +174,11 @@ fn the_same_bytes_again_and_on_any_number_of_threads() {
 fn a_report_replays_to_the_same_bytes() {
     for z in zoo::ALL {
         let m = (z.build)();
-        let request = Request { verify: false, criterion: criteria::find("random").unwrap(), ..half() };
+        let request = PruneRequest { verify: false, criterion: criteria::find("random").unwrap(), ..half() };
         let (outcome, bytes) = try_prune(&m, &request).unwrap();
         let json = serde_json::to_string(&outcome.report).unwrap();
         let recipe = Some(onnx_prune::report::recipe(&json).unwrap());
-        let again = Request { recipe, criterion: criteria::find("l1").unwrap(), ..request };
+        let again = PruneRequest { recipe, criterion: criteria::find("l1").unwrap(), ..request };
         assert_eq!(try_prune(&m, &again).unwrap().1, bytes, "{}", z.name);
     }
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use onnx_prune::analysis::{Analysis, Shapes};
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use onnx_prune::onnx::{self, DType, Model};
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::report::ModelFigures;
 
-use super::{bodies, half, load, shapes, untied, zoo};
+use super::{half, load, shapes, subgraphs, untied, zoo};
 
 /// Elements of tensors that hold numbers with a fraction, or that stand for such: not of 32 or 64 bit integers, truth
 /// values and text.
@@ -19,7 +19,7 @@ fn parameters(m: &ModelProto) -> i64 {
         if none.iter().any(|d| *d as i32 == t.data_type()) { 0 } else { t.dims.iter().product::<i64>() }
     };
     let mut sum = 0;
-    for g in bodies(m.graph.as_ref().unwrap()) {
+    for g in subgraphs(m.graph.as_ref().unwrap()) {
         sum += g.initializer.iter().map(counts).sum::<i64>();
         let constants = g.node.iter().filter(|n| n.op_type() == "Constant");
         sum += constants.filter_map(onnx::constant).map(|t| counts(&t)).sum::<i64>();
@@ -83,7 +83,7 @@ impl Sizes<'_> {
 /// Multiply-accumulates by the sizes of tensors alone; `None` where an operator is not known here.
 fn macs(a: &Analysis) -> Option<f64> {
     let (g, sizes) = (a.graph.proto(), Sizes(a));
-    if g.node.iter().any(|n| OTHERS.contains(&n.op_type()) || onnx::walk::bodies(n).next().is_some()) {
+    if g.node.iter().any(|n| OTHERS.contains(&n.op_type()) || onnx::walk::subgraphs(n).next().is_some()) {
         return None;
     }
     let settled = sizes.settled(g);
@@ -113,7 +113,7 @@ fn of_node(n: &NodeProto, sizes: &Sizes) -> Option<usize> {
 /// Most bytes of activations that are alive while one node runs, by sizes of tensors alone.
 fn peak(a: &Analysis) -> Option<f64> {
     let (g, sizes) = (a.graph.proto(), Sizes(a));
-    if g.node.iter().any(|n| onnx::walk::bodies(n).next().is_some()) {
+    if g.node.iter().any(|n| onnx::walk::subgraphs(n).next().is_some()) {
         return None;
     }
     let last = |name: &str| match g.output.iter().any(|v| v.name() == name) {
@@ -165,8 +165,8 @@ fn compare(what: &str, f: &ModelFigures, bytes: &[u8], shapes: &Shapes) -> (bool
     (macs.is_some(), peak.is_some())
 }
 
-fn check(name: &str, bytes: &[u8], request: &Request, shapes: &Shapes) -> (bool, bool) {
-    let request = Request { verify: false, shapes: shapes.clone(), ..request.clone() };
+fn check(name: &str, bytes: &[u8], request: &PruneRequest, shapes: &Shapes) -> (bool, bool) {
+    let request = PruneRequest { verify: false, shapes: shapes.clone(), ..request.clone() };
     let model = Model::from_bytes(bytes.to_vec().into()).unwrap();
     // What is written out on loading is counted as it is then.
     let loaded = match model.warnings.iter().any(|w| w.contains("written out")) {
@@ -219,7 +219,7 @@ fn planning_knows_what_will_be_stored() {
     for z in zoo::ALL {
         let m = (z.build)();
         for request in [half(), untied()] {
-            let request = Request { verify: false, ..request };
+            let request = PruneRequest { verify: false, ..request };
             let (outcome, bytes) = super::try_prune(&m, &request).unwrap();
             let model = load(&crate::common::bytes(&m));
             let a = Analysis::with(&model, &shapes(&m, 2), request.sharing()).unwrap();

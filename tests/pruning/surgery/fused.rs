@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use onnx_prune::algebra::Kept;
-use onnx_prune::analysis::{Analysis, Group, Kind};
+use onnx_prune::analysis::{Analysis, AxisKind, Group};
 use onnx_prune::onnx::proto::{ModelProto, NodeProto};
 use onnx_prune::onnx::{attr_f, attr_i, attr_ints};
 use onnx_prune::rewriting;
@@ -25,19 +25,19 @@ fn cut(m: &ModelProto, op: &str, keep: impl Fn(&Group) -> Option<u32>) -> NodePr
     small.graph.unwrap().node.into_iter().find(|n| n.op_type() == op).unwrap()
 }
 
-fn only(kind: Kind, n: u32) -> impl Fn(&Group) -> Option<u32> {
+fn only(kind: AxisKind, n: u32) -> impl Fn(&Group) -> Option<u32> {
     move |g| (g.kind == kind).then_some(n)
 }
 
 #[test]
 fn numbers_of_heads_follow() {
-    let n = cut(&heads::attention_op(), "Attention", only(Kind::Heads, 1));
+    let n = cut(&heads::attention_op(), "Attention", only(AxisKind::Heads, 1));
     assert_eq!((attr_i(&n, "q_num_heads"), attr_i(&n, "kv_num_heads")), (Some(1), Some(1)));
-    let n = cut(&fused::multi_head(), "MultiHeadAttention", only(Kind::Heads, 1));
+    let n = cut(&fused::multi_head(), "MultiHeadAttention", only(AxisKind::Heads, 1));
     assert_eq!(attr_i(&n, "num_heads"), Some(1));
-    let n = cut(&fused::packed_attention(), "Attention", only(Kind::Heads, 1));
+    let n = cut(&fused::packed_attention(), "Attention", only(AxisKind::Heads, 1));
     assert_eq!(attr_i(&n, "num_heads"), Some(1));
-    let n = cut(&heads::rotary_op(), "RotaryEmbedding", only(Kind::Heads, 1));
+    let n = cut(&heads::rotary_op(), "RotaryEmbedding", only(AxisKind::Heads, 1));
     assert_eq!(attr_i(&n, "num_heads"), Some(1));
 }
 
@@ -46,7 +46,7 @@ fn numbers_of_heads_follow() {
 fn grouped_heads_go_by_group_or_by_place_within_it() {
     for build in [fused::group_query, fused::group_query_packed] {
         let m = build();
-        let of_keys = |g: &Group| (g.kind == Kind::Heads && !g.name.contains('#')).then_some(1);
+        let of_keys = |g: &Group| (g.kind == AxisKind::Heads && !g.name.contains('#')).then_some(1);
         let n = cut(&m, "GroupQueryAttention", of_keys);
         assert_eq!((attr_i(&n, "num_heads"), attr_i(&n, "kv_num_heads")), (Some(2), Some(1)));
     }
@@ -65,26 +65,26 @@ fn a_scale_that_follows_from_the_width_is_spelled_out() {
     ];
     for (build, op, width, n) in cases {
         let m = build();
-        let cut_channels = cut(&m, op, only(Kind::HeadDim, n));
+        let cut_channels = cut(&m, op, only(AxisKind::HeadDim, n));
         assert_eq!(attr_f(&cut_channels, "scale"), Some(1.0 / width.sqrt()), "{op}");
-        assert_eq!(attr_f(&cut(&m, op, only(Kind::Heads, 1)), "scale"), None, "{op}");
+        assert_eq!(attr_f(&cut(&m, op, only(AxisKind::Heads, 1)), "scale"), None, "{op}");
     }
-    let given = cut(&heads::rotary_op(), "Attention", only(Kind::HeadDim, 2));
+    let given = cut(&heads::rotary_op(), "Attention", only(AxisKind::HeadDim, 2));
     assert_eq!(attr_f(&given, "scale"), Some(0.4));
 }
 
 #[test]
 fn parts_of_a_packed_weight_are_told_once_they_differ() {
     let m = fused::packed_attention();
-    let all = cut(&m, "Attention", only(Kind::HeadDim, 5));
+    let all = cut(&m, "Attention", only(AxisKind::HeadDim, 5));
     assert_eq!(attr_ints(&all, "qkv_hidden_sizes"), None);
-    let values = |g: &Group| (g.kind == Kind::HeadDim && g.items.len() == 3).then_some(5);
+    let values = |g: &Group| (g.kind == AxisKind::HeadDim && g.items.len() == 3).then_some(5);
     assert_eq!(attr_ints(&cut(&m, "Attention", values), "qkv_hidden_sizes"), Some(&[16, 16, 10][..]));
 }
 
 #[test]
 fn the_rotated_part_of_a_head_follows_its_tables() {
-    let pairs = |g: &Group| (g.kind == Kind::HeadDim && g.items.len() > 4).then_some(3);
+    let pairs = |g: &Group| (g.kind == AxisKind::HeadDim && g.items.len() > 4).then_some(3);
     let n = cut(&heads::rotary_op_in_part(), "RotaryEmbedding", pairs);
     assert_eq!(attr_i(&n, "rotary_embedding_dim"), Some(6));
 }
@@ -92,8 +92,8 @@ fn the_rotated_part_of_a_head_follows_its_tables() {
 #[test]
 fn no_more_experts_are_picked_than_there_are() {
     let m = fused::experts();
-    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Experts, 3)), "k"), Some(2));
-    assert_eq!(attr_i(&cut(&m, "MoE", only(Kind::Experts, 1)), "k"), Some(1));
+    assert_eq!(attr_i(&cut(&m, "MoE", only(AxisKind::Experts, 3)), "k"), Some(2));
+    assert_eq!(attr_i(&cut(&m, "MoE", only(AxisKind::Experts, 1)), "k"), Some(1));
 }
 
 /// A network costs the same whichever operators spell it, before and after.
@@ -110,7 +110,7 @@ fn one_operator_costs_what_its_parts_cost() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     // 6 tokens, width 16, 2 heads of 5 channels in queries and keys and of 8 in values; 12 before and 10 after.
     let counts: Vec<usize> =
-        a.groups.iter().map(|g| if g.kind == Kind::HeadDim && g.items.len() == 2 { 5 } else { g.size }).collect();
+        a.groups.iter().map(|g| if g.kind == AxisKind::HeadDim && g.items.len() == 2 { 5 } else { g.size }).collect();
     let by_hand = 6 * (12 * 16 + 16 * (10 + 10 + 16) + 6 * 10 + 6 * 16 + 16 * 16 + 16 * 10);
     assert_eq!(a.costs.macs.eval(&counts), f64::from(by_hand));
 }
@@ -121,7 +121,7 @@ fn caches_keep_their_declared_sizes() {
     for m in [fused::group_query_cached(), heads::attention_op_cached()] {
         let model = load(&common::bytes(&m));
         let a = Analysis::new(&model, &Vec::new()).unwrap();
-        let heads: Vec<usize> = a.groups.iter().filter(|g| g.kind == Kind::Heads).map(|g| g.size).collect();
+        let heads: Vec<usize> = a.groups.iter().filter(|g| g.kind == AxisKind::Heads).map(|g| g.size).collect();
         assert_eq!(heads, [2], "heads of keys and values are the caller's");
         assert!(a.frozen.iter().any(|f| f.kind == "graph input" || f.kind == "graph output"));
         let small = rewriting::prune(&a, &Kept::from([(a.groups[0].atom, Arc::from([0]))])).unwrap();

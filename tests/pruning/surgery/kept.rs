@@ -150,7 +150,7 @@ fn run_time_sizes_stay_open() {
     let m = shaping::run_time_sizes();
     let (_, small) = pruned("run_time_sizes", &m, &half());
     let bytes = common::bytes(&small);
-    // Another picture than the one the file was checked with.
+    // Another image than the one the file was checked with.
     let x = onnx_prune::runtime::Tensor::random(onnx_prune::tensor::DType::Float, &[2, 3, 20, 6], 1, 0..1).unwrap();
     if let Ok(mut s) = RUNTIME.runtime.open_bytes(&common::bytes(&m), None, &Default::default()) {
         let shape = s.run(&[("x".into(), x.clone())]).unwrap()[0].1.shape().to_vec();
@@ -163,7 +163,7 @@ fn run_time_sizes_stay_open() {
 #[test]
 fn an_unknown_operator_is_left_as_it_is() {
     let before = shaping::custom_operator();
-    let request = onnx_prune::prune::Request { verify: false, ..half() };
+    let request = onnx_prune::prune::PruneRequest { verify: false, ..half() };
     let (outcome, bytes) = super::try_prune(&before, &request).unwrap();
     let after = load(&bytes).proto;
     assert_eq!(node(&before, "Mystery", 0), node(&after, "Mystery", 0));
@@ -188,16 +188,16 @@ fn a_model_with_other_channels_is_refused() {
     let check = |kept: &Kept| rewriting::verify(&a, kept, &path, &*RUNTIME.runtime, &CheckOptions::default());
     assert!(check(&keep(0)).is_ok());
     let Err(e) = check(&keep(1)) else { panic!("a wrong model passed") };
-    assert!(e.to_string().contains("differs from the silenced original"), "{e}");
+    assert!(e.to_string().contains("differs from the masked original"), "{e}");
 }
 
-/// New tensors get names that no body uses either.
+/// New tensors get names that no subgraph uses either.
 #[test]
-fn new_names_are_free_in_bodies_too() {
+fn new_names_are_free_in_subgraphs_too() {
     let mut m = branches::shared_zero_bias();
     let g = m.graph.as_mut().unwrap();
     let y = g.output[0].name.replace("chosen".into()).unwrap();
-    let body = |op: &str, out: &str| GraphProto {
+    let subgraph = |op: &str, out: &str| GraphProto {
         name: Some(op.into()),
         node: vec![common::node(op, &[&y], &["zero_pruned_1"]), common::node("Neg", &["zero_pruned_1"], &[out])],
         output: vec![common::builder::declared(out, onnx::DType::Float, "batch 10")],
@@ -205,8 +205,8 @@ fn new_names_are_free_in_bodies_too() {
     };
     let mut branch = common::node("If", &["flag"], &["chosen"]);
     branch.attribute = vec![
-        common::graph_attr("then_branch", body("Relu", "then")),
-        common::graph_attr("else_branch", body("Abs", "else")),
+        common::graph_attr("then_branch", subgraph("Relu", "then")),
+        common::graph_attr("else_branch", subgraph("Abs", "else")),
     ];
     g.node.push(branch);
     g.input.push(common::builder::declared("flag", onnx::DType::Bool, ""));
@@ -226,7 +226,7 @@ fn parted_weights_are_counted_twice() {
 /// Some runtimes' optimizers go wrong where copies of a single channel meet a convolution.
 #[test]
 fn a_single_channel_may_be_tiled() {
-    let request = onnx_prune::prune::Request {
+    let request = onnx_prune::prune::PruneRequest {
         targets: onnx_prune::planning::targets::Targets::one(&onnx_prune::planning::targets::Ratio, 0.99),
         ..half()
     };

@@ -1,4 +1,4 @@
-//! Networks pruned in many ways: smaller, equal to the silenced original, and otherwise what they were.
+//! Networks pruned in many ways: smaller, equal to the masked original, and otherwise what they were.
 
 mod every;
 mod figures;
@@ -11,12 +11,12 @@ use crate::common;
 use crate::zoo;
 use std::sync::LazyLock;
 
-use onnx_prune::analysis::{Kind, Shapes};
+use onnx_prune::analysis::{AxisKind, Shapes};
 use onnx_prune::onnx::proto::type_proto::Value as Type;
 use onnx_prune::onnx::proto::{GraphProto, ModelProto, ValueInfoProto};
 use onnx_prune::onnx::{self, Model};
 use onnx_prune::planning::{Axes, Options};
-use onnx_prune::prune::{Error, Request};
+use onnx_prune::prune::{Error, PruneRequest};
 use onnx_prune::runtime::{self, Choice, Selected, SessionOptions, Tensor};
 
 use crate::common::request::Done;
@@ -24,16 +24,16 @@ use crate::common::request::Done;
 static RUNTIME: LazyLock<Selected> = LazyLock::new(|| runtime::select(Choice::Auto, None).unwrap());
 
 /// Half of every group by l2, the residual width too, verified.
-fn half() -> Request {
-    let axes = Axes::default().with([Kind::Residual]);
+fn half() -> PruneRequest {
+    let axes = Axes::default().with([AxisKind::Residual]);
     let request = common::request::request();
-    Request { verify: true, options: Options { axes, ..request.options.clone() }, ..request }
+    PruneRequest { verify: true, options: Options { axes, ..request.options.clone() }, ..request }
 }
 
 /// The same, and layers that share a weight may keep different channels.
-fn untied() -> Request {
+fn untied() -> PruneRequest {
     let request = half();
-    Request { options: Options { untie: true, ..request.options.clone() }, ..request }
+    PruneRequest { options: Options { untie: true, ..request.options.clone() }, ..request }
 }
 
 fn declared(v: &ValueInfoProto) -> (onnx::DType, Vec<onnx::proto::tensor_shape_proto::Dimension>) {
@@ -43,7 +43,7 @@ fn declared(v: &ValueInfoProto) -> (onnx::DType, Vec<onnx::proto::tensor_shape_p
     }
 }
 
-/// What a caller must give: inputs without contents, with sizes for a batch of `batch`. Pictures are 8 by 12 where
+/// What a caller must give: inputs without contents, with sizes for a batch of `batch`. Images are 8 by 12 where
 /// the model leaves that open.
 fn given(m: &ModelProto, batch: i64) -> Vec<(&ValueInfoProto, Vec<i64>)> {
     use onnx::proto::tensor_shape_proto::dimension::Value as Dim;
@@ -80,13 +80,13 @@ fn load(bytes: &[u8]) -> Model {
     Model::from_bytes(bytes.to_vec().into()).unwrap()
 }
 
-fn try_prune(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), Error> {
-    let request = Request { shapes: shapes(m, 2), ..request.clone() };
+fn try_prune(m: &ModelProto, request: &PruneRequest) -> Result<(Done, Vec<u8>), Error> {
+    let request = PruneRequest { shapes: shapes(m, 2), ..request.clone() };
     crate::common::request::pruned(load(&common::bytes(m)), &request)
 }
 
 /// Prunes, and checks what must hold for every model and every request.
-fn pruned(name: &str, m: &ModelProto, request: &Request) -> (Done, ModelProto) {
+fn pruned(name: &str, m: &ModelProto, request: &PruneRequest) -> (Done, ModelProto) {
     let (outcome, bytes) = try_prune(m, request).unwrap_or_else(|e| panic!("{name}: {e}"));
     let small = load(&bytes);
     assert!(small.warnings.is_empty(), "{name}: {:?}", small.warnings);
@@ -153,7 +153,7 @@ fn tolerance(m: &ModelProto) -> f64 {
 }
 
 fn elements(m: &ModelProto) -> i64 {
-    let graphs = bodies(m.graph.as_ref().unwrap());
+    let graphs = subgraphs(m.graph.as_ref().unwrap());
     let inline = graphs.iter().flat_map(|g| &g.node).flat_map(|n| n.attribute.iter().filter_map(|a| a.t.as_ref()));
     // Positions and sizes are 64-bit integers.
     let weights = |t: &&onnx::proto::TensorProto| t.data_type() != onnx::DType::Int64 as i32;
@@ -161,16 +161,17 @@ fn elements(m: &ModelProto) -> i64 {
     held.chain(inline).filter(weights).map(|t| t.dims.iter().product::<i64>()).sum()
 }
 
-/// A graph and all bodies in it.
-fn bodies(g: &GraphProto) -> Vec<&GraphProto> {
-    let inner = g.node.iter().flat_map(onnx::walk::bodies).flat_map(bodies);
+/// A graph and all subgraphs in it.
+fn subgraphs(g: &GraphProto) -> Vec<&GraphProto> {
+    let inner = g.node.iter().flat_map(onnx::walk::subgraphs).flat_map(subgraphs);
     std::iter::once(g).chain(inner).collect()
 }
 
-/// Every initializer is read by a node, a body, or is an output; every name that is read is written.
+/// Every initializer is read by a node, a subgraph, or is an output; every name that is read is written.
 fn no_dead_weights(name: &str, m: &ModelProto) {
     let g = m.graph.as_ref().unwrap();
-    let reads: Vec<&str> = bodies(g).iter().flat_map(|g| &g.node).flat_map(|n| &n.input).map(String::as_str).collect();
+    let reads: Vec<&str> =
+        subgraphs(g).iter().flat_map(|g| &g.node).flat_map(|n| &n.input).map(String::as_str).collect();
     for t in &g.initializer {
         let used = reads.contains(&t.name()) || g.output.iter().any(|v| v.name() == t.name());
         assert!(used, "{name}: nobody reads {}", t.name());

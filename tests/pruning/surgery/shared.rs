@@ -6,7 +6,7 @@ use onnx_prune::criteria;
 use onnx_prune::data::BatchSource;
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::planning::targets::{Params, Targets};
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::recovery::Means;
 use onnx_prune::report;
 use onnx_prune::runtime::Tensor;
@@ -42,7 +42,7 @@ fn towers_stay_alike() {
 #[test]
 fn a_share_of_the_parameters_is_a_share_of_the_file() {
     for (name, m) in [("siamese", shared::siamese()), ("recursive", shared::recursive())] {
-        let request = Request { targets: Targets::one(&Params, 0.5), ..half() };
+        let request = PruneRequest { targets: Targets::one(&Params, 0.5), ..half() };
         let (outcome, after) = pruned(name, &m, &request);
         assert!(outcome.report.missed.is_none());
         assert!(2 * elements(&after) <= elements(&m), "{name}: {} of {}", elements(&after), elements(&m));
@@ -53,7 +53,7 @@ fn a_share_of_the_parameters_is_a_share_of_the_file() {
 fn untied_towers_are_counted_with_all_their_copies() {
     for (name, m) in [("siamese", shared::siamese()), ("pyramid_head", shared::pyramid_head())] {
         // Random numbers depend on the name of the group.
-        let request = Request { criterion: criteria::find("random").unwrap(), ..untied() };
+        let request = PruneRequest { criterion: criteria::find("random").unwrap(), ..untied() };
         let (outcome, after) = pruned(name, &m, &request);
         assert_eq!(outcome.report.after.params as i64, elements(&after), "{name}");
         assert!(initializers(&after).len() > initializers(&m).len(), "{name}: copies of their own");
@@ -66,7 +66,7 @@ fn a_report_replays_what_was_untied() {
     let (outcome, bytes) = try_prune(&m, &untied()).unwrap();
     let json = serde_json::to_string(&outcome.report).unwrap();
     assert!(json.contains("\"untie\":true"));
-    let again = Request { recipe: Some(report::recipe(&json).unwrap()), ..half() };
+    let again = PruneRequest { recipe: Some(report::recipe(&json).unwrap()), ..half() };
     assert!(bytes == try_prune(&m, &again).unwrap().1);
 }
 
@@ -88,7 +88,7 @@ fn what_is_not_cut_stays_computed() {
     let m = computed::weight_normed();
     let base = half();
     let options = onnx_prune::planning::Options { only: vec!["head.weight".into()], ..base.options.clone() };
-    let request = Request { options, ..base };
+    let request = PruneRequest { options, ..base };
     let (_, after) = pruned("weight_normed", &m, &request);
     let names = initializers(&after);
     assert!(names.contains(&"pre.weight_v") && names.contains(&"up.weight_g") && !names.contains(&"fc.weight_v"));
@@ -103,7 +103,7 @@ fn a_tensor_does_not_stay_for_a_part_of_it() {
     let m = computed::normed_halves();
     let base = half();
     let options = onnx_prune::planning::Options { only: vec!["left.weight".into()], ..base.options.clone() };
-    let (outcome, after) = pruned("normed_halves", &m, &Request { options, ..base });
+    let (outcome, after) = pruned("normed_halves", &m, &PruneRequest { options, ..base });
     assert!(!initializers(&after).contains(&"packed"));
     // 16 · 27 of the packed one become 4 · 27 and 8 · 27; the layer behind, 6 · 8 before, becomes 3 · 4.
     let head = 10 * 3;
@@ -119,7 +119,7 @@ fn recovery_keeps_a_layer_one() {
     {
         let data: Option<Arc<dyn BatchSource>> = Some(Arc::new(common::noise::Noise(8)));
         let recover = Means { refit: true, recalibrate: true };
-        let (outcome, bytes) = try_prune(&m, &Request { data, recover, ..half() }).unwrap();
+        let (outcome, bytes) = try_prune(&m, &PruneRequest { data, recover, ..half() }).unwrap();
         let (_, plain) = try_prune(&m, &half()).unwrap();
         let (after, plain) = (super::load(&bytes).proto, super::load(&plain).proto);
         assert_eq!(initializers(&after), initializers(&plain), "{name}");

@@ -36,7 +36,7 @@ fn a_runtime_that_cannot_run_the_original_is_no_failure() {
 #[test]
 fn bfloat16_is_cut_as_it_lies() {
     let m = zoo::storage::of_type(DType::Bfloat16);
-    let request = onnx_prune::prune::Request { verify: false, ..half() };
+    let request = onnx_prune::prune::PruneRequest { verify: false, ..half() };
     let (outcome, bytes) = try_prune(&m, &request).unwrap();
     let small = load(&bytes).proto;
     assert!(elements(&small) < elements(&m));
@@ -58,7 +58,7 @@ fn bfloat16_is_cut_as_it_lies() {
 fn scores_do_not_depend_on_the_element_type() {
     let kept = |dtype| {
         let m = zoo::storage::of_type(dtype);
-        let request = onnx_prune::prune::Request { verify: false, ..half() };
+        let request = onnx_prune::prune::PruneRequest { verify: false, ..half() };
         let (outcome, _) = try_prune(&m, &request).unwrap();
         outcome.report.groups.iter().map(|g| g.kept.clone()).collect::<Vec<_>>()
     };
@@ -90,7 +90,7 @@ fn scores_are_those_of_the_real_numbers() {
     for m in [zoo::quantized::pairs_per_channel(), zoo::quantized::pairs_per_tensor()] {
         for criterion in ["l1", "l2", "fpgm", "lamp"] {
             let criterion = onnx_prune::criteria::find(criterion).unwrap();
-            let request = onnx_prune::prune::Request { verify: false, criterion, ..half() };
+            let request = onnx_prune::prune::PruneRequest { verify: false, criterion, ..half() };
             let kept = |m: &ModelProto| {
                 let groups = try_prune(m, &request).unwrap().0.report.groups;
                 groups.into_iter().map(|g| g.kept).collect::<Vec<_>>()

@@ -2,7 +2,7 @@
 
 use onnx_prune::onnx::DType;
 use onnx_prune::onnx::proto::ModelProto;
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::runtime::{Fill, Tensor};
 
 use super::{CheckOptions, RUNTIME, check, check_changed, nothing, pruned, request, verdict};
@@ -36,9 +36,9 @@ fn a_rate_can_be_given() {
     assert_eq!(verdict(check_changed(&m, &options(16000.0), &RUNTIME, |_| {})).outputs, 1);
     let why = nothing(check_changed(&m, &options(12345.0), &RUNTIME, |_| {}));
     assert!(why.contains("cannot run the original model on x [1, 3, 4, 4], rate []"), "{why}");
-    let with = Request { fills: fills(8000.0), ..request() };
+    let with = PruneRequest { fills: fills(8000.0), ..request() };
     assert!(pruned(&m, &with).unwrap().0.report.verification.is_some());
-    let unknown = Request { fills: vec![("rat".to_owned(), Fill::Range)], ..request() };
+    let unknown = PruneRequest { fills: vec![("rat".to_owned(), Fill::Range)], ..request() };
     let e = pruned(&m, &unknown).err().unwrap().to_string();
     assert!(e.contains("no input 'rat'") && e.contains("x, rate"), "{e}");
 }

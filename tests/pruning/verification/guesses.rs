@@ -4,7 +4,7 @@ use onnx_prune::analysis::{Analysis, Error, Given, Shapes};
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{DType, Model};
 use onnx_prune::planning::targets::{Ratio, Speedup, Targets};
-use onnx_prune::prune::{self, Request};
+use onnx_prune::prune::{self, PruneRequest};
 
 use super::{pruned, request};
 use crate::common::builder::{A, Builder, Window, same};
@@ -39,7 +39,7 @@ fn colours_last() -> ModelProto {
 fn the_last_axis_may_be_the_colours() {
     let m = colours_last();
     assert_eq!(sizes(&m, &Vec::new()).unwrap(), named(&[("H", 224), ("N", 1), ("W", 224)]));
-    let (outcome, _) = pruned(&m, &Request { targets: Targets::one(&Speedup, 1.5), ..request() }).unwrap();
+    let (outcome, _) = pruned(&m, &PruneRequest { targets: Targets::one(&Speedup, 1.5), ..request() }).unwrap();
     assert!(outcome.report.before.macs > 0.0 && outcome.report.speedup >= 1.5);
     assert!(outcome.report.verification.is_some());
 }
@@ -102,7 +102,7 @@ fn what_follows_from_other_sizes_does() {
     assert_eq!(of(&Vec::new(), "total_sequence_length"), sum(&Vec::new()));
     let given = vec![Given::Symbol("past_sequence_length".into(), 5), Given::Symbol("sequence_length".into(), 3)];
     assert_eq!(of(&given, "total_sequence_length"), 8);
-    let v = pruned(&m, &Request { shapes: given, ..request() }).unwrap().0.report.verification.unwrap();
+    let v = pruned(&m, &PruneRequest { shapes: given, ..request() }).unwrap().0.report.verification.unwrap();
     assert!(v.sizes["sequence_length"].len() > 1 && v.sizes["past_sequence_length"].len() > 1, "{v:?}");
 }
 
@@ -145,9 +145,9 @@ fn a_model_without_macs_is_no_model_for_a_speedup() {
     let g = m.graph.as_mut().unwrap();
     g.input[0] = crate::common::builder::declared("x", DType::Float, "0 8");
     g.output[0] = crate::common::builder::declared(&y, DType::Float, "0 4");
-    let speedup = Request { targets: Targets::one(&Speedup, 2.0), ..request() };
+    let speedup = PruneRequest { targets: Targets::one(&Speedup, 2.0), ..request() };
     let e = pruned(&m, &speedup).err().unwrap();
     assert!(matches!(e, prune::Error::NoMacs { macs, .. } if macs == 0.0), "{e}");
-    let half = Request { targets: Targets::one(&Ratio, 0.5), ..request() };
+    let half = PruneRequest { targets: Targets::one(&Ratio, 0.5), ..request() };
     assert!(pruned(&m, &half).is_ok());
 }

@@ -3,7 +3,7 @@
 use onnx_prune::analysis::Analysis;
 use onnx_prune::onnx::Model;
 use onnx_prune::onnx::proto::ModelProto;
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 
 use super::{pruned, request};
 use crate::common::builder::{Builder, same};
@@ -39,7 +39,7 @@ fn they_are_told_and_dropped_on_request() {
         let told = outcome.report.warnings.iter().any(|w| w.contains("`drop_initializer_inputs`"));
         assert_eq!(told, ir >= 4, "onnxruntime takes none of them for inputs before IR 4");
         assert_eq!(inputs(&bytes).1.len(), 5);
-        let drop = Request { drop_initializer_inputs: true, ..request() };
+        let drop = PruneRequest { drop_initializer_inputs: true, ..request() };
         let (outcome, small) = pruned(&m, &drop).unwrap();
         assert_eq!(inputs(&small), (ir.max(4), vec!["x".to_owned()]));
         assert!(outcome.report.verification.is_some() && outcome.report.settings.drop_initializer_inputs);

@@ -14,7 +14,7 @@ use onnx_prune::algebra::Kept;
 use onnx_prune::analysis::{Analysis, Shapes};
 use onnx_prune::onnx::proto::ModelProto;
 use onnx_prune::onnx::{Model, SaveOptions, save};
-use onnx_prune::prune::Request;
+use onnx_prune::prune::PruneRequest;
 use onnx_prune::rewriting::{self, Check, CheckOptions, Found, Verdict};
 use onnx_prune::runtime::{self, Choice, Selected};
 
@@ -90,10 +90,10 @@ fn refused(check: rewriting::Result<Check>) -> String {
     }
 }
 
-fn request() -> Request {
-    Request { verify: true, force: false, ..common::request::request() }
+fn request() -> PruneRequest {
+    PruneRequest { verify: true, force: false, ..common::request::request() }
 }
 
-fn pruned(m: &ModelProto, request: &Request) -> Result<(Done, Vec<u8>), onnx_prune::prune::Error> {
+fn pruned(m: &ModelProto, request: &PruneRequest) -> Result<(Done, Vec<u8>), onnx_prune::prune::Error> {
     crate::common::request::pruned(Model::from_bytes(common::bytes(m)).unwrap(), request)
 }

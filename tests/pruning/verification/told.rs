@@ -32,7 +32,7 @@ fn a_masked_position_hides_nothing() {
     for fill in [-1e9, f32::NEG_INFINITY, f32::NAN, 1e4, 0.0] {
         let m = masked(fill);
         assert!(verdict(check(&m)).difference < 1e-4, "{fill}");
-        assert!(refused(wrong(&m)).contains("differs from the silenced original"), "{fill}");
+        assert!(refused(wrong(&m)).contains("differs from the masked original"), "{fill}");
     }
 }
 
@@ -68,10 +68,10 @@ fn an_output_without_elements_says_nothing() {
     let (outcome, bytes) = pruned(&above(1e20), &request()).unwrap();
     assert!(outcome.report.verification.is_none() && outcome.report.not_verified.is_some());
     assert!(outcome.written && !bytes.is_empty());
-    let strict = onnx_prune::prune::Request { strict: true, ..request() };
+    let strict = onnx_prune::prune::PruneRequest { strict: true, ..request() };
     let (outcome, bytes) = pruned(&above(1e20), &strict).unwrap();
     assert!(outcome.unverified.unwrap().contains("is empty") && !outcome.written && bytes.is_empty());
-    let forced = onnx_prune::prune::Request { force: true, ..strict };
+    let forced = onnx_prune::prune::PruneRequest { force: true, ..strict };
     let (outcome, bytes) = pruned(&above(1e20), &forced).unwrap();
     assert!(outcome.unverified.is_some() && outcome.written && !bytes.is_empty());
 }
@@ -144,7 +144,7 @@ fn branch(condition: impl FnOnce(&mut Builder, &str) -> String) -> ModelProto {
     let condition = condition(&mut b, &x);
     b.weight("then.weight", &[8, 8, 1, 1]);
     b.weight("then.after", &[8, 8, 1, 1]);
-    let body = |nodes: Vec<(&str, [&str; 2], &str)>| onnx_prune::onnx::proto::GraphProto {
+    let subgraph = |nodes: Vec<(&str, [&str; 2], &str)>| onnx_prune::onnx::proto::GraphProto {
         name: Some("body".into()),
         output: vec![declared(nodes.last().unwrap().2, DType::Float, "batch 8 4 4")],
         node: nodes
@@ -153,8 +153,8 @@ fn branch(condition: impl FnOnce(&mut Builder, &str) -> String) -> ModelProto {
             .collect(),
         ..Default::default()
     };
-    let one = body(vec![("Conv", [&a, "then.weight"], "t1"), ("Conv", ["t1", "then.after"], "t2")]);
-    let other = body(vec![("Neg", [&a, ""], "e1")]);
+    let one = subgraph(vec![("Conv", [&a, "then.weight"], "t1"), ("Conv", ["t1", "then.after"], "t2")]);
+    let other = subgraph(vec![("Neg", [&a, ""], "e1")]);
     let y = b.op("If", &[&condition], vec![("then_branch", A::G(one)), ("else_branch", A::G(other))]);
     let y = b.conv("conv2", &y, 8, 4, same(1));
     b.output(&y, "batch 4 4 4");
@@ -216,7 +216,7 @@ fn a_choice_that_nothing_reads_is_not_asked_for() {
             let c = inner.conv("own", &y, 4, 6, same(1));
             let c = inner.conv("next", &c, 6, 4, same(1));
             inner.output(&c, "batch 4 4 4");
-            crate::zoo::control::body(inner, name)
+            crate::zoo::control::subgraph(inner, name)
         };
         let (yes, no) = (branch(b, "yes"), branch(b, "no"));
         b.op("If", &[&flag], vec![("then_branch", A::G(yes)), ("else_branch", A::G(no))]);

@@ -8,7 +8,7 @@ const DEEPEST: usize = 32;
 pub enum Event {
     /// A structure begins.
     Begin,
-    /// A whole number.
+    /// An integer.
     Int(i64),
 }
 

@@ -16,7 +16,7 @@ pub struct File {
     /// Rows of each row group.
     rows: Vec<usize>,
     pub label: String,
-    pictures: usize,
+    images: usize,
     labels: Option<(usize, String)>,
 }
 
@@ -28,33 +28,33 @@ impl File {
         let column = |fits: &dyn Fn(&str, Type) -> bool| {
             schema.columns().iter().position(|c| c.max_rep_level() == 0 && fits(&c.path().string(), c.physical_type()))
         };
-        let picture = |path: &str, ty: Type| {
+        let image = |path: &str, ty: Type| {
             let root = path.split('.').next().unwrap_or_default();
-            let plain = !path.contains('.') && ["image", "img", "picture", "bytes"].contains(&root);
+            let plain = !path.contains('.') && ["image", "img", "image", "bytes"].contains(&root);
             ty == Type::BYTE_ARRAY && (path.ends_with(".bytes") || plain)
         };
         let label_of = |path: &str, ty: Type| {
             let known = ["label", "labels", "fine_label", "cls", "class", "target"].contains(&path);
             known && matches!(ty, Type::INT32 | Type::INT64)
         };
-        let (pictures, labels) = (column(&picture), column(&label_of));
+        let (images, labels) = (column(&image), column(&label_of));
         let labels = labels.and_then(|i| Some((i, schema.columns().get(i)?.path().string())));
-        let Some(pictures) = pictures else {
+        let Some(images) = images else {
             let names: Vec<String> = schema.columns().iter().map(|c| c.path().string()).collect();
-            let why = format!("it has no column of pictures (image.bytes); its columns are {}", names.join(", "));
+            let why = format!("it has no column of images (image.bytes); its columns are {}", names.join(", "));
             return Err(Error::broken(label, why));
         };
         let mut rows = Vec::new();
         for group in reader.metadata().row_groups() {
             let count = usize::try_from(group.num_rows());
             let count = count.map_err(|_| Error::broken(&label, "a row group of negative size"))?;
-            let columns = [Some(pictures), labels.as_ref().map(|(i, _)| *i)].into_iter().flatten();
+            let columns = [Some(images), labels.as_ref().map(|(i, _)| *i)].into_iter().flatten();
             let chunks: Option<Vec<_>> = columns.map(|i| group.columns().get(i)).collect();
             let chunks = chunks.ok_or_else(|| Error::broken(&label, "a row group without all columns"))?;
             check_group(&bytes, chunks.into_iter(), count, &label, limits)?;
             rows.push(count);
         }
-        Ok(File { bytes, reader, rows, label, pictures, labels })
+        Ok(File { bytes, reader, rows, label, images, labels })
     }
 
     /// Rows of each row group.
@@ -100,18 +100,18 @@ impl File {
         tried(read).map_err(|why| self.broken(&why))
     }
 
-    pub fn pictures(&self, group: usize) -> Result<Vec<Option<Bytes>>> {
+    pub fn images(&self, group: usize) -> Result<Vec<Option<Bytes>>> {
         let rows = self.rows.get(group).copied().unwrap_or_default();
-        self.check(group, self.pictures)?;
+        self.check(group, self.images)?;
         let read = || -> Result<Vec<Option<Bytes>>, ParquetError> {
-            let reader = self.reader.get_row_group(group)?.get_column_reader(self.pictures)?;
+            let reader = self.reader.get_row_group(group)?.get_column_reader(self.images)?;
             let mut levels = Vec::new();
             let mut values = Vec::new();
             if let ColumnReader::ByteArrayColumnReader(mut r) = reader {
                 r.read_records(rows, Some(&mut levels), None, &mut values)?;
             }
             let values = values.into_iter().map(Bytes::from_owner).collect();
-            Ok(spread(values, &levels, self.level(self.pictures), rows))
+            Ok(spread(values, &levels, self.level(self.images), rows))
         };
         tried(read).map_err(|why| self.broken(&why))
     }

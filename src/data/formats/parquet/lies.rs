@@ -58,7 +58,7 @@ pub fn check_schema(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Bytes that a row takes in memory at least, with its level, its label and where its picture lies.
+/// Bytes that a row takes in memory at least, with its level, its label and where its image lies.
 const ROW: u64 = 32;
 
 /// Whether the pages of a row group's `chunks` hold `rows` rows, and no more than a file of this size would.

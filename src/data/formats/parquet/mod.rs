@@ -11,10 +11,10 @@ use super::{Format, MOST_CLASSES, check_class};
 use crate::data::dataset::{Content, Dataset, Sample, numbered};
 use crate::data::split::{self, Wanted};
 use crate::data::tree::{Entry, Tree};
-use crate::data::{Error, Result, Target};
+use crate::data::{Error, Label, Result};
 use file::File;
 
-/// Parquet files with a column of picture files and one of labels, as Hugging Face writes them: `image` as
+/// Parquet files with a column of image files and one of labels, as Hugging Face writes them: `image` as
 /// `struct{bytes, path}` (or plain bytes), `label` as an integer, names of classes in the metadata. Files are splits:
 /// `train-00000-of-00002.parquet`.
 pub struct Parquet;
@@ -75,7 +75,7 @@ struct Group {
 }
 
 struct Decoded {
-    pictures: Vec<Option<Bytes>>,
+    images: Vec<Option<Bytes>>,
     labels: Vec<Option<i64>>,
 }
 
@@ -105,8 +105,8 @@ impl Table {
         if let Some((_, decoded)) = kept.iter().find(|(i, _)| *i == at) {
             return Ok(Arc::clone(decoded));
         }
-        let (pictures, labels) = (group.file.pictures(group.group)?, group.file.labels(group.group)?);
-        let decoded = Arc::new(Decoded { pictures, labels });
+        let (images, labels) = (group.file.images(group.group)?, group.file.labels(group.group)?);
+        let decoded = Arc::new(Decoded { images, labels });
         if kept.len() >= KEPT {
             kept.pop_front();
         }
@@ -137,12 +137,12 @@ impl Dataset for Table {
         let (at, group) = found.filter(|_| index < self.rows).ok_or_else(|| bad("there is no such sample"))?;
         let decoded = self.decoded(at, group)?;
         let row = index - group.first;
-        let picture = decoded.pictures.get(row).cloned().flatten();
-        let picture = picture.ok_or_else(|| bad("the picture is missing (a path without bytes)"))?;
+        let image = decoded.images.get(row).cloned().flatten();
+        let image = image.ok_or_else(|| bad("the image is missing (a path without bytes)"))?;
         let target = match decoded.labels.get(row).copied().flatten() {
-            None => Target::Unknown,
-            Some(class) => Target::Class(check_class(class, self.classes.len()).map_err(|why| bad(&why))?),
+            None => Label::Unknown,
+            Some(class) => Label::Class(check_class(class, self.classes.len()).map_err(|why| bad(&why))?),
         };
-        Ok(Sample { content: Content::Encoded(picture), target })
+        Ok(Sample { content: Content::Encoded(image), target })
     }
 }

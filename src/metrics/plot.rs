@@ -1,9 +1,9 @@
-//! A confusion matrix as a picture (SVG).
+//! A confusion matrix as an image (SVG).
 
 use super::Confusion;
 use std::fmt::Write;
 
-/// One matrix of a picture.
+/// One matrix of an image.
 pub struct Panel<'a> {
     /// What stands above it.
     pub title: &'a str,
@@ -20,7 +20,7 @@ const READABLE: usize = 30;
 
 /// Draws matrices one below the other: labels from top to bottom, answers from left to right. The darker a cell, the
 /// larger the share of the label's samples; what was recognised is blue, what was mistaken red.
-pub fn confusion_picture(panels: &[Panel], classes: &[String]) -> String {
+pub fn confusion_plot(panels: &[Panel], classes: &[String]) -> String {
     let (width, height) = (MARGIN + SIDE + 10.0, (TITLE + SIDE + MARGIN) * panels.len() as f64);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
@@ -113,7 +113,7 @@ mod tests {
         let scores = Scores::of(&Tensor::new([3, 2], vec![1f32, 0., 0., 1., 1., 0.]).unwrap()).unwrap();
         confusion.add(&scores, &[0, 0, 1]);
         let panel = || Panel { title: "a&b", confusion: &confusion };
-        let svg = confusion_picture(&[panel(), panel()], &["cat".into(), "<dog>".into()]);
+        let svg = confusion_plot(&[panel(), panel()], &["cat".into(), "<dog>".into()]);
         assert_eq!(svg.matches("<title>cat: 1 of 2 as cat</title>").count(), 2);
         assert_eq!(svg.matches("&lt;dog&gt;: 1 of 1 as cat").count(), 2);
         assert_eq!(svg.matches(">a&amp;b</text>").count(), 2);

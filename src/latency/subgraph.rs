@@ -13,7 +13,7 @@ use crate::rewriting;
 ///
 /// # Errors
 /// When the model cannot be cut to `kept`.
-pub fn excerpt(a: &Analysis, parts: &Parts, part: usize, kept: &Kept) -> rewriting::Result<Option<ModelProto>> {
+pub fn subgraph(a: &Analysis, parts: &Parts, part: usize, kept: &Kept) -> rewriting::Result<Option<ModelProto>> {
     let mut model = rewriting::prune(a, kept)?;
     let Some(graph) = model.graph.take() else { return Ok(None) };
     let outputs = parts.parts[part].outputs.iter().map(|id| a.graph.name(*id).to_owned()).collect();
@@ -51,7 +51,8 @@ impl Cut<'_> {
     fn is_foreign(&self, id: TensorId) -> bool {
         let g = &self.a.graph;
         let maker = g.producer[id];
-        maker.is_some_and(|p| self.parts.of[p] != Some(self.part) && (computes(self.a, p) || !g.bodies[p].is_empty()))
+        maker
+            .is_some_and(|p| self.parts.of[p] != Some(self.part) && (computes(self.a, p) || !g.subgraphs[p].is_empty()))
     }
 
     /// An output, with its shape where that is known, so that its memory can be used again.
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_are_inputs_are_inputs_of_the_excerpt() {
+    fn weights_that_are_inputs_are_inputs_of_the_subgraph() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx");
         let plain = Model::load(&path).unwrap();
         let mut listed = Model::load(&path).unwrap();
@@ -102,7 +103,7 @@ mod tests {
             let a = Analysis::new(model, &Vec::new()).unwrap();
             let scheme = planning::find_scheme("local").unwrap();
             let parts = Parts::of(&a, &planning::may_shrink(&a, scheme, &Options::default()).unwrap());
-            excerpt(&a, &parts, 1, &Kept::new()).unwrap().unwrap()
+            subgraph(&a, &parts, 1, &Kept::new()).unwrap().unwrap()
         };
         let (plain, listed) = (first(&plain), first(&listed));
         let inputs = |m: &ModelProto| m.graph.as_ref().unwrap().input.len();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_computes_what_the_part_computes_within_the_model() {
+    fn a_subgraph_computes_what_the_part_computes_within_the_model() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fashion_resnet.onnx");
         let model = Model::load(&path).unwrap();
         let a = Analysis::new(&model, &Vec::new()).unwrap();
@@ -133,7 +134,7 @@ mod tests {
         let mut known = run(whole, &inputs);
         known.extend(inputs);
         for part in 0..parts.parts.len() {
-            let proto = excerpt(&a, &parts, part, &kept).unwrap().unwrap();
+            let proto = subgraph(&a, &parts, part, &kept).unwrap().unwrap();
             let graph = proto.graph.as_ref().unwrap();
             let value = |name: &str| known.iter().find(|(n, _)| n == name).unwrap().clone();
             let given: Vec<_> = graph.input.iter().map(|v| value(v.name())).collect();

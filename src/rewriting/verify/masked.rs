@@ -13,8 +13,8 @@ use crate::rewriting::weights::{Mode, cut};
 /// for one.
 ///
 /// # Errors
-/// When a weight cannot be silenced.
-pub fn silenced(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
+/// When a weight cannot be masked.
+pub fn masked(a: &Analysis, kept: &Kept) -> Result<ModelProto> {
     let mut names = Names::of_model(&a.graph.model.proto).tagged("pruned");
     let weights = cut(a, kept, Mode::Silence, &mut names)?;
     let mut proto = clean::copy_without_weights(a, &weights.replaced);

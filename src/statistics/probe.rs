@@ -11,7 +11,7 @@ use crate::runtime::{self, Session, View};
 ///
 /// # Errors
 /// When nothing defines one of them.
-pub fn tapped<'n>(model: &Model, tensors: impl IntoIterator<Item = &'n str>) -> onnx::Result<Model> {
+pub fn with_probes<'n>(model: &Model, tensors: impl IntoIterator<Item = &'n str>) -> onnx::Result<Model> {
     let mut proto = model.proto.clone();
     if let Some(graph) = &mut proto.graph {
         onnx::add_outputs(graph, tensors.into_iter().map(onnx::untyped))?;
@@ -23,19 +23,19 @@ pub fn tapped<'n>(model: &Model, tensors: impl IntoIterator<Item = &'n str>) -> 
 pub type Visit<'v> = dyn FnMut(&Batch, &[(&str, View)], usize) -> Result<()> + 'v;
 
 /// A model that runs on calibration data and hands out tensors.
-pub struct Tap<'a> {
+pub struct ActivationProbe<'a> {
     session: Box<dyn Session>,
     calibration: &'a Calibration<'a>,
 }
 
-impl<'a> Tap<'a> {
+impl<'a> ActivationProbe<'a> {
     /// Opens a model whose outputs are all that is wanted.
     ///
     /// # Errors
     /// When the runtime refuses it.
-    pub fn open(model: &Model, calibration: &'a Calibration<'a>) -> Result<Tap<'a>> {
+    pub fn open(model: &Model, calibration: &'a Calibration<'a>) -> Result<ActivationProbe<'a>> {
         let session = runtime::open_model(calibration.runtime, model.clone(), &calibration.session)?;
-        Ok(Tap { session, calibration })
+        Ok(ActivationProbe { session, calibration })
     }
 
     /// Runs all batches; `visit` gets each with its outputs and the number of samples before it. Returns the number

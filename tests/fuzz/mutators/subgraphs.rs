@@ -1,4 +1,4 @@
-//! Bodies of control flow: exchanged, moved, made of nodes that had none.
+//! Subgraphs of control flow: exchanged, moved, made of nodes that had none.
 
 use onnx_prune::onnx::proto::*;
 use onnx_prune::onnx::{DType, walk};
@@ -17,7 +17,7 @@ pub fn mutate(m: &mut ModelProto, corpus: &Corpus, rng: &mut ChaCha8Rng) -> Opti
     let i = rng.random_range(0..g.node.len().max(1));
     let inner = g.node.get(i)?.clone();
     let out = inner.output.first()?.clone();
-    let body = |suffix: &str, input: Vec<ValueInfoProto>, mut first: Vec<ValueInfoProto>| {
+    let subgraph = |suffix: &str, input: Vec<ValueInfoProto>, mut first: Vec<ValueInfoProto>| {
         let mut n = inner.clone();
         n.output.iter_mut().for_each(|o| *o = format!("{o}{suffix}"));
         first.push(declared(&format!("{out}{suffix}"), DType::Float, ""));
@@ -26,7 +26,7 @@ pub fn mutate(m: &mut ModelProto, corpus: &Corpus, rng: &mut ChaCha8Rng) -> Opti
     };
     let tag = fresh("", rng);
     let node = if rng.random() {
-        let (yes, no) = (body(&format!("{tag}y"), vec![], vec![]), body(&format!("{tag}n"), vec![], vec![]));
+        let (yes, no) = (subgraph(&format!("{tag}y"), vec![], vec![]), subgraph(&format!("{tag}n"), vec![], vec![]));
         let condition = fresh("condition", rng);
         match rng.random_range(0..3) {
             0 => g.input.push(declared(&condition, DType::Bool, "")),
@@ -52,7 +52,7 @@ pub fn mutate(m: &mut ModelProto, corpus: &Corpus, rng: &mut ChaCha8Rng) -> Opti
             declared(&going, DType::Bool, ""),
             ValueInfoProto { name: Some(inside.clone()), ..Default::default() },
         ];
-        let mut b = body(&tag, given, vec![declared(&going, DType::Bool, "")]);
+        let mut b = subgraph(&tag, given, vec![declared(&going, DType::Bool, "")]);
         b.node[0].input.iter_mut().filter(|x| **x == state).for_each(|x| x.clone_from(&inside));
         NodeProto { attribute: vec![attr("body", A::G(b))], ..new_node("Loop", &[&count, "", &state], &out) }
     };
@@ -60,15 +60,15 @@ pub fn mutate(m: &mut ModelProto, corpus: &Corpus, rng: &mut ChaCha8Rng) -> Opti
     Some(())
 }
 
-/// A body of this model or of another one, in the place of one here.
+/// A subgraph of this model or of another one, in the place of one here.
 fn exchange(m: &mut ModelProto, corpus: &Corpus, rng: &mut ChaCha8Rng) -> Option<()> {
     let all = |m: &ModelProto| -> Vec<GraphProto> {
-        m.graph.iter().flat_map(|g| &g.node).flat_map(walk::bodies).cloned().collect()
+        m.graph.iter().flat_map(|g| &g.node).flat_map(walk::subgraphs).cloned().collect()
     };
     let other = if rng.random() { all(&corpus.any(rng)) } else { all(m) };
     let new = pick(&other, rng)?.clone();
     let nodes = m.graph.iter_mut().flat_map(|g| &mut g.node);
-    let mut here: Vec<&mut GraphProto> = nodes.flat_map(walk::bodies_mut).collect();
+    let mut here: Vec<&mut GraphProto> = nodes.flat_map(walk::subgraphs_mut).collect();
     **super::pick_mut(&mut here, rng)? = new;
     Some(())
 }

@@ -1,21 +1,21 @@
-//! What networks do to pictures.
+//! What networks do to images.
 
-use super::network::{Network, Picture, Tokens};
+use super::network::{Image, Network, Tokens};
 use crate::common::builder::*;
 
 impl Network<'_> {
     /// One to four steps.
-    pub fn picture_steps(&mut self, p: &Picture, depth: usize) -> Picture {
+    pub fn image_steps(&mut self, p: &Image, depth: usize) -> Image {
         let n = 1 + self.dice.below(4);
         let mut p = p.clone();
         for _ in 0..n {
-            let next = self.picture_step(&p, depth);
+            let next = self.image_step(&p, depth);
             p = self.handy(next);
         }
         p
     }
 
-    fn picture_step(&mut self, p: &Picture, depth: usize) -> Picture {
+    fn image_step(&mut self, p: &Image, depth: usize) -> Image {
         match self.dice.below(if depth < 2 { 12 } else { 7 }) {
             0 | 1 => self.convolution(p),
             2 => self.normalised(p),
@@ -32,26 +32,26 @@ impl Network<'_> {
     }
 
     /// A number of channels that is even, at least 4 and not too large.
-    fn handy(&mut self, p: Picture) -> Picture {
+    fn handy(&mut self, p: Image) -> Image {
         if p.channels % 2 == 0 && (4..=32).contains(&p.channels) { p } else { self.conv(&p, 8, 1) }
     }
 
-    /// A convolution to as large a picture.
-    pub fn conv(&mut self, p: &Picture, to: i64, kernel: i64) -> Picture {
+    /// A convolution to as large an image.
+    pub fn conv(&mut self, p: &Image, to: i64, kernel: i64) -> Image {
         self.conv_by(p, to, same(kernel))
     }
 
-    fn conv_by(&mut self, p: &Picture, to: i64, w: Window) -> Picture {
+    fn conv_by(&mut self, p: &Image, to: i64, w: Window) -> Image {
         let name = self.name("conv");
         let weight = self.weight(&format!("{name}.weight"), &[to, p.channels / w.group, w.kernel, w.kernel]);
         let bias = self.dice.below(4);
         let bias = (bias < 3).then(|| self.weight(&format!("{name}.bias"), &[to]));
         let weights: Vec<&str> = std::iter::once(weight.as_str()).chain(bias.as_deref()).collect();
         let out = self.b.conv_with(&p.name, &weights, w);
-        Picture { name: out, channels: to, size: p.size }
+        Image { name: out, channels: to, size: p.size }
     }
 
-    fn convolution(&mut self, p: &Picture) -> Picture {
+    fn convolution(&mut self, p: &Image) -> Image {
         let c = p.channels;
         match self.dice.below(8) {
             _ if self.fuses() => self.fused_conv(p),
@@ -75,12 +75,12 @@ impl Network<'_> {
                 let attrs = vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2])), ("group", A::I(group))];
                 let y = self.b.op("ConvTranspose", &[&p.name, &w], attrs);
                 let y = self.b.pool(&y);
-                Picture { name: y, channels: 6, size: p.size }
+                Image { name: y, channels: 6, size: p.size }
             }
         }
     }
 
-    fn normalised(&mut self, p: &Picture) -> Picture {
+    fn normalised(&mut self, p: &Image) -> Image {
         let (c, name) = (p.channels, self.name("norm"));
         let vectors =
             |n: &mut Self| (n.scale(&format!("{name}.weight"), &[c]), n.weight(&format!("{name}.bias"), &[c]));
@@ -113,12 +113,12 @@ impl Network<'_> {
     }
 
     /// Pools, pads, resizes.
-    fn window(&mut self, p: &Picture) -> Picture {
+    fn window(&mut self, p: &Image) -> Image {
         let two = || vec![("kernel_shape", A::Is(&[2, 2])), ("strides", A::Is(&[2, 2]))];
         match self.dice.below(5) {
             0 if p.size > 2 => {
                 let op = self.dice.one_of(&["MaxPool", "AveragePool"]);
-                Picture { name: self.b.op(op, &[&p.name], two()), channels: p.channels, size: p.size / 2 }
+                Image { name: self.b.op(op, &[&p.name], two()), channels: p.channels, size: p.size / 2 }
             }
             1 => {
                 let attrs = vec![("kernel_shape", A::Is(&[3, 3])), ("pads", A::Is(&[1, 1, 1, 1]))];
@@ -128,13 +128,13 @@ impl Network<'_> {
                 let scales = self.b.fresh("scales");
                 let scales = self.b.filled(&scales, &[4], &[1.0, 1.0, 2.0, 2.0]);
                 let y = self.b.op("Resize", &[&p.name, "", &scales], vec![("mode", A::S("nearest"))]);
-                Picture { name: y, channels: p.channels, size: 2 * p.size }
+                Image { name: y, channels: p.channels, size: 2 * p.size }
             }
             3 => {
                 // Channels of zeros before and behind.
                 let pads = self.dice.one_of(&[1, 2]);
                 let y = self.b.pad(&p.name, &[0, pads, 0, 0, 0, pads, 0, 0]);
-                let q = Picture { name: y, channels: p.channels + 2 * pads, size: p.size };
+                let q = Image { name: y, channels: p.channels + 2 * pads, size: p.size };
                 if self.dice.below(2) == 0 { q } else { self.conv(&q, 8, 1) }
             }
             _ => {
@@ -146,7 +146,7 @@ impl Network<'_> {
     }
 
     /// Factors and summands for each channel.
-    fn weighed(&mut self, p: &Picture) -> Picture {
+    fn weighed(&mut self, p: &Image) -> Image {
         let (c, name) = (p.channels, self.name("scale"));
         let y = match self.dice.below(6) {
             0 => {
@@ -173,7 +173,7 @@ impl Network<'_> {
             _ => {
                 // A map of means over channels.
                 let m = self.b.mean(&p.name, &[1], true);
-                let m = self.conv(&Picture { name: m, channels: 1, size: p.size }, 1, 3);
+                let m = self.conv(&Image { name: m, channels: 1, size: p.size }, 1, 3);
                 let m = self.b.sigmoid(&m.name);
                 self.b.mul(&p.name, &m)
             }
@@ -181,11 +181,11 @@ impl Network<'_> {
         p.like(y)
     }
 
-    /// Squeeze and excite: `s` is what each channel gave over the whole picture.
-    fn excited(&mut self, p: &Picture, s: &str) -> String {
+    /// Squeeze and excite: `s` is what each channel gave over the whole image.
+    fn excited(&mut self, p: &Image, s: &str) -> String {
         let c = p.channels;
         let e = if self.dice.below(2) == 0 {
-            let s = self.conv(&Picture { name: s.to_owned(), channels: c, size: 1 }, 4, 1);
+            let s = self.conv(&Image { name: s.to_owned(), channels: c, size: 1 }, 4, 1);
             let s = s.like(self.b.relu(&s.name));
             self.conv(&s, c, 1).name
         } else {
@@ -200,7 +200,7 @@ impl Network<'_> {
     }
 
     /// The same numbers on other axes.
-    fn shuffled(&mut self, p: &Picture) -> Picture {
+    fn shuffled(&mut self, p: &Image) -> Image {
         let (c, s) = (p.channels, p.size);
         match self.dice.below(6) {
             0 | 1 => {
@@ -214,23 +214,23 @@ impl Network<'_> {
                 let mode = self.dice.one_of(&["DCR", "CRD"]);
                 let y = self.b.op("DepthToSpace", &[&q.name], vec![("blocksize", A::I(2)), ("mode", A::S(mode))]);
                 let y = self.b.pool(&y);
-                Picture { name: y, channels: 4, size: s }
+                Image { name: y, channels: 4, size: s }
             }
             3 if s > 2 => {
                 let y = self.b.op("SpaceToDepth", &[&p.name], vec![("blocksize", A::I(2))]);
-                self.conv(&Picture { name: y, channels: 4 * c, size: s / 2 }, 8, 1)
+                self.conv(&Image { name: y, channels: 4 * c, size: s / 2 }, 8, 1)
             }
             4 => p.like(self.strided(p)),
             _ => {
                 let repeats = self.b.ints(&[1, 2, 1, 1]);
                 let y = self.b.op("Tile", &[&p.name, &repeats], vec![]);
-                self.conv(&Picture { name: y, channels: 2 * c, size: s }, 8, 1)
+                self.conv(&Image { name: y, channels: 2 * c, size: s }, 8, 1)
             }
         }
     }
 
     /// A copy by positions in memory, as the default exporter of PyTorch writes a view with strides.
-    fn strided(&mut self, p: &Picture) -> String {
+    fn strided(&mut self, p: &Image) -> String {
         let (c, s, b) = (p.channels, p.size, &mut self.b);
         let flat = b.reshape(&p.name, &[-1]);
         let (zero, one) = (b.scalar_int(0), b.scalar_int(1));
@@ -246,12 +246,12 @@ impl Network<'_> {
         b.gather(&flat, &indices, 0)
     }
 
-    fn as_tokens(&mut self, p: &Picture, depth: usize) -> Picture {
+    fn as_tokens(&mut self, p: &Image, depth: usize) -> Image {
         let (c, n) = (p.channels, p.size * p.size);
         let r = self.b.reshape(&p.name, &[-1, c, n]);
         let t = self.b.transpose(&r, &[0, 2, 1]);
         let t = self.token_steps(&Tokens { name: t, count: n, width: c }, depth);
         let r = self.b.transpose(&t.name, &[0, 2, 1]);
-        Picture { name: self.b.reshape(&r, &[-1, t.width, p.size, p.size]), channels: t.width, size: p.size }
+        Image { name: self.b.reshape(&r, &[-1, t.width, p.size, p.size]), channels: t.width, size: p.size }
     }
 }

@@ -1,24 +1,24 @@
-/// A picture of bytes: rows from the top, pixels from the left, channels side by side.
+/// An image of bytes: rows from the top, pixels from the left, channels side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Picture {
+pub struct Image {
     width: usize,
     height: usize,
     channels: usize,
     pixels: Vec<u8>,
 }
 
-impl Picture {
+impl Image {
     /// Joins sizes and pixels; `None` when they do not fit, or a size is 0.
     pub fn new(width: usize, height: usize, channels: usize, pixels: Vec<u8>) -> Option<Self> {
         let count = width.checked_mul(height)?.checked_mul(channels)?;
-        (count > 0 && count == pixels.len()).then_some(Picture { width, height, channels, pixels })
+        (count > 0 && count == pixels.len()).then_some(Image { width, height, channels, pixels })
     }
 
-    /// A picture whose pixel (x, y), channel c is `value(x, y, c)`.
+    /// An image whose pixel (x, y), channel c is `value(x, y, c)`.
     #[cfg(test)]
     pub fn made(width: usize, height: usize, channels: usize, value: impl Fn(usize, usize, usize) -> u8) -> Self {
         let at = |i: usize| value(i / channels % width, i / channels / width, i % channels);
-        Picture { width, height, channels, pixels: (0..width * height * channels).map(at).collect() }
+        Image { width, height, channels, pixels: (0..width * height * channels).map(at).collect() }
     }
 
     /// Columns.
@@ -58,14 +58,14 @@ impl Picture {
             3 => turned::<3>(&self.pixels, self.width),
             _ => return None,
         };
-        Picture::new(self.height, self.width, self.channels, pixels)
+        Image::new(self.height, self.width, self.channels, pixels)
     }
 
     /// The part of `width` x `height` pixels whose corner is at (`left`, `top`), which may lie outside: what is not
-    /// in the picture gets the value `fill`. `None` for an empty part.
+    /// in the image gets the value `fill`. `None` for an empty part.
     pub fn cut(&self, [left, top]: [isize; 2], [width, height]: [usize; 2], fill: u8) -> Option<Self> {
         let count = width.checked_mul(height)?.checked_mul(self.channels)?;
-        let mut cut = Picture::new(width, height, self.channels, vec![fill; count])?;
+        let mut cut = Image::new(width, height, self.channels, vec![fill; count])?;
         // The same columns for every row: where they start here and there, and how many there are.
         let (from, to) = (left.max(0) as usize, left.min(0).unsigned_abs());
         let columns = self.width.saturating_sub(from).min(width.saturating_sub(to));
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn rows_become_columns() {
         for (width, height, channels) in [(1, 1, 1), (5, 3, 3), (16, 33, 1), (40, 17, 3)] {
-            let picture = Picture::made(width, height, channels, |x, y, c| (x * 7 + y * 50 + c) as u8);
-            let turned = Picture::made(height, width, channels, |x, y, c| (y * 7 + x * 50 + c) as u8);
-            assert_eq!(picture.turned(), Some(turned));
+            let image = Image::made(width, height, channels, |x, y, c| (x * 7 + y * 50 + c) as u8);
+            let turned = Image::made(height, width, channels, |x, y, c| (y * 7 + x * 50 + c) as u8);
+            assert_eq!(image.turned(), Some(turned));
         }
-        assert_eq!(Picture::made(2, 2, 2, |_, _, _| 0).turned(), None);
+        assert_eq!(Image::made(2, 2, 2, |_, _, _| 0).turned(), None);
     }
 }
