@@ -54,7 +54,7 @@ def as_coco(data: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]
     """The fixture in COCO's own form."""
     truth = {
         "info": {},
-        "images": [{"id": i + 1} for i in range(data["pictures"])],
+        "images": [{"id": i + 1} for i in range(data["images"])],
         "categories": [{"id": k + 1, "name": str(k)} for k in range(data["classes"])],
         "annotations": [
             {"id": n + 1, "image_id": i + 1, "category_id": k + 1, "bbox": box, "area": area, "iscrowd": crowd}
@@ -97,7 +97,7 @@ def draw() -> dict[str, Any]:
     objects.append([1, 1, [0.0, 0.0, 64.0, 64.0], 4096.0, 0])
     detections += [[1, 1, [0.0, 0.0, 64.0, 64.0], 0.5], [1, 1, [0.0, 0.0, 64.0, 32.0], 0.5], [1, 1, [64.0, 0.0, 64.0, 64.0], 0.5]]
     rng.shuffle(detections)
-    return {"pictures": PICTURES, "classes": CLASSES, "objects": objects, "detections": detections}
+    return {"images": PICTURES, "classes": CLASSES, "objects": objects, "detections": detections}
 
 
 def write() -> None:

@@ -71,7 +71,7 @@ fn files_that_are_not_what_they_say() {
         ("a-images-idx3-ubyte", idx(&[u32::MAX, u32::MAX, u32::MAX], &[0; 7]), "need others"),
         ("a-images-idx3-ubyte", b"\x1f\x8bxx".to_vec(), "gzip"),
         ("a-images-idx3-ubyte", vec![1, 2, 3, 4], "does not begin"),
-        ("data_batch_1.bin", vec![0; 3072], "no integer"),
+        ("data_batch_1.bin", vec![0; 3072], "not a whole number"),
         ("a.npy", b"\x93NUMPY\x09\x00".to_vec(), "version"),
         ("a.npy", npy("<f4", "(3,)", &[0; 4]), "[3]"),
         ("a.npy", npy("<f4", &format!("({0}, {0})", usize::MAX), &[0; 4]), "elements"),
