@@ -7,8 +7,9 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../tests/fuzz/case.rs"]
 mod case;
 
+#[allow(dead_code, reason = "tests use more of it")]
+#[path = "../../tests/common"]
 mod common {
-    #[path = "../../../tests/common/request.rs"]
     pub mod request;
 }
 

@@ -11,5 +11,7 @@ mod values;
 
 pub use element::{DType, UnknownType};
 pub use error::{Error, Result};
+pub(crate) use values::element_count;
+#[cfg(feature = "ort")]
+pub(crate) use values::for_each_type;
 pub use values::{Data, Tensor};
-pub(crate) use values::{element_count, for_each_type};
