@@ -201,7 +201,7 @@ fn words(stage: Stage) -> &'static str {
         Stage::Rewrite => "removing channels",
         Stage::Write => "writing",
         Stage::Verify => "verifying",
-        Stage::Recover => "refitting layers",
+        Stage::Recover => "recovering accuracy",
         Stage::Measure => "measuring latency",
         Stage::Commit => "putting the file in place",
         Stage::Open => "opening the models",

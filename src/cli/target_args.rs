@@ -3,7 +3,7 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 
-use onnx_prune::planning::targets::{self, Goal, Speedup, Targets};
+use onnx_prune::planning::targets::{self, Goal, Setting, Speedup, Targets};
 use onnx_prune::planning::{Keep, Target};
 
 /// The group of all options that name a target.
@@ -24,7 +24,7 @@ impl TargetArgs {
 
     /// Whether a target was given by its option.
     pub fn has(&self, target: &dyn Target) -> bool {
-        self.goals.iter().any(|g| g.target.option() == target.option())
+        self.goals.iter().any(|g| g.target.setting() == target.setting())
     }
 
     /// What is to be kept.
@@ -35,18 +35,18 @@ impl TargetArgs {
 
 /// Names of all options, for a message where none was given.
 pub fn choices() -> String {
-    let mut names: Vec<String> = targets::options().map(|t| format!("--{}", t.option())).collect();
+    let mut names: Vec<String> = targets::settings().map(|s| format!("--{}", s.option)).collect();
     names.extend(keeps().into_iter().map(|k| format!("--{}", k.name)));
     let last = names.pop().unwrap_or_default();
     format!("{} or {last}", names.join(", "))
 }
 
-fn option(target: &'static dyn Target) -> Arg {
-    let name = target.option();
+fn option(setting: &'static Setting) -> Arg {
+    let name = setting.option;
     Arg::new(name)
         .long(name)
-        .value_name(target.value_name())
-        .help(target.help())
+        .value_name(setting.value)
+        .help(setting.help)
         .value_parser(ValueParser::new(move |text: &str| targets::parse(name, text)))
         .allow_negative_numbers(true)
 }
@@ -81,8 +81,8 @@ fn keeps() -> Vec<KeepOption> {
 
 impl Args for TargetArgs {
     fn augment_args(command: Command) -> Command {
-        let group = ArgGroup::new(GROUP).multiple(true).args(targets::options().map(|t| t.option()));
-        let mut command = command.args(targets::options().map(option)).group(group);
+        let group = ArgGroup::new(GROUP).multiple(true).args(targets::settings().map(|s| s.option));
+        let mut command = command.args(targets::settings().map(option)).group(group);
         for KeepOption { name, help, parse } in keeps() {
             let others = keeps().into_iter().map(|k| k.name).filter(|other| *other != name);
             let arg = Arg::new(name)
@@ -106,7 +106,7 @@ impl Args for TargetArgs {
 
 impl FromArgMatches for TargetArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let goals = targets::options().filter_map(|t| matches.get_one::<Goal>(t.option()).copied()).collect();
+        let goals = targets::settings().filter_map(|s| matches.get_one::<Goal>(s.option).copied()).collect();
         let keep = keeps().into_iter().find_map(|k| matches.get_one::<Keep>(k.name).copied());
         Ok(TargetArgs { goals, keep })
     }

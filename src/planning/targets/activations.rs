@@ -1,12 +1,14 @@
 //! The target of activation memory, as a share or in bytes.
 
 use super::read::bytes;
-use super::{Basis, Target, share};
+use super::{Basis, Setting, Target, share};
 
-const OPTION: &str = "activation-memory";
-const VALUE: &str = "SIZE|SHARE";
-const HELP: &str = "Live activations take at most this, as in 10MB or 50%";
-const EXPECTS: &str = "give a share or a size, as in 50% or 10MB";
+const SETTING: Setting = Setting {
+    option: "activation-memory",
+    value: "SIZE|SHARE",
+    help: "Live activations take at most this, as in 10MB or 50%",
+    expects: "give a share or a size, as in 50% or 10MB",
+};
 
 /// The share of the original's live activations, at the peak.
 pub struct ActivationShare;
@@ -28,20 +30,8 @@ impl Target for ActivationShare {
         "activation-share"
     }
 
-    fn option(&self) -> &'static str {
-        OPTION
-    }
-
-    fn value_name(&self) -> &'static str {
-        VALUE
-    }
-
-    fn help(&self) -> &'static str {
-        HELP
-    }
-
-    fn expects(&self) -> &'static str {
-        EXPECTS
+    fn setting(&self) -> &'static Setting {
+        &SETTING
     }
 
     fn parse(&self, text: &str) -> Option<f64> {
@@ -78,20 +68,8 @@ impl Target for ActivationBytes {
         "activations"
     }
 
-    fn option(&self) -> &'static str {
-        OPTION
-    }
-
-    fn value_name(&self) -> &'static str {
-        VALUE
-    }
-
-    fn help(&self) -> &'static str {
-        HELP
-    }
-
-    fn expects(&self) -> &'static str {
-        EXPECTS
+    fn setting(&self) -> &'static Setting {
+        &SETTING
     }
 
     fn parse(&self, text: &str) -> Option<f64> {

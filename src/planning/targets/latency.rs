@@ -1,16 +1,18 @@
 //! The latency target, as a factor or as a time.
 
 use super::read::{factor, number};
-use super::{Basis, Target, Timed};
+use super::{Basis, Setting, Target, Timed};
 use crate::runtime::latency::Pair;
 
 /// A measured ratio this far below the target still confirms it, if the interval around it reaches the target.
 const DOUBT: f64 = 0.98;
 
-const OPTION: &str = "latency";
-const VALUE: &str = "TIME|FACTOR";
-const HELP: &str = "A run takes at most this, as in 5ms, or is so many times faster, as in 2x: measured";
-const EXPECTS: &str = "give a factor above 1 or a time, as in 2x or 5ms";
+const SETTING: Setting = Setting {
+    option: "latency",
+    value: "TIME|FACTOR",
+    help: "A run takes at most this, as in 5ms, or is so many times faster, as in 2x: measured",
+    expects: "give a factor above 1 or a time, as in 2x or 5ms",
+};
 
 /// Time of the original / time of the pruned model.
 pub struct TimeFactor;
@@ -35,20 +37,8 @@ impl Target for TimeFactor {
         "latency"
     }
 
-    fn option(&self) -> &'static str {
-        OPTION
-    }
-
-    fn value_name(&self) -> &'static str {
-        VALUE
-    }
-
-    fn help(&self) -> &'static str {
-        HELP
-    }
-
-    fn expects(&self) -> &'static str {
-        EXPECTS
+    fn setting(&self) -> &'static Setting {
+        &SETTING
     }
 
     fn parse(&self, text: &str) -> Option<f64> {
@@ -107,20 +97,8 @@ impl Target for Milliseconds {
         "milliseconds"
     }
 
-    fn option(&self) -> &'static str {
-        OPTION
-    }
-
-    fn value_name(&self) -> &'static str {
-        VALUE
-    }
-
-    fn help(&self) -> &'static str {
-        HELP
-    }
-
-    fn expects(&self) -> &'static str {
-        EXPECTS
+    fn setting(&self) -> &'static Setting {
+        &SETTING
     }
 
     fn parse(&self, text: &str) -> Option<f64> {

@@ -34,24 +34,26 @@ pub fn targets() -> &'static [&'static dyn Target] {
     &[&Speedup, &Params, &Size, &Ratio, &TimeFactor, &Milliseconds, &ActivationShare, &ActivationBytes]
 }
 
+/// How a wanted value is given; targets may share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Option on the command line, without dashes.
+    pub option: &'static str,
+    /// What stands for the value in the help of the option.
+    pub value: &'static str,
+    /// Help of the option.
+    pub help: &'static str,
+    /// What to give, where a value cannot be read: `give a factor above 1, as in 2x`.
+    pub expects: &'static str,
+}
+
 /// A figure of the model that pruning brings to a wanted value. Figures are f64, in the unit that the target names.
 pub trait Target: Sync {
     /// Key in reports; no two targets have the same.
     fn key(&self) -> &'static str;
 
-    /// Option on the command line, without dashes.
-    fn option(&self) -> &'static str {
-        self.key()
-    }
-
-    /// What stands for the value in the help of the option.
-    fn value_name(&self) -> &'static str;
-
-    /// Help of the option.
-    fn help(&self) -> &'static str;
-
-    /// What to give, where a value cannot be read: `give a factor above 1, as in 2x`.
-    fn expects(&self) -> &'static str;
+    /// How a wanted value is given.
+    fn setting(&self) -> &'static Setting;
 
     /// Reads a wanted value.
     fn parse(&self, text: &str) -> Option<f64>;
@@ -146,10 +148,13 @@ pub fn find(key: &str) -> Option<&'static dyn Target> {
     targets().iter().copied().find(|t| t.key() == key)
 }
 
-/// Options on the command line, each once, with the first target that it stands for.
-pub fn options() -> impl Iterator<Item = &'static dyn Target> {
+/// Settings, each once, in the order of their targets.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
     let all = targets();
-    all.iter().enumerate().filter(|(i, t)| all[..*i].iter().all(|u| u.option() != t.option())).map(|(_, t)| *t)
+    all.iter()
+        .enumerate()
+        .filter(|(i, t)| all[..*i].iter().all(|u| u.setting() != t.setting()))
+        .map(|(_, t)| t.setting())
 }
 
 /// Reads the value of a target's option: `parse("latency", "5ms")`.
@@ -157,8 +162,8 @@ pub fn options() -> impl Iterator<Item = &'static dyn Target> {
 /// # Errors
 /// [`Error::Target`] where no target with that option takes the value.
 pub fn parse(option: &str, text: &str) -> Result<Goal, Error> {
-    let mut own = targets().iter().copied().filter(|t| t.option() == option).peekable();
-    let why = own.peek().map_or("there is no such target", |t| t.expects());
+    let mut own = targets().iter().copied().filter(|t| t.setting().option == option).peekable();
+    let why = own.peek().map_or("there is no such target", |t| t.setting().expects);
     own.find_map(|t| Some(Goal::new(t, t.parse(text)?)))
         .ok_or_else(|| Error::Target { target: format!("'{text}'"), why: why.to_owned() })
 }
@@ -219,12 +224,12 @@ mod tests {
     fn keys_are_unique_and_options_agree() {
         for (i, t) in targets().iter().enumerate() {
             assert!(targets()[..i].iter().all(|u| u.key() != t.key()), "{}", t.key());
-            for u in targets().iter().filter(|u| u.option() == t.option()) {
-                let of = |t: &dyn Target| (t.value_name(), t.help(), t.expects());
-                assert_eq!(of(*t), of(*u), "--{}", t.option());
-            }
         }
-        let names: Vec<&str> = options().map(|t| t.option()).collect();
+        let mut names: Vec<&str> = settings().map(|s| s.option).collect();
         assert_eq!(names, ["speedup", "params", "size", "ratio", "latency", "activation-memory"]);
+        // One option is one setting.
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), settings().count());
     }
 }

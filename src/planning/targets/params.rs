@@ -1,6 +1,6 @@
 //! The params target.
 
-use super::{Basis, Target, share};
+use super::{Basis, Setting, Target, share};
 
 /// The share of the parameters that stays.
 pub struct Params;
@@ -10,16 +10,13 @@ impl Target for Params {
         "params"
     }
 
-    fn value_name(&self) -> &'static str {
-        "SHARE"
-    }
-
-    fn help(&self) -> &'static str {
-        "At most this share of the parameters stays, as in 50% or 0.5"
-    }
-
-    fn expects(&self) -> &'static str {
-        "give a share between 0 and 1, as in 50% or 0.5"
+    fn setting(&self) -> &'static Setting {
+        &Setting {
+            option: "params",
+            value: "SHARE",
+            help: "At most this share of the parameters stays, as in 50% or 0.5",
+            expects: "give a share between 0 and 1, as in 50% or 0.5",
+        }
     }
 
     fn parse(&self, text: &str) -> Option<f64> {

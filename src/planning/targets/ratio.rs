@@ -1,6 +1,6 @@
 //! The ratio target.
 
-use super::{Basis, Target, share};
+use super::{Basis, Setting, Target, share};
 
 /// The share of the prunable channels that goes.
 pub struct Ratio;
@@ -10,16 +10,13 @@ impl Target for Ratio {
         "ratio"
     }
 
-    fn value_name(&self) -> &'static str {
-        "SHARE"
-    }
-
-    fn help(&self) -> &'static str {
-        "At least this share of the prunable channels goes, as in 50% or 0.5"
-    }
-
-    fn expects(&self) -> &'static str {
-        "give a share between 0 and 1, as in 0.5 or 50%"
+    fn setting(&self) -> &'static Setting {
+        &Setting {
+            option: "ratio",
+            value: "SHARE",
+            help: "At least this share of the prunable channels goes, as in 50% or 0.5",
+            expects: "give a share between 0 and 1, as in 0.5 or 50%",
+        }
     }
 
     fn parse(&self, text: &str) -> Option<f64> {

@@ -1,7 +1,7 @@
 //! The size target.
 
 use super::read::bytes;
-use super::{Basis, Target};
+use super::{Basis, Setting, Target};
 
 /// Bytes of the file, with its external data.
 pub struct Size;
@@ -11,16 +11,13 @@ impl Target for Size {
         "size"
     }
 
-    fn value_name(&self) -> &'static str {
-        "SIZE"
-    }
-
-    fn help(&self) -> &'static str {
-        "The file takes at most this, as in 10MB or 1.5GiB"
-    }
-
-    fn expects(&self) -> &'static str {
-        "give a size, as in 10MB"
+    fn setting(&self) -> &'static Setting {
+        &Setting {
+            option: "size",
+            value: "SIZE",
+            help: "The file takes at most this, as in 10MB or 1.5GiB",
+            expects: "give a size, as in 10MB",
+        }
     }
 
     fn parse(&self, text: &str) -> Option<f64> {

@@ -1,7 +1,7 @@
 //! The speedup target.
 
 use super::read::factor;
-use super::{Basis, Target};
+use super::{Basis, Setting, Target};
 use crate::algebra::Cost;
 use crate::analysis::Analysis;
 
@@ -13,16 +13,13 @@ impl Target for Speedup {
         "speedup"
     }
 
-    fn value_name(&self) -> &'static str {
-        "FACTOR"
-    }
-
-    fn help(&self) -> &'static str {
-        "MACs before / MACs after is at least this"
-    }
-
-    fn expects(&self) -> &'static str {
-        "give a factor above 1, as in 2x"
+    fn setting(&self) -> &'static Setting {
+        &Setting {
+            option: "speedup",
+            value: "FACTOR",
+            help: "MACs before / MACs after is at least this",
+            expects: "give a factor above 1, as in 2x",
+        }
     }
 
     fn parse(&self, text: &str) -> Option<f64> {
