@@ -5,9 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may stop at any error")]
 
+#[path = "common/images.rs"]
+mod images;
+
 use std::path::Path;
 use std::time::Instant;
 
+use images::photograph;
 use libjpeg_turbo_rs::{PixelFormat, Subsampling};
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -31,20 +35,6 @@ fn zune(file: &[u8]) -> Vec<u8> {
 
 fn plain(file: &[u8]) -> Vec<u8> {
     jpeg_decoder::Decoder::new(file).decode().unwrap()
-}
-
-/// A photograph-like image: waves, edges and a little noise.
-fn made(width: usize, height: usize, how: Subsampling, seed: usize) -> Vec<u8> {
-    let value = |i: usize| {
-        let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
-        let (fx, fy) = (x as f32 / width as f32, y as f32 / height as f32);
-        let wave = (fx * (9.0 + c as f32) + seed as f32).sin() * (fy * 7.0).cos() * 70.0;
-        let edge = if (x * 5 / width + y * 3 / height + seed).is_multiple_of(2) { 30.0 } else { 0.0 };
-        let noise = (i.wrapping_mul(2_654_435_761) >> 13) % 17;
-        (110.0 + wave + edge + noise as f32) as u8
-    };
-    let pixels: Vec<u8> = (0..width * height * 3).map(value).collect();
-    libjpeg_turbo_rs::compress(&pixels, width, height, PixelFormat::Rgb, 90, how).unwrap()
 }
 
 fn read(folder: &Path, files: &mut Vec<Vec<u8>>) {
@@ -106,7 +96,7 @@ fn main() {
     }
     for (what, how) in [("4:4:4", Subsampling::S444), ("4:2:2", Subsampling::S422), ("4:2:0", Subsampling::S420)] {
         for (width, height, n) in [(32, 32, 1000), (500, 375, 50)] {
-            let files: Vec<Vec<u8>> = (0..n).map(|seed| made(width, height, how, seed)).collect();
+            let files: Vec<Vec<u8>> = (0..n).map(|seed| photograph(width, height, how, seed)).collect();
             compare(&format!("{width}x{height}, {what}"), &files);
         }
     }

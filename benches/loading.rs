@@ -6,10 +6,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may stop at any error")]
 
+#[path = "common/images.rs"]
+mod images;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use libjpeg_turbo_rs::{PixelFormat, Subsampling};
+use images::photograph;
+use libjpeg_turbo_rs::Subsampling;
 use onnx_prune::data::{self, Content, Loader, LoaderOptions, OpenOptions, Preprocess, Purpose};
 use onnx_prune::onnx::DType;
 use onnx_prune::runtime::{Dim, IoInfo};
@@ -30,24 +34,10 @@ fn timed(what: &str, work: impl FnOnce() -> usize) {
     println!("{what:44} {:9.0} /s wall {:9.0} /s of one core", n / wall, n / used);
 }
 
-/// A photograph-like image: waves, edges and a little noise.
-fn image(width: usize, height: usize, seed: usize) -> Vec<u8> {
-    let value = |i: usize| {
-        let (x, y, c) = (i / 3 % width, i / 3 / width, i % 3);
-        let (fx, fy) = (x as f32 / width as f32, y as f32 / height as f32);
-        let wave = (fx * (9.0 + c as f32) + seed as f32).sin() * (fy * 7.0).cos() * 70.0;
-        let edge = if (x * 5 / width + y * 3 / height + seed).is_multiple_of(2) { 30.0 } else { 0.0 };
-        let noise = (i.wrapping_mul(2_654_435_761) >> 13) % 17;
-        (110.0 + wave + edge + noise as f32) as u8
-    };
-    let pixels: Vec<u8> = (0..width * height * 3).map(value).collect();
-    libjpeg_turbo_rs::compress(&pixels, width, height, PixelFormat::Rgb, 90, Subsampling::S420).unwrap()
-}
-
 fn made(path: &Path, count: usize, width: usize, height: usize) {
     let mut archive = tar::Builder::new(std::fs::File::create(path).unwrap());
     for i in 0..count {
-        let file = image(width, height, i % 50);
+        let file = photograph(width, height, Subsampling::S420, i % 50);
         let mut header = tar::Header::new_gnu();
         header.set_size(file.len() as u64);
         archive.append_data(&mut header, format!("train/{}/{i}.jpg", i % 10), file.as_slice()).unwrap();

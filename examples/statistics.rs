@@ -100,9 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .items
             .iter()
             .filter(|i| i.role == Role::In)
-            .map(|i| {
-                json!([a.graph.name(a.variants[i.variant].tensor), i.channel.iter().map(position).collect::<Vec<_>>()])
-            })
+            .map(|i| json!([a.graph.name(a.views[i.view].tensor), i.channel.iter().map(position).collect::<Vec<_>>()]))
             .collect();
         groups.push(json!({
             "name": group.name, "channels": group.size, "gram": shares[g].get(SHARES), "ranks": ranks[g].get(RANKS),

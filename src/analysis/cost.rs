@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::activations::ActivationCost;
 use super::facts::Facts;
 use super::graph::{Graph, NodeId};
-use super::groups::{Group, Variants};
+use super::groups::{Group, Views};
 use super::relations::Relations;
 use super::storage::Storage;
 use crate::algebra::{Atom, Bindings, Cost, Monomial, Term};
@@ -32,7 +32,7 @@ impl Costs {
         graph: &Graph,
         facts: &Facts,
         relations: &Relations,
-        variants: &Variants,
+        views: &Views,
         groups: &[Group],
         bindings: &Bindings,
         warnings: &mut Vec<String>,
@@ -70,7 +70,7 @@ impl Costs {
             macs: compile(&macs).unwrap_or_default(),
             mac_nodes,
             uncounted,
-            storage: Storage::build(graph, relations, variants, groups, &index, &compile),
+            storage: Storage::build(graph, relations, views, groups, &index, &compile),
             activations: ActivationCost::build(graph, facts, relations, &compile),
         }
     }

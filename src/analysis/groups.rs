@@ -13,13 +13,13 @@ use crate::ops::Role;
 
 id! {
     /// A constant with axes that some of its uses share.
-    VariantId
+    ViewId
 }
 
-/// The variants of a model.
-pub type Variants = IdVec<VariantId, WeightView>;
+/// The views of a model.
+pub type Views = IdVec<ViewId, WeightView>;
 
-/// A constant together with the axes it has at some of its uses. Uses whose axes agree share one variant.
+/// A constant together with the axes it has at some of its uses. Uses whose axes agree share one view.
 #[derive(Clone, Debug)]
 pub struct WeightView {
     /// The constant.
@@ -45,7 +45,7 @@ impl WeightView {
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The constant, with its axes here.
-    pub variant: VariantId,
+    pub view: ViewId,
     /// Axis.
     pub axis: usize,
     /// What the axis does there.
@@ -89,13 +89,13 @@ pub struct Frozen {
 /// Positions of axes that groups may spell out, beside as many as there are elements of weights.
 const MAX_SPELLED: usize = 8 << 20;
 
-/// Reads the variants, groups and frozen axes off the relations.
-pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Variants, Vec<Group>, Vec<Frozen>)> {
-    let variants = variants(graph, facts, relations);
+/// Reads the views, groups and frozen axes off the relations.
+pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(Views, Vec<Group>, Vec<Frozen>)> {
+    let views = views(graph, facts, relations);
     let terms = &relations.terms;
-    let mut atoms: BTreeMap<Atom, Vec<(VariantId, usize)>> = BTreeMap::new();
-    for (v, variant) in variants.enumerate() {
-        for (axis, &t) in variant.axes.iter().enumerate() {
+    let mut atoms: BTreeMap<Atom, Vec<(ViewId, usize)>> = BTreeMap::new();
+    for (v, view) in views.enumerate() {
+        for (axis, &t) in view.axes.iter().enumerate() {
             let mut leaves = terms.leaves(t);
             leaves.sort_unstable();
             leaves.dedup();
@@ -107,7 +107,7 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
     // A map from positions to channels is as long as its axis, for each of the groups on it.
     let positions = |t: &Term| terms.size(*t).known().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     let elements = |v: &WeightView| v.axes.iter().map(positions).fold(1usize, usize::saturating_mul);
-    let budget = variants.iter().map(elements).fold(MAX_SPELLED, usize::saturating_add);
+    let budget = views.iter().map(elements).fold(MAX_SPELLED, usize::saturating_add);
     let mut spelled = 0usize;
     let (mut groups, mut frozen) = (Vec::new(), Vec::new());
     let mut names: HashMap<String, usize> = HashMap::new();
@@ -116,9 +116,9 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             continue;
         };
         let flags = terms.flags(atom);
-        let place = |(v, axis): &(VariantId, usize)| (graph.weight_name(variants[*v].tensor).to_owned(), *axis);
+        let place = |(v, axis): &(ViewId, usize)| (graph.weight_name(views[*v].tensor).to_owned(), *axis);
         let mut stays = |kind: &'static str, at: String| {
-            let scored = places.iter().any(|(v, a)| variants[*v].roles[*a].is_scored());
+            let scored = places.iter().any(|(v, a)| views[*v].roles[*a].is_scored());
             if scored {
                 frozen.push(Frozen { size, places: places.iter().map(place).collect(), kind, at });
             }
@@ -131,42 +131,42 @@ pub fn collect(graph: &Graph, facts: &Facts, relations: &Relations) -> Result<(V
             stays("no weight produces it", String::new());
             continue;
         }
-        spelled = places.iter().fold(spelled, |n, (v, a)| n.saturating_add(positions(&variants[*v].axes[*a])));
+        spelled = places.iter().fold(spelled, |n, (v, a)| n.saturating_add(positions(&views[*v].axes[*a])));
         if spelled > budget {
             stays("axis of too many parts", String::new());
             continue;
         }
         let items: Option<Vec<Item>> = places
             .iter()
-            .map(|&(variant, axis)| {
-                let role = variants[variant].roles[axis];
-                let channel = terms.channel_map(variants[variant].axes[axis], atom)?;
-                Some(Item { variant, axis, role, channel })
+            .map(|&(view, axis)| {
+                let role = views[view].roles[axis];
+                let channel = terms.channel_map(views[view].axes[axis], atom)?;
+                Some(Item { view, axis, role, channel })
             })
             .collect();
         let Some(items) = items else {
             stays("twice on one axis", String::new());
             continue;
         };
-        let base = name(graph, &variants, &items);
+        let base = name(graph, &views, &items);
         let n = names.entry(base.clone()).or_insert(0);
         *n += 1;
         let name = if *n == 1 { base } else { format!("{base}#{n}") };
-        let structure = structure(&variants, &items, facts);
+        let structure = structure(&views, &items, facts);
         groups.push(Group { atom, name, size, kind: AxisKind::Conv, flags, items, structure });
     }
-    kinds::assign(&mut groups, &variants, relations);
+    kinds::assign(&mut groups, &views, relations);
     // The order of the file, so that lists and ties read naturally.
-    groups.sort_by_key(|g| g.items.iter().map(|i| variants[i.variant].uses[0]).min());
-    Ok((variants, groups, frozen))
+    groups.sort_by_key(|g| g.items.iter().map(|i| views[i.view].uses[0]).min());
+    Ok((views, groups, frozen))
 }
 
-fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Variants {
+fn views(graph: &Graph, facts: &Facts, relations: &Relations) -> Views {
     let terms = &relations.terms;
     // A table that is looked up and one that is multiplied with say different things of a channel.
     type Signature = (TensorId, Vec<Vec<Term>>, Option<Quantization>, bool);
-    let mut index: HashMap<Signature, VariantId> = HashMap::new();
-    let mut variants = Variants::new();
+    let mut index: HashMap<Signature, ViewId> = HashMap::new();
+    let mut views = Views::new();
     for (node, inputs) in graph.inputs.enumerate() {
         for (input, id) in inputs.iter().enumerate() {
             let (Some(id), Some(axes)) = (*id, relations.uses[node].get(input).cloned().flatten()) else { continue };
@@ -182,35 +182,35 @@ fn variants(graph: &Graph, facts: &Facts, relations: &Relations) -> Variants {
             let looked_up = (0..axes.len()).any(|axis| role(axis) == Some(Role::Embedding));
             let v = *index.entry((tensor, signature, quantized, looked_up)).or_insert_with(|| {
                 let roles = vec![Role::Carried; axes.len()];
-                variants.push(WeightView { tensor, axes, uses: Vec::new(), roles, quantized })
+                views.push(WeightView { tensor, axes, uses: Vec::new(), roles, quantized })
             });
-            variants[v].uses.push(at);
-            for axis in 0..variants[v].roles.len() {
+            views[v].uses.push(at);
+            for axis in 0..views[v].roles.len() {
                 if let Some(role) = role(axis) {
-                    variants[v].roles[axis] = variants[v].roles[axis].min(role);
+                    views[v].roles[axis] = views[v].roles[axis].min(role);
                 }
             }
         }
     }
-    variants
+    views
 }
 
 /// The first weight that writes the channels, with the axis where that is not the first.
-fn name(graph: &Graph, variants: &Variants, items: &[Item]) -> String {
+fn name(graph: &Graph, views: &Views, items: &[Item]) -> String {
     let first = items.iter().min_by_key(|i| {
         let rank = if matches!(i.role, Role::Out | Role::Embedding) { 0 } else { 1 };
-        (rank, variants[i.variant].uses[0])
+        (rank, views[i.view].uses[0])
     });
-    first.map_or_else(String::new, |i| graph.weight_name(variants[i.variant].tensor).to_owned())
+    first.map_or_else(String::new, |i| graph.weight_name(views[i.view].tensor).to_owned())
 }
 
 /// Roles, ranks and kernel sizes of the items, sorted: equal for groups that sit in the network alike.
-fn structure(variants: &Variants, items: &[Item], facts: &Facts) -> String {
+fn structure(views: &Views, items: &[Item], facts: &Facts) -> String {
     let mut parts: Vec<String> = items
         .iter()
         .filter(|i| i.role.is_scored())
         .map(|i| {
-            let shape = facts.tensors[variants[i.variant].tensor].known_shape().unwrap_or_default();
+            let shape = facts.tensors[views[i.view].tensor].known_shape().unwrap_or_default();
             let kernel: Vec<String> = shape.iter().skip(2).map(usize::to_string).collect();
             format!("{:?}@{}of{}[{}]", i.role, i.axis, shape.len(), kernel.join("x"))
         })

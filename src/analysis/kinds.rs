@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::groups::{Group, Variants};
+use super::groups::{Group, Views};
 use super::relations::Relations;
 use crate::algebra::{Atom, Flags, Term, Terms};
 use crate::ops::Role;
@@ -105,9 +105,9 @@ impl FromStr for AxisKind {
 }
 
 /// Gives each group its kind.
-pub(super) fn assign(groups: &mut [Group], variants: &Variants, relations: &Relations) {
+pub(super) fn assign(groups: &mut [Group], views: &Views, relations: &Relations) {
     let terms = &relations.terms;
-    let beside = Beside::heads(variants, terms);
+    let beside = Beside::heads(views, terms);
     for g in groups.iter_mut() {
         let Flags { distribution, batched, compared, separate, convolved, added, normalized, .. } = g.flags;
         g.kind = if separate && !batched {
@@ -143,9 +143,9 @@ struct Beside {
 }
 
 impl Beside {
-    fn heads(variants: &Variants, terms: &Terms) -> Beside {
+    fn heads(views: &Views, terms: &Terms) -> Beside {
         let mut out = Beside::default();
-        for v in variants {
+        for v in views {
             for t in &v.axes {
                 for part in terms.segments(*t) {
                     out.look_at(&terms.factors(part), terms);

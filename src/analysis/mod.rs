@@ -23,7 +23,7 @@ pub use cost::Costs;
 pub use error::{Error, Result};
 pub use facts::{Facts, infer_one, of_constant};
 pub use graph::{Constant, Folded, Graph, NodeId, PerNode, PerTensor, Scope, TensorId, TensorOrigin};
-pub use groups::{Frozen, Group, Item, VariantId, Variants, WeightView};
+pub use groups::{Frozen, Group, Item, ViewId, Views, WeightView};
 pub use kinds::{AxisKind, UnknownKind};
 pub use ladder::{is_derived, others as other_sizes, settled};
 pub use ranges::whole_numbers;
@@ -56,7 +56,7 @@ pub struct Analysis {
     /// Axis terms and the roles of weight axes.
     pub relations: Relations,
     /// The distinct copies of weights that pruning may tell apart.
-    pub variants: Variants,
+    pub views: Views,
     /// What can shrink.
     pub groups: Vec<Group>,
     /// What cannot, and why.
@@ -87,10 +87,10 @@ impl Analysis {
         warnings.extend(fold::fold(&mut graph, &facts));
         let relations = Relations::build(&graph, &facts, sharing);
         warnings.extend(relations.warnings());
-        let (variants, groups, frozen) = groups::collect(&graph, &facts, &relations)?;
-        let costs = Costs::build(&graph, &facts, &relations, &variants, &groups, &bindings, &mut warnings);
+        let (views, groups, frozen) = groups::collect(&graph, &facts, &relations)?;
+        let costs = Costs::build(&graph, &facts, &relations, &views, &groups, &bindings, &mut warnings);
         facts.bindings = bindings;
-        Ok(Analysis { graph, facts, relations, variants, groups, frozen, costs, warnings })
+        Ok(Analysis { graph, facts, relations, views, groups, frozen, costs, warnings })
     }
 
     /// Freezes groups for these reasons; gives for each group that is left its old index.
@@ -102,11 +102,11 @@ impl Analysis {
         }
         let old: Vec<Atom> = self.groups.iter().map(|g| g.atom).collect();
         let Analysis { graph, facts, relations, .. } = &*self;
-        let (variants, groups, frozen) = groups::collect(graph, facts, relations)?;
+        let (views, groups, frozen) = groups::collect(graph, facts, relations)?;
         let bindings = &facts.bindings;
-        let costs = Costs::build(graph, facts, relations, &variants, &groups, bindings, &mut Vec::new());
+        let costs = Costs::build(graph, facts, relations, &views, &groups, bindings, &mut Vec::new());
         let left = groups.iter().filter_map(|g| old.iter().position(|a| *a == g.atom)).collect();
-        (self.variants, self.groups, self.frozen, self.costs) = (variants, groups, frozen, costs);
+        (self.views, self.groups, self.frozen, self.costs) = (views, groups, frozen, costs);
         Ok(left)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::graph::{Graph, PerTensor, TensorId, TensorOrigin};
-use super::groups::{Group, Variants};
+use super::groups::{Group, Views};
 use super::relations::{Relations, Use};
 use crate::algebra::{Atom, Cost, Monomial, Term};
 use crate::onnx::proto::{GraphProto, ModelProto, TensorProto};
@@ -82,7 +82,7 @@ struct Tensor {
     readers: Vec<usize>,
 }
 
-/// A variant of a tensor, stored once it is cut.
+/// A view of a tensor, stored once it is cut.
 #[derive(Clone, Debug)]
 struct Copy {
     elements: Cost,
@@ -110,12 +110,12 @@ impl Storage {
     pub fn build(
         graph: &Graph,
         relations: &Relations,
-        variants: &Variants,
+        views: &Views,
         groups: &[Group],
         index: &dyn Fn(Atom) -> Option<usize>,
         compile: &dyn Fn(&[Monomial]) -> Option<Cost>,
     ) -> Storage {
-        let pinned = pinned(graph, variants);
+        let pinned = pinned(graph, views);
         let mut out = Storage {
             whole: count(&graph.model.proto),
             full: groups.iter().map(|g| g.size).collect(),
@@ -125,26 +125,25 @@ impl Storage {
         let mut readers: PerTensor<Vec<usize>> = graph.per_tensor(Vec::new());
         let mut regions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut first: HashMap<(TensorId, Vec<Vec<StoredPart>>), usize> = HashMap::new();
-        for variant in variants {
+        for view in views {
             // Uses that lose the same positions read one copy.
             let part = |atom: Atom| {
                 index(atom).map_or_else(|| StoredPart::Whole(relations.terms.size(atom).known()), StoredPart::Of)
             };
             let parts = |t: &Term| relations.terms.leaves(*t).into_iter().map(part).collect();
-            let v =
-                *first.entry((variant.tensor, variant.axes.iter().map(parts).collect())).or_insert(out.copies.len());
+            let v = *first.entry((view.tensor, view.axes.iter().map(parts).collect())).or_insert(out.copies.len());
             if v < out.copies.len() {
                 continue;
             }
-            let unit = unit(graph, variant.tensor);
+            let unit = unit(graph, view.tensor);
             let mut of: Vec<usize> =
-                variant.axes.iter().flat_map(|t| relations.terms.leaves(*t)).filter_map(index).collect();
+                view.axes.iter().flat_map(|t| relations.terms.leaves(*t)).filter_map(index).collect();
             of.sort_unstable();
             of.dedup();
-            let elements = compile(&[Monomial { coefficient: 1.0, axes: variant.axes.clone() }]).unwrap_or_default();
+            let elements = compile(&[Monomial { coefficient: 1.0, axes: view.axes.clone() }]).unwrap_or_default();
             out.copies.push(Copy { elements, unit, groups: of });
-            readers[variant.tensor].push(v);
-            if let Some(how) = graph.folded.get(&variant.tensor) {
+            readers[view.tensor].push(v);
+            if let Some(how) = graph.folded.get(&view.tensor) {
                 how.sources.iter().for_each(|id| readers[*id].push(v));
                 regions.entry(how.region).or_default().push(v);
             }
@@ -200,9 +199,9 @@ fn unit(graph: &Graph, id: TensorId) -> StoredWeights {
 
 /// Tensors that something reads that cannot follow a cut: a subgraph that is not walked, the caller, a node whose axes
 /// are unknown, a use that holds no weights.
-fn pinned(graph: &Graph, variants: &Variants) -> PerTensor<bool> {
+fn pinned(graph: &Graph, views: &Views) -> PerTensor<bool> {
     let mut out = graph.per_tensor(false);
-    let follows: HashSet<Use> = variants.iter().flat_map(|v| &v.uses).copied().collect();
+    let follows: HashSet<Use> = views.iter().flat_map(|v| &v.uses).copied().collect();
     let own = |id: TensorId| graph.holder(id).unwrap_or(id);
     let outputs = graph.proto().output.iter().filter_map(|v| graph.id(v.name()));
     graph.captured.iter().flatten().copied().chain(outputs).for_each(|id| out[own(id)] = true);

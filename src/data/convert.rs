@@ -94,9 +94,9 @@ pub(super) fn row(tensor: &Tensor, index: usize) -> Option<Tensor> {
     let size = tensor.len().checked_div(*count)?;
     let range = index.checked_mul(size)?..index.checked_add(1)?.checked_mul(size)?;
     macro_rules! cut {
-        ($($variant:ident),*) => {
+        ($($view:ident),*) => {
             match tensor.data() {
-                $(Data::$variant(v) => Data::$variant(v.get(range)?.to_vec()),)*
+                $(Data::$view(v) => Data::$view(v.get(range)?.to_vec()),)*
             }
         };
     }
@@ -118,16 +118,16 @@ pub(super) fn stack(tensors: Vec<Tensor>, rows: usize) -> Result<Tensor, String>
     let last = parts.last().cloned();
     parts.extend(last.into_iter().cycle().take(count - parts.len()));
     macro_rules! join {
-        ($($variant:ident),*) => {
+        ($($view:ident),*) => {
             match parts.first() {
-                $(Some(Data::$variant(v)) => {
+                $(Some(Data::$view(v)) => {
                     let mut all = Vec::with_capacity(v.len() * count);
                     for part in &parts {
-                        if let Data::$variant(v) = part {
+                        if let Data::$view(v) = part {
                             all.extend_from_slice(v);
                         }
                     }
-                    Data::$variant(all)
+                    Data::$view(all)
                 })*
                 _ => return Err("nothing to stack".into()),
             }

@@ -94,7 +94,7 @@ fn heaviest(a: &Analysis) -> Option<(&str, &str, Option<f64>)> {
         *of_node.entry(*node).or_default() += a.costs.macs.eval_product(k, &full);
     }
     let mut readers: HashMap<&str, BTreeSet<NodeId>> = HashMap::new();
-    for v in &a.variants {
+    for v in &a.views {
         readers.entry(a.graph.name(v.tensor)).or_default().extend(v.uses.iter().map(|u| u.node));
     }
     let mut nodes: BTreeMap<(&str, &str), BTreeSet<NodeId>> = BTreeMap::new();

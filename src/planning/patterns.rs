@@ -15,7 +15,7 @@ pub fn glob(pattern: &str) -> Result<GlobMatcher> {
 
 /// What patterns are matched against: the group's name, the names of its initializers and of the nodes that use them.
 pub fn names<'a>(a: &'a Analysis, g: &'a Group) -> impl Iterator<Item = &'a str> {
-    let members = g.items.iter().map(|i| &a.variants[i.variant]);
+    let members = g.items.iter().map(|i| &a.views[i.view]);
     let weights = members.clone().flat_map(|v| [a.graph.weight_name(v.tensor), a.graph.name(v.tensor)]);
     let nodes = members.flat_map(|v| v.uses.iter()).map(|u| a.graph.node(u.node).name());
     std::iter::once(g.name.as_str()).chain(weights).chain(nodes).filter(|n| !n.is_empty())
@@ -83,7 +83,7 @@ pub fn absent(a: &Analysis, o: &Options) -> Option<String> {
 /// Groups, initializers and nodes by name.
 fn everything(a: &Analysis) -> impl Iterator<Item = &str> {
     let groups = a.groups.iter().map(|g| g.name.as_str());
-    let weights = a.variants.iter().map(|v| a.graph.name(v.tensor));
+    let weights = a.views.iter().map(|v| a.graph.name(v.tensor));
     let initializers = a.graph.proto().initializer.iter().map(|t| t.name());
     let nodes = a.graph.nodes().map(|n| n.name());
     groups.chain(weights).chain(initializers).chain(nodes).filter(|n| !n.is_empty())

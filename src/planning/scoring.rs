@@ -17,11 +17,11 @@ use crate::tensor::DType;
 /// # Errors
 /// When a weight's contents do not fit its shape.
 fn inputs(a: &Analysis, statistics: &Statistics) -> onnx::Result<(Vec<Weight>, Vec<GroupItems>)> {
-    let mut weights = Vec::with_capacity(a.variants.len());
-    for v in &a.variants {
+    let mut weights = Vec::with_capacity(a.views.len());
+    for v in &a.views {
         let name = a.graph.weight_name(v.tensor).to_owned();
         let Some(t) = a.graph.tensor(v.tensor) else {
-            // Indices must stay those of the variants.
+            // Indices must stay those of the views.
             weights.push(Weight { name, shape: vec![0], ..Weight::default() });
             continue;
         };
@@ -46,7 +46,7 @@ fn inputs(a: &Analysis, statistics: &Statistics) -> onnx::Result<(Vec<Weight>, V
             .items
             .iter()
             .map(|i| ScoredItem {
-                weight: i.variant.place(),
+                weight: i.view.place(),
                 axis: i.axis,
                 role: scored(i.role),
                 channel: i.channel.clone(),

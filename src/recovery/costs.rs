@@ -109,7 +109,7 @@ pub fn output_losses(
 fn is_stream(a: &Analysis, g: usize) -> bool {
     let group = &a.groups[g];
     let with = |role: Role| {
-        let uses = group.items.iter().filter(|i| i.role == role).map(|i| a.variants[i.variant].uses.len());
+        let uses = group.items.iter().filter(|i| i.role == role).map(|i| a.views[i.view].uses.len());
         uses.sum::<usize>()
     };
     with(Role::In) > 1 || group.kind == AxisKind::Conv && with(Role::Out) > 1

@@ -82,7 +82,7 @@ impl<'g> Flow<'g> {
     /// Which nodes give something else once only `kept` channels are left.
     pub fn differs(&self, a: &Analysis, kept: &Kept) -> Vec<bool> {
         let mut out = vec![false; self.nodes.len()];
-        let shrinks = a.variants.iter().filter(|v| v.axes.iter().any(|t| a.relations.terms.shrinks(*t, kept)));
+        let shrinks = a.views.iter().filter(|v| v.axes.iter().any(|t| a.relations.terms.shrinks(*t, kept)));
         for u in shrinks.flat_map(|v| &v.uses) {
             let name = a.graph.node(u.node).output.first().map_or("", String::as_str);
             match (a.graph.scope_of(u.node), self.maker(name)) {

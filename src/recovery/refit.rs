@@ -202,7 +202,7 @@ impl<'f> Fit<'f> {
         if Initializers::of(&network.graph).is_shared(&network.graph.node[place.node], c.contraction.weight) {
             return None;
         }
-        let axis = a.variants[original.consumer.variant].axes[original.consumer.contraction.out_axis];
+        let axis = a.views[original.consumer.view].axes[original.consumer.contraction.out_axis];
         let channels = a.relations.terms.kept_positions(axis, kept);
         let channels = channels.unwrap_or_else(|| (0..original.consumer.outputs).collect());
         let name = |id: Option<TensorId>, of: &'f Analysis| id.map(|id| of.graph.name(id));

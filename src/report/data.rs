@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::analysis::{Analysis, AxisKind, VariantId};
+use crate::analysis::{Analysis, AxisKind, ViewId};
 use crate::criteria::{Normalization, Reduction};
 use crate::data::DataOrigin;
 use crate::planning::{Keep, Options, Reached, Targets};
@@ -414,7 +414,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
         let macs = a.costs.macs.eval_product(i, &full);
         a.costs.macs.atoms_of(i).into_iter().for_each(|g| share[g] += macs / total);
     }
-    let member = |v: VariantId, axis: usize| (a.graph.weight_name(a.variants[v].tensor).to_owned(), axis);
+    let member = |v: ViewId, axis: usize| (a.graph.weight_name(a.views[v].tensor).to_owned(), axis);
     let groups = a
         .groups
         .iter()
@@ -426,7 +426,7 @@ pub fn overview(a: &Analysis, kept: Option<&[Vec<u32>]>) -> Overview {
             after: kept.map_or(g.size, |k| k[i].len()),
             macs_share: share[i],
             mixed: g.flags.mixed,
-            members: g.items.iter().map(|m| member(m.variant, m.axis)).collect(),
+            members: g.items.iter().map(|m| member(m.view, m.axis)).collect(),
             kept: kept.map_or_else(|| (0..g.size as u32).collect(), |k| k[i].clone()),
         })
         .collect();

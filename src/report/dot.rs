@@ -125,7 +125,7 @@ fn edges<'a>(a: &'a Analysis) -> Vec<Edge<'a>> {
     }
     let groups: HashMap<Atom, usize> = a.groups.iter().enumerate().map(|(i, g)| (g.atom, i)).collect();
     let mut edges = Vec::new();
-    for v in &a.variants {
+    for v in &a.views {
         let ends = |wanted: &[Role]| -> BTreeSet<End<'a>> {
             let axes = v.axes.iter().zip(&v.roles).filter(|(_, r)| wanted.contains(r));
             axes.flat_map(|(t, _)| a.relations.terms.leaves(*t)).filter_map(|atom| end(a, &groups, atom)).collect()

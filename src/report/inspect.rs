@@ -166,7 +166,7 @@ fn group(a: &Analysis, g: &Group, change: GroupChange) -> InspectedGroup {
     let GroupChange { name, kind, before: size, macs_share, mixed, .. } = change;
     let mut members: Vec<(NodeId, Member)> = Vec::new();
     for item in &g.items {
-        let v = &a.variants[item.variant];
+        let v = &a.views[item.view];
         for at in &v.uses {
             let initializer = a.graph.name(v.tensor).to_owned();
             let (node, role) = (a.graph.label(at.node), item.role);

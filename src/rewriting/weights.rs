@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::Result;
 use crate::algebra::Kept;
-use crate::analysis::{Analysis, NodeId, Quantization, TensorId, TensorOrigin, VariantId};
+use crate::analysis::{Analysis, NodeId, Quantization, TensorId, TensorOrigin, ViewId};
 use crate::onnx;
 use crate::onnx::edit::Names;
 use crate::onnx::proto::TensorProto;
@@ -38,8 +38,8 @@ type Cut = Vec<Option<Vec<usize>>>;
 /// Uses with equal keys read one tensor.
 type Key = (Cut, Option<Quantization>);
 
-/// The variants of each tensor that keep the same, by what that is.
-type Members = BTreeMap<Key, Vec<VariantId>>;
+/// The views of each tensor that keep the same, by what that is.
+type Members = BTreeMap<Key, Vec<ViewId>>;
 
 /// Cuts or masks every weight that carries removed channels. Uses that keep the same share one tensor.
 pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<NewWeights> {
@@ -73,7 +73,7 @@ pub fn cut(a: &Analysis, kept: &Kept, mode: Mode, names: &mut Names) -> Result<N
                     name
                 }
             };
-            let uses = members.iter().flat_map(|v| &a.variants[*v].uses);
+            let uses = members.iter().flat_map(|v| &a.views[*v].uses);
             new.reads.extend(uses.map(|u| ((u.node, u.input), name.clone())));
         }
         // Old and new contents of a large model need not be in memory at once.
@@ -92,16 +92,16 @@ fn is_whole(cut: &Cut) -> bool {
 fn by_tensor(a: &Analysis, kept: &Kept, mode: Mode) -> BTreeMap<TensorId, Members> {
     let terms = &a.relations.terms;
     let mut by_tensor: BTreeMap<TensorId, Members> = BTreeMap::new();
-    for (v, variant) in a.variants.enumerate() {
+    for (v, view) in a.views.enumerate() {
         // Numbers fall silent at their zero point; scales and zero points themselves stay, and so do divisors. Packed
         // numbers fall silent by their scales.
         let silent = mode == Mode::Silence;
-        let packed = variant.quantized.is_some_and(|q| q.packed.is_some());
-        let stays = |role: Role| silent && (variant.is_parameter() || packed || role == Role::Divisor);
-        let axes = variant.axes.iter().zip(&variant.roles);
+        let packed = view.quantized.is_some_and(|q| q.packed.is_some());
+        let stays = |role: Role| silent && (view.is_parameter() || packed || role == Role::Divisor);
+        let axes = view.axes.iter().zip(&view.roles);
         let cut: Cut = axes.map(|(t, r)| if stays(*r) { None } else { terms.kept_positions(*t, kept) }).collect();
-        let key = (cut, variant.quantized.filter(|_| silent));
-        by_tensor.entry(variant.tensor).or_default().entry(key).or_default().push(v);
+        let key = (cut, view.quantized.filter(|_| silent));
+        by_tensor.entry(view.tensor).or_default().entry(key).or_default().push(v);
     }
     by_tensor
 }

@@ -14,7 +14,7 @@ use super::probe::{ActivationProbe, with_probes};
 use super::readers::GroupReader;
 use super::source::Calibration;
 use super::table::{Pass, Statistic, line};
-use crate::analysis::{Analysis, Graph, TensorId, VariantId};
+use crate::analysis::{Analysis, Graph, TensorId, ViewId};
 use crate::data::Batch;
 use crate::matrix::Moments;
 use crate::ops::Role;
@@ -46,7 +46,7 @@ pub fn collect(a: &Analysis, wanted: &[&dyn AnyKey], calibration: &Calibration) 
     if !by_moments.is_empty() {
         let readers = readers(a);
         moments(a, &consumers(a), calibration, &mut |consumer, moments| {
-            for &(g, i) in readers.get(&consumer.variant).into_iter().flatten() {
+            for &(g, i) in readers.get(&consumer.view).into_iter().flatten() {
                 let (group, item) = (&a.groups[g], &a.groups[g].items[i]);
                 if item.axis == consumer.contraction.in_axis {
                     let (channel, channels) = (&item.channel[..], group.size);
@@ -78,12 +78,12 @@ pub fn collect(a: &Analysis, wanted: &[&dyn AnyKey], calibration: &Calibration) 
     Ok(out)
 }
 
-/// Which groups read a weight, by its variant: the group and its item.
-fn readers(a: &Analysis) -> BTreeMap<VariantId, Vec<(usize, usize)>> {
-    let mut readers: BTreeMap<VariantId, Vec<(usize, usize)>> = BTreeMap::new();
+/// Which groups read a weight, by its view: the group and its item.
+fn readers(a: &Analysis) -> BTreeMap<ViewId, Vec<(usize, usize)>> {
+    let mut readers: BTreeMap<ViewId, Vec<(usize, usize)>> = BTreeMap::new();
     for (g, group) in a.groups.iter().enumerate() {
         for (i, item) in group.items.iter().enumerate().filter(|(_, i)| i.role == Role::In) {
-            readers.entry(item.variant).or_default().push((g, i));
+            readers.entry(item.view).or_default().push((g, i));
         }
     }
     readers

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::analysis::{Analysis, NodeId, TensorId, VariantId};
+use crate::analysis::{Analysis, NodeId, TensorId, ViewId};
 use crate::onnx;
 use crate::ops::{Contraction, Role};
 
@@ -12,7 +12,7 @@ pub struct Consumer {
     /// The node.
     pub node: NodeId,
     /// Its weight.
-    pub variant: VariantId,
+    pub view: ViewId,
     /// What its output is.
     pub contraction: Contraction,
     /// The tensor that it takes patches from.
@@ -37,7 +37,7 @@ impl Consumer {
     /// # Errors
     /// When the contents do not fit the shape.
     pub fn weight(&self, a: &Analysis) -> onnx::Result<Vec<f32>> {
-        let tensor = a.variants[self.variant].tensor;
+        let tensor = a.views[self.view].tensor;
         let Some(constant) = a.graph.tensor(tensor) else { return Ok(Vec::new()) };
         let mut values = canonical(&onnx::to_f32(constant)?, &onnx::shape(constant)?, self);
         if self.contraction.scale != 1.0 {
@@ -61,25 +61,25 @@ fn canonical(values: &[f32], shape: &[usize], of: &Consumer) -> Vec<f32> {
 
 /// The consumers of the groups, in the order of the nodes.
 pub fn consumers(a: &Analysis) -> Vec<Consumer> {
-    let mut read: HashMap<(NodeId, usize), VariantId> = HashMap::new();
+    let mut read: HashMap<(NodeId, usize), ViewId> = HashMap::new();
     for item in a.groups.iter().flat_map(|g| &g.items).filter(|i| i.role == Role::In) {
-        for u in &a.variants[item.variant].uses {
-            read.insert((u.node, u.input), item.variant);
+        for u in &a.views[item.view].uses {
+            read.insert((u.node, u.input), item.view);
         }
     }
-    let mut nodes: Vec<(NodeId, usize, VariantId)> = read.into_iter().map(|((n, i), v)| (n, i, v)).collect();
+    let mut nodes: Vec<(NodeId, usize, ViewId)> = read.into_iter().map(|((n, i), v)| (n, i, v)).collect();
     nodes.sort_unstable();
-    nodes.into_iter().filter_map(|(node, input, variant)| consumer(a, node, input, variant)).collect()
+    nodes.into_iter().filter_map(|(node, input, view)| consumer(a, node, input, view)).collect()
 }
 
-pub(super) fn consumer(a: &Analysis, i: NodeId, input: usize, variant: VariantId) -> Option<Consumer> {
+pub(super) fn consumer(a: &Analysis, i: NodeId, input: usize, view: ViewId) -> Option<Consumer> {
     let g = &a.graph;
     let contraction = a.contraction(i).filter(|c| c.weight == input)?;
     let data = g.inputs[i].get(contraction.data).copied().flatten()?;
     if g.constants[data].is_some() || !a.facts.tensors[data].dtype.is_real() {
         return None;
     }
-    let shape = a.facts.tensors[a.variants[variant].tensor].known_shape()?;
+    let shape = a.facts.tensors[a.views[view].tensor].known_shape()?;
     let (outputs, inputs) = (*shape.get(contraction.out_axis)?, *shape.get(contraction.in_axis)?);
     let matrix = shape.len() == 2 && contraction.window.is_none();
     let conv = (contraction.out_axis, contraction.in_axis) == (0, 1);
@@ -88,7 +88,7 @@ pub(super) fn consumer(a: &Analysis, i: NodeId, input: usize, variant: VariantId
     let whole = contraction.groups > 0 && outputs.is_multiple_of(contraction.groups);
     ((matrix || conv || transposed) && whole).then_some(Consumer {
         node: i,
-        variant,
+        view,
         contraction,
         data,
         outputs,

@@ -137,9 +137,8 @@ pub fn curves(
 fn readers(a: &Analysis, layers: &[Layer], group: usize) -> Vec<usize> {
     let reads = |l: &Layer| {
         let c = &l.consumer;
-        let item = |i: &&crate::analysis::Item| {
-            i.role == Role::In && i.variant == c.variant && i.axis == c.contraction.in_axis
-        };
+        let item =
+            |i: &&crate::analysis::Item| i.role == Role::In && i.view == c.view && i.axis == c.contraction.in_axis;
         a.groups[group].items.iter().any(|i| item(&i))
     };
     (0..layers.len()).filter(|l| reads(&layers[*l])).collect()
@@ -160,7 +159,7 @@ fn curve(
     let mut scales = Vec::new();
     for l in readers {
         let (layer, c) = (&layers[*l], &layers[*l].consumer);
-        let item = g.items.iter().find(|i| i.variant == c.variant && i.axis == c.contraction.in_axis)?;
+        let item = g.items.iter().find(|i| i.view == c.view && i.axis == c.contraction.in_axis)?;
         let unit = |i: usize| item.channel.get(i).copied().filter(|c| *c != NOT_HERE).unwrap_or(u32::MAX);
         let units: Vec<u32> = (0..c.width()).map(|e| unit(e / c.kernel)).collect();
         let weight = c.weight(a).ok()?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::consumers::{Consumer, consumer};
-use crate::analysis::{Analysis, NodeId, PerTensor, TensorId, VariantId};
+use crate::analysis::{Analysis, NodeId, PerTensor, TensorId, ViewId};
 use crate::onnx;
 use crate::ops::{Bound, Pointwise};
 
@@ -61,9 +61,9 @@ pub enum Intercept {
 
 /// All layers of the main graph, in the order of the nodes; depthwise convolutions count.
 pub fn layers(a: &Analysis) -> Vec<Layer> {
-    let mut variants: HashMap<(NodeId, usize), VariantId> = HashMap::new();
-    for (v, variant) in a.variants.enumerate() {
-        variants.extend(variant.uses.iter().map(|u| ((u.node, u.input), v)));
+    let mut views: HashMap<(NodeId, usize), ViewId> = HashMap::new();
+    for (v, view) in a.views.enumerate() {
+        views.extend(view.uses.iter().map(|u| ((u.node, u.input), v)));
     }
     let readers = Readers::of(a);
     let layer = |node: NodeId| {
@@ -72,8 +72,8 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
             return None;
         }
         let contraction = a.contraction(node)?;
-        let variant = *variants.get(&(node, contraction.weight))?;
-        let consumer = consumer(a, node, contraction.weight, variant)?;
+        let view = *views.get(&(node, contraction.weight))?;
+        let consumer = consumer(a, node, contraction.weight, view)?;
         let contraction = &consumer.contraction;
         let output = a.graph.outputs[node].first().copied().flatten()?;
         // What else it reads is added in some other way.
@@ -81,7 +81,7 @@ pub fn layers(a: &Analysis) -> Vec<Layer> {
         if a.graph.inputs[node].iter().enumerate().any(|(k, id)| id.is_some() && !read(k)) {
             return None;
         }
-        let weight = a.graph.constants[a.variants[variant].tensor].as_ref()?;
+        let weight = a.graph.constants[a.views[view].tensor].as_ref()?;
         if !onnx::dtype_of(a.graph.contents(weight)).is_real() || consumer.contraction.scale == 0.0 {
             return None;
         }

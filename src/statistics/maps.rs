@@ -33,7 +33,7 @@ pub(super) fn maps(a: &Analysis) -> Vec<Maps> {
 
 fn of_group(a: &Analysis, g: usize, group: &Group) -> Vec<Maps> {
     let mut out: Vec<Maps> = Vec::new();
-    let uses = group.items.iter().filter(|i| i.role == Role::In).flat_map(|i| &a.variants[i.variant].uses);
+    let uses = group.items.iter().filter(|i| i.role == Role::In).flat_map(|i| &a.views[i.view].uses);
     // What subgraphs of control flow compute is no tensor that a caller can ask for.
     let uses = uses.filter(|u| a.graph.scope_of(u.node) == 0);
     for id in uses.flat_map(|u| a.graph.inputs[u.node].iter().flatten()) {

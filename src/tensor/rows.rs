@@ -5,9 +5,9 @@ use std::ops::Range;
 
 /// Runs one expression with the vectors of two `Data` of the same type, or gives `None`.
 macro_rules! same_type {
-    ($a:expr, $b:expr, ($x:ident, $y:ident) => $body:expr, [$($variant:ident)*]) => {
+    ($a:expr, $b:expr, ($x:ident, $y:ident) => $body:expr, [$($view:ident)*]) => {
         match ($a, $b) {
-            $((Data::$variant($x), Data::$variant($y)) => Some($body),)*
+            $((Data::$view($x), Data::$view($y)) => Some($body),)*
             _ => None,
         }
     };

@@ -62,7 +62,7 @@ fn made_up(a: &Analysis) -> Statistics {
         );
         (tensor, known)
     };
-    let weights: BTreeMap<_, _> = a.variants.iter().map(|v| of(v.tensor)).collect();
+    let weights: BTreeMap<_, _> = a.views.iter().map(|v| of(v.tensor)).collect();
     Statistics { weights, ..Statistics::default() }
 }
 
@@ -72,7 +72,7 @@ fn by_loops(a: &Analysis, statistics: &Statistics, group: usize) -> Vec<f64> {
     let items: Vec<_> = group.items.iter().filter(|i| matches!(i.role, Role::Out | Role::In)).collect();
     let mut scores = vec![0.0; group.size];
     for item in &items {
-        let tensor = a.variants[item.variant].tensor;
+        let tensor = a.views[item.view].tensor;
         let (w, shape) = (values(a, tensor), a.facts.tensors[tensor].known_shape().unwrap());
         let g = statistics.weights[&tensor].get(GRADIENT).unwrap();
         let inner: usize = shape[item.axis + 1..].iter().product();
@@ -122,7 +122,7 @@ fn a_plan_follows_them_and_without_any_there_is_none() {
     let mut statistics = made_up(&a);
     let idle = [2usize, 3, 11];
     for item in &a.groups[0].items {
-        let tensor = a.variants[item.variant].tensor;
+        let tensor = a.views[item.view].tensor;
         let shape = a.facts.tensors[tensor].known_shape().unwrap();
         let inner: usize = shape[item.axis + 1..].iter().product();
         let known = statistics.weights.get_mut(&tensor).unwrap();

@@ -95,7 +95,7 @@ impl Branches {
 /// The subgraphs, and those around them, that read a group's weights.
 fn scopes(a: &Analysis, group: &Group) -> Vec<usize> {
     let mut out = Vec::new();
-    for at in group.items.iter().flat_map(|item| &a.variants[item.variant].uses) {
+    for at in group.items.iter().flat_map(|item| &a.views[item.view].uses) {
         let mut scope = a.graph.scope_of(at.node);
         while scope != 0 && !out.contains(&scope) {
             out.push(scope);

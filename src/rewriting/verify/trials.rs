@@ -309,7 +309,7 @@ pub fn relevant(a: &Analysis, kept: &Kept) -> HashSet<String> {
     let g = &a.graph;
     let mut reads = g.per_node(false);
     for group in a.groups.iter().filter(|group| kept.contains_key(&group.atom)) {
-        for at in group.items.iter().flat_map(|item| &a.variants[item.variant].uses) {
+        for at in group.items.iter().flat_map(|item| &a.views[item.view].uses) {
             reads[at.node] = true;
         }
     }

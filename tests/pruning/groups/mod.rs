@@ -39,7 +39,7 @@ fn groups_of(m: ModelProto, sharing: Sharing) -> Vec<String> {
             let kind = if g.kind == AxisKind::Conv { String::new() } else { format!(" {}", g.kind) };
             let mixed = if g.flags.mixed { " mixed" } else { "" };
             let places = g.items.iter().map(|i| {
-                let name = a.graph.weight_name(a.variants[i.variant].tensor);
+                let name = a.graph.weight_name(a.views[i.view].tensor);
                 let each = i.positions() / g.size;
                 let times = if each == 1 { String::new() } else { format!("x{each}") };
                 format!(" {name}@{}{times}", i.axis)

@@ -43,7 +43,7 @@ fn scales_are_found() {
     for m in [quantized::pairs_per_channel(), quantized::whole_numbers(), quantized::dynamic()] {
         let model = load(m);
         let a = Analysis::new(&model, &Vec::new()).unwrap();
-        let numbers = a.variants.iter().filter(|v| a.graph.name(v.tensor).ends_with(".q"));
+        let numbers = a.views.iter().filter(|v| a.graph.name(v.tensor).ends_with(".q"));
         let mut seen = 0;
         for v in numbers {
             let layer = a.graph.name(v.tensor).trim_end_matches(".q");
@@ -70,7 +70,7 @@ fn cast_numbers_are_quantized_weights() {
         let model = load(m);
         let a = Analysis::new(&model, &Vec::new()).unwrap();
         for layer in ["first", "second"] {
-            let v = a.variants.iter().find(|v| a.graph.name(v.tensor) == format!("{layer}.q")).unwrap();
+            let v = a.views.iter().find(|v| a.graph.name(v.tensor) == format!("{layer}.q")).unwrap();
             let named = |id: Option<TensorId>| id.map(|id| a.graph.name(id).to_owned());
             let q = v.quantized.unwrap();
             assert_eq!(named(q.scale), Some(format!("{layer}.scale")));
