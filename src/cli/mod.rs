@@ -3,7 +3,6 @@
 // These panic when nobody reads what they print.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-mod allocator;
 mod args;
 mod axes;
 #[cfg(feature = "data")]
@@ -40,7 +39,6 @@ use command::Talk;
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    allocator::keep_what_is_freed();
     let cli = parse::parse();
     let job = cli.job();
     runtime::set_log(match job.talk() {
