@@ -75,19 +75,13 @@ fn timed<T>(runs: usize, mut work: impl FnMut() -> T) -> (f64, T) {
 
 fn planned(a: &Analysis, criterion: &str, steps: usize) -> Plan {
     let options = Options { steps, ..Options::default() };
-    let aim = PlanRequest {
-        criterion: criteria::find(criterion).unwrap(),
-        scheme: planning::find_scheme("protected-global").unwrap(),
-        score: Default::default(),
-        targets: &Targets::one(&Speedup, 2.0),
-        options: &options,
-        fixed_bytes: 0.0,
-        statistics: onnx_prune::statistics::Statistics::NONE,
-        degradations: &[],
-        curves: &[],
-        tilt: 0.0,
-        latency: None,
-    };
+    let targets = Targets::one(&Speedup, 2.0);
+    let aim = PlanRequest::new(
+        criteria::find(criterion).unwrap(),
+        planning::find_scheme("protected-global").unwrap(),
+        &targets,
+        &options,
+    );
     planning::plan(a, &aim, Job::default()).unwrap()
 }
 

@@ -45,6 +45,30 @@ pub struct PlanRequest<'o> {
     pub latency: Option<&'o dyn Latency>,
 }
 
+impl<'o> PlanRequest<'o> {
+    /// By weights alone: nothing has been measured, and a file has nothing beside its weights.
+    pub fn new(
+        criterion: &'static dyn Criterion,
+        scheme: &'static dyn Scheme,
+        targets: &'o Targets,
+        options: &'o Options,
+    ) -> PlanRequest<'o> {
+        PlanRequest {
+            criterion,
+            scheme,
+            score: ScoreOptions::default(),
+            targets,
+            options,
+            fixed_bytes: 0.0,
+            statistics: Statistics::NONE,
+            degradations: &[],
+            curves: &[],
+            tilt: 0.0,
+            latency: None,
+        }
+    }
+}
+
 /// The channels that stay.
 #[derive(Clone, Debug)]
 pub struct Plan {

@@ -103,18 +103,11 @@ fn handed_in_gradients_score_a_model() {
 fn a_plan_follows_them_and_without_any_there_is_none() {
     let a = analysis();
     let plan = |statistics: &Statistics| {
+        let targets = Targets::one(&Speedup, 2.0);
+        let options = Options::default();
         let aim = planning::PlanRequest {
-            criterion: &Taylor,
-            scheme: planning::find_scheme("global").unwrap(),
-            score: ScoreOptions::default(),
-            targets: &Targets::one(&Speedup, 2.0),
-            options: &Options::default(),
-            fixed_bytes: 0.0,
             statistics,
-            degradations: &[],
-            curves: &[],
-            tilt: 0.0,
-            latency: None,
+            ..planning::PlanRequest::new(&Taylor, planning::find_scheme("global").unwrap(), &targets, &options)
         };
         planning::plan(&a, &aim, Job::default())
     };

@@ -167,17 +167,10 @@ fn planned(a: &Analysis, scheme: &str, targets: &Targets) -> Plan {
     };
     let curves: Vec<Curve> = (0..a.groups.len()).map(curve).collect();
     let aim = planning::PlanRequest {
-        criterion: onnx_prune::criteria::find("l2").unwrap(),
-        scheme,
-        score: Default::default(),
-        targets,
-        options: &options,
         fixed_bytes: 1000.0,
-        statistics: onnx_prune::statistics::Statistics::NONE,
         degradations: if scheme.needs_degradations() { &degradations } else { &[] },
         curves: if scheme.follows_curves() { &curves } else { &[] },
-        tilt: 0.0,
-        latency: None,
+        ..planning::PlanRequest::new(onnx_prune::criteria::find("l2").unwrap(), scheme, targets, &options)
     };
     planning::plan(a, &aim, Job::default()).unwrap()
 }
@@ -274,17 +267,13 @@ fn a_scheme_that_follows_losses_wants_some() {
     let (model, wanted) = (fixture(), request(Targets::one(&Speedup, 1.3)));
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     let aim = planning::PlanRequest {
-        criterion: wanted.criterion,
-        scheme: planning::find_scheme("sensitivity").unwrap(),
         score: wanted.score,
-        targets: &wanted.targets,
-        options: &wanted.options,
-        fixed_bytes: 0.0,
-        statistics: onnx_prune::statistics::Statistics::NONE,
-        degradations: &[],
-        latency: None,
-        curves: &[],
-        tilt: 0.0,
+        ..planning::PlanRequest::new(
+            wanted.criterion,
+            planning::find_scheme("sensitivity").unwrap(),
+            &wanted.targets,
+            &wanted.options,
+        )
     };
     let refused = planning::plan(&a, &aim, Job::default());
     assert!(matches!(refused, Err(planning::Error::NoLosses { scheme: "sensitivity" })));

@@ -122,19 +122,13 @@ fn a_target_out_of_reach_names_the_axes_that_reach_it() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     let plan = |speedup: f64, axes: Axes| {
         let options = Options { axes, ..Options::default() };
-        let aim = planning::PlanRequest {
-            criterion: onnx_prune::criteria::find("l2").unwrap(),
-            scheme: planning::find_scheme("protected-global").unwrap(),
-            score: Default::default(),
-            targets: &Targets::one(&Speedup, speedup),
-            options: &options,
-            fixed_bytes: 0.0,
-            statistics: onnx_prune::statistics::Statistics::NONE,
-            degradations: &[],
-            curves: &[],
-            tilt: 0.0,
-            latency: None,
-        };
+        let targets = Targets::one(&Speedup, speedup);
+        let aim = planning::PlanRequest::new(
+            onnx_prune::criteria::find("l2").unwrap(),
+            planning::find_scheme("protected-global").unwrap(),
+            &targets,
+            &options,
+        );
         planning::plan(&a, &aim, Job::default())
     };
     let missed = plan(6.0, Axes::default()).unwrap();

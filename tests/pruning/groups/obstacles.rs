@@ -15,19 +15,14 @@ use crate::common::builder::*;
 fn why(m: ModelProto) -> String {
     let model = load(m);
     let a = Analysis::new(&model, &Vec::new()).unwrap();
-    let aim = planning::PlanRequest {
-        criterion: onnx_prune::criteria::find("l2").unwrap(),
-        scheme: planning::find_scheme("protected-global").unwrap(),
-        score: Default::default(),
-        targets: &Targets::one(&Speedup, 2.0),
-        options: &Options::default(),
-        fixed_bytes: 0.0,
-        statistics: onnx_prune::statistics::Statistics::NONE,
-        degradations: &[],
-        curves: &[],
-        tilt: 0.0,
-        latency: None,
-    };
+    let targets = Targets::one(&Speedup, 2.0);
+    let options = Options::default();
+    let aim = planning::PlanRequest::new(
+        onnx_prune::criteria::find("l2").unwrap(),
+        planning::find_scheme("protected-global").unwrap(),
+        &targets,
+        &options,
+    );
     let Err(e) = planning::plan(&a, &aim, Job::default()) else { panic!("a plan without groups") };
     e.to_string()
 }

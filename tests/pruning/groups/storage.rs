@@ -115,19 +115,13 @@ fn a_model_without_groups_is_an_error_of_planning() {
     let a = Analysis::new(&model, &Vec::new()).unwrap();
     assert!(a.groups.is_empty());
     let options = planning::Options::default();
-    let aim = planning::PlanRequest {
-        criterion: criteria::find("l2").unwrap(),
-        scheme: planning::find_scheme("local").unwrap(),
-        score: Default::default(),
-        targets: &planning::targets::Targets::one(&planning::targets::Ratio, 0.5),
-        options: &options,
-        fixed_bytes: 0.0,
-        statistics: onnx_prune::statistics::Statistics::NONE,
-        degradations: &[],
-        curves: &[],
-        tilt: 0.0,
-        latency: None,
-    };
+    let targets = planning::targets::Targets::one(&planning::targets::Ratio, 0.5);
+    let aim = planning::PlanRequest::new(
+        criteria::find("l2").unwrap(),
+        planning::find_scheme("local").unwrap(),
+        &targets,
+        &options,
+    );
     let Err(planning::Error::NothingPrunable { why }) = planning::plan(&a, &aim, Job::default()) else {
         panic!("a plan for nothing")
     };
